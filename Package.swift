@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Modules import one way, in the order in which they stand here (see ARCHITECTURE.md).
+// Everything compiles in the Swift 6 language mode; a warning fails the build.
+let swift: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swift)
+}
+
+func system(_ name: String, _ pkgConfig: String, _ debianPackage: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([debianPackage])])
+}
+
+let package = Package(
+    name: "ImpactIQ",
+    products: [
+        .executable(name: "impactiq", targets: ["impactiq"]),
+        .executable(name: "impactiq-bench", targets: ["impactiq-bench"]),
+    ],
+    targets: [
+        // C libraries of the system, each behind a module map and a small shim.
+        system("CRdkafka", "rdkafka", "librdkafka-dev"),
+        system("CSQLite", "sqlite3", "libsqlite3-dev"),
+        .target(name: "CNumeric"),
+        .target(name: "CForest"),
+
+        // The four stages and what they stand on.
+        library("Diagnostics"),
+        library("Events", ["CNumeric", "Diagnostics"]),
+        library("Kafka", ["CRdkafka", "Diagnostics"]),
+        library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
+        library("Features", ["Events", "Diagnostics"]),
+        library("Scoring", ["Features", "Events", "CNumeric", "CForest", "Diagnostics"]),
+        library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
+
+        // The only module that sees all four stages.
+        library(
+            "Pipeline", ["Consumer", "Features", "Scoring", "Sinks", "Events", "Kafka", "Diagnostics"]),
+
+        // Around the core.
+        library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
+        library("Evaluation", ["Diagnostics", "CNumeric"]),
+        library("Terminal", ["Diagnostics"]),
+        library(
+            "Commands",
+            ["Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring", "Sinks", "Events",
+             "Kafka", "Diagnostics"]),
+        .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
+        .executableTarget(
+            name: "impactiq-bench",
+            dependencies: ["Commands", "Pipeline", "Simulation", "Terminal", "CRdkafka"], swiftSettings: swift),
+
+        // Tests mirror the sources.
+        .target(
+            name: "TestSupport", dependencies: ["Diagnostics"], path: "Tests/TestSupport",
+            swiftSettings: swift),
+        tests("DiagnosticsTests", ["Diagnostics"]),
+        tests("EventsTests", ["Events"]),
+        tests("KafkaTests", ["Kafka"]),
+        tests("ConsumerTests", ["Consumer", "Kafka"]),
+        tests("FeaturesTests", ["Features", "Events"]),
+        tests("ScoringTests", ["Scoring", "Features"]),
+        tests("SinksTests", ["Sinks", "Kafka"]),
+        tests("PipelineTests", ["Pipeline", "Simulation"]),
+        tests("SimulationTests", ["Simulation", "Events"]),
+        tests("EvaluationTests", ["Evaluation"]),
+        tests("TerminalTests", ["Terminal"]),
+        tests("CommandsTests", ["Commands"]),
+        tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
+    ],
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,24 @@
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Writes the shortest decimal text that reads back as `value` (C++17 `std::to_chars`) to `out`, which must hold
+/// `capacity` bytes; 32 are always enough. Returns the count of bytes written, 0 when it does not fit.
+/// Not for NaN or infinity: JSON has no text for them.
+size_t cnumeric_write_double(char *out, size_t capacity, double value);
+
+/// The same for a float32.
+size_t cnumeric_write_float(char *out, size_t capacity, float value);
+
+/// Reads a decimal number that spans exactly `count` bytes (C++17 `std::from_chars`, correctly rounded).
+/// Returns 0 when it was read, 1 when the text is no number or has bytes left over, 2 when it is outside the range
+/// of a double (overflow).
+int cnumeric_read_double(const char *text, size_t count, double *value);
+
+#ifdef __cplusplus
+}
+#endif
