@@ -54,8 +54,11 @@ let package = Package(
         library("Terminal", ["Diagnostics"]),
         library(
             "Commands",
-            ["Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring", "Sinks", "Events",
-             "Kafka", "Diagnostics"]),
+            [
+                "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring", "Sinks",
+                "Events",
+                "Kafka", "Diagnostics",
+            ]),
         .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
         .executableTarget(
             name: "impactiq-bench",
