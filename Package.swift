@@ -75,7 +75,7 @@ let package = Package(
         tests("FeaturesTests", ["Features", "Events"]),
         tests("ScoringTests", ["Scoring", "Features"]),
         tests("SinksTests", ["Sinks", "Kafka"]),
-        tests("PipelineTests", ["Pipeline", "Simulation"]),
+        tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("TerminalTests", ["Terminal"]),
