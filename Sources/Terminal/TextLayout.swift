@@ -3,9 +3,28 @@ public enum TextLayout {
     /// The columns a text takes: East Asian wide characters and emoji two, combining marks and control characters none.
     ///
     /// Near enough for tables of names and numbers; the ranges are those of Unicode's EastAsianWidth W and F blocks.
+    /// The escape codes of ``Style`` take none.
     public static func width(_ text: String) -> Int {
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text.utf8.count }
-        return text.reduce(0) { $0 + width(of: $1) }
+        var columns = 0
+        var escape = EscapeScanner()
+        for character in text where !escape.swallows(character) { columns += width(of: character) }
+        return columns
+    }
+
+    /// Recognises `ESC [ … letter` (ECMA-48 CSI) character by character.
+    private struct EscapeScanner {
+        private var isInside = false
+
+        mutating func swallows(_ character: Character) -> Bool {
+            if character == "\u{1B}" {
+                isInside = true
+                return true
+            }
+            guard isInside else { return false }
+            if character.isLetter { isInside = false }
+            return true
+        }
     }
 
     private static func width(of character: Character) -> Int {
@@ -29,13 +48,25 @@ public enum TextLayout {
         guard columns > 0 else { return "" }
         var result = ""
         var used = 0
+        var isFull = false
+        var escape = EscapeScanner()
         for character in text {
+            // Escape codes after the cut stay, so that colours end where they should.
+            if escape.swallows(character) {
+                result.append(character)
+                continue
+            }
+            guard !isFull else { continue }
             let next = width(of: character)
-            if used + next > columns - 1 { break }
-            result.append(character)
-            used += next
+            if used + next > columns - 1 {
+                isFull = true
+                result.append("…")
+            } else {
+                result.append(character)
+                used += next
+            }
         }
-        return result + "…"
+        return result
     }
 
     /// Breaks a paragraph at spaces; a word longer than the width stands alone on its line.
