@@ -60,7 +60,7 @@ public struct Configuration: Sendable {
                 throw ImpactError(.badConfiguration, code: "bad_value", "\(origin): \(name)=\(value): \(problem)")
             }
         } else if !ConfigurationKey.passThroughPrefixes.contains(where: { name.hasPrefix($0) && name != $0 }) {
-            let hint = Suggestion.nearest(to: name, in: ConfigurationKey.all.map(\.name))
+            let hint = NearestName.find(name, among: ConfigurationKey.all.map(\.name))
             throw ImpactError(
                 .badConfiguration, code: "unknown_key",
                 "\(origin): unknown configuration key '\(name)'"
@@ -90,7 +90,7 @@ public struct Configuration: Sendable {
             if Self.isReserved(variable) { continue }
             let dotted = variable.dropFirst("IMPACTIQ_".count).lowercased().replacingOccurrences(of: "_", with: ".")
             guard let name = known[variable] ?? (dotted.hasPrefix("kafka.") ? dotted : nil) else {
-                let hint = Suggestion.nearest(to: variable, in: Array(known.keys))
+                let hint = NearestName.find(variable, among: known.keys.sorted())
                 throw ImpactError(
                     .badConfiguration, code: "unknown_key",
                     "unknown environment variable \(variable)" + (hint.map { "; did you mean \($0)?" } ?? ""))
