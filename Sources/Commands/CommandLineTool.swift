@@ -18,7 +18,7 @@ public enum CommandLineTool {
             .init("impactiq demo", "the whole product on an embedded broker, nothing to set up"),
             .init("impactiq run --config impactiq.properties", "the pipeline on your Kafka"),
         ],
-        subcommands: entries.map(\.type.specification))
+        subcommands: entries.map { $0.type.specification })
 
     /// Runs one command line (without the program's name) and returns the exit status.
     public static func run(_ words: [String]) -> Int32 {
