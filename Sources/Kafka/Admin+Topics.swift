@@ -1,4 +1,4 @@
-import CRdkafka
+internal import CRdkafka
 public import Diagnostics
 
 extension Admin {

@@ -1,4 +1,4 @@
-import CRdkafka
+package import CRdkafka
 public import Diagnostics
 
 /// Asks the broker about topics, offsets and groups, and changes them. For set-up, checks, replay and tests: each call

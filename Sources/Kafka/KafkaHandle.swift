@@ -1,7 +1,7 @@
 package import CRdkafka
 public import Diagnostics
-import Foundation
-import Synchronization
+internal import Foundation
+internal import Synchronization
 
 /// Owns one librdkafka client: creates it from properties, sends its log and errors to ``Log``, destroys it.
 ///
@@ -14,6 +14,8 @@ public final class KafkaHandle: @unchecked Sendable {
     public let pointer: OpaquePointer
     /// `bootstrap.servers`, for messages.
     public let bootstrap: String
+    /// The client's name in the log.
+    public var component: String { context.component }
     package let context: Context
     private let isOpen = Atomic<Bool>(true)
 

@@ -1,4 +1,4 @@
-import CRdkafka
+internal import CRdkafka
 public import Diagnostics
 
 /// librdkafka's properties in the order in which they were set; a later value of a key replaces the earlier one in place.
