@@ -2,23 +2,23 @@ import Diagnostics
 import Foundation
 
 /// Reads a CSV in chunks of whole records. One thread at a time; `CSVScorer` guards it with a lock.
-final class CSVChunkReader {
+package final class CSVChunkReader {
     /// What a worker gets: whole records, or the start of one that does not end within the limit.
-    struct Chunk {
+    package struct Chunk {
         /// Chunks count from 0.
-        var number: Int
-        var firstLine: Int
+        package var number: Int
+        package var firstLine: Int
         /// Bytes of `buffer` that are in use.
-        var bytes: Int
+        package var bytes: Int
         /// The last record is cut off: the file ends inside quotes or the record is too long.
-        var isBroken: Bool
+        package var isBroken: Bool
     }
 
-    let name: String
+    package let name: String
     /// nil for a pipe.
-    let totalBytes: Int?
+    package let totalBytes: Int?
     /// The line of the next byte.
-    private(set) var line = 1
+    package private(set) var line = 1
     private let descriptor: Int32
     private let closes: Bool
     private var number = 0
@@ -27,7 +27,7 @@ final class CSVChunkReader {
     private var rest: [UInt8] = []
 
     /// - Parameter path: `-` is standard input.
-    init(path: String) throws(ImpactError) {
+    package init(path: String) throws(ImpactError) {
         if path == "-" {
             name = "standard input"
             descriptor = 0
@@ -49,7 +49,7 @@ final class CSVChunkReader {
     deinit { if closes { close(descriptor) } }
 
     /// Fills `buffer` (its capacity bounds a record) with the next records; nil at the end.
-    func next(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Chunk? {
+    package func next(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Chunk? {
         var filled = rest.count
         buffer.copyBytes(from: rest)
         rest.removeAll(keepingCapacity: true)

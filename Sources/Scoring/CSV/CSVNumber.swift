@@ -1,7 +1,7 @@
 import CNumeric
 
 /// A field of a CSV as a feature: a float32, missing, or why not.
-enum CSVNumber: Equatable {
+package enum CSVNumber: Equatable {
     case value(Float)
     /// Empty, `NA` or `NaN`.
     case missing
@@ -11,7 +11,7 @@ enum CSVNumber: Equatable {
     /// Reads a field. Spaces around it are passed over; `true` and `false` (pandas writes its dummies so) are 1 and 0.
     ///
     /// The number is read as a double and rounded once more to float32, as every other way into the engine does.
-    static func read(_ text: UnsafeRawBufferPointer, _ field: CSVRecord.Field) -> CSVNumber {
+    package static func read(_ text: UnsafeRawBufferPointer, _ field: CSVRecord.Field) -> CSVNumber {
         var (start, end) = (field.start, field.end)
         while start < end, text[start] == 0x20 || text[start] == 0x09 { start += 1 }
         while start < end, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }

@@ -2,39 +2,39 @@
 ///
 /// Fields are separated by commas; a field in double quotes may hold commas, line breaks and quotes (doubled). A record
 /// ends with `\n` or `\r\n`, or with the text. Not Sendable: reused by one thread.
-final class CSVRecord {
+package final class CSVRecord {
     /// A field's bytes without its quotes.
-    struct Field {
-        var start: Int
-        var end: Int
+    package struct Field {
+        package var start: Int
+        package var end: Int
         /// Inside the field stand doubled quotes that mean one.
-        var hasDoubledQuotes: Bool
+        package var hasDoubledQuotes: Bool
     }
 
     /// Why a record is refused, and where.
-    struct Fault: Error {
-        enum Reason {
+    package struct Fault: Error {
+        package enum Reason {
             case quoteInsideField, textAfterQuote, quoteNotClosed
         }
-        var reason: Reason
+        package var reason: Reason
         /// The field, counted from 0, and the byte of the text.
-        var field: Int
-        var position: Int
+        package var field: Int
+        package var position: Int
     }
 
-    private(set) var count = 0
+    package private(set) var count = 0
     /// The record's bytes, its line break excluded.
-    private(set) var start = 0
-    private(set) var end = 0
+    package private(set) var start = 0
+    package private(set) var end = 0
     /// Owned; freed in `deinit`.
     private var fields: UnsafeMutablePointer<Field>
     private var capacity = 64
 
-    init() { fields = .allocate(capacity: capacity) }
+    package init() { fields = .allocate(capacity: capacity) }
 
     deinit { fields.deallocate() }
 
-    subscript(index: Int) -> Field {
+    package subscript(index: Int) -> Field {
         precondition(index >= 0 && index < count)
         return fields[index]
     }
@@ -52,7 +52,7 @@ final class CSVRecord {
     }
 
     /// Reads the record that starts at `position` and returns where the next one starts.
-    func read(_ text: UnsafeRawBufferPointer, at position: Int) throws(Fault) -> Int {
+    package func read(_ text: UnsafeRawBufferPointer, at position: Int) throws(Fault) -> Int {
         count = 0
         start = position
         var at = position
@@ -110,7 +110,7 @@ final class CSVRecord {
     }
 
     /// A field as text, doubled quotes resolved; for headers and messages.
-    func text(_ text: UnsafeRawBufferPointer, _ index: Int) -> String {
+    package func text(_ text: UnsafeRawBufferPointer, _ index: Int) -> String {
         let field = self[index]
         let plain = String(decoding: text[field.start..<field.end], as: UTF8.self)
         return field.hasDoubledQuotes ? plain.replacing("\"\"", with: "\"") : plain

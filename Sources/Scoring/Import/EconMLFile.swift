@@ -3,30 +3,30 @@ import Diagnostics
 /// An EconML forest exported as .npz: see exporters/econml_export.py for the arrays.
 ///
 /// Opening it reads the metadata and the offsets of the trees; nodes are read by `source(outcome:)`.
-struct EconMLFile {
+package struct EconMLFile {
     /// One outcome's forest.
-    struct Forest {
+    package struct Forest {
         /// What follows each of its array names: nothing, `_1`, `_2`, …
-        var suffix: String
-        var parameters: Int
-        var treatments: Int
+        package var suffix: String
+        package var parameters: Int
+        package var treatments: Int
         /// 1: fitted without little bags, so without intervals.
-        var groupSize: Int
+        package var groupSize: Int
         /// Tree t is nodes offsets[t] ..< offsets[t + 1].
-        var offsets: [Int]
-        var importances: [Double]?
+        package var offsets: [Int]
+        package var importances: [Double]?
 
-        var trees: Int { offsets.count - 1 }
-        var nodes: Int { offsets[offsets.count - 1] }
+        package var trees: Int { offsets.count - 1 }
+        package var nodes: Int { offsets[offsets.count - 1] }
     }
 
-    let path: String
+    package let path: String
     /// nil when the arrays were saved by hand.
-    let metadata: EconMLMetadata?
-    let forests: [Forest]
+    package let metadata: EconMLMetadata?
+    package let forests: [Forest]
     private let limits: ImportLimits
 
-    init(path: String, limits: ImportLimits = ImportLimits()) throws(ImpactError) {
+    package init(path: String, limits: ImportLimits = ImportLimits()) throws(ImpactError) {
         let archive = try ZipArchive(path: path)
         self.path = path
         self.limits = limits
@@ -158,7 +158,7 @@ struct EconMLFile {
     }
 
     /// The trees of one outcome, read as they are asked for.
-    func source(outcome: Int) throws(ImpactError) -> EconMLSource {
+    package func source(outcome: Int) throws(ImpactError) -> EconMLSource {
         try EconMLSource(archive: try ZipArchive(path: path), forest: forests[outcome])
     }
 }

@@ -4,16 +4,16 @@ import Foundation
 /// What `exporters/econml_export.py` writes beside the arrays: names, the treatment, provenance.
 ///
 /// An .npz without the array `metadata` (arrays saved by hand) has none of it and is read all the same.
-struct EconMLMetadata: Sendable, Equatable {
+package struct EconMLMetadata: Sendable, Equatable {
     static let format = "impactiq-econml"
     static let supportedVersions = 1...1
 
-    var featureNames: [String]
+    package var featureNames: [String]
     /// One a treatment parameter.
-    var treatmentNames: [String]
-    var outcomeNames: [String]
+    package var treatmentNames: [String]
+    package var outcomeNames: [String]
     /// The object `provenance`, with the treatment beside it, as JSON with sorted keys.
-    var provenance: String
+    package var provenance: String
 
     /// - Parameter file: named in errors.
     init(json: [UInt8], file: String) throws(ImpactError) {
@@ -38,7 +38,8 @@ struct EconMLMetadata: Sendable, Equatable {
             throw ImpactError(
                 .badInput, code: "import_version",
                 "\(file): format version \(content["format_version"] ?? "missing"); this program reads "
-                    + "\(Self.supportedVersions.lowerBound): export the forest with the econml_export.py of this release")
+                    + "\(Self.supportedVersions.lowerBound): export the forest with the econml_export.py of this release"
+            )
         }
         guard let features = content["feature_names"] as? [String], !features.isEmpty else {
             throw refusal("feature_names is no list of names")

@@ -3,7 +3,7 @@ import Diagnostics
 /// The trees of an EconML forest in an .npz, one at a time: six arrays of the archive are read side by side.
 ///
 /// Memory: one tree. What the trees themselves say (children, features, thresholds) is checked by `ModelBuilder`.
-struct EconMLSource: TreeSource {
+package struct EconMLSource: TreeSource {
     private let forest: EconMLFile.Forest
     private let left: NumpyArrayReader
     private let right: NumpyArrayReader
@@ -31,7 +31,7 @@ struct EconMLSource: TreeSource {
         precond = try open("precond", [nodes, p], [.float64, .float32])
     }
 
-    mutating func nextTree() throws(ImpactError) -> RawTree? {
+    package mutating func nextTree() throws(ImpactError) -> RawTree? {
         guard next < forest.trees else {
             for array in [left, right, feature, threshold, jacobian, precond] { try array.finish() }
             return nil

@@ -2,13 +2,13 @@ import Diagnostics
 import Foundation
 
 /// The lines `# key value` before the trees of a grf forest, which exporters/grf_export.R writes; all are optional.
-struct GRFHeader: Sendable, Equatable {
+package struct GRFHeader: Sendable, Equatable {
     static let supportedVersion = "1"
 
-    var treatment = "W"
-    var outcome = "Y"
+    package var treatment = "W"
+    package var outcome = "Y"
     /// Empty when the file carries none.
-    var featureNames: [String] = []
+    package var featureNames: [String] = []
     private var fields: [String: String] = [:]
     private var parameters: [String: String] = [:]
     private var notes: [String] = []
@@ -46,12 +46,14 @@ struct GRFHeader: Sendable, Equatable {
     }
 
     /// What is known of the fit, as JSON with sorted keys.
-    var provenance: String {
+    package var provenance: String {
         var object: [String: Any] = ["library": "grf", "estimator": "causal_forest"]
         for (key, value) in fields { object[key] = Int(value) ?? value }
         if !parameters.isEmpty { object["parameters"] = parameters }
         if !notes.isEmpty { object["notes"] = notes }
-        guard let text = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys]) else { return "{}" }
+        guard let text = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys]) else {
+            return "{}"
+        }
         return String(decoding: text, as: UTF8.self)
     }
 }

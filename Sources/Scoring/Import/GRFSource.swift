@@ -5,13 +5,13 @@ import Diagnostics
 ///
 /// A class, since it owns the open file. Memory: one tree and one line. What the trees themselves say (children,
 /// features, cycles) is checked by `ModelBuilder`.
-final class GRFSource: TreeSource {
-    let path: String
-    let header: GRFHeader
-    let trees: Int
+package final class GRFSource: TreeSource {
+    package let path: String
+    package let header: GRFHeader
+    package let trees: Int
     /// Trees that share one half-sample; 1: fitted without, so there are no standard errors.
-    let groupSize: Int
-    let featureCount: Int
+    package let groupSize: Int
+    package let featureCount: Int
 
     private let reader: GzipLineReader
     private let limits: ImportLimits
@@ -20,7 +20,7 @@ final class GRFSource: TreeSource {
     /// Averages of a leaf: Y W Z YZ WZ ZZ G.
     private static let values = 7
 
-    init(path: String, limits: ImportLimits = ImportLimits()) throws(ImpactError) {
+    package init(path: String, limits: ImportLimits = ImportLimits()) throws(ImpactError) {
         let reader = try GzipLineReader(path: path, lineBytes: limits.lineBytes)
         self.path = path
         self.limits = limits
@@ -67,7 +67,7 @@ final class GRFSource: TreeSource {
         self.featureCount = features
     }
 
-    func nextTree() throws(ImpactError) -> RawTree? {
+    package func nextTree() throws(ImpactError) -> RawTree? {
         guard next < trees else {
             while let line = try reader.next() {
                 var words = Words(line)

@@ -2,15 +2,15 @@
 ///
 /// Source: NEP 1, "A Simple File Format for NumPy Arrays", versions 1.0–3.0. Only what a forest needs is read:
 /// little-endian integers and floats, C order, at most four dimensions.
-struct NumpyHeader: Equatable {
-    enum Element: String, CaseIterable {
+package struct NumpyHeader: Equatable {
+    package enum Element: String, CaseIterable {
         case uint8 = "|u1"
         case int32 = "<i4"
         case int64 = "<i8"
         case float32 = "<f4"
         case float64 = "<f8"
 
-        var size: Int {
+        package var size: Int {
             switch self {
             case .uint8: 1
             case .int32, .float32: 4
@@ -19,15 +19,15 @@ struct NumpyHeader: Equatable {
         }
     }
 
-    var element: Element
-    var shape: [Int]
+    package var element: Element
+    package var shape: [Int]
 
     /// Elements of the array; the parser has checked that their bytes can be counted.
-    var count: Int { shape.reduce(1, *) }
+    package var count: Int { shape.reduce(1, *) }
 
     /// Why bytes are no header that can be read.
-    struct Refusal: Error {
-        var reason: String
+    package struct Refusal: Error {
+        package var reason: String
     }
 
     static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]
@@ -46,7 +46,7 @@ struct NumpyHeader: Equatable {
     }
 
     /// Parses `{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }`.
-    init(dictionary bytes: [UInt8]) throws(Refusal) {
+    package init(dictionary bytes: [UInt8]) throws(Refusal) {
         var cursor = NumpyHeaderCursor(bytes: bytes)
         var element: Element?
         var shape: [Int]?
