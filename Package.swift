@@ -64,7 +64,7 @@ let package = Package(
         .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
         .executableTarget(
             name: "impactiq-bench",
-            dependencies: ["Commands", "Pipeline", "Simulation", "Terminal", "CRdkafka"], swiftSettings: swift),
+            dependencies: ["Commands", "Pipeline", "Simulation", "Terminal", "Scoring", "Diagnostics", "CRdkafka"], swiftSettings: swift),
 
         // Tests mirror the sources.
         .target(
