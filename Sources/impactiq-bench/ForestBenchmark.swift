@@ -14,37 +14,18 @@ package struct ForestBenchmark {
         package var microseconds: Double
     }
 
-    let model: Model
-    let rows: UnsafeMutablePointer<Float>
-    let count: Int
-    /// Seconds a measurement takes.
+    let rows: ForestRows
+    /// Seconds a measurement takes, and rounds of measurements.
     var seconds = 0.2
     var rounds = 3
 
-    /// - Parameter rowFile: raw float32, `featureCount` a row.
-    package init(modelPath: String, rowFile: String) throws {
-        model = try Model.open(path: modelPath)
-        let data = try Data(contentsOf: URL(filePath: rowFile))
-        let (width, stride) = (model.featureCount, model.rowStride)
-        count = data.count / 4 / width
-        guard count > 0 else { throw ImpactError(.badInput, code: "no_rows", "\(rowFile) holds no row") }
-        rows = .allocate(capacity: count * stride)
-        rows.initialize(repeating: 0, count: count * stride)
-        data.withUnsafeBytes { bytes in
-            for row in 0..<count {
-                for feature in 0..<width {
-                    rows[row * stride + feature] = bytes.loadUnaligned(
-                        fromByteOffset: (row * width + feature) * 4, as: Float.self)
-                }
-            }
-        }
-    }
+    init(rows: ForestRows) { self.rows = rows }
 
     /// All measurements, interleaved: each round takes every one once, and the median of the rounds counts.
     package func run(kernels: [Kernel], batches: [Int], threads: [Int]) -> [Result] {
         var cases: [Result] = []
         for kernel in kernels {
-            for batch in batches where batch <= count {
+            for batch in batches where batch <= rows.count {
                 for interval in [false, true] {
                     cases.append(
                         Result(kernel: kernel.rawValue, batch: batch, threads: 1, interval: interval, microseconds: 0))
@@ -55,7 +36,7 @@ package struct ForestBenchmark {
             for interval in [false, true] {
                 cases.append(
                     Result(
-                        kernel: kernels[0].rawValue, batch: count, threads: threads, interval: interval,
+                        kernel: kernels[0].rawValue, batch: rows.count, threads: threads, interval: interval,
                         microseconds: 0))
             }
         }
@@ -67,6 +48,7 @@ package struct ForestBenchmark {
 
     private func time(_ item: Result) -> Double {
         let kernel = Kernel(rawValue: item.kernel) ?? .best
+        let (model, count, rows) = (rows.model, rows.count, rows.values)
         var estimates = [Estimate](
             repeating: Estimate(effect: 0, standardError: 0), count: item.batch * model.effectCount)
         let stride = model.rowStride
@@ -104,8 +86,6 @@ package struct ForestBenchmark {
             }
         }
     }
-
-    package func release() { rows.deallocate() }
 
     /// A table for people.
     package static func table(_ results: [Result]) -> String {

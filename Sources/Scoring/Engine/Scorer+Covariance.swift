@@ -32,7 +32,8 @@ extension Scorer {
             cforest_descend(number, &descent)
             cforest_accumulate(number, &descent, UInt32(stored), forest.layout.kind == .grf ? 1 : 0, sums, counts)
         }
-        solver.solve(sums: sums, count: counts[0], coefficients: coefficients, coefficientStride: stored + 1) { _, _ in }
+        solver.solve(sums: sums, count: counts[0], coefficients: coefficients, coefficientStride: stored + 1) { _, _ in
+        }
         // Each tree's influence on each effect.
         var influences = [Double](repeating: 0, count: size * trees)
         influences.withUnsafeMutableBufferPointer { influences in
