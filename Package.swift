@@ -14,8 +14,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .target(name: name, dependencies: dependencies, swiftSettings: swift)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swift)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: swift)
 }
 
 func system(_ name: String, _ pkgConfig: String, _ debianPackage: String) -> Target {
@@ -32,6 +32,8 @@ let package = Package(
         // C libraries of the system, each behind a module map and a small shim.
         system("CRdkafka", "rdkafka", "librdkafka-dev"),
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
+        system("CZip", "libzip", "libzip-dev"),
+        system("CZlib", "zlib", "zlib1g-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
         .target(name: "CBench", dependencies: ["CRdkafka"]),
@@ -42,7 +44,7 @@ let package = Package(
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
         library("Features", ["Events", "CNumeric", "Diagnostics"]),
-        library("Scoring", ["Features", "Events", "CNumeric", "CForest", "Diagnostics"]),
+        library("Scoring", ["Features", "Events", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
         library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
 
         // The only module that sees all four stages.
@@ -77,7 +79,7 @@ let package = Package(
         tests("KafkaTests", ["Kafka"]),
         tests("ConsumerTests", ["Consumer", "Kafka"]),
         tests("FeaturesTests", ["Features", "Events"]),
-        tests("ScoringTests", ["Scoring", "Features"]),
+        tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CZip", "CZlib"], exclude: ["Resources"]),
         tests("SinksTests", ["Sinks", "Kafka"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events"]),
