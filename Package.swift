@@ -36,6 +36,7 @@ let package = Package(
         system("CZlib", "zlib", "zlib1g-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
+        .target(name: "CBench", dependencies: ["CRdkafka"]),
 
         // The four stages and what they stand on.
         library("Diagnostics"),
@@ -64,7 +65,10 @@ let package = Package(
         .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
         .executableTarget(
             name: "impactiq-bench",
-            dependencies: ["Commands", "Pipeline", "Simulation", "Terminal", "CRdkafka"], swiftSettings: swift),
+            dependencies: [
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring",
+                "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
+            ], swiftSettings: swift),
 
         // Tests mirror the sources.
         .target(
@@ -77,7 +81,7 @@ let package = Package(
         tests("FeaturesTests", ["Features", "Events"]),
         tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CZip", "CZlib"], exclude: ["Resources"]),
         tests("SinksTests", ["Sinks", "Kafka"]),
-        tests("PipelineTests", ["Pipeline", "Simulation"]),
+        tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("TerminalTests", ["Terminal"]),
