@@ -32,6 +32,7 @@ let package = Package(
         // C libraries of the system, each behind a module map and a small shim.
         system("CRdkafka", "rdkafka", "librdkafka-dev"),
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
+        system("CPostgres", "libpq", "libpq-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
 
@@ -42,7 +43,11 @@ let package = Package(
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
         library("Features", ["Events", "Diagnostics"]),
         library("Scoring", ["Features", "Events", "CNumeric", "CForest", "Diagnostics"]),
-        library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
+        library(
+            "Sinks",
+            [
+                "Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CPostgres", "CNumeric", "Diagnostics",
+            ]),
 
         // The only module that sees all four stages.
         library(
