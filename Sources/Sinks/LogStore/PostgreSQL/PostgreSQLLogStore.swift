@@ -50,16 +50,16 @@ public final class PostgreSQLLogStore: LogStore {
         }
     }
 
-    public func positions(of source: OutputTopic) throws(LogStoreError) -> [Int32: Int64] {
+    public func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
         try run { session throws(PostgreSQLError) in try session.positions(of: source) }
     }
 
-    public func sources() throws(LogStoreError) -> [OutputTopic] {
+    public func sources() throws(LogStoreError) -> [FollowedTopic] {
         try run { session throws(PostgreSQLError) in
             let result = try session.connection.execute(
                 "SELECT DISTINCT cluster, topic FROM impactiq_positions ORDER BY 1, 2")
             return (0..<result.rowCount).map {
-                OutputTopic(cluster: result.text($0, 0) ?? "", topic: result.text($0, 1) ?? "")
+                FollowedTopic(cluster: result.text($0, 0) ?? "", topic: result.text($0, 1) ?? "")
             }
         }
     }

@@ -25,7 +25,7 @@ final class PostgreSQLSession {
 
     /// The stored positions of these partitions, locked until the transaction ends: a second reader waits here.
     func lockPositions(
-        _ advances: [ScoreBatch.Advance], of source: OutputTopic
+        _ advances: [ScoreBatch.Advance], of source: FollowedTopic
     ) throws(PostgreSQLError) -> [Int32: Int64] {
         if advances.isEmpty { return [:] }
         // −1 stands for "none" inside this transaction; what is there already is locked and returned as it is.
@@ -40,14 +40,14 @@ final class PostgreSQLSession {
         return Self.positions(result)
     }
 
-    func positions(of source: OutputTopic) throws(PostgreSQLError) -> [Int32: Int64] {
+    func positions(of source: FollowedTopic) throws(PostgreSQLError) -> [Int32: Int64] {
         Self.positions(
             try connection.execute(
                 "SELECT kafka_partition, next_offset FROM impactiq_positions WHERE cluster = $1 AND topic = $2",
                 [source.cluster, source.topic]))
     }
 
-    func move(_ advances: [ScoreBatch.Advance], of source: OutputTopic) throws(PostgreSQLError) {
+    func move(_ advances: [ScoreBatch.Advance], of source: FollowedTopic) throws(PostgreSQLError) {
         if advances.isEmpty { return }
         try connection.execute(
             """
@@ -88,7 +88,7 @@ final class PostgreSQLSession {
         }
     }
 
-    func insert(_ rejections: [ScoreBatch.Rejection], of source: OutputTopic) throws(PostgreSQLError) {
+    func insert(_ rejections: [ScoreBatch.Rejection], of source: FollowedTopic) throws(PostgreSQLError) {
         if rejections.isEmpty { return }
         try connection.execute(
             """

@@ -38,16 +38,16 @@ public final class SQLiteLogStore: LogStore {
         session = try SQLiteSession(connection)
     }
 
-    public func positions(of source: OutputTopic) throws(LogStoreError) -> [Int32: Int64] {
+    public func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
         try opened().positions(of: source)
     }
 
-    public func sources() throws(LogStoreError) -> [OutputTopic] {
+    public func sources() throws(LogStoreError) -> [FollowedTopic] {
         let statement = try SQLiteStatement(
             opened().connection, "SELECT DISTINCT cluster, topic FROM impactiq_positions ORDER BY 1, 2")
-        var sources: [OutputTopic] = []
+        var sources: [FollowedTopic] = []
         while try statement.step() {
-            sources.append(OutputTopic(cluster: statement.text(0), topic: statement.text(1)))
+            sources.append(FollowedTopic(cluster: statement.text(0), topic: statement.text(1)))
         }
         return sources
     }

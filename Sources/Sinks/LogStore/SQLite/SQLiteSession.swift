@@ -31,7 +31,7 @@ final class SQLiteSession {
             """)
     }
 
-    func positions(of source: OutputTopic) throws(LogStoreError) -> [Int32: Int64] {
+    func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
         selectPositions.bind(1, source.cluster)
         selectPositions.bind(2, source.topic)
         defer { selectPositions.reset() }
@@ -70,7 +70,7 @@ final class SQLiteSession {
         return Int(sqlite3_total_changes64(connection.handle) - before)
     }
 
-    func insert(_ rejections: [ScoreBatch.Rejection], of source: OutputTopic) throws(LogStoreError) {
+    func insert(_ rejections: [ScoreBatch.Rejection], of source: FollowedTopic) throws(LogStoreError) {
         for rejection in rejections {
             insertRejection.bind(1, source.cluster)
             insertRejection.bind(2, source.topic)
@@ -99,7 +99,7 @@ final class SQLiteSession {
         return erased
     }
 
-    func move(_ advances: [ScoreBatch.Advance], of source: OutputTopic) throws(LogStoreError) {
+    func move(_ advances: [ScoreBatch.Advance], of source: FollowedTopic) throws(LogStoreError) {
         for advance in advances {
             movePosition.bind(1, source.cluster)
             movePosition.bind(2, source.topic)

@@ -13,10 +13,10 @@ public protocol LogStore: AnyObject {
     func open(stop: StopSignal) throws(LogStoreError)
 
     /// The next offset to read, by partition; empty for a topic never read.
-    func positions(of source: OutputTopic) throws(LogStoreError) -> [Int32: Int64]
+    func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64]
 
     /// Every topic that this database has followed.
-    func sources() throws(LogStoreError) -> [OutputTopic]
+    func sources() throws(LogStoreError) -> [FollowedTopic]
 
     /// Stores the batch and moves the positions in one transaction, or changes nothing and throws.
     ///

@@ -32,7 +32,7 @@ public final class ScoreBatch {
         }
     }
 
-    public let source: OutputTopic
+    public let source: FollowedTopic
     public let rows: ScoreRows
     /// Users whose rows are deleted, in this batch and before it.
     public var erasures: Set<[UInt8]> = []
@@ -40,13 +40,13 @@ public final class ScoreBatch {
     /// One entry a partition, in the order of the partitions.
     public var advances: [Advance] = []
 
-    public init(source: OutputTopic, rows: ScoreRows) {
+    public init(source: FollowedTopic, rows: ScoreRows) {
         self.source = source
         self.rows = rows
     }
 
     /// Convenience for an own arena.
-    public convenience init(source: OutputTopic, capacity: Int, byteLimit: Int = 16 << 20) {
+    public convenience init(source: FollowedTopic, capacity: Int, byteLimit: Int = 16 << 20) {
         self.init(source: source, rows: ScoreRows(capacity: capacity, byteLimit: byteLimit))
     }
 
@@ -59,7 +59,7 @@ public final class ScoreBatch {
 }
 
 /// The topic that a log store follows. Offsets mean nothing in another cluster, so its id belongs to the name.
-public struct OutputTopic: Sendable, Hashable {
+public struct FollowedTopic: Sendable, Hashable {
     /// The cluster's id, as the brokers give it.
     public var cluster: String
     public var topic: String
