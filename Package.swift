@@ -34,6 +34,7 @@ let package = Package(
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
         system("CZip", "libzip", "libzip-dev"),
         system("CZlib", "zlib", "zlib1g-dev"),
+        system("CPostgres", "libpq", "libpq-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
         .target(name: "CBench", dependencies: ["CRdkafka"]),
@@ -45,7 +46,11 @@ let package = Package(
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
         library("Features", ["Events", "CNumeric", "Diagnostics"]),
         library("Scoring", ["Features", "Events", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
-        library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
+        library(
+            "Sinks",
+            [
+                "Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CPostgres", "CNumeric", "Diagnostics",
+            ]),
 
         // The only module that sees all four stages.
         library(
