@@ -62,7 +62,7 @@ let package = Package(
         .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
         .executableTarget(
             name: "impactiq-bench",
-            dependencies: ["Commands", "Pipeline", "Simulation", "Terminal", "CRdkafka"], swiftSettings: swift),
+            dependencies: ["Commands", "Pipeline", "Simulation", "Evaluation", "Terminal", "CRdkafka"], swiftSettings: swift),
 
         // Tests mirror the sources.
         .target(

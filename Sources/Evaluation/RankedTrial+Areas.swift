@@ -42,11 +42,19 @@ extension RankedTrial {
     /// 1 perfect, 0 random; scikit-uplift's `qini_auc_score`. Nil where the perfect area is 0 (no outcome varies) or,
     /// with `negativeEffect` false, the treatment does harm on the whole.
     public func qiniCoefficient(negativeEffect: Bool = true) -> Double? {
-        normalisedArea(qiniCurve(), perfectCurve(.qini(negativeEffect: negativeEffect)))
+        qiniCoefficient(of: qiniCurve(), negativeEffect: negativeEffect)
+    }
+
+    /// The same for a Qini curve that is at hand (`curves().qini`).
+    public func qiniCoefficient(of curve: Curve, negativeEffect: Bool = true) -> Double? {
+        normalisedArea(curve, perfectCurve(.qini(negativeEffect: negativeEffect)))
     }
 
     /// The normalised area under the uplift curve (AUUC); scikit-uplift's `uplift_auc_score`.
-    public func upliftAUC() -> Double? { normalisedArea(upliftCurve(), perfectCurve(.uplift)) }
+    public func upliftAUC() -> Double? { upliftAUC(of: upliftCurve()) }
+
+    /// The same for an uplift curve that is at hand (`curves().uplift`).
+    public func upliftAUC(of curve: Curve) -> Double? { normalisedArea(curve, perfectCurve(.uplift)) }
 
     /// (area under `curve` - random) / (area under `perfect` - random); the random area is the perfect curve's own.
     func normalisedArea(_ curve: Curve, _ perfect: Curve?) -> Double? {
