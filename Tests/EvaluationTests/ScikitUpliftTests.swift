@@ -11,7 +11,8 @@ struct ScikitUpliftTests {
             let ranked = RankedTrial(try reference.trial, threads: 1 + index % 2)
             let expected = reference.expected
             #expect(ranked.qiniCoefficient() == expected["qini_auc"], "qini, case \(index)")
-            #expect(ranked.qiniCoefficient(negativeEffect: false) == expected["qini_auc_noneg"], "qini -, case \(index)")
+            #expect(
+                ranked.qiniCoefficient(negativeEffect: false) == expected["qini_auc_noneg"], "qini -, case \(index)")
             #expect(ranked.upliftAUC() == expected["uplift_auc"], "auuc, case \(index)")
             #expect(ranked.uplift(at: 0.3, .overall)?.effect == expected["at30_overall"], "@30, case \(index)")
             #expect(ranked.uplift(at: 0.3, .byGroup)?.effect == expected["at30_bygroup"], "@30 by group, case \(index)")
