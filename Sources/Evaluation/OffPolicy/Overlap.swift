@@ -65,7 +65,8 @@ struct Overlap {
             warnings.append("one decision carries \(percent(largest / sum)) of all weight")
         }
         if meanStandardError > 0, abs(mean - 1) > 3 * meanStandardError {
-            let text = mean.formatted(.number.precision(.significantDigits(3)).locale(Locale(identifier: "en_US_POSIX")))
+            let text = mean.formatted(
+                .number.precision(.significantDigits(3)).locale(Locale(identifier: "en_US_POSIX")))
             warnings.append(
                 "importance weights average \(text), not 1: the logged propensities are wrong, or the policy takes "
                     + "actions that the log never took")
