@@ -58,8 +58,9 @@ let package = Package(
 
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
-        library("Evaluation", ["Diagnostics", "CNumeric"]),
         library("Terminal", ["Diagnostics"]),
+        library("Tabular", ["Diagnostics", "CNumeric"]),
+        library("Evaluation", ["Tabular", "Terminal", "Diagnostics"]),
         library(
             "Commands",
             [
@@ -88,7 +89,7 @@ let package = Package(
         tests("SinksTests", ["Sinks", "Kafka"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events"]),
-        tests("EvaluationTests", ["Evaluation"]),
+        tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal"]),
         tests("CommandsTests", ["Commands"]),
         tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
