@@ -14,37 +14,43 @@ struct TrialEventWriter: Sendable {
         armControl = Array(#"control","propensity":\#(1 - settings.propensity)}"#.utf8)
     }
 
-    func write(_ event: PendingEvent, into out: ByteBuffer) -> GeneratedEvent {
+    /// More than the longest message takes, with an experiment's name of 64 bytes.
+    private static let longestMessage = 768
+
+    func write(_ event: PendingEvent, into buffer: ByteBuffer) -> GeneratedEvent {
         let user = TrialUser(seed: seed, index: Int(event.user))
-        let start = out.count
+        let start = buffer.count
+        var out = MessageCursor(buffer.reserve(Self.longestMessage))
         out.append(#"{"id":"e-"#)
         out.append(decimal: event.id)
         out.append(#"","user_id":""#)
-        let keyStart = out.count
+        let keyStart = start + out.count
         out.append("u-")
         out.append(decimal: UInt64(event.user))
-        let keyEnd = out.count
+        let keyEnd = start + out.count
         out.append(#"","type":""#)
         out.append(event.kind.name)
         out.append(#"","time":""#)
         out.append(rfc3339: event.time)
         out.append("\"")
-        writeContext(event, user, out)
-        writeProperties(user, out)
+        writeContext(event, user, &out)
+        writeProperties(user, &out)
         out.append("}")
+        buffer.advance(out.count)
         return GeneratedEvent(
-            key: keyStart..<keyEnd, value: start..<out.count, time: event.time, user: Int(event.user), kind: event.kind,
+            key: keyStart..<keyEnd, value: start..<buffer.count, time: event.time, user: Int(event.user),
+            kind: event.kind,
             isDuplicate: event.isDuplicate, isTreated: event.kind == .treatment && event.arm == 1,
             isConverted: event.kind == .treatment && event.outcome == 1)
     }
 
     /// What belongs to the event's type.
-    private func writeContext(_ event: PendingEvent, _ user: TrialUser, _ out: ByteBuffer) {
+    private func writeContext(_ event: PendingEvent, _ user: TrialUser, _ out: inout MessageCursor) {
         switch event.kind {
         case .adView:
-            writeCampaign(event.campaign, out)
+            writeCampaign(event.campaign, &out)
         case .click:
-            if event.campaign > 0 { writeCampaign(event.campaign, out) } else { out.append(#","channel":"site""#) }
+            if event.campaign > 0 { writeCampaign(event.campaign, &out) } else { out.append(#","channel":"site""#) }
         case .pageView:
             out.append(#","channel":"site""#)
         case .addToCart, .purchase, .refund:
@@ -52,12 +58,12 @@ struct TrialEventWriter: Sendable {
             out.append(cents: UInt64(event.cents))
             out.append(#","currency":"USD""#)
         case .treatment:
-            treatmentPrefix.withUnsafeBytes { out.append($0) }
-            (event.arm == 1 ? armAd : armControl).withUnsafeBytes { out.append($0) }
+            out.append(treatmentPrefix)
+            out.append(event.arm == 1 ? armAd : armControl)
         }
     }
 
-    private func writeCampaign(_ campaign: UInt16, _ out: ByteBuffer) {
+    private func writeCampaign(_ campaign: UInt16, _ out: inout MessageCursor) {
         out.append(#","campaign_id":"c-"#)
         out.append(decimal: UInt64(campaign))
         switch campaign % 4 {
@@ -68,7 +74,7 @@ struct TrialEventWriter: Sendable {
         }
     }
 
-    private func writeProperties(_ user: TrialUser, _ out: ByteBuffer) {
+    private func writeProperties(_ user: TrialUser, _ out: inout MessageCursor) {
         out.append(#","properties":{"device_type":""#)
         out.append(user.device.name)
         out.append(#"","acquired_by":""#)
@@ -85,8 +91,9 @@ struct TrialEventWriter: Sendable {
 
 extension TrialEventWriter {
     /// One of the ways in which messages go wrong, in turn.
-    func writeInvalid(number: UInt64, time: Int64, into out: ByteBuffer) -> GeneratedEvent {
-        let start = out.count
+    func writeInvalid(number: UInt64, time: Int64, into buffer: ByteBuffer) -> GeneratedEvent {
+        let start = buffer.count
+        var out = MessageCursor(buffer.reserve(Self.longestMessage))
         out.append(#"{"id":"x-"#)
         out.append(decimal: number)
         switch number % 8 {
@@ -103,8 +110,9 @@ extension TrialEventWriter {
             out.append(#"","type":"click","time":1767225600000}"#)
         default: out.append(#"","user_id":"","type":"click","time":1767225600000}"#)
         }
+        buffer.advance(out.count)
         return GeneratedEvent(
-            key: start..<start, value: start..<out.count, time: time, user: -1, kind: nil, isDuplicate: false,
+            key: start..<start, value: start..<buffer.count, time: time, user: -1, kind: nil, isDuplicate: false,
             isTreated: false, isConverted: false)
     }
 }

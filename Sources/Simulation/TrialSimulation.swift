@@ -9,7 +9,7 @@ import Events
 ///    chain of page views, some with a click.
 /// 2. A visit at least ``TrialSettings/outcomeWindow`` after a person's last opportunity is a new opportunity: a
 ///    `treatment` event assigns the ad with probability ``TrialSettings/propensity``, whatever the person is like.
-/// 3. With the ad, one to six `ad_view`s follow, some with a click. Without, nothing follows.
+/// 3. With the ad, one to eight `ad_view`s follow, some with a click. Without, nothing follows.
 /// 4. Each opportunity draws a principal stratum from ``TrialUser/strata``, which says whether it ends in a purchase
 ///    with the ad and without; the assignment decides which of the two happens. The purchase comes within the outcome
 ///    window, after a page view and an `add_to_cart`; few are refunded. There are no other purchases.
@@ -44,7 +44,7 @@ public struct TrialSimulation: ~Copyable {
         // Lanes above 2^32 are not those of users.
         random = RandomStream(seed: settings.seed, lane: 1 << 40)
         faults = RandomStream(seed: settings.seed, lane: 1 << 41)
-        opportunities = LastOpportunities(users: settings.users)
+        opportunities = LastOpportunities(settings)
         visitSpacing = 86_400_000 / (Double(settings.users) * settings.visitsPerDay)
         nextVisit = Double(settings.start)
         writer = TrialEventWriter(settings: settings)
@@ -131,9 +131,9 @@ extension TrialSimulation {
         } while random.uniform() * TrialUser.mostEngaged > TrialUser.engagement(seed: settings.seed, index: user)
         let first = PendingEvent(
             due: time, order: 0, time: time, user: UInt32(user), kind: .pageView,
-            remaining: UInt8(random.geometric(continue: 0.5, limit: 12)))
+            remaining: UInt8(random.geometric(continue: 0.35, limit: 12)))
         push(first)
-        if opportunities.take(user, at: time - settings.start, window: settings.outcomeWindow) {
+        if opportunities.take(user, at: time - settings.start) {
             let arm: UInt8 = random.happens(settings.propensity) ? 1 : 0
             let ends = outcome(of: user, arm: arm)
             schedule(.treatment, after: first, milliseconds: 200 + 1300 * random.uniform()) {
@@ -190,7 +190,7 @@ extension TrialSimulation {
             let campaign = UInt16(1 + random.below(settings.campaigns))
             schedule(
                 .adView, after: event, milliseconds: 1000 + 4000 * random.uniform(),
-                remaining: random.geometric(continue: 0.6, limit: 5)
+                remaining: random.geometric(continue: 0.7, limit: 7)
             ) {
                 $0.campaign = campaign
                 $0.outcome = 0
@@ -228,23 +228,29 @@ extension TrialSimulation {
 /// When each person had the last opportunity: seconds since the trial's start plus one, 0 for never.
 private final class LastOpportunities {
     private let seconds: UnsafeMutablePointer<UInt32>
-    private let users: Int
+    private let settings: TrialSettings
 
-    init(users: Int) {
-        self.users = users
-        seconds = .allocate(capacity: users)
-        seconds.initialize(repeating: 0, count: users)
+    init(_ settings: TrialSettings) {
+        self.settings = settings
+        seconds = .allocate(capacity: settings.users)
+        seconds.initialize(repeating: 0, count: settings.users)
     }
 
     deinit { seconds.deallocate() }
 
     /// Whether an opportunity may begin now; then it does.
-    func take(_ user: Int, at milliseconds: Int64, window: Int64) -> Bool {
-        precondition(user < users, "a user outside the population")
-        let now = UInt32(clamping: milliseconds / 1000 + 1)
+    ///
+    /// A person's first one comes after a random part of the window, so that a trial does not begin with a crowd.
+    func take(_ user: Int, at milliseconds: Int64) -> Bool {
+        precondition(user < settings.users, "a user outside the population")
         let last = seconds[user]
-        guard last == 0 || Int64(now - last) * 1000 > window else { return false }
-        seconds[user] = now
+        if last == 0 {
+            var random = RandomStream(seed: settings.seed, lane: 1 << 42 + UInt64(user))
+            guard Double(milliseconds) >= random.uniform() * Double(settings.outcomeWindow) else { return false }
+        } else {
+            guard milliseconds - 1000 * Int64(last) > settings.outcomeWindow else { return false }
+        }
+        seconds[user] = UInt32(clamping: milliseconds / 1000 + 1)
         return true
     }
 }

@@ -43,7 +43,7 @@ extension EventKind {
 }
 
 @Test func withoutFaultsEventsAreInOrderAndOnce() throws {
-    let all = try messages(settings(), 20_000)
+    let all = try messages(settings(), 60_000)
     #expect(zip(all, all.dropFirst()).allSatisfy { $0.event.time <= $1.event.time })
     #expect(!all.contains { $0.event.isDuplicate || $0.event.isInvalid })
     #expect(Set(all.map(\.value)).count == all.count)
