@@ -83,7 +83,7 @@ let package = Package(
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
-        tests("CommandsTests", ["Commands"]),
+        tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
         tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
     ],
     cxxLanguageStandard: .cxx17
