@@ -41,7 +41,7 @@ let package = Package(
         library("Events", ["CNumeric", "Diagnostics"]),
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
-        library("Features", ["Events", "Diagnostics"]),
+        library("Features", ["Events", "CNumeric", "Diagnostics"]),
         library("Scoring", ["Features", "Events", "CNumeric", "CForest", "Diagnostics"]),
         library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
 
