@@ -88,10 +88,10 @@ let package = Package(
         tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CZip", "CZlib"], exclude: ["Resources"]),
         tests("SinksTests", ["Sinks", "Kafka"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
-        tests("SimulationTests", ["Simulation", "Events"]),
+        tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
-        tests("TerminalTests", ["Terminal"]),
-        tests("CommandsTests", ["Commands"]),
+        tests("TerminalTests", ["Terminal", "Diagnostics"]),
+        tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
         tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
     ],
     cxxLanguageStandard: .cxx17
