@@ -90,3 +90,15 @@ public struct Message: ~Escapable {
         start.map { Array(UnsafeRawBufferPointer(start: $0, count: count)) }
     }
 }
+
+extension Message {
+    /// The value's bytes without a copy; nil for a tombstone. Valid as long as the batch.
+    package var payloadBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.payload, fields.payloadCount) }
+
+    /// The key's bytes without a copy; nil for Kafka's null. Valid as long as the batch.
+    package var keyBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.key, fields.keyCount) }
+
+    private static func buffer(_ start: UnsafeRawPointer?, _ count: Int) -> UnsafeRawBufferPointer? {
+        start.map { UnsafeRawBufferPointer(start: $0, count: count) }
+    }
+}
