@@ -2,6 +2,7 @@
 #include "CNumeric.h"
 #include <charconv>
 #include <cmath>
+#include <sys/mman.h>
 
 namespace {
 template <typename Value> size_t write(char *out, size_t capacity, Value value) {
@@ -31,3 +32,5 @@ int cnumeric_read_double(const char *text, size_t count, double *value) {
     }
     return 0;
 }
+
+void cnumeric_advise_large_pages(void *address, size_t bytes) { (void)madvise(address, bytes, MADV_HUGEPAGE); }
