@@ -34,6 +34,7 @@ let package = Package(
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
+        .target(name: "CBench", dependencies: ["CRdkafka"]),
 
         // The four stages and what they stand on.
         library("Diagnostics"),
@@ -62,7 +63,10 @@ let package = Package(
         .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
         .executableTarget(
             name: "impactiq-bench",
-            dependencies: ["Commands", "Pipeline", "Simulation", "Terminal", "CRdkafka"], swiftSettings: swift),
+            dependencies: [
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring",
+                "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
+            ], swiftSettings: swift),
 
         // Tests mirror the sources.
         .target(
@@ -75,7 +79,7 @@ let package = Package(
         tests("FeaturesTests", ["Features", "Events"]),
         tests("ScoringTests", ["Scoring", "Features"]),
         tests("SinksTests", ["Sinks", "Kafka"]),
-        tests("PipelineTests", ["Pipeline", "Simulation"]),
+        tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("TerminalTests", ["Terminal"]),
