@@ -11,6 +11,18 @@ extension PartitionState {
         try applyAll(batch, range, body)
     }
 
+    /// The same for the events of a reader's batch.
+    public func apply<Failure: Error>(
+        _ batch: EventBatch, _ range: Range<Int>? = nil, _ body: (Int, Applied) throws(Failure) -> Void
+    ) throws(Failure) {
+        try applyAll(BatchSource(batch: batch), range ?? 0..<batch.count, body)
+    }
+
+    /// Applies one event of a reader's batch.
+    public func apply(_ batch: EventBatch, _ i: Int) -> Applied {
+        apply(batch[i], fields: batch.fields(i), user: batch.user(i))
+    }
+
     /// Two users in a row have nothing in common, so each event would wait for memory twice: for the table's entry and
     /// for the record. Instead three steps run ahead of the event at hand: hash and ask for the entry, read the entry
     /// and ask for the record's first lines, read its size and ask for the others.
@@ -29,6 +41,15 @@ extension PartitionState {
             i &+= 1
         }
     }
+}
+
+/// A reader's batch as a source of events.
+private struct BatchSource: EventSource {
+    let batch: EventBatch
+
+    @inline(__always) func event(_ i: Int) -> Event { batch[i] }
+    @inline(__always) func user(_ i: Int) -> UnsafeRawBufferPointer { batch.user(i) }
+    @inline(__always) func fields(_ i: Int) -> UnsafeBufferPointer<FieldValue> { batch.fields(i) }
 }
 
 /// Events as plain columns: what a replay or a test has in memory.
