@@ -40,7 +40,8 @@ public final class Application: Sendable {
         while true {
             do {
                 return try TopicLayout.check(configuration, admin: admin)
-            } catch where error.code == "kafka_unreachable" {
+            } catch {
+                if error.code != "kafka_unreachable" { throw error }
                 Log.warning("pipeline", "\(error.message); trying again")
                 if isStopped() { throw ImpactError(.failed, code: "stopped", "stopped before the broker was there") }
             }

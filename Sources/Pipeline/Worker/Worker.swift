@@ -259,7 +259,8 @@ final class Worker: AssignmentHandler {
         while true {
             do {
                 return try consumer.committed(partitions)
-            } catch where !error.isFatal && !error.isAuthorization {
+            } catch {
+                if error.isFatal || error.isAuthorization { throw error }
                 if context.isStopRequested { return [:] }
                 Log.warning(component, "\(error); trying again")
                 Thread.sleep(forTimeInterval: 0.2)
