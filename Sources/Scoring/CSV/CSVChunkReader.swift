@@ -81,7 +81,7 @@ package final class CSVChunkReader {
 
     /// Takes the bytes that follow the header, of a chunk read before all others.
     func putBack(_ bytes: UnsafeRawBufferPointer, line: Int) {
-        rest.append(contentsOf: bytes)
+        rest.insert(contentsOf: bytes, at: 0)
         position -= bytes.count
         self.line = line
         number = 0

@@ -9,6 +9,8 @@ package final class CSVRecord {
         package var end: Int
         /// Inside the field stand doubled quotes that mean one.
         package var hasDoubledQuotes: Bool
+
+        var bytes: Range<Int> { start..<end }
     }
 
     /// Why a record is refused, and where.

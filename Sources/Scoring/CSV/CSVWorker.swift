@@ -84,7 +84,7 @@ final class CSVWorker {
         }
         let row = rows + places.count * model.rowStride
         for (feature, column) in header.columnOfFeature.enumerated() {
-            switch CSVNumber.read(text, record[column]) {
+            switch CSVNumber.read(text, record[column].bytes) {
             case .value(let value): row[feature] = value
             case .missing where model.missingValues == .route: row[feature] = .nan
             case let other: throw notANumber(other, text, line, column)
