@@ -43,7 +43,7 @@ let package = Package(
         library("Events", ["CNumeric", "Diagnostics"]),
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
-        library("Features", ["Events", "Diagnostics"]),
+        library("Features", ["Events", "CNumeric", "Diagnostics"]),
         library("Scoring", ["Features", "Events", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
         library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
 

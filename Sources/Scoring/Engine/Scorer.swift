@@ -13,14 +13,14 @@ public final class Scorer {
     /// Rows that go down together, a power of two: fewer when leaf addresses are kept for the standard errors.
     private let effectRows: Int
     private let errorRows: Int
-    private let solvers: [EffectSolver]
-    private let number: Int32
+    let solvers: [EffectSolver]
+    let number: Int32
 
-    private let exits: UnsafeMutablePointer<Int32>
+    let exits: UnsafeMutablePointer<Int32>
     private let active: UnsafeMutablePointer<UInt16>
-    private let sums: UnsafeMutablePointer<Double>
-    private let counts: UnsafeMutablePointer<UInt32>
-    private let coefficients: UnsafeMutablePointer<Double>
+    let sums: UnsafeMutablePointer<Double>
+    let counts: UnsafeMutablePointer<UInt32>
+    let coefficients: UnsafeMutablePointer<Double>
     private let bags: UnsafeMutablePointer<cforest_bags>
     /// A row's features by a shard's numbers, for shards that have their own.
     private let renumbered: UnsafeMutablePointer<Float>
@@ -30,7 +30,8 @@ public final class Scorer {
 
     /// Rows × trees that go down together: enough to hide the memory's latency, few enough for the caches.
     private static let slots = 1024
-    private static let addressBytes = 512 << 10
+    /// Bytes of leaf addresses kept for the standard errors of a block of rows: with the leaves they must fit the L2 cache.
+    private static let addressBytes = 128 << 10
 
     /// - Parameter maxRows: rows that one call may have; memory grows with it, up to a block.
     public init(model: Model, maxRows: Int, kernel: Kernel = .best) {
@@ -45,7 +46,7 @@ public final class Scorer {
         let trees = model.forests.reduce(0) { max($0, $1.treeCount) }
         let columns = model.forests.reduce(0) { max($0, $1.layout.storedColumns) }
         effectRows = min(Self.slots, Self.powerOfTwo(atLeast: maxRows))
-        errorRows = min(effectRows, 256, Self.powerOfTwo(atLeast: max(8, Self.addressBytes / 8 / trees)))
+        errorRows = min(effectRows, max(8, Self.powerOfTwo(atLeast: Self.addressBytes / 4 / trees + 1) / 2))
         exits = .allocate(capacity: max(Self.slots, errorRows * trees))
         active = .allocate(capacity: Self.slots)
         sums = .allocate(capacity: effectRows * columns)
@@ -156,7 +157,7 @@ public final class Scorer {
     /// The descents that make up a forest for one block of rows, in the order of the trees, each with the number of its
     /// first tree. With `keepsExits` each has its own place in `exits`.
     @inline(__always)
-    private func forEachDescent(
+    func forEachDescent(
         _ forest: LoadedForest, _ rows: UnsafePointer<Float>, _ stride: Int, _ count: Int, keepsExits: Bool,
         _ body: (inout cforest_descent, Int) -> Void
     ) {

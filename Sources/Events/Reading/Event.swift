@@ -19,7 +19,7 @@ public struct Event: Sendable, BitwiseCopyable {
     /// ``StableHash`` of the user's id.
     public var userHash: UInt64 = 0
     /// Event time, milliseconds since 1970 UTC.
-    public var time: Int64 = 0
+    public var time: Int64 = Event.noTime
     /// ``StableHash`` of the event's `id`; meaningful when `hasID`.
     public var idHash: UInt64 = 0
     public var hasID = false
@@ -33,6 +33,8 @@ public struct Event: Sendable, BitwiseCopyable {
     public var source = SourcePosition()
 
     public static let unknownType: UInt8 = 255
+    /// Stands for a time that was not read.
+    static let noTime = Int64.min
 
     public init() {}
 }

@@ -17,7 +17,7 @@ public struct EventSchema: Sendable, Equatable {
     }
 
     /// Which JSON values a field may hold.
-    public enum Expectation: Sendable, Hashable {
+    public enum Expectation: Sendable, Hashable, BitwiseCopyable {
         /// A number or a truth value.
         case number
         /// A text.
