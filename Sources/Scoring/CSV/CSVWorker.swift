@@ -1,4 +1,5 @@
 import Diagnostics
+import Tabular
 
 /// Scores chunks of a CSV: one a thread.
 ///
@@ -84,7 +85,7 @@ final class CSVWorker {
         }
         let row = rows + places.count * model.rowStride
         for (feature, column) in header.columnOfFeature.enumerated() {
-            switch CSVNumber.read(text, record[column].bytes) {
+            switch CSVNumber.read(text, record[column]) {
             case .value(let value): row[feature] = value
             case .missing where model.missingValues == .route: row[feature] = .nan
             case let other: throw notANumber(other, text, line, column)

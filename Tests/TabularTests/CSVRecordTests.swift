@@ -1,5 +1,5 @@
 import Foundation
-import Scoring
+import Tabular
 import TestSupport
 import Testing
 
@@ -67,37 +67,6 @@ import Testing
                 record.map { "\"\($0.replacing("\"", with: "\"\""))\"" }.joined(separator: ",")
             }.joined(separator: Bool.random(using: &generator) ? "\n" : "\r\n")
             #expect(try cut(text) == records)
-        }
-    }
-}
-
-@Suite struct CSVNumberTests {
-    private func read(_ text: String) -> CSVNumber {
-        let bytes = Array(text.utf8)
-        return bytes.withUnsafeBytes { CSVNumber.read($0, 0..<bytes.count) }
-    }
-
-    @Test func readsNumbersAndMissingValues() {
-        for (text, value) in [
-            ("1", 1), ("-2.5", -2.5), ("+3", 3), (" 4 ", 4), ("1e3", 1000), (".5", 0.5), ("142.44", Float(142.44)),
-            ("0", 0), ("True", 1), ("FALSE", 0), ("1e-50", 0), ("16777217", Float(16_777_217.0)),
-        ] as [(String, Float)] {
-            #expect(read(text) == .value(value), "\(text)")
-        }
-        for text in ["", " ", "NA", "nan", "NaN"] { #expect(read(text) == .missing, "\(text)") }
-        for text in ["abc", "1,5", "12x", "inf", "-inf", "0x10", "--1", "+-1", "+", "1 2", "1e", "é", "nano"] {
-            #expect(read(text) == .notANumber, "\(text)")
-        }
-        for text in ["1e39", "-1e39", "1e999"] { #expect(read(text) == .outOfRange, "\(text)") }
-    }
-
-    /// The same float32 as from the double, for any double.
-    @Test func roundsAsTheDoubleDoes() {
-        var generator = SeededGenerator.announced()
-        for _ in 0..<2000 {
-            let value = Double(bitPattern: generator.next())
-            guard value.isFinite, Float(value).isFinite else { continue }
-            #expect(read("\(value)") == .value(Float(value)))
         }
     }
 }
