@@ -34,6 +34,7 @@ let package = Package(
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
         system("CZip", "libzip", "libzip-dev"),
         system("CZlib", "zlib", "zlib1g-dev"),
+        system("CPostgres", "libpq", "libpq-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
         .target(name: "CBench", dependencies: ["CRdkafka"]),
@@ -45,7 +46,11 @@ let package = Package(
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
         library("Features", ["Events", "CNumeric", "Diagnostics"]),
         library("Scoring", ["Features", "Events", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
-        library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
+        library(
+            "Sinks",
+            [
+                "Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CPostgres", "CNumeric", "Diagnostics",
+            ]),
 
         // The only module that sees all four stages.
         library(
@@ -53,8 +58,9 @@ let package = Package(
 
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
-        library("Evaluation", ["Diagnostics", "CNumeric"]),
         library("Terminal", ["Diagnostics"]),
+        library("Tabular", ["Diagnostics", "CNumeric"]),
+        library("Evaluation", ["Tabular", "Terminal", "Diagnostics"]),
         library(
             "Commands",
             [
@@ -79,13 +85,13 @@ let package = Package(
         tests("KafkaTests", ["Kafka"]),
         tests("ConsumerTests", ["Consumer", "Kafka"]),
         tests("FeaturesTests", ["Features", "Events"]),
-        tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CZip", "CZlib"], exclude: ["Resources"]),
+        tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CNumeric", "CZip", "CZlib"], exclude: ["Resources"]),
         tests("SinksTests", ["Sinks", "Kafka"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
-        tests("SimulationTests", ["Simulation", "Events"]),
-        tests("EvaluationTests", ["Evaluation"]),
-        tests("TerminalTests", ["Terminal"]),
-        tests("CommandsTests", ["Commands"]),
+        tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
+        tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
+        tests("TerminalTests", ["Terminal", "Diagnostics"]),
+        tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
         tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
     ],
     cxxLanguageStandard: .cxx17

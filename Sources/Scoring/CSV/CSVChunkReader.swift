@@ -19,6 +19,8 @@ package final class CSVChunkReader {
     package let totalBytes: Int?
     /// The line of the next byte.
     package private(set) var line = 1
+    /// Bytes handed out.
+    private(set) var position = 0
     private let descriptor: Int32
     private let closes: Bool
     private var number = 0
@@ -71,9 +73,18 @@ package final class CSVChunkReader {
         rest.append(contentsOf: text[used...])
         defer {
             number += 1
+            position += used
             line += text[..<used].reduce(0) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
         }
         return Chunk(number: number, firstLine: line, bytes: used, isBroken: isBroken)
+    }
+
+    /// Takes the bytes that follow the header, of a chunk read before all others.
+    func putBack(_ bytes: UnsafeRawBufferPointer, line: Int) {
+        rest.insert(contentsOf: bytes, at: 0)
+        position -= bytes.count
+        self.line = line
+        number = 0
     }
 
     /// The byte after the last line break that is outside quotes (0: none), and whether the text ends inside quotes.

@@ -11,8 +11,8 @@ package enum CSVNumber: Equatable {
     /// Reads a field. Spaces around it are passed over; `true` and `false` (pandas writes its dummies so) are 1 and 0.
     ///
     /// The number is read as a double and rounded once more to float32, as every other way into the engine does.
-    package static func read(_ text: UnsafeRawBufferPointer, _ field: CSVRecord.Field) -> CSVNumber {
-        var (start, end) = (field.start, field.end)
+    package static func read(_ text: UnsafeRawBufferPointer, _ field: Range<Int>) -> CSVNumber {
+        var (start, end) = (field.lowerBound, field.upperBound)
         while start < end, text[start] == 0x20 || text[start] == 0x09 { start += 1 }
         while start < end, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }
         guard start < end, let base = text.baseAddress else { return .missing }

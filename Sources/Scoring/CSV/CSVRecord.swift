@@ -9,6 +9,8 @@ package final class CSVRecord {
         package var end: Int
         /// Inside the field stand doubled quotes that mean one.
         package var hasDoubledQuotes: Bool
+
+        var bytes: Range<Int> { start..<end }
     }
 
     /// Why a record is refused, and where.
@@ -20,12 +22,16 @@ package final class CSVRecord {
         /// The field, counted from 0, and the byte of the text.
         package var field: Int
         package var position: Int
+        /// Line breaks of the record before that place.
+        package var breaks: Int
     }
 
     package private(set) var count = 0
     /// The record's bytes, its line break excluded.
     package private(set) var start = 0
     package private(set) var end = 0
+    /// Line breaks inside quotes.
+    private(set) var innerBreaks = 0
     /// Owned; freed in `deinit`.
     private var fields: UnsafeMutablePointer<Field>
     private var capacity = 64
@@ -54,6 +60,7 @@ package final class CSVRecord {
     /// Reads the record that starts at `position` and returns where the next one starts.
     package func read(_ text: UnsafeRawBufferPointer, at position: Int) throws(Fault) -> Int {
         count = 0
+        innerBreaks = 0
         start = position
         var at = position
         while true {
@@ -79,7 +86,7 @@ package final class CSVRecord {
             let byte = text[at]
             if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\n") { break }
             if byte == UInt8(ascii: "\r"), at + 1 == text.count || text[at + 1] == UInt8(ascii: "\n") { break }
-            if byte == UInt8(ascii: "\"") { throw Fault(reason: .quoteInsideField, field: count, position: at) }
+            if byte == UInt8(ascii: "\"") { throw fault(.quoteInsideField, count, at, innerBreaks) }
             at += 1
         }
         append(Field(start: start, end: at, hasDoubledQuotes: false))
@@ -90,8 +97,10 @@ package final class CSVRecord {
     private func quoted(_ text: UnsafeRawBufferPointer, _ start: Int) throws(Fault) -> Int {
         var at = start
         var doubled = false
+        let breaksBefore = innerBreaks
         while at < text.count {
             guard text[at] == UInt8(ascii: "\"") else {
+                if text[at] == UInt8(ascii: "\n") { innerBreaks += 1 }
                 at += 1
                 continue
             }
@@ -103,10 +112,14 @@ package final class CSVRecord {
             append(Field(start: start, end: at, hasDoubledQuotes: doubled))
             at += 1
             guard at == text.count || [UInt8(ascii: ","), UInt8(ascii: "\n"), UInt8(ascii: "\r")].contains(text[at])
-            else { throw Fault(reason: .textAfterQuote, field: count - 1, position: at) }
+            else { throw fault(.textAfterQuote, count - 1, at, innerBreaks) }
             return at
         }
-        throw Fault(reason: .quoteNotClosed, field: count, position: start - 1)
+        throw fault(.quoteNotClosed, count, start - 1, breaksBefore)
+    }
+
+    private func fault(_ reason: Fault.Reason, _ field: Int, _ position: Int, _ breaks: Int) -> Fault {
+        Fault(reason: reason, field: field, position: position, breaks: breaks)
     }
 
     /// A field as text, doubled quotes resolved; for headers and messages.

@@ -5,7 +5,7 @@ import Foundation
 /// Reads the lines of a text file, gzipped or plain, one at a time in bounded memory.
 ///
 /// Owns zlib's handle and its buffer.
-final class GzipLineReader {
+package final class GzipLineReader {
     let path: String
     /// The number of the line returned last, counted from 1.
     private(set) var lineNumber = 0
@@ -16,7 +16,7 @@ final class GzipLineReader {
     private var isAtEnd = false
 
     /// - Parameter lineBytes: a longer line is refused.
-    init(path: String, lineBytes: Int) throws(ImpactError) {
+    package init(path: String, lineBytes: Int) throws(ImpactError) {
         guard let handle = gzopen(path, "rbe") else {
             throw ImpactError(.failed, code: "import_open", "cannot open \(path): \(String(cString: strerror(errno)))")
         }
@@ -32,7 +32,7 @@ final class GzipLineReader {
     }
 
     /// The next line without its line break (`\n` or `\r\n`), valid until the next call; nil at the end of the file.
-    func next() throws(ImpactError) -> UnsafeRawBufferPointer? {
+    package func next() throws(ImpactError) -> UnsafeRawBufferPointer? {
         var searched = start
         while true {
             if let feed = buffer[searched..<end].firstIndex(of: 0x0A) {

@@ -3,9 +3,9 @@ import Diagnostics
 /// Streams one array of an .npz archive, some elements at a time, whatever its size.
 ///
 /// Memory grows with what was read, never with what a header claims.
-final class NumpyArrayReader {
+package final class NumpyArrayReader {
     let name: String
-    let header: NumpyHeader
+    package let header: NumpyHeader
     private let archive: ZipArchive
     private let entry: ZipEntryReader
     /// Elements not read yet.
@@ -14,7 +14,7 @@ final class NumpyArrayReader {
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
 
     /// Opens the array `name`; throws when it is absent or its header is not one that can be read.
-    init(_ archive: ZipArchive, _ name: String) throws(ImpactError) {
+    package init(_ archive: ZipArchive, _ name: String) throws(ImpactError) {
         self.archive = archive
         self.name = name
         guard let size = try archive.size(of: name + ".npy") else {
@@ -130,7 +130,7 @@ final class NumpyArrayReader {
     }
 
     /// Appends the next `count` elements of a float array to `values`.
-    func doubles(_ count: Int, into values: inout [Double]) throws(ImpactError) {
+    package func doubles(_ count: Int, into values: inout [Double]) throws(ImpactError) {
         let wide = header.element == .float64
         var result = consume values
         values = []
@@ -155,7 +155,7 @@ final class NumpyArrayReader {
     }
 
     /// After the last element: the checksum of the entry.
-    func finish() throws(ImpactError) {
+    package func finish() throws(ImpactError) {
         guard remaining == 0 else { throw refusal("\(remaining) elements follow the last tree") }
         try entry.expectEnd()
     }

@@ -4,12 +4,12 @@ import Diagnostics
 /// A zip archive opened for reading. Entries are read by name, several at a time.
 ///
 /// Owns libzip's handle; every `ZipEntryReader` keeps its archive alive.
-final class ZipArchive {
-    let path: String
+package final class ZipArchive {
+    package let path: String
     fileprivate let handle: OpaquePointer
 
     /// Throws when the file is absent, no zip archive, or cut off (a zip's directory is at its end).
-    init(path: String) throws(ImpactError) {
+    package init(path: String) throws(ImpactError) {
         var code: Int32 = 0
         guard let handle = zip_open(path, ZIP_RDONLY, &code) else {
             var error = zip_error_t()
