@@ -95,6 +95,9 @@ extension ModelMetadata {
         guard featureNames.count <= ModelFormat.maximumFeatures, outcomes.count <= ModelFormat.maximumForests else {
             throw invalid("the model has too many features or outcomes")
         }
+        guard (try? JSONSerialization.jsonObject(with: Data(provenance.utf8))) is [String: Any] else {
+            throw invalid("the provenance is not a JSON object")
+        }
         guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
             throw invalid("there must be one finite importance a feature")
         }
