@@ -70,17 +70,19 @@ let package = Package(
             swiftSettings: swift),
         tests("DiagnosticsTests", ["Diagnostics"]),
         tests("EventsTests", ["Events"]),
-        tests("KafkaTests", ["Kafka"]),
-        tests("ConsumerTests", ["Consumer", "Kafka"]),
+        tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
+        tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
         tests("ScoringTests", ["Scoring", "Features"]),
-        tests("SinksTests", ["Sinks", "Kafka"]),
+        tests("SinksTests", ["Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("PipelineTests", ["Pipeline", "Simulation"]),
         tests("SimulationTests", ["Simulation", "Events"]),
         tests("EvaluationTests", ["Evaluation"]),
         tests("TerminalTests", ["Terminal"]),
         tests("CommandsTests", ["Commands"]),
-        tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
+        tests(
+            "IntegrationTests",
+            ["Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
     ],
     cxxLanguageStandard: .cxx17
 )
