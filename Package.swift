@@ -82,9 +82,10 @@ let package = Package(
             swiftSettings: swift),
         tests("DiagnosticsTests", ["Diagnostics"]),
         tests("EventsTests", ["Events"]),
-        tests("KafkaTests", ["Kafka"]),
-        tests("ConsumerTests", ["Consumer", "Kafka"]),
+        tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
+        tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
+<<<<<<< HEAD
         tests("TabularTests", ["Tabular"]),
         tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CNumeric", "CZip", "CZlib"], exclude: ["Resources"]),
         tests("SinksTests", ["Sinks", "Kafka"]),
@@ -94,6 +95,18 @@ let package = Package(
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
         tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
         tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
+=======
+        tests("ScoringTests", ["Scoring", "Features"]),
+        tests("SinksTests", ["Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
+        tests("PipelineTests", ["Pipeline", "Simulation"]),
+        tests("SimulationTests", ["Simulation", "Events"]),
+        tests("EvaluationTests", ["Evaluation"]),
+        tests("TerminalTests", ["Terminal"]),
+        tests("CommandsTests", ["Commands"]),
+        tests(
+            "IntegrationTests",
+            ["Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
+>>>>>>> kafka
     ],
     cxxLanguageStandard: .cxx17
 )
