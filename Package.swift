@@ -85,28 +85,22 @@ let package = Package(
         tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
         tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
-<<<<<<< HEAD
         tests("TabularTests", ["Tabular"]),
-        tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CNumeric", "CZip", "CZlib"], exclude: ["Resources"]),
-        tests("SinksTests", ["Sinks", "Kafka"]),
+        tests(
+            "ScoringTests", ["Scoring", "Features", "Diagnostics", "CNumeric", "CZip", "CZlib"], exclude: ["Resources"]),
+        tests("SinksTests", ["Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
         tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
-        tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
-=======
-        tests("ScoringTests", ["Scoring", "Features"]),
-        tests("SinksTests", ["Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
-        tests("PipelineTests", ["Pipeline", "Simulation"]),
-        tests("SimulationTests", ["Simulation", "Events"]),
-        tests("EvaluationTests", ["Evaluation"]),
-        tests("TerminalTests", ["Terminal"]),
-        tests("CommandsTests", ["Commands"]),
         tests(
             "IntegrationTests",
-            ["Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
->>>>>>> kafka
+            [
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "Events",
+                "Consumer",
+                "Kafka", "CRdkafka", "Diagnostics", "CSQLite",
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )

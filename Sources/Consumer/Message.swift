@@ -1,11 +1,6 @@
-<<<<<<< HEAD
-import CRdkafka
-import Kafka
-=======
 import CRdkafka
 import Foundation
 import Kafka
->>>>>>> kafka
 
 /// One record of a ``MessageBatch``, borrowed from it: its bytes are valid as long as the batch.
 public struct Message: ~Escapable {
