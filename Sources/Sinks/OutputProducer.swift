@@ -145,30 +145,58 @@ extension OutputProducer {
         _ topic: OutputTopic, partition: Int32 = -1, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
         headers: [RecordHeader] = [], timestamp: Int64
     ) throws(KafkaError) {
-        guard let target = topics[topic.index] else { throw KafkaError(RD_KAFKA_RESP_ERR__DESTROY) }
-        let list = rd_kafka_headers_new(headers.count)
-        for header in headers {
-            header.name.withCString { name in
-                if let value = header.value {
-                    _ = value.withUnsafeBytes {
-                        // A null pointer would make the value null; an empty array may have none.
-                        rd_kafka_header_add(list, name, -1, $0.baseAddress ?? Self.nothing, $0.count)
-                    }
-                } else {
-                    rd_kafka_header_add(list, name, -1, nil, 0)
-                }
-            }
-        }
+        try produce(topic, partition, key, value, Self.list(headers), timestamp)
+    }
+
+    /// Hands over a consumed record as it is, byte for byte, with further headers behind its own.
+    public func produce(
+        _ topic: OutputTopic, partition: Int32, copyOf message: borrowing Message, adding headers: [RecordHeader]
+    ) throws(KafkaError) {
+        let list = message.headerList.map { rd_kafka_headers_copy($0) } ?? rd_kafka_headers_new(headers.count)
+        Self.append(headers, to: list)
+        try produce(topic, partition, message.rawKey, message.rawPayload, list, message.timestamp)
+    }
+
+    /// Takes over the list.
+    private func produce(
+        _ topic: OutputTopic, _ partition: Int32, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?,
+        _ headers: OpaquePointer?, _ timestamp: Int64
+    ) throws(KafkaError) {
         let keyStart = key.map { $0.baseAddress ?? Self.nothing }
         let valueStart = value.map { $0.baseAddress ?? Self.nothing }
-        while true {
-            let code = crdkafka_produce_with_headers(
-                handle.pointer, target, partition, timestamp == 0 ? 1 : timestamp, keyStart, key?.count ?? 0,
-                valueStart, value?.count ?? 0, list)
-            if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
-            do { try makeRoom(after: code, topic, partition) } catch {
-                rd_kafka_headers_destroy(list)
-                throw error
+        do throws(KafkaError) {
+            guard let target = topics[topic.index] else { throw KafkaError(RD_KAFKA_RESP_ERR__DESTROY) }
+            while true {
+                let code = crdkafka_produce_with_headers(
+                    handle.pointer, target, partition, timestamp == 0 ? 1 : timestamp, keyStart, key?.count ?? 0,
+                    valueStart, value?.count ?? 0, headers)
+                if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
+                try makeRoom(after: code, topic, partition)
+            }
+        } catch {
+            rd_kafka_headers_destroy(headers)
+            throw error
+        }
+    }
+
+    private static func list(_ headers: [RecordHeader]) -> OpaquePointer? {
+        let list = rd_kafka_headers_new(headers.count)
+        append(headers, to: list)
+        return list
+    }
+
+    private static func append(_ headers: [RecordHeader], to list: OpaquePointer?) {
+        for header in headers {
+            header.nameBytes.withUnsafeBytes { name in
+                let nameStart = name.assumingMemoryBound(to: CChar.self).baseAddress
+                guard let value = header.value else {
+                    rd_kafka_header_add(list, nameStart, name.count, nil, 0)
+                    return
+                }
+                _ = value.withUnsafeBytes {
+                    // A null pointer would make the value null; an empty array may have no address.
+                    rd_kafka_header_add(list, nameStart, name.count, $0.baseAddress ?? Self.nothing, $0.count)
+                }
             }
         }
     }
