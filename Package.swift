@@ -86,7 +86,9 @@ let package = Package(
         tests("ConsumerTests", ["Consumer", "Kafka"]),
         tests("FeaturesTests", ["Features", "Events"]),
         tests("TabularTests", ["Tabular"]),
-        tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CNumeric", "CZip", "CZlib"], exclude: ["Resources"]),
+        tests(
+            "ScoringTests", ["Scoring", "Features", "Evaluation", "Diagnostics", "CNumeric", "CZip", "CZlib"],
+            exclude: ["Resources"]),
         tests("SinksTests", ["Sinks", "Kafka"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
