@@ -87,7 +87,8 @@ let package = Package(
         tests("FeaturesTests", ["Features", "Events"]),
         tests("TabularTests", ["Tabular"]),
         tests(
-            "ScoringTests", ["Scoring", "Features", "Diagnostics", "CNumeric", "CZip", "CZlib"], exclude: ["Resources"]),
+            "ScoringTests", ["Scoring", "Features", "Evaluation", "Diagnostics", "CNumeric", "CZip", "CZlib"],
+            exclude: ["Resources"]),
         tests("SinksTests", ["Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
