@@ -83,7 +83,7 @@ let package = Package(
         tests("ConsumerTests", ["Consumer", "Kafka"]),
         tests("FeaturesTests", ["Features", "Events"]),
         tests("ScoringTests", ["Scoring", "Features"]),
-        tests("SinksTests", ["Sinks", "Kafka"]),
+        tests("SinksTests", ["Sinks", "Kafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events"]),
         tests("EvaluationTests", ["Evaluation"]),
