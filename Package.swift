@@ -14,8 +14,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .target(name: name, dependencies: dependencies, swiftSettings: swift)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swift)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: swift)
 }
 
 func system(_ name: String, _ pkgConfig: String, _ debianPackage: String) -> Target {
@@ -32,6 +32,8 @@ let package = Package(
         // C libraries of the system, each behind a module map and a small shim.
         system("CRdkafka", "rdkafka", "librdkafka-dev"),
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
+        system("CZip", "libzip", "libzip-dev"),
+        system("CZlib", "zlib", "zlib1g-dev"),
         system("CPostgres", "libpq", "libpq-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
@@ -42,8 +44,8 @@ let package = Package(
         library("Events", ["CNumeric", "Diagnostics"]),
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
-        library("Features", ["Events", "Diagnostics"]),
-        library("Scoring", ["Features", "Events", "CNumeric", "CForest", "Diagnostics"]),
+        library("Features", ["Events", "CNumeric", "Diagnostics"]),
+        library("Scoring", ["Features", "Events", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
         library(
             "Sinks",
             [
@@ -56,8 +58,9 @@ let package = Package(
 
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
-        library("Evaluation", ["Diagnostics", "CNumeric"]),
         library("Terminal", ["Diagnostics"]),
+        library("Tabular", ["Diagnostics", "CNumeric"]),
+        library("Evaluation", ["Tabular", "Terminal", "Diagnostics"]),
         library(
             "Commands",
             [
@@ -82,13 +85,15 @@ let package = Package(
         tests("KafkaTests", ["Kafka"]),
         tests("ConsumerTests", ["Consumer", "Kafka"]),
         tests("FeaturesTests", ["Features", "Events"]),
-        tests("ScoringTests", ["Scoring", "Features"]),
-        tests("SinksTests", ["Sinks", "Kafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
+        tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CZip", "CZlib"], exclude: ["Resources"]),
+        tests(
+            "SinksTests",
+            ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
-        tests("SimulationTests", ["Simulation", "Events"]),
-        tests("EvaluationTests", ["Evaluation"]),
-        tests("TerminalTests", ["Terminal"]),
-        tests("CommandsTests", ["Commands"]),
+        tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
+        tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
+        tests("TerminalTests", ["Terminal", "Diagnostics"]),
+        tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
         tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
     ],
     cxxLanguageStandard: .cxx17

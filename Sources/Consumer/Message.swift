@@ -1,5 +1,5 @@
-package import CRdkafka
-public import Kafka
+import CRdkafka
+import Kafka
 
 /// One record of a ``MessageBatch``, borrowed from it: its bytes are valid as long as the batch.
 public struct Message: ~Escapable {

@@ -1,5 +1,5 @@
-internal import CRdkafka
-public import Diagnostics
+import CRdkafka
+import Diagnostics
 
 extension Admin {
     /// What became of a topic that should be created.

@@ -1,5 +1,5 @@
-internal import CRdkafka
-public import Diagnostics
+import CRdkafka
+import Diagnostics
 
 /// librdkafka's properties in the order in which they were set; a later value of a key replaces the earlier one in place.
 ///
