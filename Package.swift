@@ -89,7 +89,9 @@ let package = Package(
         tests(
             "ScoringTests", ["Scoring", "Features", "Evaluation", "Diagnostics", "CNumeric", "CZip", "CZlib"],
             exclude: ["Resources"]),
-        tests("SinksTests", ["Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
+        tests(
+            "SinksTests",
+            ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
