@@ -7,8 +7,8 @@ extension PartitionCore {
         _ type: Int, _ fields: UnsafePointer<FieldValue>, _ now: UInt64, _ minute: UInt64, _ isAdvance: Bool,
         _ cursor: inout Cursor
     ) {
-        var next = Int(program.counted.start.base[type])
-        let end = Int(program.counted.start.base[type &+ 1])
+        var next = Int(countedTable.start[type])
+        let end = Int(countedTable.start[type &+ 1])
         var d = 0
         while d < distinctCount {
             let table = distincts[d]
@@ -19,7 +19,7 @@ extension PartitionCore {
                 count = expire(count, current, table.clock.buckets, cursor)
                 cursor.record.setListCount(list, count)
             }
-            if next < end, Int(program.counted.operations.base[next]) == d {
+            if next < end, Int(countedTable.operations[next]) == d {
                 next &+= 1
                 let bucket = isAdvance ? current : table.clock.bucket(minute)
                 if bucket &+ table.clock.buckets > current, let value = Self.fingerprint(table, fields) {

@@ -92,3 +92,32 @@ final class FeatureReader: Sendable {
         ratioDefaults = PlainArray(defaults[1])
     }
 }
+
+extension FeatureReader {
+    /// The reader as bare pointers, good while it lives.
+    struct View: BitwiseCopyable {
+        let rows: FeatureProgram.TableView<RowRead>
+        let distinct: UnsafePointer<UInt16>
+        let fixed: UnsafePointer<FixedRead>
+        let fixedCount: Int
+        let ratios: UnsafePointer<Ratio>
+        let ratioCount: Int
+        let defaults: UnsafePointer<Default>
+        let defaultCount: Int
+        let ratioDefaults: UnsafePointer<Default>
+        let ratioDefaultCount: Int
+
+        init(_ reader: FeatureReader) {
+            rows = reader.rows.view
+            distinct = reader.distinct.base
+            fixed = reader.fixed.base
+            fixedCount = reader.fixed.count
+            ratios = reader.ratios.base
+            ratioCount = reader.ratios.count
+            defaults = reader.defaults.base
+            defaultCount = reader.defaults.count
+            ratioDefaults = reader.ratioDefaults.base
+            ratioDefaultCount = reader.ratioDefaults.count
+        }
+    }
+}

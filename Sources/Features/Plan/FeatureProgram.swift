@@ -49,6 +49,15 @@ final class FeatureProgram: Sendable {
             start = PlainArray(starts)
             operations = PlainArray(groups.flatMap { $0 })
         }
+
+        var view: TableView<Operation> { TableView(start: start.base, operations: operations.base) }
+    }
+
+    /// A table as bare pointers, good while its program lives: reaching through the program's objects would cost a
+    /// retain and a release each time.
+    struct TableView<Operation: BitwiseCopyable>: BitwiseCopyable {
+        let start: UnsafePointer<UInt32>
+        let operations: UnsafePointer<Operation>
     }
 
     let typeCount: Int

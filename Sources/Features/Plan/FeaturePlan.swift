@@ -32,7 +32,7 @@ public struct FeaturePlan: Sendable {
 
     /// The plan against the schema the specification itself asks for.
     public init(_ specification: FeatureSpecification) throws(ImpactError) {
-        try self.init(specification, schema: specification.eventSchema())
+        try self.init(specification, schema: try specification.eventSchema())
     }
 
     /// The most bytes that a user's record can take, the id and the slack of its block aside.

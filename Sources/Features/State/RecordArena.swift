@@ -1,4 +1,7 @@
-/// Memory of the records of one partition: blocks of 32-byte units in chunks of 512 KiB, filled from front to back.
+import CNumeric
+
+/// Memory of the records of one partition: blocks of 32-byte units in chunks of 2 MiB, filled from front to back.
+/// Chunks are large pages where the kernel has them, since records are read at random.
 ///
 /// A chunk is never reallocated, so growth moves nothing. Released blocks are not reused singly, since records grow
 /// through many sizes: when a quarter of the memory is dead, the emptiest chunk is evacuated into the current one and
@@ -6,7 +9,7 @@
 /// first unit; unit 0 is never given, so 0 means none.
 struct RecordArena {
     static let unit = 32
-    static let chunkUnits = 16_384
+    static let chunkUnits = 65_536
     static let chunkBytes = unit * chunkUnits
 
     private(set) var chunkCount = 0
@@ -40,7 +43,7 @@ struct RecordArena {
 
     @inline(__always)
     func address(_ reference: UInt32) -> UnsafeMutableRawPointer {
-        chunks[Int(reference >> 14)] + Int(reference & 16_383) &* Self.unit
+        chunks[Int(reference >> 16)] + Int(reference & 65_535) &* Self.unit
     }
 
     /// Whether the current chunk has room for a block.
@@ -60,7 +63,7 @@ struct RecordArena {
     /// Gives a block back; its bytes stay until the chunk is evacuated.
     @inline(__always)
     mutating func release(_ reference: UInt32, bytes: Int) {
-        live[Int(reference >> 14)] &-= bytes
+        live[Int(reference >> 16)] &-= bytes
         liveBytes &-= bytes
         UserRecord(address: address(reference)).write(RecordLayout.state, UInt32(0))
     }
@@ -71,7 +74,9 @@ struct RecordArena {
             current = chunk
         } else {
             if chunkCount == chunkCapacity { growDirectory() }
-            chunks[chunkCount] = .allocate(byteCount: Self.chunkBytes, alignment: 64)
+            let chunk = UnsafeMutableRawPointer.allocate(byteCount: Self.chunkBytes, alignment: Self.chunkBytes)
+            cnumeric_advise_large_pages(chunk, Self.chunkBytes)
+            chunks[chunkCount] = chunk
             current = chunkCount
             chunkCount += 1
         }

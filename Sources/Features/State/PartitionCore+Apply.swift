@@ -6,7 +6,7 @@ extension PartitionCore {
     /// `fields` has a value for every field of the plan's schema.
     @inline(__always)
     mutating func apply(
-        _ event: Event, _ fields: UnsafePointer<FieldValue>, _ user: UnsafeRawBufferPointer, _ hash: UInt64
+        _ event: Arrival, _ fields: UnsafePointer<FieldValue>, _ user: UnsafeRawBufferPointer, _ hash: UInt64
     ) -> UInt32 {
         var cursor: Cursor
         let time = event.time
@@ -46,6 +46,22 @@ extension PartitionCore {
         applyCalendars(type, now, minute, isAdvance, &cursor)
         if distinctCount > 0 { applyDistincts(type, fields, now, minute, isAdvance, &cursor) }
         return UserTable.reference(cursor.entry)
+    }
+
+    /// What the state reads of an event.
+    struct Arrival: BitwiseCopyable {
+        let type: UInt8
+        let hasID: Bool
+        let time: Int64
+        let idHash: UInt64
+
+        @inline(__always)
+        init(_ event: Event) {
+            type = event.type
+            hasID = event.hasID
+            time = event.time
+            idHash = event.idHash
+        }
     }
 
     /// A place in a record that grows: records move, entries of the table do not.
@@ -109,10 +125,10 @@ extension PartitionCore {
 
     @inline(__always)
     private func select(_ type: Int, _ fields: UnsafePointer<FieldValue>) {
-        var i = Int(program.selected.start.base[type])
-        let end = Int(program.selected.start.base[type &+ 1])
+        var i = Int(selectedTable.start[type])
+        let end = Int(selectedTable.start[type &+ 1])
         while i < end {
-            let selection = Int(program.selected.operations.base[i])
+            let selection = Int(selectedTable.operations[i])
             selected[selection] = selections[selection].read(fields)
             i &+= 1
         }
@@ -120,10 +136,10 @@ extension PartitionCore {
 
     @inline(__always)
     private func applyFixed(_ type: Int, _ time: Int64, _ record: UserRecord) {
-        var i = Int(program.fixed.start.base[type])
-        let end = Int(program.fixed.start.base[type &+ 1])
+        var i = Int(fixedTable.start[type])
+        let end = Int(fixedTable.start[type &+ 1])
         while i < end {
-            let operation = program.fixed.operations.base[i]
+            let operation = fixedTable.operations[i]
             i &+= 1
             let number = selected[Int(operation.selection)]
             if number.isNaN { continue }
@@ -174,8 +190,8 @@ extension PartitionCore {
                     cursor.record.setListCount(1 &+ c, count)
                 }
             }
-            let start = Int(program.rows.start.base[type &* calendarCount &+ c])
-            let end = Int(program.rows.start.base[type &* calendarCount &+ c &+ 1])
+            let start = Int(rowTable.start[type &* calendarCount &+ c])
+            let end = Int(rowTable.start[type &* calendarCount &+ c &+ 1])
             if start < end {
                 let bucket = isAdvance ? current : calendar.clock.bucket(minute)
                 if bucket &+ calendar.clock.buckets > current {
@@ -207,7 +223,7 @@ extension PartitionCore {
         _ c: Int, _ calendar: FeatureProgram.Calendar, _ count: Int, _ bucket: UInt64, _ start: Int, _ end: Int,
         _ cursor: inout Cursor
     ) -> Int {
-        let operations = program.rows.operations.base
+        let operations = rowTable.operations
         var i = start
         while i < end, selected[Int(operations[i].selection)].isNaN { i &+= 1 }
         if i == end { return count }
@@ -222,7 +238,7 @@ extension PartitionCore {
         } else {
             insert(rowBytes, at: cursor.offset &+ place &* rowBytes, &cursor)
             let row = cursor.record.address + (cursor.offset &+ place &* rowBytes)
-            row.copyMemory(from: program.templates.base + calendar.template, byteCount: rowBytes)
+            row.copyMemory(from: templates + calendar.template, byteCount: rowBytes)
             row.storeBytes(of: wanted, as: UInt32.self)
             newCount &+= 1
             cursor.record.setListCount(1 &+ c, newCount)

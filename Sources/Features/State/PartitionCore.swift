@@ -3,7 +3,8 @@ import Events
 /// The state of one partition: records, the table that finds them, the undo log, and the tables of the plan.
 ///
 /// A plain struct behind one pointer (see ``PartitionState``), so that no access costs an exclusivity check.
-struct PartitionCore {
+/// Not copyable: it owns its memory, and a copy on the way to a field would cost more than the field.
+struct PartitionCore: ~Copyable {
     let program: FeatureProgram
     let codec: UserRecordCodec
     let hash: KeyedHash
@@ -14,6 +15,11 @@ struct PartitionCore {
     var committedCounters = PartitionState.Counters()
     /// The numbers selected from the event at hand, by selection.
     let selected: UnsafeMutablePointer<Double>
+    /// Stands for the fields of an event under a schema without fields.
+    let noFields: UnsafePointer<FieldValue>
+    /// Hashes and references of the events on their way through ``lookAhead(_:_:_:)``.
+    let pipeline: UnsafeMutablePointer<UInt64>
+    let references: UnsafeMutablePointer<UInt32>
     /// Room for a record that is being restored.
     let scratch: UnsafeMutableRawPointer
 
@@ -27,13 +33,24 @@ struct PartitionCore {
     let calendars: UnsafePointer<FeatureProgram.Calendar>
     let distincts: UnsafePointer<FeatureProgram.Distinct>
     let selections: UnsafePointer<Selection>
+    let selectedTable: FeatureProgram.TableView<UInt16>
+    let rowTable: FeatureProgram.TableView<FeatureProgram.RowOperation>
+    let fixedTable: FeatureProgram.TableView<FeatureProgram.FixedOperation>
+    let countedTable: FeatureProgram.TableView<UInt16>
+    let templates: UnsafePointer<UInt8>
     let lateness: CalendarClock?
+    let reader: FeatureReader.View
 
     init(_ plan: FeaturePlan, seed: UInt64?) {
         program = plan.program
         codec = UserRecordCodec(plan)
         hash = KeyedHash(seed: seed)
         selected = .allocate(capacity: max(1, program.selections.count))
+        pipeline = .allocate(capacity: Self.pipelineLength)
+        references = .allocate(capacity: Self.pipelineLength)
+        let noFields = UnsafeMutablePointer<FieldValue>.allocate(capacity: 1)
+        noFields.initialize(to: .missing)
+        self.noFields = UnsafePointer(noFields)
         scratch = .allocate(byteCount: program.largestRecord, alignment: 16)
         typeCount = program.typeCount
         deduplicationIDs = program.deduplicationIDs
@@ -44,15 +61,24 @@ struct PartitionCore {
         calendars = program.calendars.base
         distincts = program.distincts.base
         selections = program.selections.base
+        selectedTable = program.selected.view
+        rowTable = program.rows.view
+        fixedTable = program.fixed.view
+        countedTable = program.counted.view
+        templates = program.templates.base
         lateness = program.lateness
+        reader = FeatureReader.View(program.reader)
     }
 
-    func deallocate() {
+    deinit {
         arena.deallocate()
         table.deallocate()
         undo.deallocate()
         selected.deallocate()
         scratch.deallocate()
+        noFields.deallocate()
+        pipeline.deallocate()
+        references.deallocate()
     }
 
     // MARK: Records

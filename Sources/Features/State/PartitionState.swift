@@ -47,7 +47,6 @@ public final class PartitionState {
     }
 
     deinit {
-        core.pointee.deallocate()
         core.deinitialize(count: 1)
         core.deallocate()
     }
@@ -72,14 +71,8 @@ public final class PartitionState {
         _ event: Event, fields: UnsafeBufferPointer<FieldValue>, user: UnsafeRawBufferPointer
     ) -> Applied {
         precondition(fields.count >= plan.schema.fields.count, "an event has a value for each field of the schema")
-        let reference: UInt32
-        if let base = fields.baseAddress {
-            reference = core.pointee.apply(event, base, user, core.pointee.hash(user))
-        } else {
-            // No field is read from a schema without fields.
-            var none = FieldValue.missing
-            reference = core.pointee.apply(event, &none, user, core.pointee.hash(user))
-        }
+        let reference = core.pointee.apply(
+            PartitionCore.Arrival(event), fields.baseAddress ?? core.pointee.noFields, user, core.pointee.hash(user))
         return reference == 0 ? .duplicate : .applied(Slot(reference: reference))
     }
 

@@ -1,4 +1,5 @@
 import Diagnostics
+import Events
 
 extension PartitionState {
     /// Bytes that suffice for the stored form of the user's record.
@@ -14,6 +15,11 @@ extension PartitionState {
         let record = core.pointee.record(slot.reference)
         return core.pointee.codec.encode(
             record, listsStart: core.pointee.listsStart(record), user: core.pointee.user(record), to: out)
+    }
+
+    /// Appends the stored form of the user's record.
+    public func encode(_ slot: Slot, into buffer: ByteBuffer) {
+        buffer.advance(encode(slot, to: UnsafeMutableRawPointer(buffer.reserve(encodedBound(slot)))))
     }
 
     /// The stored form of the user's record; for tools and tests.

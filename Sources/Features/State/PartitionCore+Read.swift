@@ -5,7 +5,6 @@ extension PartitionCore {
         let record = record(reference)
         let clock = record.clock
         let now = CalendarClock.minute(clock)
-        let reader = program.reader
         var offset = listsStart(record) &+ record.listCount(0) &* 8
         var c = 0
         while c < calendarCount {
@@ -17,7 +16,7 @@ extension PartitionCore {
         }
         var d = 0
         while d < distinctCount {
-            row[Int(reader.distinct.base[d])] = Float(record.listCount(1 &+ calendarCount &+ d))
+            row[Int(reader.distinct[d])] = Float(record.listCount(1 &+ calendarCount &+ d))
             d &+= 1
         }
         readFixed(record, clock, into: row)
@@ -30,14 +29,14 @@ extension PartitionCore {
         _ c: Int, _ calendar: FeatureProgram.Calendar, _ rows: UnsafeMutableRawPointer, _ count: Int, _ now: UInt64,
         into row: UnsafeMutablePointer<Float>
     ) {
-        let reads = program.reader.rows
+        let reads = reader.rows
         let stride = calendar.rowBytes
-        let end = Int(reads.start.base[c &+ 1])
-        var i = Int(reads.start.base[c])
+        let end = Int(reads.start[c &+ 1])
+        var i = Int(reads.start[c])
         var buckets = UInt64.max
         var first = 0
         while i < end {
-            let read = reads.operations.base[i]
+            let read = reads.operations[i]
             i &+= 1
             if UInt64(read.buckets) != buckets {
                 // Windows come longest first, so the first row only moves on.
@@ -94,10 +93,10 @@ extension PartitionCore {
 
     @inline(__always)
     private func readFixed(_ record: UserRecord, _ clock: Int64, into row: UnsafeMutablePointer<Float>) {
-        let reads = program.reader.fixed
+        let reads = reader.fixed
         var i = 0
-        while i < reads.count {
-            let read = reads.base[i]
+        while i < reader.fixedCount {
+            let read = reads[i]
             i &+= 1
             let time = StoredTime(record.read(Int(read.time), as: UInt64.self))
             let result: Float
@@ -120,23 +119,22 @@ extension PartitionCore {
     /// Defaults of what is read from events, then ratios, then their defaults.
     @inline(__always)
     private func finish(_ row: UnsafeMutablePointer<Float>) {
-        let reader = program.reader
         var i = 0
-        while i < reader.defaults.count {
-            let place = reader.defaults.base[i]
+        while i < reader.defaultCount {
+            let place = reader.defaults[i]
             if row[Int(place.feature)].isNaN { row[Int(place.feature)] = place.value }
             i &+= 1
         }
         i = 0
-        while i < reader.ratios.count {
-            let ratio = reader.ratios.base[i]
+        while i < reader.ratioCount {
+            let ratio = reader.ratios[i]
             let denominator = row[Int(ratio.denominator)]
             row[Int(ratio.feature)] = denominator == 0 ? .nan : row[Int(ratio.numerator)] / denominator
             i &+= 1
         }
         i = 0
-        while i < reader.ratioDefaults.count {
-            let place = reader.ratioDefaults.base[i]
+        while i < reader.ratioDefaultCount {
+            let place = reader.ratioDefaults[i]
             if row[Int(place.feature)].isNaN { row[Int(place.feature)] = place.value }
             i &+= 1
         }
