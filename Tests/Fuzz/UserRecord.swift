@@ -46,7 +46,8 @@ private final class Fixture {
         _ = state.features(ofUser: user)
         guard let slot = state.slot(ofUser: user) else { return }
         let clock = state.clock(slot)
-        for (i, step) in [Int64(0), -3_600_000, 1, 86_400_000 * 3, 86_400_000 * 60].enumerated() {
+        let steps: [Int64] = [0, -3_600_000, 1, 86_400_000 * 3, 86_400_000 * 60]
+        for (i, step) in steps.enumerated() {
             var event = Event()
             event.type = UInt8(i)
             event.time = clock.addingReportingOverflow(step).partialValue
