@@ -82,21 +82,29 @@ let package = Package(
             swiftSettings: swift),
         tests("DiagnosticsTests", ["Diagnostics"]),
         tests("EventsTests", ["Events"]),
-        tests("KafkaTests", ["Kafka"]),
-        tests("ConsumerTests", ["Consumer", "Kafka"]),
+        tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
+        tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
         tests("TabularTests", ["Tabular"]),
         tests(
             "ScoringTests",
             ["Scoring", "Features", "Evaluation", "Tabular", "Diagnostics", "CNumeric", "CZip", "CZlib"],
             exclude: ["Resources"]),
-        tests("SinksTests", ["Sinks", "Kafka"]),
+        tests(
+            "SinksTests",
+            ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
         tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
-        tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
+        tests(
+            "IntegrationTests",
+            [
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "Events",
+                "Consumer",
+                "Kafka", "CRdkafka", "Diagnostics", "CSQLite",
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -68,7 +68,8 @@ public final class Processor {
     public init(model: Model, settings: Settings) throws(ImpactError) {
         self.model = model
         self.settings = settings
-        plan = try Self.plan(of: model, scoreEvents: settings.scoreEvents)
+        let plan = try Self.plan(of: model, scoreEvents: settings.scoreEvents)
+        self.plan = plan
         scoredTypes = settings.scoreEvents.reduce(0) { mask, type in
             plan.schema.typeNumber(type).map { mask | 1 << UInt64($0) } ?? mask
         }
@@ -141,10 +142,7 @@ public final class Processor {
         var outcome = Outcome()
         let rowCount = applyAll(&outcome)
         let refused = scorer.score(rows: rows, stride: model.rowStride, count: rowCount, into: estimates)
-        defer {
-            events.removeAll()
-            runCount = 0
-        }
+        defer { discard() }
         var run = 0
         for row in 0..<rowCount {
             let index = rowEvents[row]
@@ -158,21 +156,26 @@ public final class Processor {
         return outcome
     }
 
+    /// Forgets what was appended and not flushed.
+    public func discard() {
+        events.removeAll()
+        runCount = 0
+    }
+
     /// Applies every event in order; the rows of those that are scored stand together afterwards.
     private func applyAll(_ outcome: inout Outcome) -> Int {
         var rowCount = 0
         for run in 0..<runCount {
             runs[run].shard._withUnsafeGuaranteedRef { shard in
                 let state = shard.state
-                for index in runs[run].start..<runs[run].end {
-                    let event = events[index]
-                    let applied = state.apply(event, fields: events.fields(index), user: events.user(index))
+                state.apply(events, runs[run].start..<runs[run].end) { index, applied in
                     guard case .applied(let slot) = applied else {
                         outcome.duplicates += 1
-                        continue
+                        return
                     }
                     outcome.events += 1
-                    guard event.type < 64, scoredTypes & (1 << UInt64(event.type)) != 0 else { continue }
+                    let type = events[index].type
+                    guard type < 64, scoredTypes & (1 << UInt64(type)) != 0 else { return }
                     state.features(slot, into: rows + rowCount * model.rowStride)
                     rowEvents[rowCount] = index
                     rowCount += 1

@@ -11,8 +11,8 @@ public final class Shard {
     public internal(set) var nextOffset: Int64?
     /// The next offset as of the last commit.
     var committedOffset: Int64?
-    /// Events that the state counted before this transaction, for the metrics.
-    var reported = PartitionState.Counters()
+    /// Late events that the metrics know of already.
+    var reportedLate: UInt64 = 0
 
     private let bytes = ByteBuffer(capacity: 1 << 16)
     private var records: UnsafeMutablePointer<OutputRecord>
