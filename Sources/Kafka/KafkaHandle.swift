@@ -134,7 +134,8 @@ private let logCallback:
         let facility = facility.map { String(cString: $0) } ?? ""
         // Connection failures come through the error callback as well, where they are counted and limited.
         // That a new transactional producer waits for its predecessor's transaction to end is normal (GETPID).
-        let isNormal = facility == "FAIL" || facility == "GETPID" || level > 5
+        // The mock cluster cannot promise not to create topics (AUTOCREATE), nor does it.
+        let isNormal = ["FAIL", "GETPID", "AUTOCREATE"].contains(facility) || level > 5
         let shown: Log.Level = isNormal ? .debug : level >= 5 ? .info : .warning
         let message = "\(facility): \(String(cString: text))"
         switch shown {
