@@ -82,7 +82,10 @@ let package = Package(
         tests("CommandsTests", ["Commands"]),
         tests(
             "IntegrationTests",
-            ["Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
+            [
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Consumer", "Kafka", "CRdkafka",
+                "Diagnostics",
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -120,11 +120,11 @@ extension KafkaProperties {
     /// Levenshtein distance over UTF-8 bytes.
     static func editDistance(_ a: String, _ b: String) -> Int {
         let b = Array(b.utf8)
-        var row = Array(0 ... b.count)
+        var row = Array(0...b.count)
         for (i, x) in a.utf8.enumerated() {
             var diagonal = row[0]
             row[0] = i + 1
-            for j in 0 ..< b.count {
+            for j in 0..<b.count {
                 let above = row[j + 1]
                 row[j + 1] = min(above + 1, row[j] + 1, diagonal + (x == b[j] ? 0 : 1))
                 diagonal = above

@@ -6,7 +6,7 @@ import Testing
 @Suite("The assignment's state machine")
 struct AssignmentStateMachineTests {
     typealias Machine = AssignmentStateMachine
-    private static let p = (0 ..< 4).map { TopicPartition("t", Int32($0)) }
+    private static let p = (0..<4).map { TopicPartition("t", Int32($0)) }
     private var p: [TopicPartition] { Self.p }
 
     private func machine(_ events: Machine.Event...) -> Machine {
@@ -38,7 +38,8 @@ struct AssignmentStateMachineTests {
         Transition(
             before: [.assign(p)], event: .lost(p), actions: [.discard(p), .unassign], state: .unassigned, owned: []),
         Transition(
-            before: [.assign([p[0], p[1]])], event: .assign([p[2]]), actions: [.discard([p[0], p[1]]), .assign([p[2]])],
+            before: [.assign([p[0], p[1]])], event: .assign([p[2]]),
+            actions: [.discard([p[0], p[1]]), .assign([p[2]])],
             state: .assigned, owned: [p[2]]),
         Transition(before: [.assign([])], event: .assign(p), actions: [.assign(p)], state: .assigned, owned: p),
         Transition(before: [.assign([])], event: .revoke([]), actions: [.unassign], state: .unassigned, owned: []),
@@ -100,13 +101,15 @@ struct AssignmentStateMachineTests {
     @Test("In any order of events, what was assigned is revoked or discarded once, and the paused are owned")
     func anyOrder() {
         var random = SeededGenerator.announced()
-        for _ in 0 ..< 300 {
+        for _ in 0..<300 {
             var machine = Machine()
             var owned: Set<TopicPartition> = []
-            for _ in 0 ..< 30 {
+            for _ in 0..<30 {
                 let some = p.filter { _ in Bool.random(using: &random) }
-                let events: [Machine.Event] = [.assign(some), .revoke(some), .lost(some), .assign(some), .close, .closed]
-                let event = events[min(Int.random(in: 0 ..< 40, using: &random), 5) % 6]
+                let events: [Machine.Event] = [
+                    .assign(some), .revoke(some), .lost(some), .assign(some), .close, .closed,
+                ]
+                let event = events[min(Int.random(in: 0..<40, using: &random), 5) % 6]
                 for action in machine.handle(event) {
                     switch action {
                     case .assign(let partitions):

@@ -34,7 +34,7 @@ private func read(_ consumer: EventConsumer, _ count: Int, max: Int = 7, seconds
     let deadline = Date() + seconds
     while values.count < count && Date() < deadline {
         let batch = try consumer.poll(max: max, timeoutMilliseconds: 20)
-        for i in 0 ..< batch.count {
+        for i in 0..<batch.count {
             values.append(batch[i].payloadBytes.map { String(decoding: $0, as: UTF8.self) } ?? "(null)")
         }
     }
@@ -47,7 +47,7 @@ struct EventConsumerMockTests {
     func reads() throws {
         let cluster = try MockCluster()
         try cluster.create(topic: "t", partitions: 1)
-        let values = (0 ..< 500).map { "value \($0)" }
+        let values = (0..<500).map { "value \($0)" }
         try fill(cluster, "t", values)
         for max in [1, 7, 100, 10_000] {
             let consumer = try EventConsumer(
@@ -63,12 +63,12 @@ struct EventConsumerMockTests {
     func bounds() throws {
         let cluster = try MockCluster()
         try cluster.create(topic: "t", partitions: 1)
-        try fill(cluster, "t", (0 ..< 100).map { "\($0)" })
+        try fill(cluster, "t", (0..<100).map { "\($0)" })
         let consumer = try EventConsumer(
             properties: ["bootstrap.servers": cluster.bootstrap], topics: ["t"], options: quick())
         try consumer.assign([TopicPartition("t", 0): .offset(90)])
         var total = 0
-        for _ in 0 ..< 100 where total < 10 {
+        for _ in 0..<100 where total < 10 {
             let count = try consumer.poll(max: 3, timeoutMilliseconds: 100).count
             #expect(count <= 3)
             total += count
@@ -84,7 +84,7 @@ struct EventConsumerMockTests {
     func brokerAway() throws {
         let cluster = try MockCluster()
         try cluster.create(topic: "t", partitions: 1)
-        let values = (0 ..< 50).map { "\($0)" }
+        let values = (0..<50).map { "\($0)" }
         try fill(cluster, "t", values)
         cluster.setBroker(isUp: false)
         let consumer = try EventConsumer(
@@ -101,7 +101,9 @@ struct EventConsumerMockTests {
         #expect(try read(consumer, 50) == values)
         // Reported within two of the two-second reports.
         let deadline = Date() + 30
-        while consumer.handle.isBrokerAway && Date() < deadline { _ = try consumer.poll(max: 1, timeoutMilliseconds: 50) }
+        while consumer.handle.isBrokerAway && Date() < deadline {
+            _ = try consumer.poll(max: 1, timeoutMilliseconds: 50)
+        }
         #expect(!consumer.handle.isBrokerAway)
         #expect(consumer.close())
     }

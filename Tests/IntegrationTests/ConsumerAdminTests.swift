@@ -41,7 +41,7 @@ struct ConsumerAdminTests {
     @Test("Offsets at a time, and the last stable offset before an open transaction")
     func offsets() throws {
         guard let fixture = try ConsumerFixture(partitions: 2) else { return }
-        try fixture.fill(0 ..< 20)
+        try fixture.fill(0..<20)
         let admin = try Admin(properties: fixture.properties)
         let partitions = [fixture.partition(0), fixture.partition(1)]
         #expect(
@@ -56,7 +56,7 @@ struct ConsumerAdminTests {
         let producer = try fixture.producer(TestBroker.unique("tx"))
         producer.start()
         producer.begin()
-        try fixture.write(0 ..< 4, with: producer)
+        try fixture.write(0..<4, with: producer)
         try producer.flush()
         #expect(try admin.watermarks(of: partitions[0]) == Watermarks(low: 0, high: 12))
         let committed = try Admin(properties: fixture.properties, readCommitted: true)
@@ -68,7 +68,7 @@ struct ConsumerAdminTests {
     @Test("A group's offsets are read, set and deleted, and a group with members is left alone")
     func groups() throws {
         guard let fixture = try ConsumerFixture(partitions: 2) else { return }
-        try fixture.fill(0 ..< 20)
+        try fixture.fill(0..<20)
         let group = TestBroker.unique("group")
         let admin = try Admin(properties: fixture.properties)
         #expect(try admin.committedOffsets(ofGroup: group) == [:])
@@ -101,7 +101,7 @@ struct ConsumerAdminTests {
             print("skipped: \(#function) needs a broker of its own to freeze")
             return
         }
-        try fixture.fill(0 ..< 100)
+        try fixture.fill(0..<100)
         let group = TestBroker.unique("group")
         let consumer = try fixture.consumer(group: group)
         try consumer.subscribe()
@@ -115,7 +115,7 @@ struct ConsumerAdminTests {
         let producer = try fixture.producer(TestBroker.unique("tx"))
         #expect(producer.start() == .ready)
         producer.begin()
-        try fixture.write(100 ..< 200, with: producer)
+        try fixture.write(100..<200, with: producer)
         #expect(producer.commit(offsets: [:], group: try consumer.groupMetadata()) == .committed)
         try poll(consumer, until: { read >= 200 }) { read += $0.count }
         #expect(read == 200)

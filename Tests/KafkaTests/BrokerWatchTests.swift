@@ -35,7 +35,8 @@ struct BrokerWatchTests {
     @Test("Other errors are said at most every 30 s a name, with the count of those left out")
     func limited() {
         var watch = BrokerWatch(bootstrap: "h")
-        #expect(watch.error(name: "_SSL", reason: "bad certificate", lasting: true, now: 0) == .error("bad certificate"))
+        #expect(
+            watch.error(name: "_SSL", reason: "bad certificate", lasting: true, now: 0) == .error("bad certificate"))
         #expect(watch.error(name: "_SSL", reason: "bad certificate", lasting: true, now: 10) == nil)
         #expect(watch.error(name: "_TRANSPORT", reason: "reset", lasting: false, now: 10) == .warning("reset"))
         #expect(watch.error(name: "_SSL", reason: "bad certificate", lasting: true, now: 29) == nil)

@@ -13,7 +13,10 @@ struct KafkaErrorTests {
         #expect(own.impactError(doing: "asking").code == "kafka_timed_out")
         let broker = KafkaError(RD_KAFKA_RESP_ERR_NOT_COORDINATOR, "no")
         let error = broker.impactError(doing: "asking b:9092", advice: "Try later")
-        #expect(error == ImpactError(.failed, code: "kafka_not_coordinator", "asking b:9092: no (NOT_COORDINATOR). Try later"))
+        #expect(
+            error
+                == ImpactError(.failed, code: "kafka_not_coordinator", "asking b:9092: no (NOT_COORDINATOR). Try later")
+        )
     }
 
     @Test("Missing rights are told apart from what passes")

@@ -38,7 +38,9 @@ struct KafkaPropertiesTests {
         #expect(error?.kind == .badConfiguration)
         #expect(error?.code == "kafka_property")
         #expect(error?.message == "librdkafka knows no property bootstrap.server; did you mean bootstrap.servers?")
-        let foreign = #expect(throws: ImpactError.self) { try properties("qqqqqqqqqqqqqqqqqqqqqqqqqqqq", "x").validate() }
+        let foreign = #expect(throws: ImpactError.self) {
+            try properties("qqqqqqqqqqqqqqqqqqqqqqqqqqqq", "x").validate()
+        }
         #expect(foreign?.message.contains("did you mean") == false)
     }
 

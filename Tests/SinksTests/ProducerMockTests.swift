@@ -20,7 +20,7 @@ struct ProducerMockTests {
     private func write(_ count: Int, _ producer: OutputProducer) throws {
         let topic = try producer.topic("t")
         let bytes = Array("value".utf8)
-        for i in 0 ..< count {
+        for i in 0..<count {
             try bytes.withUnsafeBytes {
                 try producer.produce(topic, partition: 0, key: nil, value: $0, timestamp: Int64(i + 1))
             }
@@ -58,7 +58,7 @@ struct ProducerMockTests {
         #expect(cause.message.contains("t [0]"))
         // The mock, unlike a real broker, misses the record that it refused and refuses what follows it once more.
         var outcome = TransactionOutcome.ready
-        for _ in 0 ..< 5 where outcome != .committed {
+        for _ in 0..<5 where outcome != .committed {
             #expect(producer.begin() == .ready)
             try write(10, producer)
             outcome = producer.commit()

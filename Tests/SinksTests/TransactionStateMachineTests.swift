@@ -142,7 +142,9 @@ struct TransactionStateMachineTests {
         }
         for first in events {
             for second in events {
-                for state in [Machine.State.uninitialised, .ready, .open, .sendingOffsets, .committing, .aborting, .broken] {
+                for state in [
+                    Machine.State.uninitialised, .ready, .open, .sendingOffsets, .committing, .aborting, .broken,
+                ] {
                     var machine = machine(in: state)
                     for event in [first, second] {
                         let before = machine.state
