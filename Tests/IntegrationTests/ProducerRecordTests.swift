@@ -100,6 +100,41 @@ struct ProducerRecordTests {
         #expect(isInOrder)
     }
 
+    @Test("The batch stamped with the present: bytes as given, in order, through a buffer too small for it")
+    func batchNow() throws {
+        guard let fixture = try ConsumerFixture() else { return }
+        var options = ProducerOptions(transactionalID: TestBroker.unique("tx"))
+        options.bufferBytes = 1
+        let producer = try OutputProducer(properties: fixture.properties, options: options)
+        let target = try producer.topic(fixture.topic)
+        producer.start()
+        producer.begin()
+        let started = Int64(Date().timeIntervalSince1970 * 1000)
+        // Values of 0 … 40,000 bytes at their number's place, every tenth null.
+        let arena = (0..<60_000).map { UInt8(truncatingIfNeeded: $0) }
+        let count = 3000
+        let lengths = (0..<count).map { ($0 * 7919) % 40_000 }
+        let records = (0..<count).map { i in
+            OutputRecord(
+                key: i..<(i + 2), value: i % 10 == 0 ? nil : i..<(i + lengths[i]), timestamp: 5)
+        }
+        try records.withUnsafeBufferPointer { records in
+            try arena.withUnsafeBytes { try producer.produceBatchNow(target, partition: 0, records, bytes: $0) }
+        }
+        #expect(producer.commit() == .committed)
+        producer.close()
+        let found = try fixture.read { Record($0) }[0]
+        #expect(found.count == count)
+        var wrong = 0
+        for (i, record) in found.enumerated() {
+            let value = i % 10 == 0 ? nil : Array(arena[i..<(i + lengths[i])])
+            if record.key != Array(arena[i..<(i + 2)]) || record.value != value || record.timestamp < started {
+                wrong += 1
+            }
+        }
+        #expect(wrong == 0)
+    }
+
     @Test("A dead letter of 10 MB is whole on a topic as planned, in parts on a default one, and never lost")
     func deadLetters() throws {
         guard let input = try ConsumerFixture(plan: TopicPlan.events),
