@@ -45,7 +45,8 @@ let package = Package(
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
         library("Features", ["Events", "CNumeric", "Diagnostics"]),
-        library("Scoring", ["Features", "Events", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
+        library("Tabular", ["Diagnostics", "CNumeric"]),
+        library("Scoring", ["Features", "Events", "Tabular", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
         library(
             "Sinks",
             [
@@ -59,7 +60,6 @@ let package = Package(
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
         library("Terminal", ["Diagnostics"]),
-        library("Tabular", ["Diagnostics", "CNumeric"]),
         library("Evaluation", ["Tabular", "Terminal", "Diagnostics"]),
         library(
             "Commands",
@@ -82,10 +82,13 @@ let package = Package(
             swiftSettings: swift),
         tests("DiagnosticsTests", ["Diagnostics"]),
         tests("EventsTests", ["Events"]),
-        tests("KafkaTests", ["Kafka"]),
-        tests("ConsumerTests", ["Consumer", "Kafka"]),
+        tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
+        tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
-        tests("ScoringTests", ["Scoring", "Features", "Diagnostics", "CZip", "CZlib"], exclude: ["Resources"]),
+        tests("TabularTests", ["Tabular"]),
+        tests(
+            "ScoringTests", ["Scoring", "Features", "Evaluation", "Diagnostics", "CNumeric", "CZip", "CZlib"],
+            exclude: ["Resources"]),
         tests(
             "SinksTests",
             ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
@@ -94,7 +97,13 @@ let package = Package(
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
         tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
-        tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
+        tests(
+            "IntegrationTests",
+            [
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "Events",
+                "Consumer",
+                "Kafka", "CRdkafka", "Diagnostics", "CSQLite",
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )

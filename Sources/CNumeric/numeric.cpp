@@ -1,6 +1,7 @@
 // std::to_chars and std::from_chars behind C names: the standard library's shortest and correctly rounded conversions.
 #include "CNumeric.h"
 #include <charconv>
+#include <sys/mman.h>
 
 namespace {
 template <typename Value> size_t write(char *out, size_t capacity, Value value) {
@@ -48,3 +49,5 @@ int cnumeric_read_double(const char *text, size_t count, double *value) {
     }
     return 0;
 }
+
+void cnumeric_advise_large_pages(void *address, size_t bytes) { (void)madvise(address, bytes, MADV_HUGEPAGE); }

@@ -1,4 +1,5 @@
 import CRdkafka
+import Foundation
 import Kafka
 
 /// One record of a ``MessageBatch``, borrowed from it: its bytes are valid as long as the batch.
@@ -65,19 +66,23 @@ public struct Message: ~Escapable {
 
     /// The headers, copied, in their order; parsed by the library at the first call.
     public var headers: [RecordHeader] {
-        var list: OpaquePointer?
-        guard rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR else { return [] }
         var headers: [RecordHeader] = []
+        guard let list = headerList else { return [] }
         var name: UnsafePointer<CChar>?
         var value: UnsafeRawPointer?
         var count = 0
         while rd_kafka_header_get_all(list, headers.count, &name, &value, &count) == RD_KAFKA_RESP_ERR_NO_ERROR {
             guard let name else { break }
-            headers.append(
-                RecordHeader(
-                    String(cString: name), value.map { Array(UnsafeRawBufferPointer(start: $0, count: count)) }))
+            let bytes = UnsafeRawBufferPointer(start: name, count: strlen(name))
+            headers.append(RecordHeader(nameBytes: Array(bytes), Self.copy(value, count)))
         }
         return headers
+    }
+
+    /// The library's header list, its own; nil when there are no headers.
+    package var headerList: OpaquePointer? {
+        var list: OpaquePointer?
+        return rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR ? list : nil
     }
 
     /// The key's bytes, copied; for set-up and tests.
@@ -86,7 +91,29 @@ public struct Message: ~Escapable {
     /// The value's bytes, copied; for set-up and tests.
     public var payloadBytes: [UInt8]? { Self.copy(fields.payload, fields.payloadCount) }
 
+    /// The key's place in memory, for calls into the library while the batch lives.
+    package var rawKey: UnsafeRawBufferPointer? {
+        fields.key.map { UnsafeRawBufferPointer(start: $0, count: fields.keyCount) }
+    }
+
+    /// The value's place in memory, likewise.
+    package var rawPayload: UnsafeRawBufferPointer? {
+        fields.payload.map { UnsafeRawBufferPointer(start: $0, count: fields.payloadCount) }
+    }
+
     private static func copy(_ start: UnsafeRawPointer?, _ count: Int) -> [UInt8]? {
         start.map { Array(UnsafeRawBufferPointer(start: $0, count: count)) }
+    }
+}
+
+extension Message {
+    /// The value's bytes without a copy; nil for a tombstone. Valid as long as the batch.
+    package var payloadBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.payload, fields.payloadCount) }
+
+    /// The key's bytes without a copy; nil for Kafka's null. Valid as long as the batch.
+    package var keyBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.key, fields.keyCount) }
+
+    private static func buffer(_ start: UnsafeRawPointer?, _ count: Int) -> UnsafeRawBufferPointer? {
+        start.map { UnsafeRawBufferPointer(start: $0, count: count) }
     }
 }

@@ -1,6 +1,6 @@
 /// One message of the simulation: where its bytes are in the buffer, and the truth about it.
 public struct GeneratedEvent: Sendable {
-    /// The record's key, the user's id; empty for an invalid message. It lies inside `value`.
+    /// The record's key, the user's id, which lies inside `value`; empty for an invalid message, which has no key.
     public var key: Range<Int>
     /// The record's value, one JSON object without a line break.
     public var value: Range<Int>

@@ -10,12 +10,11 @@ struct MessageCursor: ~Copyable {
     /// Bytes written so far.
     var count: Int { next - start }
 
-    /// - Parameter memory: outlives the cursor.
-    init(_ memory: UnsafeMutableBufferPointer<UInt8>) {
-        guard let base = memory.baseAddress else { preconditionFailure("a cursor needs memory") }
-        start = base
-        next = base
-        end = base + memory.count
+    /// - Parameter memory: `capacity` bytes that outlive the cursor.
+    init(_ memory: UnsafeMutablePointer<UInt8>, capacity: Int) {
+        start = memory
+        next = memory
+        end = memory + capacity
     }
 
     @inline(__always)

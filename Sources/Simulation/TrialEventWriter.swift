@@ -20,7 +20,7 @@ struct TrialEventWriter: Sendable {
     func write(_ event: PendingEvent, into buffer: ByteBuffer) -> GeneratedEvent {
         let user = TrialUser(seed: seed, index: Int(event.user))
         let start = buffer.count
-        var out = MessageCursor(buffer.reserve(Self.longestMessage))
+        var out = MessageCursor(buffer.reserve(Self.longestMessage), capacity: Self.longestMessage)
         out.append(#"{"id":"e-"#)
         out.append(decimal: event.id)
         out.append(#"","user_id":""#)
@@ -93,7 +93,7 @@ extension TrialEventWriter {
     /// One of the ways in which messages go wrong, in turn.
     func writeInvalid(number: UInt64, time: Int64, into buffer: ByteBuffer) -> GeneratedEvent {
         let start = buffer.count
-        var out = MessageCursor(buffer.reserve(Self.longestMessage))
+        var out = MessageCursor(buffer.reserve(Self.longestMessage), capacity: Self.longestMessage)
         out.append(#"{"id":"x-"#)
         out.append(decimal: number)
         switch number % 8 {

@@ -3,7 +3,7 @@ import Kafka
 
 /// A whole record as bytes, for one that does not fit the dead-letter topic and is written in parts.
 ///
-/// Layout, little-endian: `IQDL`, version 1 (u8), timestamp (i64), key, value, count of headers (u32), then each header's
+/// Layout, little-endian: `IQDL`, version 1 (u8), timestamp (i64), key, value, count of headers (i64), then each header's
 /// name and value. A text is its count (i64, −1 for Kafka's null) and its bytes.
 public struct DeadLetterEnvelope: Sendable, Equatable {
     public var key: [UInt8]?
@@ -30,7 +30,7 @@ public struct DeadLetterEnvelope: Sendable, Equatable {
         Self.append(value, to: &out)
         Self.append(Int64(headers.count), to: &out)
         for header in headers {
-            Self.append(Array(header.name.utf8), to: &out)
+            Self.append(header.nameBytes, to: &out)
             Self.append(header.value, to: &out)
         }
         return out
@@ -61,7 +61,7 @@ public struct DeadLetterEnvelope: Sendable, Equatable {
         headers = []
         for _ in 0 ..< count {
             guard let name = try reader.text() else { throw Reader.damaged(at: reader.place) }
-            headers.append(RecordHeader(String(decoding: name, as: UTF8.self), try reader.text()))
+            headers.append(RecordHeader(nameBytes: name, try reader.text()))
         }
         guard reader.place == bytes.count else { throw Reader.damaged(at: reader.place) }
     }

@@ -76,6 +76,16 @@ public final class DeadLetterWriter {
     public func write(_ message: borrowing Message, topic: String, code: String, reason: String) throws(KafkaError) {
         let place = DeadLetterReason(
             code: code, message: reason, topic: topic, partition: message.partition, offset: message.offset)
+        adapt()
+        let headers = errorHeaders(place)
+        let bytes = (message.rawKey?.count ?? 0) + (message.rawPayload?.count ?? 0)
+        let size = bytes + Self.wireBytes(key: nil, value: nil, headers: message.headers + headers)
+        if size <= maxRecordBytes {
+            try producer.produce(
+                self.topic, partition: message.partition % partitions, copyOf: message, adding: headers)
+            if isAlone { try producer.flush() }
+            return
+        }
         try write(
             DeadLetterEnvelope(
                 key: message.keyBytes, value: message.payloadBytes, headers: message.headers,
@@ -148,7 +158,7 @@ public final class DeadLetterWriter {
     /// An upper bound of a record's bytes in a batch of its own (record format v2, KIP-98).
     static func wireBytes(key: [UInt8]?, value: [UInt8]?, headers: [RecordHeader]) -> Int {
         headers.reduce(128 + (key?.count ?? 0) + (value?.count ?? 0)) {
-            $0 + 10 + $1.name.utf8.count + ($1.value?.count ?? 0)
+            $0 + 10 + $1.nameBytes.count + ($1.value?.count ?? 0)
         }
     }
 

@@ -145,30 +145,58 @@ extension OutputProducer {
         _ topic: OutputTopic, partition: Int32 = -1, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
         headers: [RecordHeader] = [], timestamp: Int64
     ) throws(KafkaError) {
-        guard let target = topics[topic.index] else { throw KafkaError(RD_KAFKA_RESP_ERR__DESTROY) }
-        let list = rd_kafka_headers_new(headers.count)
-        for header in headers {
-            header.name.withCString { name in
-                if let value = header.value {
-                    _ = value.withUnsafeBytes {
-                        // A null pointer would make the value null; an empty array may have none.
-                        rd_kafka_header_add(list, name, -1, $0.baseAddress ?? Self.nothing, $0.count)
-                    }
-                } else {
-                    rd_kafka_header_add(list, name, -1, nil, 0)
-                }
-            }
-        }
+        try produce(topic, partition, key, value, Self.list(headers), timestamp)
+    }
+
+    /// Hands over a consumed record as it is, byte for byte, with further headers behind its own.
+    public func produce(
+        _ topic: OutputTopic, partition: Int32, copyOf message: borrowing Message, adding headers: [RecordHeader]
+    ) throws(KafkaError) {
+        let list = message.headerList.map { rd_kafka_headers_copy($0) } ?? rd_kafka_headers_new(headers.count)
+        Self.append(headers, to: list)
+        try produce(topic, partition, message.rawKey, message.rawPayload, list, message.timestamp)
+    }
+
+    /// Takes over the list.
+    private func produce(
+        _ topic: OutputTopic, _ partition: Int32, _ key: UnsafeRawBufferPointer?, _ value: UnsafeRawBufferPointer?,
+        _ headers: OpaquePointer?, _ timestamp: Int64
+    ) throws(KafkaError) {
         let keyStart = key.map { $0.baseAddress ?? Self.nothing }
         let valueStart = value.map { $0.baseAddress ?? Self.nothing }
-        while true {
-            let code = crdkafka_produce_with_headers(
-                handle.pointer, target, partition, timestamp == 0 ? 1 : timestamp, keyStart, key?.count ?? 0,
-                valueStart, value?.count ?? 0, list)
-            if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
-            do { try makeRoom(after: code, topic, partition) } catch {
-                rd_kafka_headers_destroy(list)
-                throw error
+        do throws(KafkaError) {
+            guard let target = topics[topic.index] else { throw KafkaError(RD_KAFKA_RESP_ERR__DESTROY) }
+            while true {
+                let code = crdkafka_produce_with_headers(
+                    handle.pointer, target, partition, timestamp == 0 ? 1 : timestamp, keyStart, key?.count ?? 0,
+                    valueStart, value?.count ?? 0, headers)
+                if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
+                try makeRoom(after: code, topic, partition)
+            }
+        } catch {
+            rd_kafka_headers_destroy(headers)
+            throw error
+        }
+    }
+
+    private static func list(_ headers: [RecordHeader]) -> OpaquePointer? {
+        let list = rd_kafka_headers_new(headers.count)
+        append(headers, to: list)
+        return list
+    }
+
+    private static func append(_ headers: [RecordHeader], to list: OpaquePointer?) {
+        for header in headers {
+            header.nameBytes.withUnsafeBytes { name in
+                let nameStart = name.assumingMemoryBound(to: CChar.self).baseAddress
+                guard let value = header.value else {
+                    rd_kafka_header_add(list, nameStart, name.count, nil, 0)
+                    return
+                }
+                _ = value.withUnsafeBytes {
+                    // A null pointer would make the value null; an empty array may have no address.
+                    rd_kafka_header_add(list, nameStart, name.count, $0.baseAddress ?? Self.nothing, $0.count)
+                }
             }
         }
     }
@@ -249,6 +277,7 @@ extension OutputProducer {
         offsets: [TopicPartition: Int64], group: borrowing GroupMetadata
     ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
+        if let failure = settle() { return recover(from: failure) }
         let list = TopicPartitionList(offsets)
         return run(.commit) { [handle] in
             if offsets.isEmpty { return nil }
@@ -259,11 +288,36 @@ extension OutputProducer {
     }
 
     /// Commits records that belong to no consumed input (a generator, a tool).
-    public func commit() -> TransactionOutcome { isTransactional ? run(.commit) : flushed() }
+    public func commit() -> TransactionOutcome {
+        if !isTransactional { return flushed() }
+        if let failure = settle() { return recover(from: failure) }
+        return run(.commit)
+    }
 
     /// Drops the records of the transaction.
     @discardableResult
-    public func abort() -> TransactionOutcome { isTransactional ? run(.abort) : flushed() }
+    public func abort() -> TransactionOutcome {
+        if !isTransactional { return flushed() }
+        // 2.0.2 ends a transaction that the broker has not heard of yet, which is a fatal error: let it be heard of.
+        rd_kafka_flush(handle.pointer, 1_000)
+        return run(.abort)
+    }
+
+    /// Waits until all records of the transaction are acknowledged; returns why one was not.
+    ///
+    /// `rd_kafka_commit_transaction` does the same, but does not notice a failed record before the others' timeout.
+    private func settle() -> KafkaError? {
+        while rd_kafka_flush(handle.pointer, 100) != RD_KAFKA_RESP_ERR_NO_ERROR && deliveryFailures == 0 {
+            if let fatal = handle.fatalError { return fatal }
+            if isInterrupted.load(ordering: .relaxed) {
+                return KafkaError(RD_KAFKA_RESP_ERR__INTR, "interrupted while records were not acknowledged")
+            }
+        }
+        if deliveryFailures == 0 { return nil }
+        var failure = lastDeliveryFailure ?? KafkaError(RD_KAFKA_RESP_ERR__FAIL)
+        failure.requiresAbort = true
+        return failure
+    }
 
     /// After a failed produce: brings the producer back to ready, and says what became of the transaction.
     public func recover(from error: KafkaError) -> TransactionOutcome {

@@ -1,4 +1,5 @@
 import Diagnostics
+import Events
 import Foundation
 import Simulation
 import TestSupport
@@ -40,6 +41,37 @@ private func settings(users: Int = 500, seed: UInt64 = 7) -> TrialSettings {
 
 extension EventKind {
     fileprivate var hasAmount: Bool { self == .purchase || self == .refund || self == .addToCart }
+}
+
+/// The product's own strict reader takes every valid message, with its key, and refuses every invalid one.
+@Test func theReaderAgreesOnWhatIsValid() throws {
+    var faulty = settings()
+    faulty.invalid = 0.1
+    faulty.outOfOrder = 0.05
+    faulty.duplicates = 0.05
+    let batch = EventBatch(schema: EventSchema(fields: [.init("properties.history", expects: .number)]), capacity: 1)
+    var refusals: Set<EventErrorCode> = []
+    for message in try messages(faulty, 5000) {
+        batch.removeAll()
+        var failure: EventError?
+        message.value.withUnsafeBytes { value in
+            Array(message.key.utf8).withUnsafeBytes { key in
+                do throws(EventError) {
+                    try batch.append(value, key: message.event.isInvalid ? nil : key, source: SourcePosition())
+                } catch { failure = error }
+            }
+        }
+        #expect((failure != nil) == message.event.isInvalid, "\(message.text)")
+        if let failure {
+            refusals.insert(failure.code)
+        } else {
+            #expect(batch[0].time == message.event.time)
+            #expect(batch[0].type == message.event.kind?.rawValue)
+            let user = TrialUser(seed: faulty.seed, index: message.event.user)
+            #expect(batch.fields(0)[0].number == Double(user.historyCents) / 100)
+        }
+    }
+    #expect(refusals.count >= 6)
 }
 
 @Test func withoutFaultsEventsAreInOrderAndOnce() throws {

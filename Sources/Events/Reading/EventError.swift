@@ -31,6 +31,12 @@ public struct EventField: RawRepresentable, Sendable, Equatable, BitwiseCopyable
     /// The field of `schema.fields[index]`.
     public static func schemaField(_ index: Int) -> EventField { EventField(rawValue: Int16(clamping: 1_000 + index)) }
 
+    /// The feature at this place of the model's row; its name is the caller's to tell.
+    public static func feature(_ index: Int) -> EventField { EventField(rawValue: Int16(clamping: 10_000 + index)) }
+
+    /// The place of a feature, when the error concerns one.
+    public var featureIndex: Int? { rawValue >= 10_000 ? Int(rawValue) - 10_000 : nil }
+
     init(_ slot: EventSlot) { rawValue = Int16(slot.rawValue) }
 
     func name(in schema: EventSchema) -> String? {

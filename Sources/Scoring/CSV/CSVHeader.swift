@@ -1,4 +1,5 @@
 import Diagnostics
+import Tabular
 
 /// The columns of a CSV and where a model finds its features among them.
 struct CSVHeader: Sendable {

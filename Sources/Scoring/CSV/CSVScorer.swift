@@ -1,6 +1,7 @@
 import Diagnostics
 import Dispatch
 import Foundation
+import Tabular
 
 /// Scores a CSV of any size: reads, scores and writes with all cores, rows in the order of the file.
 ///

@@ -1,4 +1,5 @@
 import Diagnostics
+import Tabular
 
 /// Scores chunks of a CSV: one a thread.
 ///

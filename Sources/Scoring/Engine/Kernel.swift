@@ -18,9 +18,12 @@ public enum Kernel: String, Sendable, CaseIterable {
 
     /// The same as `best`, but a name that is unknown or cannot run here is an error. `Model.open` asks.
     static func selected() throws(ImpactError) -> Kernel {
-        guard let name = ProcessInfo.processInfo.environment["IMPACTIQ_KERNEL"], !name.isEmpty else {
-            return available.first ?? .scalar
-        }
+        try named(ProcessInfo.processInfo.environment["IMPACTIQ_KERNEL"])
+    }
+
+    /// The kernel that a value of IMPACTIQ_KERNEL asks for; the fastest when it is nil or empty.
+    package static func named(_ name: String?) throws(ImpactError) -> Kernel {
+        guard let name, !name.isEmpty else { return available.first ?? .scalar }
         let usable = available.map(\.rawValue).joined(separator: ", ")
         guard let kernel = Kernel(rawValue: name) else {
             throw ImpactError(

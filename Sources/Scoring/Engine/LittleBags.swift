@@ -6,7 +6,7 @@ import Foundation
 ///
 /// A little bag is a group of trees on one half-sample. The variance between bag means, less the part of it that is
 /// noise of single trees, can be negative; the posterior mean under a flat prior on positive values stands for it.
-enum LittleBags {
+package enum LittleBags {
     /// The variance from one row's sums over its bags of `size` trees; NaN when there is none.
     static func variance(_ bags: cforest_bags, size: Int, kind: ForestKind) -> Double {
         guard size > 1, bags.bags > 0 else { return .nan }
@@ -20,7 +20,7 @@ enum LittleBags {
     }
 
     /// The posterior mean of a variance whose unbiased estimate is `between - noise`.
-    static func debiased(between: Double, noise: Double, bags: Double, kind: ForestKind) -> Double {
+    package static func debiased(between: Double, noise: Double, bags: Double, kind: ForestKind) -> Double {
         let naive = between - noise
         let error = max(between, noise) * (2 / bags).squareRoot()
         if kind == .grf, abs(error) < 1e-10 { return 0 }
@@ -29,9 +29,11 @@ enum LittleBags {
             let density = exp(-z * z / 2) / (2 * Double.pi).squareRoot()
             return naive + error * density / NormalDistribution.cumulative(z)
         }
-        // Far in the tail density and probability vanish together (both references give NaN below −38);
-        // z + φ(z)/Φ(z) = 1/|z| − 2/|z|³ + 10/|z|⁵ − …
-        let t = 1 / -z
-        return error * t * (1 - t * t * (2 - 10 * t * t))
+        // Far in the tail density and probability vanish together (both references give NaN below −38). Laplace's
+        // continued fraction: z + φ(z)/Φ(z) = 1/(x + 2/(x + 3/(x + …))) for x = −z.
+        let x = -z
+        var tail = x
+        for level in stride(from: 20.0, through: 2, by: -1) { tail = x + level / tail }
+        return error / tail
     }
 }

@@ -1,6 +1,6 @@
 /// Pseudo-inverses of the p × p matrices of one row, p up to 32, without allocation after set-up. Row major.
-struct SmallMatrix {
-    let size: Int
+package struct SmallMatrix {
+    package let size: Int
     private let work: UnsafeMutablePointer<Double>
     private let rotation: UnsafeMutablePointer<Double>
 
@@ -9,20 +9,20 @@ struct SmallMatrix {
     /// numpy's `pinv` takes singular values up to this share of the largest for zero.
     private static let cutOff = 1e-15
 
-    init(size: Int) {
+    package init(size: Int) {
         self.size = size
         work = .allocate(capacity: 2 * size * size)
         rotation = .allocate(capacity: size * size)
     }
 
     /// The owner calls it once.
-    func deallocate() {
+    package func deallocate() {
         work.deallocate()
         rotation.deallocate()
     }
 
     /// Writes the Moore–Penrose inverse of `a` to `inverse`.
-    func invert(_ a: UnsafePointer<Double>, into inverse: UnsafeMutablePointer<Double>) {
+    package func invert(_ a: UnsafePointer<Double>, into inverse: UnsafeMutablePointer<Double>) {
         switch size {
         case 1: inverse[0] = a[0] == 0 ? 0 : 1 / a[0]
         case 2:

@@ -1,4 +1,5 @@
 import Diagnostics
+import Features
 import Foundation
 
 /// How much of a model file is checked when it is opened.
@@ -35,6 +36,8 @@ public final class Model: Sendable {
     public let missingValues: MissingValues
     /// The feature specification as canonical JSON; empty when the model was imported without one.
     public let specificationJSON: [UInt8]
+    /// How the features follow from events; nil when the model was imported without that and can score rows only.
+    public let specification: FeatureSpecification?
     /// Where the forest comes from, a JSON object as text.
     public let provenance: String
     /// How much of the file was checked when it was opened.
@@ -79,6 +82,7 @@ public final class Model: Sendable {
         forests = try directory.load(file.bytes, checkTiles: check != .trusted)
         provenance = String(decoding: text(directory.provenance), as: UTF8.self)
         specificationJSON = Array(text(directory.specification))
+        specification = try Self.specification(specificationJSON, names: description.features)
         missingValues = directory.missing
         name = description.name
         version = description.version
@@ -89,6 +93,15 @@ public final class Model: Sendable {
         self.path = path
         self.check = check
         self.file = file
+    }
+
+    private static func specification(_ json: [UInt8], names: [String]) throws(ImpactError) -> FeatureSpecification? {
+        guard !json.isEmpty else { return nil }
+        let specification = try FeatureSpecification(json: json, name: "holds a feature specification that")
+        guard specification.names == names else {
+            throw ModelFormat.refusal("damaged_model", "holds a feature specification of other features")
+        }
+        return specification
     }
 
     private static func verify(_ file: UnsafeRawBufferPointer, _ digest: [UInt8]) throws(ImpactError) {

@@ -1,4 +1,5 @@
 import Diagnostics
+import Features
 import Foundation
 
 /// The metadata text of a model file: names, and the sizes that `model inspect` shows.
@@ -94,6 +95,12 @@ extension ModelMetadata {
         }
         guard featureNames.count <= ModelFormat.maximumFeatures, outcomes.count <= ModelFormat.maximumForests else {
             throw invalid("the model has too many features or outcomes")
+        }
+        if !specification.isEmpty, try FeatureSpecification(json: specification).names != featureNames {
+            throw invalid("the feature specification names other features than the model")
+        }
+        guard (try? JSONSerialization.jsonObject(with: Data(provenance.utf8))) is [String: Any] else {
+            throw invalid("the provenance is not a JSON object")
         }
         guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
             throw invalid("there must be one finite importance a feature")

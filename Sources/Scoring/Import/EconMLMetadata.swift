@@ -63,7 +63,10 @@ package struct EconMLMetadata: Sendable, Equatable {
         outcomeNames = outcomes
         var provenance = content["provenance"] as? [String: Any] ?? [:]
         provenance["treatment"] = treatment
-        guard let text = try? JSONSerialization.data(withJSONObject: provenance, options: [.sortedKeys]) else {
+        guard
+            let text = try? JSONSerialization.data(
+                withJSONObject: provenance, options: [.sortedKeys, .withoutEscapingSlashes])
+        else {
             throw refusal("provenance cannot be written as JSON")
         }
         self.provenance = String(decoding: text, as: UTF8.self)

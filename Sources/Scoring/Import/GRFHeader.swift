@@ -51,7 +51,10 @@ package struct GRFHeader: Sendable, Equatable {
         for (key, value) in fields { object[key] = Int(value) ?? value }
         if !parameters.isEmpty { object["parameters"] = parameters }
         if !notes.isEmpty { object["notes"] = notes }
-        guard let text = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys]) else {
+        guard
+            let text = try? JSONSerialization.data(
+                withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+        else {
             return "{}"
         }
         return String(decoding: text, as: UTF8.self)

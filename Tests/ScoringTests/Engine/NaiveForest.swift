@@ -71,7 +71,20 @@ struct NaiveForest {
         info.kind == .grf ? instrumental(x) : moments(x, r)
     }
 
+    /// What the little bags estimate before the debiasing: EconML kind only.
+    func undebiasedVariance(_ x: [Float], contrast r: [Double]) -> Double {
+        let (_, between, correction, _) = littleBags(x, r)
+        return between - correction
+    }
+
     private func moments(_ x: [Float], _ r: [Double]) -> (effect: Double, variance: Double) {
+        let (effect, between, correction, n) = littleBags(x, r)
+        return (effect, debias(between, correction, n, floor: 1e-10))
+    }
+
+    private func littleBags(
+        _ x: [Float], _ r: [Double]
+    ) -> (effect: Double, between: Double, correction: Double, bags: Double) {
         let p = info.parameters
         let average = averages(x)
         let inverse = invert(Array(average[p...]), p)
@@ -94,7 +107,7 @@ struct NaiveForest {
         let total = groups.reduce(0) { $0 + $1.reduce(0) { $0 + $1 * $1 } / Double(k) } / n
         let correction = (total - second) / Double(k - 1)
         let effect = (0..<p).reduce(0.0) { $0 + padded[$1] * theta[$1] }
-        return (effect, debias(between, correction, n, floor: 1e-10))
+        return (effect, between, correction, n)
     }
 
     private func instrumental(_ x: [Float]) -> (effect: Double, variance: Double) {
