@@ -30,10 +30,13 @@ public final class StopSignal: Sendable {
     }
 
     /// Sleeps, but no longer than until somebody asks to stop.
-    func sleep(seconds: Double) {
+    package func sleep(seconds: Double) {
         let end = Self.now() &+ UInt64(seconds * 1e9)
         while !isStopping, Self.now() < end {
             Thread.sleep(forTimeInterval: min(0.05, Double(end &- Self.now()) / 1e9))
         }
     }
+
+    /// Sleeps though somebody has asked to stop, but not beyond the deadline.
+    func sleepPastStop(seconds: Double) { Thread.sleep(forTimeInterval: min(seconds, secondsLeft)) }
 }
