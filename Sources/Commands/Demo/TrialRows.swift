@@ -74,7 +74,7 @@ final class TrialRows {
         } catch {
             throw ImpactError(.failed, code: "simulation_mismatch", "the reader refuses a simulated event: \(error)")
         }
-        switch state.apply(batch[0], fields: batch.fields(0), user: batch.user(0)) {
+        switch state.apply(batch, 0) {
         case .applied(let slot): return slot
         case .duplicate: return nil
         }
