@@ -2,6 +2,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "decimal_scale.h"
+#include "text_scan.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -63,19 +63,18 @@ extension JSONScanner {
     }
 
     /// The number as a double, correctly rounded.
-    /// - Throws: `numberRange` when it is beyond the largest double; one too small becomes 0 or subnormal.
+    /// - Throws: `numberOutOfRange` when it is beyond the largest double; one too small becomes 0 or subnormal.
     @inline(__always)
     package func double(_ number: Number) throws(EventError) -> Double {
         // Both factors exact, so one rounding (Clinger 1990).
-        if number.digits <= 15, number.exponent >= -22, number.exponent <= 22 {
-            let mantissa = Double(number.mantissa)
-            let power = Self.powersOfTen[abs(number.exponent)]
-            let magnitude = number.exponent < 0 ? mantissa / power : mantissa * power
+        if number.mantissa <= 1 << 53, number.digits <= 19, number.exponent >= -22, number.exponent <= 22 {
+            let magnitude = cnumeric_scale(number.mantissa, Int64(number.exponent))
             return number.isNegative ? -magnitude : magnitude
         }
         return try doubleFromText(number)
     }
 
+    @inline(never)
     private func doubleFromText(_ number: Number) throws(EventError) -> Double {
         var value = 0.0
         let text = UnsafeRawPointer(base + number.start).assumingMemoryBound(to: CChar.self)
@@ -95,9 +94,4 @@ extension JSONScanner {
         }
         return Int64(exactly: number.mantissa)
     }
-
-    private static let powersOfTen: [Double] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-        1e20, 1e21, 1e22,
-    ]
 }

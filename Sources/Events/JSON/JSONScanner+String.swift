@@ -1,31 +1,19 @@
+import CNumeric
+
 extension JSONScanner {
-    private static let ones: UInt64 = 0x0101_0101_0101_0101
-    private static let highs: UInt64 = 0x8080_8080_8080_8080
-
-    /// Non-zero high bits where a byte ends the plain run: a quote, a backslash, a control, or a byte beyond ASCII.
-    @inline(__always)
-    private static func stops(_ word: UInt64) -> UInt64 {
-        let quote = word ^ (ones &* 0x22)
-        let backslash = word ^ (ones &* 0x5C)
-        let isQuote = (quote &- ones) & ~quote
-        let isBackslash = (backslash &- ones) & ~backslash
-        let isControl = (word &- (ones &* 0x20)) & ~word
-        return (isQuote | isBackslash | isControl | word) & highs
-    }
-
     /// A string whose opening quote is the current byte; afterwards the position is behind the closing quote.
     @inline(__always)
     package mutating func scanString() throws(EventError) -> Text {
         try expect(0x22)
         let start = position
-        while position &+ 8 <= count {
-            let found = Self.stops(word(position))
-            if found == 0 {
-                position &+= 8
+        while position &+ 16 <= count {
+            let stops = cnumeric_text_stops(base + position)
+            if stops == 0 {
+                position &+= 16
                 continue
             }
-            position &+= found.trailingZeroBitCount >> 3
-            if current == 0x22 {
+            position &+= stops.trailingZeroBitCount
+            if base[position] == 0x22 {
                 position &+= 1
                 return Text(start: start, end: position &- 1, hasEscape: false)
             }
@@ -34,10 +22,17 @@ extension JSONScanner {
         return try scanStringSlowly(from: start)
     }
 
-    /// The general path, a byte at a time: escapes, UTF-8 beyond ASCII, the end of the message.
+    /// The general path: escapes, UTF-8 beyond ASCII, the end of the message.
+    @inline(never)
     private mutating func scanStringSlowly(from start: Int) throws(EventError) -> Text {
         var hasEscape = false
         while position < count {
+            // Plain runs sixteen bytes at a time, as far as they lie within the text.
+            if position &+ 16 <= count {
+                let stops = cnumeric_text_stops(base + position)
+                position &+= stops == 0 ? 16 : stops.trailingZeroBitCount
+                if stops == 0 { continue }
+            }
             switch base[position] {
             case 0x22:
                 position += 1
@@ -109,33 +104,59 @@ extension JSONScanner {
         return unit
     }
 
+    /// A text's decoded bytes: the text itself, or decoded into `scratch`, whose content they replace.
+    @inline(__always)
+    package func decoded(_ text: Text, _ scratch: ByteBuffer) -> UnsafeRawBufferPointer {
+        guard text.hasEscape else {
+            return UnsafeRawBufferPointer(start: base + text.start, count: text.end &- text.start)
+        }
+        scratch.removeAll()
+        decode(text, into: scratch)
+        return scratch.bytes
+    }
+
     /// Appends the text's decoded UTF-8 bytes; the text was scanned, so its escapes are valid.
     package func decode(_ text: Text, into buffer: ByteBuffer) {
         guard text.hasEscape else {
             return buffer.append(UnsafeRawBufferPointer(start: base + text.start, count: text.end - text.start))
         }
+        // Decoding only shortens: two bytes become one, six at most three, twelve four.
+        let out = buffer.reserve(text.end - text.start)
+        var written = 0
         var i = text.start
         while i < text.end {
             guard base[i] == 0x5C else {
-                buffer.append(base[i])
+                out[written] = base[i]
+                written += 1
                 i += 1
                 continue
             }
             let kind = byte(i + 1)
             i += 2
-            switch kind {
-            case 0x62: buffer.append(0x08 as UInt8)
-            case 0x66: buffer.append(0x0C as UInt8)
-            case 0x6E: buffer.append(0x0A as UInt8)
-            case 0x72: buffer.append(0x0D as UInt8)
-            case 0x74: buffer.append(0x09 as UInt8)
-            case 0x75: decodeUnit(&i, into: buffer)
-            default: buffer.append(kind)
+            if kind == 0x75 {
+                written += Self.encode(scalar(&i), out + written)
+            } else {
+                out[written] = Self.control(kind)
+                written += 1
             }
+        }
+        buffer.advance(written)
+    }
+
+    /// What the letter after a backslash stands for.
+    private static func control(_ letter: UInt8) -> UInt8 {
+        switch letter {
+        case 0x62: 0x08
+        case 0x66: 0x0C
+        case 0x6E: 0x0A
+        case 0x72: 0x0D
+        case 0x74: 0x09
+        default: letter
         }
     }
 
-    private func decodeUnit(_ i: inout Int, into buffer: ByteBuffer) {
+    /// The scalar whose four hexadecimal digits begin at `i`, together with its low surrogate.
+    private func scalar(_ i: inout Int) -> UInt32 {
         var scalar = (try? hexadecimalUnit(i)) ?? 0xFFFD
         i += 4
         if scalar & 0xFC00 == 0xD800 {
@@ -143,6 +164,31 @@ extension JSONScanner {
             scalar = 0x1_0000 + (scalar & 0x3FF) << 10 + (low & 0x3FF)
             i += 6
         }
-        for byte in String(UnicodeScalar(scalar) ?? "\u{FFFD}").utf8 { buffer.append(byte) }
+        return scalar
+    }
+
+    /// Writes a scalar as UTF-8 (RFC 3629) and returns how many bytes it took, four at most.
+    private static func encode(_ scalar: UInt32, _ out: UnsafeMutablePointer<UInt8>) -> Int {
+        func tail(_ shift: UInt32) -> UInt8 { 0x80 | UInt8(truncatingIfNeeded: scalar >> shift & 0x3F) }
+        switch scalar {
+        case 0..<0x80:
+            out[0] = UInt8(truncatingIfNeeded: scalar)
+            return 1
+        case 0x80..<0x800:
+            out[0] = 0xC0 | UInt8(truncatingIfNeeded: scalar >> 6)
+            out[1] = tail(0)
+            return 2
+        case 0x800..<0x1_0000:
+            out[0] = 0xE0 | UInt8(truncatingIfNeeded: scalar >> 12)
+            out[1] = tail(6)
+            out[2] = tail(0)
+            return 3
+        default:
+            out[0] = 0xF0 | UInt8(truncatingIfNeeded: scalar >> 18)
+            out[1] = tail(12)
+            out[2] = tail(6)
+            out[3] = tail(0)
+            return 4
+        }
     }
 }

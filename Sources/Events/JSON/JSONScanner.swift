@@ -45,12 +45,6 @@ package struct JSONScanner {
     @inline(__always)
     package var current: UInt8 { byte(position) }
 
-    /// Eight bytes from `index`, little-endian; only where they lie within the text.
-    @inline(__always)
-    package func word(_ index: Int) -> UInt64 {
-        UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
-    }
-
     package func fault(_ code: EventErrorCode = .invalidJSON) -> EventError { EventError(code, position: position) }
 
     @inline(__always)

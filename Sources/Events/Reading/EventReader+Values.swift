@@ -1,54 +1,52 @@
 extension EventReader {
     /// The user's id: a string, or an integer as its decimal digits.
-    func readUser(_ scanner: inout JSONScanner, arena: ByteBuffer, hash: inout UInt64) throws(EventError) -> Event.Text
-    {
+    @inline(__always)
+    func readUser(_ scanner: inout JSONScanner, into event: inout Event, arena: ByteBuffer) throws(EventError) {
         let start = arena.count
         if scanner.current == 0x22 {
             let text = try scanner.scanString()
             guard text.end > text.start else { throw EventError(.userIDEmpty, position: text.start) }
-            // An escape of one byte takes six at most.
-            guard text.end - text.start <= limits.maxUserIDBytes * 6 else {
-                throw EventError(.userIDTooLong, position: text.start)
-            }
-            scanner.decode(text, into: arena)
-            guard arena.count - start <= limits.maxUserIDBytes else {
-                throw EventError(.userIDTooLong, position: text.start)
-            }
+            let bytes = scanner.decoded(text, scratch)
+            guard bytes.count <= limits.maxUserIDBytes else { throw EventError(.userIDTooLong, position: text.start) }
+            arena.append(bytes)
+            event.userHash = StableHash.hash(bytes)
+            event.user = Event.Text(
+                start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: bytes.count),
+                needsEscape: text.hasEscape && ByteBuffer.needsEscape(bytes))
         } else {
             arena.append(try readInteger(&scanner))
+            event.user = Event.Text(arena, from: start)
+            event.userHash = StableHash.hash(arena.bytes(start..<arena.count))
         }
-        let bytes = arena.bytes(start..<arena.count)
-        hash = StableHash.hash(bytes.bytes)
-        return Self.text(from: start, bytes)
     }
 
+    @inline(__always)
     func readType(_ scanner: inout JSONScanner, into event: inout Event, arena: ByteBuffer) throws(EventError) {
         guard scanner.current == 0x22 else { throw try scanner.typeFault() }
         let text = try scanner.scanString()
         guard text.end > text.start else { throw EventError(.missingField, position: text.start) }
-        guard text.end - text.start <= limits.maxTextBytes else { throw EventError(.textTooLong, position: text.start) }
+        let bytes = scanner.decoded(text, scratch)
+        let number = types.find(bytes)
+        if number >= 0 {
+            event.type = UInt8(truncatingIfNeeded: number)
+            event.typeText = typeTexts[number]
+            return
+        }
+        guard bytes.count <= limits.maxTextBytes else { throw EventError(.textTooLong, position: text.start) }
         let start = arena.count
-        scanner.decode(text, into: arena)
-        let bytes = arena.bytes(start..<arena.count)
-        event.typeText = Self.text(from: start, bytes)
-        let decoded = JSONScanner(bytes, maxDepth: 1)
-        let whole = JSONScanner.Text(start: 0, end: bytes.count, hasEscape: false)
-        let number = types.find(whole, in: decoded, after: -1)
-        event.type = number < 0 ? Event.unknownType : UInt8(number)
-    }
-
-    private static func text(from start: Int, _ bytes: UnsafeRawBufferPointer) -> Event.Text {
-        Event.Text(
-            start: UInt32(start), count: UInt32(bytes.count), needsEscape: ByteBuffer.needsEscape(bytes))
+        arena.append(bytes)
+        event.type = Event.unknownType
+        event.typeText = Event.Text(arena, from: start)
     }
 
     /// Event time: RFC 3339 text, or whole milliseconds.
+    @inline(__always)
     func readTime(_ scanner: inout JSONScanner) throws(EventError) -> Int64 {
         let start = scanner.position
         let time: Int64
         if scanner.current == 0x22 {
             let text = try scanner.scanString()
-            guard !text.hasEscape, let parsed = RFC3339.parse(scanner, text) else {
+            guard let parsed = RFC3339.parse(scanner.decoded(text, scratch)) else {
                 throw EventError(.invalidTime, position: start)
             }
             time = parsed
@@ -72,13 +70,36 @@ extension EventReader {
         return integer
     }
 
+    @inline(__always)
     func readDouble(_ scanner: inout JSONScanner) throws(EventError) -> Double {
         guard scanner.isAtNumber else { throw try scanner.typeFault() }
         let number = try scanner.scanNumber()
         return try scanner.double(number)
     }
 
+    /// The hash of a decoded text; an integer, where it is taken, counts as its digits.
+    @inline(__always)
+    func readTextHash(_ scanner: inout JSONScanner, takesInteger: Bool = false) throws(EventError) -> UInt64 {
+        guard scanner.current == 0x22 else {
+            guard takesInteger else { throw try scanner.typeFault() }
+            return try readDigitsHash(&scanner)
+        }
+        let text = try scanner.scanString()
+        let bytes = scanner.decoded(text, scratch)
+        guard bytes.count <= limits.maxTextBytes else { throw EventError(.textTooLong, position: text.start) }
+        return StableHash.hash(bytes)
+    }
+
+    @inline(never)
+    private func readDigitsHash(_ scanner: inout JSONScanner) throws(EventError) -> UInt64 {
+        let number = try readInteger(&scanner)
+        scratch.removeAll()
+        scratch.append(number)
+        return StableHash.hash(scratch.bytes)
+    }
+
     /// A property that a feature reads; `null` is missing.
+    @inline(__always)
     func readValue(
         _ scanner: inout JSONScanner, expects: EventSchema.Expectation
     ) throws(EventError) -> FieldValue {
@@ -87,7 +108,7 @@ extension EventReader {
         case 0x22:
             let text = try scanner.scanString()
             guard expects != .number else { throw EventError(.fieldType, position: start) }
-            return FieldValue(textHash: hash(text, in: scanner))
+            return FieldValue(textHash: StableHash.hash(scanner.decoded(text, scratch)))
         case 0x6E:
             try scanner.scanLiteral("null")
             return .missing
@@ -104,5 +125,15 @@ extension EventReader {
             guard expects != .text else { throw EventError(.fieldType, position: start) }
             return FieldValue(number)
         }
+    }
+}
+
+extension Event.Text {
+    /// What was appended to the arena since it held `start` bytes.
+    init(_ arena: ByteBuffer, from start: Int) {
+        let bytes = arena.bytes(start..<arena.count)
+        self.start = UInt32(truncatingIfNeeded: start)
+        count = UInt32(truncatingIfNeeded: bytes.count)
+        needsEscape = ByteBuffer.needsEscape(bytes)
     }
 }

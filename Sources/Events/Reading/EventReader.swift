@@ -4,25 +4,52 @@
 final class EventReader {
     let limits: EventLimits
     let types: NameTable
-    private let outer = NameTable(EventSlot.outer.map(\.member))
-    private let inTreatment = NameTable(EventSlot.inTreatment.map(\.member))
+    /// The known types' texts, by number; they stand at the start of the batch's arena.
+    let typeTexts: PlainTable<Event.Text>
+    private let outer: NameTable
+    private let inTreatment: NameTable
     private let properties: NameTable
     /// For each name of `properties`, the place of its field in the schema.
     private let propertyFields: PlainTable<Int>
     /// For each slot, the place of the schema's field that wants it, or −1.
-    let slotFields: PlainTable<Int>
+    private let slotFields: PlainTable<Int>
     private let expectations: PlainTable<EventSchema.Expectation>
-    private let scratch = ByteBuffer(capacity: 512)
+    /// For each name of `properties`, the last message that had it; tells a second one from the first.
+    private let lastSeen: UnsafeMutablePointer<UInt64>
+    private let message: UnsafeMutablePointer<UInt64>
+    let scratch = ByteBuffer(capacity: 512)
 
-    init(schema: EventSchema, limits: EventLimits) {
+    /// - Parameters:
+    ///   - arena: takes the texts of the known types, for good.
+    ///   - predicts: false takes the general path for each member, for tests.
+    init(schema: EventSchema, limits: EventLimits, arena: ByteBuffer, predicts: Bool) {
         self.limits = limits
-        let inProperties = schema.fields.indices.filter { schema.fields[$0].path.hasPrefix("properties.") }
-        properties = NameTable(inProperties.map { String(schema.fields[$0].path.dropFirst("properties.".count)) })
+        let prefix = "properties."
+        let inProperties = schema.fields.indices.filter { schema.fields[$0].path.hasPrefix(prefix) }
+        outer = NameTable(EventSlot.outer.map(\.member), predicts: predicts)
+        inTreatment = NameTable(EventSlot.inTreatment.map(\.member), predicts: predicts)
+        properties = NameTable(
+            inProperties.map { String(schema.fields[$0].path.dropFirst(prefix.count)) }, predicts: predicts)
         propertyFields = PlainTable(inProperties)
         slotFields = PlainTable(
             EventSlot.allCases.map { slot in schema.fields.firstIndex { $0.path == slot.name } ?? -1 })
         expectations = PlainTable(schema.fields.map(\.expects))
         types = NameTable(schema.types)
+        typeTexts = PlainTable(
+            schema.types.map { name in
+                let start = arena.count
+                arena.append(Array(name.utf8))
+                return Event.Text(arena, from: start)
+            })
+        lastSeen = .allocate(capacity: max(1, inProperties.count))
+        lastSeen.initialize(repeating: 0, count: max(1, inProperties.count))
+        message = .allocate(capacity: 1)
+        message.initialize(to: 0)
+    }
+
+    deinit {
+        lastSeen.deallocate()
+        message.deallocate()
     }
 
     /// - Parameters:
@@ -30,28 +57,28 @@ final class EventReader {
     ///   - fields: one place for each of the schema's fields; all are written.
     ///   - arena: where the event's texts go.
     func read(
-        _ message: UnsafeRawBufferPointer, into event: inout Event, fields: UnsafeMutableBufferPointer<FieldValue>,
+        _ bytes: UnsafeRawBufferPointer, into event: inout Event, fields: UnsafeMutableBufferPointer<FieldValue>,
         arena: ByteBuffer
     ) throws(EventError) {
-        guard !message.isEmpty else { throw EventError(.emptyMessage) }
-        guard message.count <= limits.maxMessageBytes else { throw EventError(.messageTooLarge) }
-        fields.update(repeating: .missing)
-        var scanner = JSONScanner(message, maxDepth: limits.maxDepth)
+        guard !bytes.isEmpty else { throw EventError(.emptyMessage) }
+        guard bytes.count <= limits.maxMessageBytes else { throw EventError(.messageTooLarge) }
+        for i in 0..<fields.count { fields[i] = .missing }
+        message.pointee &+= 1
+        var scanner = JSONScanner(bytes, maxDepth: limits.maxDepth)
         scanner.skipWhitespace()
         guard scanner.current == 0x7B else { throw try notAnObject(scanner) }
         var seen: UInt32 = 0
-        var previous = -1
+        var state = NameTable.start
         var more = try scanner.enterObject()
         while more {
-            let name = try scanner.scanName()
-            let index = find(name, in: scanner, table: outer, after: previous)
+            let index = try outer.next(&scanner, &state)
             if index >= 0 {
-                previous = index
-                let slot = EventSlot.outer[index]
-                guard seen & (1 << UInt32(slot.rawValue)) == 0 else {
-                    throw EventError(.duplicateField, field: EventField(slot), position: name.start)
+                let slot = EventSlot.outer(index)
+                let bit = 1 &<< UInt32(truncatingIfNeeded: index)
+                guard seen & bit == 0 else {
+                    throw EventError(.duplicateField, field: EventField(slot), position: scanner.position)
                 }
-                seen |= 1 << UInt32(slot.rawValue)
+                seen |= bit
                 do throws(EventError) {
                     try readMember(slot, &scanner, into: &event, fields: fields, arena: arena)
                 } catch {
@@ -67,6 +94,7 @@ final class EventReader {
     }
 
     /// A valid text of another kind is no object; anything else is no JSON.
+    @inline(never)
     private func notAnObject(_ scanner: JSONScanner) throws(EventError) -> EventError {
         var scanner = scanner
         try scanner.skipValue(depth: 0)
@@ -74,13 +102,14 @@ final class EventReader {
         return EventError(.notAnObject, position: 0)
     }
 
+    @inline(__always)
     private func readMember(
         _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event,
         fields: UnsafeMutableBufferPointer<FieldValue>, arena: ByteBuffer
     ) throws(EventError) {
         if scanner.current == 0x6E { return try scanner.scanLiteral("null") }
         switch slot {
-        case .userID: event.user = try readUser(&scanner, arena: arena, hash: &event.userHash)
+        case .userID: try readUser(&scanner, into: &event, arena: arena)
         case .type: try readType(&scanner, into: &event, arena: arena)
         case .time: event.time = try readTime(&scanner)
         case .id:
@@ -106,23 +135,27 @@ final class EventReader {
     }
 
     private func readTreatment(_ scanner: inout JSONScanner, into event: inout Event) throws(EventError) {
-        guard scanner.current == 0x7B else { throw scanner.fault(.fieldType) }
-        event.hasTreatment = true
+        guard scanner.current == 0x7B else { throw try scanner.typeFault() }
+        var hasArm = false
         var seen: UInt32 = 0
-        var previous = -1
+        var state = NameTable.start
         var more = try scanner.enterObject()
         while more {
-            let name = try scanner.scanName()
-            let index = find(name, in: scanner, table: inTreatment, after: previous)
+            let index = try inTreatment.next(&scanner, &state)
             if index >= 0 {
-                previous = index
-                let slot = EventSlot.inTreatment[index]
-                guard seen & (1 << UInt32(index)) == 0 else {
-                    throw EventError(.duplicateField, field: EventField(slot), position: name.start)
+                let slot = EventSlot.inTreatment(index)
+                let bit = 1 &<< UInt32(truncatingIfNeeded: index)
+                guard seen & bit == 0 else {
+                    throw EventError(.duplicateField, field: EventField(slot), position: scanner.position)
                 }
-                seen |= 1 << UInt32(index)
+                seen |= bit
                 do throws(EventError) {
-                    try readTreatmentMember(slot, &scanner, into: &event)
+                    if scanner.current == 0x6E {
+                        try scanner.scanLiteral("null")
+                    } else {
+                        try readTreatmentMember(slot, &scanner, into: &event)
+                        if slot == .arm { hasArm = true }
+                    }
                 } catch {
                     throw error.concerning(EventField(slot))
                 }
@@ -132,15 +165,16 @@ final class EventReader {
             more = try scanner.nextMember()
         }
         // An assignment without an arm says nothing.
-        guard seen & 0b10 != 0, event.armHash != 0 else {
+        guard hasArm else {
             throw EventError(.missingField, field: EventField(.arm), position: scanner.position)
         }
+        event.hasTreatment = true
     }
 
+    @inline(__always)
     private func readTreatmentMember(
         _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event
     ) throws(EventError) {
-        if scanner.current == 0x6E { return try scanner.scanLiteral("null") }
         switch slot {
         case .arm: event.armHash = try readTextHash(&scanner, takesInteger: true)
         case .experimentID: event.experimentHash = try readTextHash(&scanner, takesInteger: true)
@@ -156,20 +190,16 @@ final class EventReader {
     private func readProperties(
         _ scanner: inout JSONScanner, fields: UnsafeMutableBufferPointer<FieldValue>
     ) throws(EventError) {
-        guard scanner.current == 0x7B else { throw scanner.fault(.fieldType) }
-        var previous = -1
+        guard scanner.current == 0x7B else { throw try scanner.typeFault() }
+        var state = NameTable.start
         var more = try scanner.enterObject()
         while more {
-            let name = try scanner.scanName()
-            let index = find(name, in: scanner, table: properties, after: previous)
+            let index = try properties.next(&scanner, &state)
             if index >= 0 {
-                previous = index
                 let place = propertyFields[index]
                 do throws(EventError) {
-                    // A value that was already read is told from one that was not by its kind; `null` counts as unread.
-                    guard fields[place].kind == .missing else {
-                        throw EventError(.duplicateField, position: name.start)
-                    }
+                    guard lastSeen[index] != message.pointee else { throw scanner.fault(.duplicateField) }
+                    lastSeen[index] = message.pointee
                     fields[place] = try readValue(&scanner, expects: expectations[place])
                 } catch {
                     throw error.concerning(.schemaField(place))
@@ -181,61 +211,13 @@ final class EventReader {
         }
     }
 
-    /// The index of a member's name in a table; an escaped name is decoded first, since `"\u0069d"` is `"id"`.
     @inline(__always)
-    private func find(
-        _ name: JSONScanner.Text, in scanner: JSONScanner, table: NameTable, after previous: Int
-    ) -> Int {
-        if name.hasEscape { return findEscaped(name, in: scanner, table: table, after: previous) }
-        return table.find(name, in: scanner, after: previous)
-    }
-
-    private func findEscaped(
-        _ name: JSONScanner.Text, in scanner: JSONScanner, table: NameTable, after previous: Int
-    ) -> Int {
-        guard name.end - name.start <= 1_024 else { return -1 }
-        scratch.removeAll()
-        scanner.decode(name, into: scratch)
-        let decoded = JSONScanner(scratch.bytes, maxDepth: 1)
-        let text = JSONScanner.Text(start: 0, end: scratch.count, hasEscape: false)
-        return table.find(text, in: decoded, after: previous)
-    }
-
-    /// The hash of a decoded text; an integer, where it is taken, counts as its digits.
-    func readTextHash(_ scanner: inout JSONScanner, takesInteger: Bool = false) throws(EventError) -> UInt64 {
-        if takesInteger, scanner.current != 0x22 { return try readDigitsHash(&scanner) }
-        guard scanner.current == 0x22 else { throw try scanner.typeFault() }
-        let text = try scanner.scanString()
-        guard text.end - text.start <= limits.maxTextBytes else {
-            throw EventError(.textTooLong, position: text.start)
-        }
-        return hash(text, in: scanner)
-    }
-
-    private func readDigitsHash(_ scanner: inout JSONScanner) throws(EventError) -> UInt64 {
-        let number = try readInteger(&scanner)
-        scratch.removeAll()
-        scratch.append(number)
-        return StableHash.hash(scratch.bytes.bytes)
-    }
-
-    @inline(__always)
-    func hash(_ text: JSONScanner.Text, in scanner: JSONScanner) -> UInt64 {
-        if text.hasEscape {
-            scratch.removeAll()
-            scanner.decode(text, into: scratch)
-            return StableHash.hash(scratch.bytes.bytes)
-        }
-        let bytes = UnsafeRawBufferPointer(start: scanner.base + text.start, count: text.end - text.start)
-        return StableHash.hash(bytes.bytes)
-    }
-
     private func check(_ event: Event) throws(EventError) {
         guard event.user.count > 0 else { throw EventError(.missingField, field: EventField(.userID)) }
         guard event.typeText.count > 0 else { throw EventError(.missingField, field: EventField(.type)) }
         guard event.time != Event.noTime else { throw EventError(.missingField, field: EventField(.time)) }
         let record = event.source.timestamp
-        if record >= 0, event.time - record > limits.maxAheadMilliseconds {
+        if record >= 0, event.time &- record > limits.maxAheadMilliseconds {
             throw EventError(.timeInFuture, field: EventField(.time))
         }
     }

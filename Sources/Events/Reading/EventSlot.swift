@@ -3,11 +3,19 @@ enum EventSlot: UInt8, CaseIterable, BitwiseCopyable {
     case id, userID, type, time, campaignID, channel, value, currency, treatment, properties
     case experimentID, arm, propensity
 
-    /// Members of the event's own object; the others belong to `treatment`.
-    static let outer: [EventSlot] = [
-        .id, .userID, .type, .time, .campaignID, .channel, .value, .treatment, .properties, .currency,
-    ]
-    static let inTreatment: [EventSlot] = [.experimentID, .arm, .propensity]
+    /// Members of the event's own object: the slots up to `properties`; those after it belong to `treatment`.
+    static let outer = allCases.filter { $0.rawValue <= EventSlot.properties.rawValue }
+    static let inTreatment = allCases.filter { $0.rawValue > EventSlot.properties.rawValue }
+
+    /// The slot of an index of ``outer``.
+    @inline(__always)
+    static func outer(_ index: Int) -> EventSlot { EventSlot(rawValue: UInt8(truncatingIfNeeded: index)) ?? .id }
+
+    /// The slot of an index of ``inTreatment``.
+    @inline(__always)
+    static func inTreatment(_ index: Int) -> EventSlot {
+        EventSlot(rawValue: UInt8(truncatingIfNeeded: index) &+ EventSlot.experimentID.rawValue) ?? .arm
+    }
 
     /// The member's name in JSON.
     var member: String {

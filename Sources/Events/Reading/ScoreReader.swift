@@ -67,17 +67,13 @@ public final class ScoreReader {
         var score = Score()
         var scanner = JSONScanner(message, maxDepth: 8)
         var seen: UInt32 = 0
-        var previous = -1
+        var state = NameTable.start
         scanner.skipWhitespace()
         var more = try scanner.enterObject()
         while more {
-            let name = try scanner.scanName()
-            let index = names.find(name, in: scanner, after: previous)
+            let index = try names.next(&scanner, &state)
             if index >= 0 {
-                previous = index
-                guard seen & (1 << UInt32(index)) == 0 else {
-                    throw EventError(.duplicateField, position: name.start)
-                }
+                guard seen & (1 << UInt32(index)) == 0 else { throw scanner.fault(.duplicateField) }
                 let isNull = scanner.current == 0x6E
                 if isNull { try scanner.scanLiteral("null") } else { try read(Self.members[index], &scanner, &score) }
                 if !isNull { seen |= 1 << UInt32(index) }
@@ -115,14 +111,11 @@ public final class ScoreReader {
     private func readSource(_ scanner: inout JSONScanner, _ score: inout Score) throws(EventError) {
         guard scanner.current == 0x7B else { throw try scanner.typeFault() }
         var seen = 0
-        var previous = -1
+        var state = NameTable.start
         var more = try scanner.enterObject()
         while more {
-            let name = try scanner.scanName()
-            let index = sourceNames.find(name, in: scanner, after: previous)
-            guard index < 0 || seen & (1 << index) == 0 else {
-                throw EventError(.duplicateField, position: name.start)
-            }
+            let index = try sourceNames.next(&scanner, &state)
+            guard index < 0 || seen & (1 << index) == 0 else { throw scanner.fault(.duplicateField) }
             switch index {
             case 0: score.sourceTopic = try text(&scanner)
             case 1:
@@ -133,10 +126,7 @@ public final class ScoreReader {
             case 2: score.sourceOffset = try integer(&scanner)
             default: try scanner.skipValue(depth: 2)
             }
-            if index >= 0 {
-                previous = index
-                seen |= 1 << index
-            }
+            if index >= 0 { seen |= 1 << index }
             more = try scanner.nextMember()
         }
         guard seen == 0b111 else { throw scanner.fault(.missingField) }

@@ -1,5 +1,5 @@
-import CPostgres
-import Diagnostics
+internal import CPostgres
+internal import Diagnostics
 
 /// A connection URL (`postgresql://user@host:port/database?options`), checked, and a form of it without secrets.
 ///

@@ -1,6 +1,6 @@
-import CPostgres
-import Diagnostics
-import Foundation
+internal import CPostgres
+internal import Diagnostics
+internal import Foundation
 
 /// Owns one connection to a server. For one thread.
 ///

@@ -1,4 +1,4 @@
-import Foundation
+internal import Foundation
 
 /// One open connection: the steps of a transaction.
 final class PostgreSQLSession {

@@ -1,6 +1,6 @@
-import CSQLite
-import Diagnostics
-import Foundation
+internal import CSQLite
+internal import Diagnostics
+internal import Foundation
 
 /// Owns one SQLite connection. For one thread.
 final class SQLiteConnection {

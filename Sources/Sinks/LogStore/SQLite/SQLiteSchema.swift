@@ -1,5 +1,5 @@
-import CSQLite
-import Diagnostics
+internal import CSQLite
+internal import Diagnostics
 
 /// Settings and tables of the file: made when new, migrated when older, refused when newer or another program's.
 struct SQLiteSchema {

@@ -1,4 +1,4 @@
-import CSQLite
+internal import CSQLite
 
 /// Owns one prepared statement. Parameters count from 1, columns from 0, as in SQLite.
 final class SQLiteStatement {

@@ -1,4 +1,4 @@
-import Diagnostics
+public import Diagnostics
 
 /// What a database said, in words that name the place and what to do.
 public struct LogStoreError: Error, Sendable, Equatable, CustomStringConvertible {

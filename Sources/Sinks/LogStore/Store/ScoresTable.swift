@@ -1,4 +1,4 @@
-import Diagnostics
+internal import Diagnostics
 
 /// The tables of a log store, once for both databases.
 ///
