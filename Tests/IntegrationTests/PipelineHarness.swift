@@ -6,6 +6,7 @@ import Foundation
 import Kafka
 import Pipeline
 import Sinks
+import Synchronization
 import TestSupport
 import Testing
 

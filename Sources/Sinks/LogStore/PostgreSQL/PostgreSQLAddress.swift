@@ -1,5 +1,5 @@
-internal import CPostgres
-internal import Diagnostics
+import CPostgres
+import Diagnostics
 
 /// A connection URL (`postgresql://user@host:port/database?options`), checked, and a form of it without secrets.
 ///

@@ -1,6 +1,6 @@
-internal import CPostgres
-internal import Diagnostics
-internal import Foundation
+import CPostgres
+import Diagnostics
+import Foundation
 
 /// Owns one connection to a server. For one thread.
 ///

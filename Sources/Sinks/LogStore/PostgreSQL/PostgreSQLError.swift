@@ -1,4 +1,4 @@
-internal import Diagnostics
+import Diagnostics
 
 /// An error of the server or of the connection to it.
 struct PostgreSQLError: Error, Equatable {

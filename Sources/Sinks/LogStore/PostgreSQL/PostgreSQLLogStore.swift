@@ -1,4 +1,4 @@
-internal import Diagnostics
+import Diagnostics
 
 /// The log store in a PostgreSQL database (12 or newer). For one thread; several processes may share the database.
 public final class PostgreSQLLogStore: LogStore {

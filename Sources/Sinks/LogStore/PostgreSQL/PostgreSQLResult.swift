@@ -1,4 +1,4 @@
-internal import CPostgres
+import CPostgres
 
 /// Owns one result of the server. Rows and columns count from 0; values are the server's text form.
 final class PostgreSQLResult {

@@ -1,4 +1,4 @@
-internal import Foundation
+import Foundation
 
 /// One open connection: the steps of a transaction.
 final class PostgreSQLSession {

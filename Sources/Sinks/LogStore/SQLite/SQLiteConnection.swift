@@ -1,6 +1,6 @@
-internal import CSQLite
-internal import Diagnostics
-internal import Foundation
+import CSQLite
+import Diagnostics
+import Foundation
 
 /// Owns one SQLite connection. For one thread.
 final class SQLiteConnection {

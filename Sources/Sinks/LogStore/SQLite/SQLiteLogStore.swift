@@ -1,5 +1,5 @@
-internal import CSQLite
-internal import Diagnostics
+import CSQLite
+import Diagnostics
 
 /// The log store in an SQLite file. For one thread; several processes may share the file.
 public final class SQLiteLogStore: LogStore {

@@ -1,4 +1,4 @@
-internal import CSQLite
+import CSQLite
 
 /// One open connection with its prepared statements: the steps of a transaction.
 final class SQLiteSession {

@@ -1,4 +1,4 @@
-internal import CSQLite
+import CSQLite
 
 /// Owns one prepared statement. Parameters count from 1, columns from 0, as in SQLite.
 final class SQLiteStatement {

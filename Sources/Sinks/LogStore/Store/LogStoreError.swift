@@ -1,4 +1,4 @@
-public import Diagnostics
+import Diagnostics
 
 /// What a database said, in words that name the place and what to do.
 public struct LogStoreError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,4 +1,4 @@
-internal import Diagnostics
+import Diagnostics
 
 /// The tables of a log store, once for both databases.
 ///

@@ -1,5 +1,5 @@
-internal import Foundation
-internal import Synchronization
+import Foundation
+import Synchronization
 
 /// A request to stop, with the time until which work in hand may go on. Set from any thread, once or more.
 public final class StopSignal: Sendable {
