@@ -1,4 +1,6 @@
 import Pipeline
+import Simulation
+import Synchronization
 import Terminal
 
 /// The counters at one moment; two of them give rates.
