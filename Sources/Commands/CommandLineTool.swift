@@ -5,6 +5,7 @@ import Terminal
 /// The `impactiq` command: reads the command line, runs the command, prints errors for people, gives the exit status.
 public enum CommandLineTool {
     static let entries: [CommandEntry] = [
+        CommandEntry(path: ["demo"], type: DemoCommand.self),
         CommandEntry(path: ["run"], type: RunCommand.self),
         CommandEntry(path: ["model"], type: ModelCommand.self),
         CommandEntry(path: ["generate"], type: GenerateCommand.self),
