@@ -14,8 +14,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .target(name: name, dependencies: dependencies, swiftSettings: swift)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swift)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: swift)
 }
 
 func system(_ name: String, _ pkgConfig: String, _ debianPackage: String) -> Target {
@@ -32,6 +32,9 @@ let package = Package(
         // C libraries of the system, each behind a module map and a small shim.
         system("CRdkafka", "rdkafka", "librdkafka-dev"),
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
+        system("CZip", "libzip", "libzip-dev"),
+        system("CZlib", "zlib", "zlib1g-dev"),
+        system("CPostgres", "libpq", "libpq-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
         .target(name: "CBench", dependencies: ["CRdkafka"]),
@@ -41,9 +44,14 @@ let package = Package(
         library("Events", ["CNumeric", "Diagnostics"]),
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
-        library("Features", ["Events", "Diagnostics"]),
-        library("Scoring", ["Features", "Events", "CNumeric", "CForest", "Diagnostics"]),
-        library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
+        library("Features", ["Events", "CNumeric", "Diagnostics"]),
+        library("Tabular", ["Diagnostics", "CNumeric"]),
+        library("Scoring", ["Features", "Events", "Tabular", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
+        library(
+            "Sinks",
+            [
+                "Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CPostgres", "CNumeric", "Diagnostics",
+            ]),
 
         // The only module that sees all four stages.
         library(
@@ -52,7 +60,6 @@ let package = Package(
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
         library("Terminal", ["Diagnostics"]),
-        library("Tabular", ["Diagnostics", "CNumeric"]),
         library("Evaluation", ["Tabular", "Terminal", "Diagnostics"]),
         library(
             "Commands",
@@ -75,17 +82,29 @@ let package = Package(
             swiftSettings: swift),
         tests("DiagnosticsTests", ["Diagnostics"]),
         tests("EventsTests", ["Events"]),
-        tests("KafkaTests", ["Kafka"]),
-        tests("ConsumerTests", ["Consumer", "Kafka"]),
+        tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
+        tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
-        tests("ScoringTests", ["Scoring", "Features"]),
-        tests("SinksTests", ["Sinks", "Kafka"]),
+        tests("TabularTests", ["Tabular"]),
+        tests(
+            "ScoringTests",
+            ["Scoring", "Features", "Evaluation", "Tabular", "Diagnostics", "CNumeric", "CZip", "CZlib"],
+            exclude: ["Resources"]),
+        tests(
+            "SinksTests",
+            ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
-        tests("SimulationTests", ["Simulation", "Events"]),
+        tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
-        tests("TerminalTests", ["Terminal"]),
-        tests("CommandsTests", ["Commands"]),
-        tests("IntegrationTests", ["Commands", "Pipeline", "Simulation", "Evaluation"]),
+        tests("TerminalTests", ["Terminal", "Diagnostics"]),
+        tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
+        tests(
+            "IntegrationTests",
+            [
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "Events",
+                "Consumer",
+                "Kafka", "CRdkafka", "Diagnostics", "CSQLite",
+            ]),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -43,12 +43,25 @@ void cforest_accumulate(int kernel, const cforest_descent *d, uint32_t columns, 
     }
 }
 
+void cforest_add_bags(int kernel, const cforest_descent *d, uint32_t number, uint32_t bag_size, uint32_t columns,
+                      const double *coefficients, cforest_bags *state) {
+    switch (kernel) {
+#if defined(__x86_64__)
+    case CFOREST_AVX2: add_bags_avx2(d, number, bag_size, columns, coefficients, state); return;
+    case CFOREST_AVX512: add_bags_avx512(d, number, bag_size, columns, coefficients, state); return;
+#elif defined(__aarch64__)
+    case CFOREST_NEON: add_bags_neon(d, number, bag_size, columns, coefficients, state); return;
+#endif
+    default: add_bags_scalar(d, number, bag_size, columns, coefficients, state); return;
+    }
+}
+
 void cforest_project(const cforest_descent *d, uint32_t row, uint32_t columns, const double *coefficients,
-                     double constant, double *values) {
+                     double *values) {
     for (uint32_t t = 0; t < d->tree_count; t++) {
         const double *leaf = (const double *)tile_at(d->base, d->exits[t << d->row_shift | row], d->unit_shift);
-        double value = constant;
-        for (uint32_t c = 0; c < columns; c++) value += coefficients[c] * leaf[c];
+        double value = coefficients[0];
+        for (uint32_t c = 0; c < columns; c++) value += coefficients[c + 1] * leaf[c];
         values[t] = value;
     }
 }

@@ -7,7 +7,9 @@ enum { FEW, MORE, MANY, WIDE };
 
 #define DECLARE(name)                                                                                                  \
     void descend_##name(const cforest_descent *d);                                                                     \
-    void accumulate_##name(const cforest_descent *d, uint32_t columns, int skips_empty, double *sums, uint32_t *counts)
+    void accumulate_##name(const cforest_descent *d, uint32_t columns, int skips_empty, double *sums, uint32_t *counts); \
+    void add_bags_##name(const cforest_descent *d, uint32_t number, uint32_t bag_size, uint32_t columns,               \
+                         const double *coefficients, cforest_bags *state)
 
 DECLARE(scalar);
 DECLARE(avx2);

@@ -14,13 +14,12 @@ public final class PipelineMetrics: Sendable {
     public let commits = Atomic<Int>(0)
     public let aborts = Atomic<Int>(0)
     public let changelogRecords = Atomic<Int>(0)
-    public let users = Atomic<Int>(0)
     /// Scores by decision, in the order of `Decision`'s raw values.
     public let treat = Atomic<Int>(0)
     public let suppress = Atomic<Int>(0)
     public let uncertain = Atomic<Int>(0)
-    /// Messages between the last one consumed and the end of the assigned partitions.
-    public let lag = Atomic<Int>(0)
+    /// Lag and users, as each worker last said (once a second).
+    public let workers = WorkerGauges()
     /// Milliseconds from a record's timestamp to its score's hand-over to the producer.
     public let latency = LatencyHistogram()
 
@@ -72,4 +71,16 @@ public final class LatencyHistogram: Sendable {
         guard bucket > 0 else { return 1.0 / 16 }
         return Double(bitPattern: (1.0).bitPattern + UInt64(bucket) << 50) / 16
     }
+}
+
+/// What each worker said last about its lag and its users.
+public final class WorkerGauges: Sendable {
+    private let values = Mutex<[String: (lag: Int, users: Int)]>([:])
+
+    func update(_ worker: String, lag: Int, users: Int) { values.withLock { $0[worker] = (lag, users) } }
+
+    /// Messages not yet consumed, over all workers of this process.
+    public var lag: Int { values.withLock { $0.values.reduce(0) { $0 + $1.lag } } }
+    /// Users in state, over all workers of this process.
+    public var users: Int { values.withLock { $0.values.reduce(0) { $0 + $1.users } } }
 }

@@ -121,9 +121,3 @@ package struct ModelMetadata: Sendable, Equatable {
         self.contrasts = contrasts
     }
 }
-
-// The builder that takes these (ModelBuilder.swift):
-//
-//     var builder = try ModelBuilder(metadata: metadata, path: "model.iiq")
-//     try builder.addForest(info, trees: &source)      // once an outcome, in the order of metadata.outcomes
-//     let summary = try builder.finish()               // writes the file in place of `path`, atomically

@@ -1,7 +1,7 @@
 import Diagnostics
 import Foundation
 
-/// Reads a CSV in chunks of whole records. One thread at a time; `CSVScorer` guards it with a lock.
+/// Reads a CSV in chunks of whole records. One thread at a time.
 package final class CSVChunkReader {
     /// What a worker gets: whole records, or the start of one that does not end within the limit.
     package struct Chunk {
@@ -20,7 +20,7 @@ package final class CSVChunkReader {
     /// The line of the next byte.
     package private(set) var line = 1
     /// Bytes handed out.
-    private(set) var position = 0
+    package private(set) var position = 0
     private let descriptor: Int32
     private let closes: Bool
     private var number = 0
@@ -80,8 +80,8 @@ package final class CSVChunkReader {
     }
 
     /// Takes the bytes that follow the header, of a chunk read before all others.
-    func putBack(_ bytes: UnsafeRawBufferPointer, line: Int) {
-        rest.append(contentsOf: bytes)
+    package func putBack(_ bytes: UnsafeRawBufferPointer, line: Int) {
+        rest.insert(contentsOf: bytes, at: 0)
         position -= bytes.count
         self.line = line
         number = 0

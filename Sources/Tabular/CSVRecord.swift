@@ -9,6 +9,12 @@ package final class CSVRecord {
         package var end: Int
         /// Inside the field stand doubled quotes that mean one.
         package var hasDoubledQuotes: Bool
+
+        package init(start: Int, end: Int, hasDoubledQuotes: Bool) {
+            self.start = start
+            self.end = end
+            self.hasDoubledQuotes = hasDoubledQuotes
+        }
     }
 
     /// Why a record is refused, and where.
@@ -29,7 +35,7 @@ package final class CSVRecord {
     package private(set) var start = 0
     package private(set) var end = 0
     /// Line breaks inside quotes.
-    private(set) var innerBreaks = 0
+    package private(set) var innerBreaks = 0
     /// Owned; freed in `deinit`.
     private var fields: UnsafeMutablePointer<Field>
     private var capacity = 64

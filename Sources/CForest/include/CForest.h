@@ -46,6 +46,22 @@ void cforest_descend(int kernel, const cforest_descent *d);
 void cforest_accumulate(int kernel, const cforest_descent *d, uint32_t columns, int skips_empty, double *sums,
                         uint32_t *counts);
 
-/// For one row: values[tree] = constant + Σ coefficients[c] · leaf[c], summed in the order of c.
+/// Where one row stands in its bag of little bootstraps. All zero at first.
+typedef struct {
+    /// Of the bag at hand: the sum of the trees' values and of their squares.
+    double bag, squares;
+    /// Of the bags that are complete: sums of the bag means, of their squares, and of the means of the trees' squares.
+    double mean, second, total;
+    /// Complete bags; one with an empty leaf (NaN) does not count.
+    uint64_t bags;
+} cforest_bags;
+
+/// For each row and tree of a descent, value = constant + Σ coefficients[c] · leaf[c], summed in the order of c, goes
+/// into the row's little bags. `coefficients`: row_count × (columns + 1), the constant first. Trees are numbered from
+/// `number` in the forest; a bag is `bag_size` trees and may go on in the next call.
+void cforest_add_bags(int kernel, const cforest_descent *d, uint32_t number, uint32_t bag_size, uint32_t columns,
+                      const double *coefficients, cforest_bags *state);
+
+/// The same values of one row, one a tree: for covariances.
 void cforest_project(const cforest_descent *d, uint32_t row, uint32_t columns, const double *coefficients,
-                     double constant, double *values);
+                     double *values);

@@ -1,0 +1,202 @@
+import CRdkafka
+import Diagnostics
+import Foundation
+import Kafka
+
+/// Reads topics in batches. Belongs to one thread: create, poll and close it there.
+///
+/// Two modes: ``subscribe()`` joins the consumer group, ``assign(_:)`` takes partitions by hand.
+///
+/// Two queues stand behind it. librdkafka puts rebalances and records on one queue, so that a rebalance can strike while
+/// a batch is being filled and leave revoked records in it (the 2.0.2 trap). Here each partition's records are forwarded
+/// to a queue of their own: rebalances and errors are served between batches, from the other queue, and by the time
+/// the handler has answered, the library counts what the record queue still holds of revoked partitions as outdated.
+public final class EventConsumer {
+    /// The topics, in the order that ``Message/topic`` counts.
+    public let topics: [String]
+    public let options: ConsumerOptions
+    /// Not retained.
+    public weak var handler: (any AssignmentHandler)?
+    public internal(set) var assignment = AssignmentStateMachine()
+    public let handle: KafkaHandle
+
+    let controlQueue: OpaquePointer
+    let recordQueue: OpaquePointer
+    let table: TopicTable
+    private var storage: BatchStorage
+    private var control: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
+    private static let controlCapacity = 16
+    private var pendingErrors: [KafkaError] = []
+    private var isClosed = false
+
+    /// - Parameters:
+    ///   - properties: the user's; see ``ConsumerOptions/properties(_:)`` for what is added.
+    ///   - topics: the topics to subscribe to, or those whose partitions are assigned by hand.
+    /// - Throws: `kafka_property`, `kafka_client`, `missing_bootstrap`. A broker that is away is no error.
+    public init(
+        properties: KafkaProperties, topics: [String], options: ConsumerOptions, component: String = "consumer"
+    ) throws(ImpactError) {
+        self.topics = topics
+        self.options = options
+        handle = try KafkaHandle(.consumer, properties: options.properties(properties), component: component)
+        // From here on `poll` serves the client's main queue as well: errors, statistics.
+        rd_kafka_poll_set_consumer(handle.pointer)
+        controlQueue = rd_kafka_queue_get_consumer(handle.pointer)
+        recordQueue = rd_kafka_queue_new(handle.pointer)
+        table = TopicTable(topics: topics, handle: handle)
+        storage = BatchStorage(capacity: 1024, topics: table, handle: handle)
+        control = .allocate(capacity: Self.controlCapacity)
+        control.initialize(repeating: nil, count: Self.controlCapacity)
+        handle.context.onRebalance = { [weak self] code, list in self?.rebalance(code, list) }
+    }
+
+    deinit {
+        close()
+        control.deallocate()
+    }
+
+    /// Joins the group. Partitions come to the handler in later polls; topics that do not exist yet are waited for.
+    public func subscribe() throws(KafkaError) {
+        let list = TopicPartitionList(capacity: topics.count)
+        for topic in topics { list.append(TopicPartition(topic, -1)) }
+        try KafkaError.check(
+            rd_kafka_subscribe(handle.pointer, list.pointer),
+            doing: "subscribing to \(topics.joined(separator: ", "))")
+    }
+
+    /// The next records: at once when there are any, else the first that arrive within the timeout. Serves rebalances,
+    /// errors and the log meanwhile, so it must be called often, also while everything is paused.
+    ///
+    /// It never waits for a batch to fill: without lag a batch is what one fetch brought, with lag it is `max`.
+    /// - Throws: what the library reports apart from records, one error a call: an unknown topic, an offset that is
+    ///   gone (with `reset` = `error`), a missing right, a fatal error. A broker that is away is no error: the log says so.
+    public func poll(max: Int, timeoutMilliseconds: Int) throws(KafkaError) -> MessageBatch {
+        precondition(max > 0, "a batch has room for one record at least")
+        serveControl(timeoutMilliseconds: assignment.owned.isEmpty ? Int32(timeoutMilliseconds) : 0)
+        if !pendingErrors.isEmpty { throw pendingErrors.removeFirst() }
+        let storage = freeStorage(for: max)
+        let messages = storage.messages
+        var count = rd_kafka_consume_batch_queue(recordQueue, 0, messages, max)
+        if count == 0 && timeoutMilliseconds > 0 && !assignment.owned.isEmpty {
+            // Wait for one, then take what came with it: the call waits until its array is full or time is up.
+            count = rd_kafka_consume_batch_queue(recordQueue, Int32(timeoutMilliseconds), messages, 1)
+            if count == 1 && max > 1 {
+                count += rd_kafka_consume_batch_queue(recordQueue, 0, messages + 1, max - 1)
+            }
+        }
+        return MessageBatch(storage, count: count > 0 ? takeOutErrors(messages, count) : 0)
+    }
+
+    /// Leaves the group (a static member stays in it until its session ends) and destroys the client, within the
+    /// timeout: revoked partitions go to the handler first. No batch may be alive.
+    ///
+    /// - Returns: whether the client is gone; else it was left behind, with an error in the log.
+    @discardableResult
+    public func close(timeoutMilliseconds: Int = 5_000) -> Bool {
+        if isClosed { return true }
+        isClosed = true
+        let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
+        perform(assignment.handle(.close))
+        if let error = KafkaError(
+            consuming: rd_kafka_consumer_close_queue(handle.pointer, controlQueue), doing: "closing the consumer")
+        {
+            Log.warning(handle.component, "\(error)")
+        } else {
+            while rd_kafka_consumer_closed(handle.pointer) == 0 && DispatchTime.now() < deadline {
+                serveControl(timeoutMilliseconds: 20)
+            }
+        }
+        // By hand nobody takes the partitions over, so there is nothing to tell.
+        let last = assignment.handle(.closed)
+        if options.group != nil { perform(last) }
+        handle.context.onRebalance = nil
+        table.release()
+        rd_kafka_queue_destroy(recordQueue)
+        rd_kafka_queue_destroy(controlQueue)
+        if storage.isLent {
+            Log.error(handle.component, "a batch outlives its consumer, whose client is left behind")
+        }
+        let left = Int(deadline.uptimeNanoseconds) - Int(DispatchTime.now().uptimeNanoseconds)
+        return handle.close(
+            timeoutMilliseconds: Swift.max(500, left / 1_000_000),
+            flags: Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
+    }
+
+    /// Serves rebalances and callbacks, and collects errors that belong to no partition.
+    private func serveControl(timeoutMilliseconds: Int32) {
+        var timeout = timeoutMilliseconds
+        repeat {
+            // One at a time when waiting, so that the first event ends the wait.
+            let room = timeout > 0 ? 1 : Self.controlCapacity
+            let count = rd_kafka_consume_batch_queue(controlQueue, timeout, control, room)
+            if count <= 0 { return }
+            if takeOutErrors(control, count) > 0 {
+                // A record of a partition that was not forwarded: cannot be, since all are before they are assigned.
+                Log.error(handle.component, "a record arrived outside the record queue and was dropped")
+            }
+            timeout = 0
+        } while true
+    }
+
+    private func freeStorage(for max: Int) -> BatchStorage {
+        if storage.isLent || storage.capacity < max {
+            storage = BatchStorage(capacity: Swift.max(max, storage.capacity), topics: table, handle: handle)
+        }
+        return storage
+    }
+
+    /// Moves the records to the front, takes the error messages among them for ``pendingErrors`` or the handler, and
+    /// returns the count of records.
+    private func takeOutErrors(
+        _ messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>, _ count: Int
+    ) -> Int {
+        var kept = 0
+        for i in 0..<count {
+            guard let message = messages[i] else { continue }
+            if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                messages[kept] = message
+                kept += 1
+            } else {
+                note(message.pointee)
+                rd_kafka_message_destroy(message)
+            }
+        }
+        return kept
+    }
+
+    private func note(_ message: rd_kafka_message_t) {
+        let topic = message.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) }
+        let place = topic.map { TopicPartition($0, message.partition) }
+        switch message.err {
+        case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+            if let place { handler?.reachedEnd(of: place, at: message.offset) }
+        case RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, RD_KAFKA_RESP_ERR__RESOLVE,
+            RD_KAFKA_RESP_ERR__TIMED_OUT:
+            // The library retries by itself, and the error callback has told.
+            break
+        default:
+            var copy = message
+            let said = withUnsafePointer(to: &copy) { rd_kafka_message_errstr($0) }.map { String(cString: $0) }
+            let reason = said ?? String(cString: rd_kafka_err2str(message.err))
+            let fatal = message.err == RD_KAFKA_RESP_ERR__FATAL
+            let error = KafkaError(
+                message.err, place.map { "reading \($0) at offset \(message.offset): \(reason)" } ?? reason,
+                isRetriable: Self.passes(message.err), isFatal: fatal)
+            pendingErrors.append(fatal ? handle.fatalError ?? error : error)
+        }
+    }
+
+    /// Whether the library goes on by itself and the state may mend: a topic that is about to be created, a leader that
+    /// moves.
+    private static func passes(_ code: rd_kafka_resp_err_t) -> Bool {
+        switch code {
+        case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC,
+            RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+            RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+            RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+            RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, RD_KAFKA_RESP_ERR_NO_ERROR:
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,146 @@
+import CRdkafka
+import Diagnostics
+
+extension Admin {
+    /// What became of a topic that should be created.
+    public enum Creation: Sendable, Equatable {
+        case created
+        /// It was there; nothing was changed. ``describe(_:)`` tells whether it fits.
+        case existed
+    }
+
+    /// Creates topics; one that exists is left as it is.
+    ///
+    /// - Throws: `kafka_unreachable`, or the broker's reason naming the topic.
+    @discardableResult
+    public func create(_ plans: [TopicPlan]) throws(ImpactError) -> [String: Creation] {
+        if plans.isEmpty { return [:] }
+        let work = "creating \(plans.map(\.name).joined(separator: ", "))"
+        var reason = [CChar](repeating: 0, count: 512)
+        var topics: [OpaquePointer?] = []
+        defer { for topic in topics { rd_kafka_NewTopic_destroy(topic) } }
+        for plan in plans {
+            guard
+                let topic = rd_kafka_NewTopic_new(
+                    plan.name, Int32(plan.partitions), Int32(plan.replicationFactor), &reason, reason.count)
+            else {
+                let bytes = reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+                throw ImpactError(
+                    .badConfiguration, code: "kafka_topic",
+                    "topic \(plan.name): \(String(decoding: bytes, as: UTF8.self))")
+            }
+            for (key, value) in plan.settings.sorted(by: { $0.key < $1.key }) {
+                rd_kafka_NewTopic_set_config(topic, key, value)
+            }
+            topics.append(topic)
+        }
+        let results = try request(RD_KAFKA_ADMIN_OP_CREATETOPICS, doing: work) { client, options, queue in
+            rd_kafka_CreateTopics(client, &topics, topics.count, options, queue)
+        } read: { event in
+            var count = 0
+            let list = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count)
+            return Self.topicResults(list, count)
+        }
+        var creations: [String: Creation] = [:]
+        for (name, error) in results {
+            switch error?.code {
+            case nil: creations[name] = .created
+            case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS: creations[name] = .existed
+            default: if let error { throw failure(error, doing: "creating topic \(name)") }
+            }
+        }
+        return creations
+    }
+
+    /// Deletes topics; one that is not there is passed over.
+    public func delete(topics names: [String]) throws(ImpactError) {
+        if names.isEmpty { return }
+        var topics: [OpaquePointer?] = names.map { rd_kafka_DeleteTopic_new($0) }
+        defer { for topic in topics { rd_kafka_DeleteTopic_destroy(topic) } }
+        let results = try request(RD_KAFKA_ADMIN_OP_DELETETOPICS, doing: "deleting \(names)") {
+            client, options, queue in
+            rd_kafka_DeleteTopics(client, &topics, topics.count, options, queue)
+        } read: { event in
+            var count = 0
+            let list = rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(event), &count)
+            return Self.topicResults(list, count)
+        }
+        for (name, error) in results {
+            guard let error, error.code != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART else { continue }
+            throw failure(error, doing: "deleting topic \(name)")
+        }
+    }
+
+    private static func topicResults(
+        _ list: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int
+    ) -> [(String, KafkaError?)] {
+        guard let list else { return [] }
+        return (0..<count).map { i in
+            let code = rd_kafka_topic_result_error(list[i])
+            let text = rd_kafka_topic_result_error_string(list[i]).map { String(cString: $0) }
+            return (
+                String(cString: rd_kafka_topic_result_name(list[i])),
+                code == RD_KAFKA_RESP_ERR_NO_ERROR ? nil : KafkaError(code, text)
+            )
+        }
+    }
+
+    /// The topic, or nil when the cluster has none of this name. Never creates it.
+    public func describe(_ topic: String) throws(ImpactError) -> TopicDescription? {
+        try topics(work: "looking for topic \(topic)").first { $0.name == topic }
+    }
+
+    /// All topics that the client may see, by name.
+    public func topics() throws(ImpactError) -> [TopicDescription] { try topics(work: "listing topics") }
+
+    private func topics(work: String) throws(ImpactError) -> [TopicDescription] {
+        var found: UnsafePointer<rd_kafka_metadata>?
+        do {
+            try KafkaError.check(rd_kafka_metadata(handle.pointer, 1, nil, &found, timeout), doing: work)
+        } catch { throw failure(error, doing: work) }
+        guard let found else { return [] }
+        defer { rd_kafka_metadata_destroy(found) }
+        return (0..<Int(found.pointee.topic_cnt)).compactMap { i in
+            let topic = found.pointee.topics[i]
+            if topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART { return nil }
+            let replicas = topic.partition_cnt > 0 ? Int(topic.partitions[0].replica_cnt) : 0
+            return TopicDescription(
+                name: String(cString: topic.topic), partitions: Int(topic.partition_cnt),
+                replicationFactor: replicas)
+        }.sorted { $0.name < $1.name }
+    }
+
+    /// A topic's effective settings, defaults included: `cleanup.policy`, `max.message.bytes`, ….
+    public func settings(of topic: String) throws(ImpactError) -> [String: String] {
+        let work = "reading the settings of topic \(topic)"
+        var resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic)
+        defer { rd_kafka_ConfigResource_destroy(resource) }
+        let answer: Result<[String: String], KafkaError> = try request(
+            RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, doing: work
+        ) { client, options, queue in
+            rd_kafka_DescribeConfigs(client, &resource, 1, options, queue)
+        } read: { event in
+            var count = 0
+            let result = rd_kafka_event_DescribeConfigs_result(event)
+            guard let resources = rd_kafka_DescribeConfigs_result_resources(result, &count), count == 1 else {
+                return .failure(KafkaError(RD_KAFKA_RESP_ERR__BAD_MSG, "the broker answered about \(count) topics"))
+            }
+            let code = rd_kafka_ConfigResource_error(resources[0])
+            if code != RD_KAFKA_RESP_ERR_NO_ERROR {
+                let text = rd_kafka_ConfigResource_error_string(resources[0]).map { String(cString: $0) }
+                return .failure(KafkaError(code, text))
+            }
+            var settings: [String: String] = [:]
+            let entries = rd_kafka_ConfigResource_configs(resources[0], &count)
+            for i in 0..<count {
+                guard let entry = entries?[i], let value = rd_kafka_ConfigEntry_value(entry) else { continue }
+                settings[String(cString: rd_kafka_ConfigEntry_name(entry))] = String(cString: value)
+            }
+            return .success(settings)
+        }
+        switch answer {
+        case .success(let settings): return settings
+        case .failure(let error): throw failure(error, doing: work)
+        }
+    }
+}

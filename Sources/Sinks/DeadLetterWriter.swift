@@ -1,0 +1,171 @@
+import Consumer
+import Diagnostics
+import Kafka
+
+/// Why a record was rejected, and where it stood.
+public struct DeadLetterReason: Sendable, Equatable {
+    /// Stable, snake_case: one for each kind of invalidity.
+    public var code: String
+    public var message: String
+    public var topic: String
+    public var partition: Int32
+    public var offset: Int64
+
+    public init(code: String, message: String, topic: String, partition: Int32, offset: Int64) {
+        self.code = code
+        self.message = message
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+    }
+}
+
+/// Writes rejected records to the dead-letter topic, through the same transaction as everything else: key, value,
+/// headers and timestamp byte for byte, plus the headers `impactiq.error.code`, `.message`, `.topic`, `.partition`,
+/// `.offset` and `.application`.
+///
+/// A record rejected for the second time has those headers twice: the last of a name counts, the others are the record's.
+///
+/// A record larger than the dead-letter topic takes (`max.message.bytes`; `topics create` sets it large enough for every
+/// record that an input topic takes) would stall the stream for ever. It is written as a ``DeadLetterEnvelope`` in parts:
+/// records of the same partition in order, without key, each with the error headers and `impactiq.part.index` (from 0),
+/// `impactiq.part.count` and `impactiq.part.bytes` (of the whole). Joined, they give the record back byte for byte. When
+/// the topic takes less than was thought, the broker refuses once, the transaction is repeated, and the limit halves.
+public final class DeadLetterWriter {
+    public static let codeHeader = "impactiq.error.code"
+    public static let messageHeader = "impactiq.error.message"
+    public static let topicHeader = "impactiq.error.topic"
+    public static let partitionHeader = "impactiq.error.partition"
+    public static let offsetHeader = "impactiq.error.offset"
+    public static let applicationHeader = "impactiq.error.application"
+    public static let partIndexHeader = "impactiq.part.index"
+    public static let partCountHeader = "impactiq.part.count"
+    public static let partBytesHeader = "impactiq.part.bytes"
+
+    private let producer: OutputProducer
+    private let topic: OutputTopic
+    private let partitions: Int32
+    private let application: String
+    private let component: String
+    /// The largest record that the topic takes, as far as is known.
+    public private(set) var maxRecordBytes: Int
+    /// Whether each record goes in a request of its own, after the broker has refused a batch.
+    private var isAlone = false
+
+    static let leastRecordBytes = 16 << 10
+    private static let maxMessageBytes = 1024
+
+    /// - Parameters:
+    ///   - partitions: of the dead-letter topic; a record goes to its own partition's number modulo this.
+    ///   - maxRecordBytes: the topic's `max.message.bytes`.
+    public init(
+        producer: OutputProducer, topic: OutputTopic, partitions: Int, maxRecordBytes: Int, application: String,
+        component: String = "dead-letter"
+    ) {
+        self.producer = producer
+        self.topic = topic
+        self.partitions = Int32(max(1, partitions))
+        self.application = application
+        self.component = component
+        self.maxRecordBytes = min(maxRecordBytes, ProducerOptions.largestRecordBytes)
+    }
+
+    /// Writes the record that was rejected.
+    ///
+    /// - Throws: why it was not taken; ``OutputProducer/recover(from:)`` is next.
+    public func write(_ message: borrowing Message, topic: String, code: String, reason: String) throws(KafkaError) {
+        let place = DeadLetterReason(
+            code: code, message: reason, topic: topic, partition: message.partition, offset: message.offset)
+        adapt()
+        let headers = errorHeaders(place)
+        let bytes = (message.rawKey?.count ?? 0) + (message.rawPayload?.count ?? 0)
+        let size = bytes + Self.wireBytes(key: nil, value: nil, headers: message.headers + headers)
+        if size <= maxRecordBytes {
+            try producer.produce(
+                self.topic, partition: message.partition % partitions, copyOf: message, adding: headers)
+            if isAlone { try producer.flush() }
+            return
+        }
+        try write(
+            DeadLetterEnvelope(
+                key: message.keyBytes, value: message.payloadBytes, headers: message.headers,
+                timestamp: message.timestamp), reason: place)
+    }
+
+    /// The same for a record that is not borrowed from a consumer.
+    public func write(_ record: DeadLetterEnvelope, reason: DeadLetterReason) throws(KafkaError) {
+        adapt()
+        let partition = reason.partition % partitions
+        let headers = record.headers + errorHeaders(reason)
+        let size = Self.wireBytes(key: record.key, value: record.value, headers: headers)
+        if size <= maxRecordBytes {
+            try put(key: record.key, value: record.value, headers: headers, record.timestamp, partition)
+            return
+        }
+        let bytes = record.encoded()
+        let overhead = Self.wireBytes(key: nil, value: nil, headers: errorHeaders(reason)) + 128
+        let room = max(1024, maxRecordBytes - overhead)
+        let count = (bytes.count + room - 1) / room
+        Log.warning(
+            component,
+            "\(reason.topic) [\(reason.partition)] offset \(reason.offset): \(size) bytes do not fit the dead-letter topic "
+                + "(\(maxRecordBytes)) and are written in \(count) parts. Raise its max.message.bytes to keep records whole"
+        )
+        for i in 0..<count {
+            let part = Array(bytes[i * room..<min(bytes.count, (i + 1) * room)])
+            let partHeaders = [
+                RecordHeader(Self.partIndexHeader, text: "\(i)"), RecordHeader(Self.partCountHeader, text: "\(count)"),
+                RecordHeader(Self.partBytesHeader, text: "\(bytes.count)"),
+            ]
+            try put(key: nil, value: part, headers: errorHeaders(reason) + partHeaders, record.timestamp, partition)
+        }
+    }
+
+    private func put(
+        key: [UInt8]?, value: [UInt8]?, headers: [RecordHeader], _ timestamp: Int64, _ partition: Int32
+    ) throws(KafkaError) {
+        let result = Self.withBytes(key) { key in
+            Self.withBytes(value) { value in
+                Result { () throws(KafkaError) in
+                    try producer.produce(
+                        topic, partition: partition, key: key, value: value, headers: headers, timestamp: timestamp)
+                }
+            }
+        }
+        try result.get()
+        if isAlone { try producer.flush() }
+    }
+
+    /// After a refusal: smaller records, one a request, so that the limit is the record's and not the batch's.
+    private func adapt() {
+        guard producer.takeRefusedAsTooLarge(topic) else { return }
+        if isAlone { maxRecordBytes = max(Self.leastRecordBytes, maxRecordBytes / 2) }
+        isAlone = true
+        Log.warning(
+            component,
+            "the dead-letter topic refused a record as too large; going on with \(maxRecordBytes) bytes a record")
+    }
+
+    private func errorHeaders(_ reason: DeadLetterReason) -> [RecordHeader] {
+        [
+            RecordHeader(Self.codeHeader, text: reason.code),
+            RecordHeader(Self.messageHeader, Array(reason.message.utf8.prefix(Self.maxMessageBytes))),
+            RecordHeader(Self.topicHeader, text: reason.topic),
+            RecordHeader(Self.partitionHeader, text: "\(reason.partition)"),
+            RecordHeader(Self.offsetHeader, text: "\(reason.offset)"),
+            RecordHeader(Self.applicationHeader, text: application),
+        ]
+    }
+
+    /// An upper bound of a record's bytes in a batch of its own (record format v2, KIP-98).
+    static func wireBytes(key: [UInt8]?, value: [UInt8]?, headers: [RecordHeader]) -> Int {
+        headers.reduce(128 + (key?.count ?? 0) + (value?.count ?? 0)) {
+            $0 + 10 + $1.nameBytes.count + ($1.value?.count ?? 0)
+        }
+    }
+
+    private static func withBytes<R>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> R) -> R {
+        guard let bytes else { return body(nil) }
+        return bytes.withUnsafeBytes { body($0) }
+    }
+}
