@@ -42,8 +42,9 @@ def main():
     parser.add_argument("rows", help="training rows of 'impactiq demo rows'")
     parser.add_argument("output", help="the .npz to write")
     parser.add_argument("--test", required=True, help="rows of another seed, for the table of truth against estimate")
-    parser.add_argument("--trees", type=int, default=100)
-    parser.add_argument("--leaf", type=int, default=100, help="least rows in a leaf")
+    parser.add_argument("--trees", type=int, default=80)
+    parser.add_argument("--leaf", type=int, default=25, help="least rows in a leaf")
+    parser.add_argument("--share", type=float, default=0.2, help="share of the rows that a tree sees")
     options = parser.parse_args()
     from econml.dml import CausalForestDML
     from econml_export import export
@@ -57,7 +58,8 @@ def main():
         model_y=LGBMRegressor(n_estimators=150, num_leaves=15, learning_rate=0.05, min_child_samples=200, random_state=1,
                               n_jobs=1, deterministic=True, verbose=-1),
         model_t=DummyClassifier(strategy="prior"),  # the trial is randomised: the propensity is a constant
-        discrete_treatment=True, n_estimators=options.trees, min_samples_leaf=options.leaf, max_depth=12, random_state=1,
+        discrete_treatment=True, n_estimators=options.trees, min_samples_leaf=options.leaf, max_depth=None,
+        max_samples=options.share, random_state=1,
         n_jobs=1)
     forest.fit(outcome, treatment, X=X)
     export(forest, options.output, feature_names=names, treatment_names=["ad"], outcome_names=["conversion"],

@@ -53,7 +53,11 @@ final class DemoSession {
             configuration.outputTopic, configuration.deadLetterTopic, configuration.changelogTopic,
         ] { try cluster.create(topic: topic, partitions: settings.partitions) }
         let application = try Application(
-            configuration: configuration, metrics: metrics, isStopped: { StopSignal.isRaised })
+            configuration: configuration, metrics: metrics,
+            layout: TopicLayout(
+                inputPartitions: settings.partitions, outputPartitions: settings.partitions,
+                deadLetterPartitions: settings.partitions),
+            isStopped: { StopSignal.isRaised })
         greet()
         let follower = DemoScoreFollower(
             board: DemoScoreboard(seed: settings.trial.seed, users: settings.trial.users))
@@ -141,6 +145,7 @@ final class DemoSession {
     private func summarise(_ last: DemoSnapshot, _ feeder: DemoFeeder, _ follower: DemoScoreFollower) {
         var snapshot = DemoReading(metrics, follower).snapshot(since: nil, metrics: metrics, sent: feeder.count)
         snapshot.elapsed = last.elapsed
+        snapshot.users = max(snapshot.users, last.users)
         if settings.printsJSON {
             stream.write(snapshot.json.line + "\n")
             return

@@ -63,8 +63,15 @@ package struct DemoView: Sendable {
 
     /// The last word: the same table without styles, and how to read it.
     package func summary(_ s: DemoSnapshot) -> String {
-        segmentTable(s.board).text()
+        let applied = s.events - s.duplicates - s.deadLetters
+        return segmentTable(s.board).text()
             + """
+
+            \(HumanNumber.grouped(s.events)) messages = \(HumanNumber.grouped(applied)) events + \
+            \(HumanNumber.grouped(s.duplicates)) duplicates + \(HumanNumber.grouped(s.deadLetters)) dead letters; \
+            \(HumanNumber.grouped(s.board.total)) scores read back, latency \
+            p50 \(s.median.map { HumanNumber.latency(milliseconds: $0) } ?? "–"), \
+            p99 \(s.p99.map { HumanNumber.latency(milliseconds: $0) } ?? "–")
 
             truth      mean true effect of the ad on the people scored, known because the trial is simulated
             estimate   mean of the published uplift; ± is the mean half width of its 95 % interval
@@ -75,14 +82,14 @@ package struct DemoView: Sendable {
 
     /// One line for a log.
     package func plain(_ s: DemoSnapshot) -> String {
-        let segments = s.board.rows.map { row in
-            let n = Double(max(row.scores, 1))
+        let segments = s.board.rows.filter { $0.scores > 0 }.map { row in
+            let n = Double(row.scores)
             return "\(row.segment.name) \(signed(row.truth / n))/\(signed(row.estimate / n))"
         }
         return "\(HumanNumber.span(seconds: s.elapsed)): \(HumanNumber.rate(s.eventsPerSecond)) events, "
             + "\(HumanNumber.rate(s.scoresPerSecond)) scores, lag \(HumanNumber.grouped(s.lag)), "
-            + "p99 \(s.p99.map { HumanNumber.latency(milliseconds: $0) } ?? "–"); truth/estimate: "
-            + segments.joined(separator: ", ")
+            + "p99 \(s.p99.map { HumanNumber.latency(milliseconds: $0) } ?? "–")"
+            + (segments.isEmpty ? "" : "; truth/estimate: \(segments.joined(separator: ", "))")
     }
 
     package func segmentTable(_ board: DemoScoreboard) -> Table {
