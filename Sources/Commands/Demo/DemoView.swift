@@ -74,8 +74,9 @@ package struct DemoView: Sendable {
             p99 \(s.p99.map { HumanNumber.latency(milliseconds: $0) } ?? "–")
 
             truth      mean true effect of the ad on the people scored, known because the trial is simulated
-            estimate   mean of the published uplift; ± is the mean half width of its 95 % interval
+            uplift     mean of the published uplift; ± is the mean half width of its 95 % interval
             in 95 %    share of the scores whose interval holds the person's true effect
+            unsure     decision 'uncertain': zero lies inside the interval
 
             """
     }
@@ -89,18 +90,19 @@ package struct DemoView: Sendable {
         return "\(HumanNumber.span(seconds: s.elapsed)): \(HumanNumber.rate(s.eventsPerSecond)) events, "
             + "\(HumanNumber.rate(s.scoresPerSecond)) scores, lag \(HumanNumber.grouped(s.lag)), "
             + "p99 \(s.p99.map { HumanNumber.latency(milliseconds: $0) } ?? "–")"
-            + (segments.isEmpty ? "" : "; truth/estimate: \(segments.joined(separator: ", "))")
+            + (segments.isEmpty ? "" : "; truth/uplift: \(segments.joined(separator: ", "))")
     }
 
     package func segmentTable(_ board: DemoScoreboard) -> Table {
         var table = Table(
-            .text("who"), .number("scores"), .number("truth"), .number("estimate"), .number("±"), .number("in 95 %"),
-            .number("treat"), .number("suppress"), .number("uncertain"))
+            .text("who"), .number("scores"), .number("truth"), .number("uplift"), .number("±"), .number("in 95 %"),
+            .number("treat"), .number("suppress"), .number("unsure"))
         for row in board.rows {
             let n = Double(max(row.scores, 1))
             let share = { (count: Int) in row.scores > 0 ? "\(Int((100 * Double(count) / n).rounded())) %" : "–" }
             table.add(
-                Self.label(row.segment), HumanNumber.grouped(row.scores), row.scores > 0 ? signed(row.truth / n) : "–",
+                Self.label(row.segment), HumanNumber.short(Double(row.scores)),
+                row.scores > 0 ? signed(row.truth / n) : "–",
                 row.scores > 0 ? signed(row.estimate / n) : "–",
                 row.scores > 0 ? HumanNumber.decimals(1.959964 * row.standardError / n, 3) : "–", share(row.covered),
                 share(row.treat), share(row.suppress), share(row.uncertain))
