@@ -97,7 +97,7 @@ let package = Package(
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
-        tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
+        tests("CommandsTests", ["Commands", "Simulation", "Events", "Terminal"]),
         tests(
             "IntegrationTests",
             [
