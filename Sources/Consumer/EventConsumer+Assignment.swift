@@ -47,6 +47,7 @@ extension EventConsumer {
         // A consumer by hand owns what it says; the machine keeps the books of what is paused.
         _ = assignment.handle(.revoke([]))
         _ = assignment.handle(.assign(list))
+        rd_kafka_assign(handle.pointer, nil)
         try takeChecked(list, at: partitions)
     }
 
@@ -63,9 +64,10 @@ extension EventConsumer {
         _ partitions: [TopicPartition], at offsets: [TopicPartition: StartOffset]
     ) throws(KafkaError) {
         let list = TopicPartitionList(capacity: partitions.count)
+        awaitStops()
         for partition in partitions {
             list.append(partition, offset: (offsets[partition] ?? .committed).rawOffset)
-            // The forwarding must stand before the fetch begins, and stays for the client's life.
+            // The forwarding must stand before the fetch begins, which otherwise forwards to the control queue.
             guard let queue = rd_kafka_queue_get_partition(handle.pointer, partition.topic, partition.partition)
             else { continue }
             rd_kafka_queue_forward(queue, recordQueue)
@@ -73,6 +75,16 @@ extension EventConsumer {
         }
         try KafkaError.check(
             rd_kafka_assign(handle.pointer, list.pointer), doing: "assigning \(Self.list(partitions))")
+    }
+
+    /// Waits until the library's main thread has stopped what was unassigned before. Each stop ends the partition's
+    /// forwarding; it must not end the one that is about to be set. Requests to that thread are served in their order, so
+    /// the answer to any later one tells.
+    private func awaitStops() {
+        var current: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
+        if rd_kafka_assignment(handle.pointer, &current) == RD_KAFKA_RESP_ERR_NO_ERROR, let current {
+            rd_kafka_topic_partition_list_destroy(current)
+        }
     }
 
     /// Stops delivery of these partitions, of those that are owned and run. What was fetched ahead is fetched again later.

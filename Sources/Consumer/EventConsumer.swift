@@ -89,8 +89,11 @@ public final class EventConsumer {
 
     /// Leaves the group (a static member stays in it until its session ends) and destroys the client, within the
     /// timeout: revoked partitions go to the handler first. No batch may be alive.
-    public func close(timeoutMilliseconds: Int = 5_000) {
-        if isClosed { return }
+    ///
+    /// - Returns: whether the client is gone; else it was left behind, with an error in the log.
+    @discardableResult
+    public func close(timeoutMilliseconds: Int = 5_000) -> Bool {
+        if isClosed { return true }
         isClosed = true
         let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
         perform(assignment.handle(.close))
@@ -103,7 +106,9 @@ public final class EventConsumer {
                 serveControl(timeoutMilliseconds: 20)
             }
         }
-        perform(assignment.handle(.closed))
+        // By hand nobody takes the partitions over, so there is nothing to tell.
+        let last = assignment.handle(.closed)
+        if options.group != nil { perform(last) }
         handle.context.onRebalance = nil
         table.release()
         rd_kafka_queue_destroy(recordQueue)
@@ -112,7 +117,7 @@ public final class EventConsumer {
             Log.error(handle.component, "a batch outlives its consumer, whose client is left behind")
         }
         let left = Int(deadline.uptimeNanoseconds) - Int(DispatchTime.now().uptimeNanoseconds)
-        handle.close(
+        return handle.close(
             timeoutMilliseconds: Swift.max(500, left / 1_000_000),
             flags: Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
     }

@@ -5,14 +5,11 @@ public struct Bootstrap: Sendable, Equatable {
     public var seed: UInt64
     /// The confidence level of intervals, strictly between 0 and 1.
     public var level: Double
-    /// Whether the perfect Qini curve may contain harm, as in `qiniCoefficient(negativeEffect:)`.
-    public var negativeEffect: Bool
 
-    public init(replicates: Int = 200, seed: UInt64 = 1, level: Double = 0.95, negativeEffect: Bool = true) {
+    public init(replicates: Int = 200, seed: UInt64 = 1, level: Double = 0.95) {
         self.replicates = replicates
         self.seed = seed
         self.level = level
-        self.negativeEffect = negativeEffect
     }
 
     /// The spread of one number over the replicates.
@@ -49,6 +46,8 @@ public struct Bootstrap: Sendable, Equatable {
     /// What the replicates say. Nil where fewer than two replicates had a value.
     public struct Result: Sendable, Equatable {
         public let qini: Spread?
+        /// Against a perfect curve without harm; replicates in which the treatment does harm on the whole have no value.
+        public let qiniWithoutHarm: Spread?
         public let upliftAUC: Spread?
         /// Shares of the population, 0 ... 1, at which the bands stand.
         public let grid: [Double]

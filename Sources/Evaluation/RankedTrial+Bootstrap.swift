@@ -11,14 +11,14 @@ extension RankedTrial {
     /// Draws the replicates; the result is a function of the trial and `bootstrap` alone, whatever the threads.
     public func bootstrap(_ bootstrap: Bootstrap, meaning: WeightMeaning = .sampling) -> Bootstrap.Result {
         let steps = Self.gridSteps
-        let width = 2 + 2 * (steps + 1)
+        let width = 3 + 2 * (steps + 1)
         var table = [Double](repeating: .nan, count: max(0, bootstrap.replicates) * width)
         let perfect = trial.hasBinaryOutcome ? nil : Ranking(trial, by: trial.perfectScore, threads: threads)
         table.withUnsafeMutableBufferPointer { table in
             guard let table = table.baseAddress else { return }
             Parallel.forEach(bootstrap.replicates, threads: threads) { replicate in
                 let weights = ReplicateWeights(seed: bootstrap.seed, replicate: replicate)
-                fill(table + replicate * width, weights, perfect, bootstrap, meaning)
+                fill(table + replicate * width, weights, perfect, meaning)
             }
         }
         func column(_ index: Int) -> [Double] {
@@ -29,14 +29,15 @@ extension RankedTrial {
         }
         return Bootstrap.Result(
             qini: Bootstrap.Spread(column(0), level: bootstrap.level),
+            qiniWithoutHarm: Bootstrap.Spread(column(2), level: bootstrap.level),
             upliftAUC: Bootstrap.Spread(column(1), level: bootstrap.level),
-            grid: (0...steps).map { Double($0) / Double(steps) }, qiniBand: band(2), upliftBand: band(3 + steps))
+            grid: (0...steps).map { Double($0) / Double(steps) }, qiniBand: band(3), upliftBand: band(4 + steps))
     }
 
     /// Writes Qini, AUUC and both curves on the grid for one replicate; leaves NaN where a value is not defined.
     private func fill(
         _ values: UnsafeMutablePointer<Double>, _ weights: ReplicateWeights, _ perfect: Ranking?,
-        _ bootstrap: Bootstrap, _ meaning: WeightMeaning
+        _ meaning: WeightMeaning
     ) {
         var whole = Tally()
         for row in 0..<trial.count {
@@ -46,27 +47,25 @@ extension RankedTrial {
         }
         guard whole.treatedWeight > 0 && whole.controlWeight > 0 else { return }
         let scale = total.weight / whole.weight
-        let qini = values + 2
-        let gain = values + 3 + Self.gridSteps
+        let qini = values + 3
+        let gain = values + 4 + Self.gridSteps
         let areas = walk(ranking, weights, meaning, whole) { step, q, g in
             qini[step] = q * scale
             gain[step] = g * scale
         }
         let random = (qini: whole.weight * whole.qini / 2, gain: whole.weight * whole.gain / 2)
-        var best: (qini: Double, gain: Double)
+        let best: (qini: Double, gain: Double)
         if let perfect {
             best = walk(perfect, weights, meaning, whole) { _, _, _ in }
         } else {
             let counts = PerfectCounts(whole)
             best = (counts.qiniCurve.area(), counts.upliftCurve.area())
         }
-        if !bootstrap.negativeEffect {
-            let effect = whole.qini
-            best.qini =
-                effect >= 0 ? effect * effect / 2 + (whole.weight - effect) * effect : .nan
-        }
         let spans = (qini: best.qini - random.qini, gain: best.gain - random.gain)
         if spans.qini != 0 { values[0] = (areas.qini - random.qini) / spans.qini }
+        let effect = whole.qini
+        let harmless = effect * effect / 2 + (whole.weight - effect) * effect - random.qini
+        if effect >= 0 && harmless != 0 { values[2] = (areas.qini - random.qini) / harmless }
         if spans.gain != 0 { values[1] = (areas.gain - random.gain) / spans.gain }
     }
 

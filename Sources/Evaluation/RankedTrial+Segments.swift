@@ -67,9 +67,14 @@ extension RankedTrial {
                 let cuts = lanes[lane]
                 var place = places[lane]
                 while place < cuts.count && passed[lane] >= cuts[place] { place += 1 }
-                if place < cuts.count && passed[lane] + part > cuts[place] { part = cuts[place] - passed[lane] }
+                if place < cuts.count && passed[lane] + part > cuts[place] {
+                    part = cuts[place] - passed[lane]
+                    // Not += part: a rounding error would leave a sliver before the boundary.
+                    passed[lane] = cuts[place]
+                } else {
+                    passed[lane] += part
+                }
                 places[lane] = place
-                passed[lane] += part
                 weight -= part
                 if item.isTreated {
                     segments[place].treated.rows += begins

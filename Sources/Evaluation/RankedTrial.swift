@@ -38,4 +38,7 @@ public final class RankedTrial: Sendable {
         let points = RankedTrial.points(trial, ranking, threads, qini: false, uplift: true)
         return Curve(population: points.population, value: points.uplift)
     }
+
+    /// The indices of the rows, best first.
+    public var order: [Int] { (0..<ranking.count).map { ranking.rows[$0].row } }
 }

@@ -133,7 +133,9 @@ private let logCallback:
         guard let client, let context = context(rd_kafka_opaque(client)), let text else { return }
         let facility = facility.map { String(cString: $0) } ?? ""
         // Connection failures come through the error callback as well, where they are counted and limited.
-        let shown: Log.Level = facility == "FAIL" || level > 5 ? .debug : level >= 5 ? .info : .warning
+        // That a new transactional producer waits for its predecessor's transaction to end is normal (GETPID).
+        let isNormal = facility == "FAIL" || facility == "GETPID" || level > 5
+        let shown: Log.Level = isNormal ? .debug : level >= 5 ? .info : .warning
         let message = "\(facility): \(String(cString: text))"
         switch shown {
         case .debug: Log.debug(context.component, message)

@@ -70,14 +70,14 @@ public struct TrialUser: Sendable, Equatable, BitwiseCopyable {
 }
 
 extension TrialUser {
-    /// How near the person is to each class: a softmax of four scores linear in the traits but for one square.
+    /// How near the person is to each class: a softmax of four scores.
     ///
     /// With r = recency / 20, v = ln(history / 67), d = tenure / 365, g = ln(engagement) and indicators in brackets:
     ///
-    /// - persuadable: 1.3 [mobile] + [social] − 1.2 [newsletter] − 0.5 (r − 0.9)² + 0.9 g − 0.2
-    /// - sure thing: 1.2 v − 0.8 r + 0.5 [newsletter] + 0.3 g + 0.5
-    /// - lost cause: 0.7 r − 0.8 v − 0.3 g + 0.1
-    /// - sleeping dog: 2 [newsletter and not mobile] + 0.35 (d − 2) − 0.6 [social] + 0.2
+    /// - persuadable: 1.5 [mobile and no newsletter] + 0.3 [social] + 0.6 g − 0.6
+    /// - sure thing: 0.7 v − 0.3 r + 0.3
+    /// - lost cause: 0.3 r − 0.7 v − 0.1
+    /// - sleeping dog: 1.5 [newsletter and not mobile] + 0.2 (d − 2) − 0.4
     ///
     /// The scores are multiplied by four, which makes most people clearly one class.
     var memberships: (persuadable: Double, sureThing: Double, lostCause: Double, sleepingDog: Double) {
@@ -87,11 +87,10 @@ extension TrialUser {
         let g = log(engagement)
         let mobile = device == .mobile
         let social = acquiredBy == .social
-        let persuadable =
-            (mobile ? 1.3 : 0) + (social ? 1 : 0) - (newsletter ? 1.2 : 0) - 0.5 * (r - 0.9) * (r - 0.9) + 0.9 * g - 0.2
-        let sureThing = 1.2 * v - 0.8 * r + (newsletter ? 0.5 : 0) + 0.3 * g + 0.5
-        let lostCause = 0.7 * r - 0.8 * v - 0.3 * g + 0.1
-        let sleepingDog = (newsletter && !mobile ? 2 : 0) + 0.35 * (d - 2) - (social ? 0.6 : 0) + 0.2
+        let persuadable = (mobile && !newsletter ? 1.5 : 0) + (social ? 0.3 : 0) + 0.6 * g - 0.6
+        let sureThing = 0.7 * v - 0.3 * r + 0.3
+        let lostCause = 0.3 * r - 0.7 * v - 0.1
+        let sleepingDog = (newsletter && !mobile ? 1.5 : 0) + 0.2 * (d - 2) - 0.4
         let top = max(persuadable, sureThing, lostCause, sleepingDog)
         let a = exp(4 * (persuadable - top))
         let b = exp(4 * (sureThing - top))

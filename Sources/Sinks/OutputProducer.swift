@@ -277,6 +277,7 @@ extension OutputProducer {
         offsets: [TopicPartition: Int64], group: borrowing GroupMetadata
     ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
+        if let failure = settle() { return recover(from: failure) }
         let list = TopicPartitionList(offsets)
         return run(.commit) { [handle] in
             if offsets.isEmpty { return nil }
@@ -287,11 +288,36 @@ extension OutputProducer {
     }
 
     /// Commits records that belong to no consumed input (a generator, a tool).
-    public func commit() -> TransactionOutcome { isTransactional ? run(.commit) : flushed() }
+    public func commit() -> TransactionOutcome {
+        if !isTransactional { return flushed() }
+        if let failure = settle() { return recover(from: failure) }
+        return run(.commit)
+    }
 
     /// Drops the records of the transaction.
     @discardableResult
-    public func abort() -> TransactionOutcome { isTransactional ? run(.abort) : flushed() }
+    public func abort() -> TransactionOutcome {
+        if !isTransactional { return flushed() }
+        // 2.0.2 ends a transaction that the broker has not heard of yet, which is a fatal error: let it be heard of.
+        rd_kafka_flush(handle.pointer, 1_000)
+        return run(.abort)
+    }
+
+    /// Waits until all records of the transaction are acknowledged; returns why one was not.
+    ///
+    /// `rd_kafka_commit_transaction` does the same, but does not notice a failed record before the others' timeout.
+    private func settle() -> KafkaError? {
+        while rd_kafka_flush(handle.pointer, 100) != RD_KAFKA_RESP_ERR_NO_ERROR && deliveryFailures == 0 {
+            if let fatal = handle.fatalError { return fatal }
+            if isInterrupted.load(ordering: .relaxed) {
+                return KafkaError(RD_KAFKA_RESP_ERR__INTR, "interrupted while records were not acknowledged")
+            }
+        }
+        if deliveryFailures == 0 { return nil }
+        var failure = lastDeliveryFailure ?? KafkaError(RD_KAFKA_RESP_ERR__FAIL)
+        failure.requiresAbort = true
+        return failure
+    }
 
     /// After a failed produce: brings the producer back to ready, and says what became of the transaction.
     public func recover(from error: KafkaError) -> TransactionOutcome {

@@ -58,7 +58,7 @@ func shortNumbers(value: Double, text: String) { #expect(HumanNumber.short(value
 @Test func progressTellsShareRateAndTimeLeft() {
     var written: [String] = []
     let start = ContinuousClock.now
-    let progress = Progress(
+    let progress = ProgressLine(
         "generate", total: 1000, unit: "events", isLive: false, plainInterval: .seconds(10), start: start
     ) { written.append($0) }
     progress.update(100, now: start + .seconds(9))

@@ -39,7 +39,7 @@ final class TrialRows {
             text.append(UInt8(ascii: ","))
         }
         text.append("treatment,propensity,outcome,user_id,segment,effect,baseline\n")
-        let progress = Progress("rows", total: count, unit: "rows")
+        let progress = ProgressLine("rows", total: count, unit: "rows")
         var written = 0
         var assignments = 0
         while written < count {

@@ -11,10 +11,10 @@ public enum TargetingRule: Sendable, Equatable {
 
     public var name: String {
         switch self {
-        case .nobody: return "treat nobody"
-        case .everybody: return "treat everybody"
-        case .above(let threshold): return "treat score > \(Self.text(threshold))"
-        case .top(let share): return "treat best \(Self.text(share * 100)) %"
+        case .nobody: return "nobody"
+        case .everybody: return "everybody"
+        case .above(let threshold): return "score > \(Self.text(threshold))"
+        case .top(let share): return "best \(Self.text(share * 100)) %"
         }
     }
 

@@ -2,9 +2,9 @@
 ///
 /// The C library's `exp2` picks a variant by processor (with or without fused multiply-add), whose results may differ
 /// in the last bit; scores must not depend on the machine. Only IEEE 754 additions, multiplications and one division.
-enum Exponential {
+package enum Exponential {
     /// 2^(−elapsed / halfLife), for elapsed ≥ 0 and halfLife > 0 in one unit; 0 below 2^−1022. Relative error < 1e-15.
-    static func decay(elapsed: Int64, halfLife: Int64) -> Double {
+    package static func decay(elapsed: Int64, halfLife: Int64) -> Double {
         let whole = elapsed / halfLife
         guard whole < 1_022 else { return 0 }
         let fraction = Double(elapsed &- whole &* halfLife) / Double(halfLife)

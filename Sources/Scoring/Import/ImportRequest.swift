@@ -1,3 +1,5 @@
+import Features
+
 /// Where a forest to import comes from.
 public enum ImportKind: String, Sendable, CaseIterable {
     /// An .npz of exporters/econml_export.py.
@@ -30,6 +32,16 @@ public struct ImportRequest: Sendable {
         self.output = output
         self.name = name
         self.version = version
+    }
+
+    /// A request for a model that scores events: its features are those of the specification, which goes into the file.
+    public init(
+        kind: ImportKind, input: String, output: String, name: String, version: String,
+        specification: FeatureSpecification
+    ) {
+        self.init(kind: kind, input: input, output: output, name: name, version: version)
+        featureNames = specification.names
+        self.specification = specification.canonicalJSON
     }
 }
 

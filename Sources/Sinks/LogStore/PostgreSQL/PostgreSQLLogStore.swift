@@ -24,8 +24,11 @@ public final class PostgreSQLLogStore: LogStore {
     ///   `PGPASSFILE`.
     /// - Throws: when the URL is malformed, without repeating it.
     public convenience init(url: String, options: Options = Options()) throws(LogStoreError) {
-        try self.init(url: url, options: options, migrations: ScoresTable.migrations(.postgresql))
+        try self.init(url: url, options: options, migrations: Self.migrations)
     }
+
+    /// The statements that lead from each schema version to the next.
+    package static let migrations = ScoresTable.migrations(.postgresql)
 
     /// - Parameter migrations: tests lead a store through other versions.
     package init(url: String, options: Options, migrations: [[String]]) throws(LogStoreError) {

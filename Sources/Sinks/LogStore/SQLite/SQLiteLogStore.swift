@@ -20,8 +20,11 @@ public final class SQLiteLogStore: LogStore {
     private var session: SQLiteSession?
 
     public convenience init(path: String, options: Options = Options()) {
-        self.init(path: path, options: options, migrations: ScoresTable.migrations(.sqlite))
+        self.init(path: path, options: options, migrations: Self.migrations)
     }
+
+    /// The statements that lead from each schema version to the next.
+    package static let migrations = ScoresTable.migrations(.sqlite)
 
     /// - Parameter migrations: tests lead a store through other versions.
     package init(path: String, options: Options, migrations: [[String]]) {

@@ -1,7 +1,7 @@
 /// How far a long piece of work is: redrawn in place on a terminal, otherwise a line now and then, on standard error.
 ///
 /// Used by one thread. ``update(_:now:)`` reads the clock each time; call it once a batch, not once an item.
-public final class Progress {
+public final class ProgressLine {
     private let label: String
     private let unit: String
     private let total: Int?
