@@ -7,7 +7,8 @@ import Features
 public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: data, count: size))
     guard let specification = try? FeatureSpecification(json: bytes) else { return 0 }
-    precondition((try? FeatureSpecification(json: specification.canonicalJSON)) == specification, "canonical form differs")
+    let again = try? FeatureSpecification(json: specification.canonicalJSON)
+    precondition(again == specification, "the canonical form is another specification")
     _ = try? FeaturePlan(specification)
     return 0
 }
