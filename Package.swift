@@ -87,7 +87,8 @@ let package = Package(
         tests("FeaturesTests", ["Features", "Events"]),
         tests("TabularTests", ["Tabular"]),
         tests(
-            "ScoringTests", ["Scoring", "Features", "Evaluation", "Diagnostics", "CNumeric", "CZip", "CZlib"],
+            "ScoringTests",
+            ["Scoring", "Features", "Evaluation", "Tabular", "Diagnostics", "CNumeric", "CZip", "CZlib"],
             exclude: ["Resources"]),
         tests(
             "SinksTests",

@@ -75,7 +75,7 @@ extension Admin {
         _ list: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int
     ) -> [(String, KafkaError?)] {
         guard let list else { return [] }
-        return (0 ..< count).map { i in
+        return (0..<count).map { i in
             let code = rd_kafka_topic_result_error(list[i])
             let text = rd_kafka_topic_result_error_string(list[i]).map { String(cString: $0) }
             return (
@@ -100,7 +100,7 @@ extension Admin {
         } catch { throw failure(error, doing: work) }
         guard let found else { return [] }
         defer { rd_kafka_metadata_destroy(found) }
-        return (0 ..< Int(found.pointee.topic_cnt)).compactMap { i in
+        return (0..<Int(found.pointee.topic_cnt)).compactMap { i in
             let topic = found.pointee.topics[i]
             if topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART { return nil }
             let replicas = topic.partition_cnt > 0 ? Int(topic.partitions[0].replica_cnt) : 0
@@ -132,7 +132,7 @@ extension Admin {
             }
             var settings: [String: String] = [:]
             let entries = rd_kafka_ConfigResource_configs(resources[0], &count)
-            for i in 0 ..< count {
+            for i in 0..<count {
                 guard let entry = entries?[i], let value = rd_kafka_ConfigEntry_value(entry) else { continue }
                 settings[String(cString: rd_kafka_ConfigEntry_name(entry))] = String(cString: value)
             }

@@ -97,8 +97,8 @@ public struct TestBroker: Sendable {
 
     /// A port that was free a moment ago, with the next one (the controller's) free as well.
     private static func freePort() -> Int {
-        for _ in 0 ..< 100 {
-            let port = Int.random(in: 20_000 ..< 32_000)
+        for _ in 0..<100 {
+            let port = Int.random(in: 20_000..<32_000)
             if isFree(port) && isFree(port + 1) { return port }
         }
         return 19_392

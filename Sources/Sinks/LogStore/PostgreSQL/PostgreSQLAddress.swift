@@ -5,16 +5,16 @@ import Diagnostics
 ///
 /// The password may stand in the URL, in `PGPASSWORD` or in the file that `PGPASSFILE` names
 /// (https://www.postgresql.org/docs/15/libpq-connect.html). Only ``display`` is ever shown.
-struct PostgreSQLAddress: Sendable {
+package struct PostgreSQLAddress: Sendable {
     let url: String
     /// `postgresql://host:port/database`, as far as the URL states them.
-    let display: String
+    package let display: String
     /// Seconds that connecting may take.
     let connectTimeout: Double
     /// What must not appear in a message, should the server or libpq repeat it.
     private let password: String?
 
-    init(_ url: String) throws(LogStoreError) {
+    package init(_ url: String) throws(LogStoreError) {
         self.url = url
         // A password with a bare @, / or : would land in the host's name, and from there in messages.
         let authority = url.split(separator: "://", maxSplits: 1).last?.prefix { !"/?".contains($0) } ?? ""

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// A request to stop, with the time until which work in hand may go on. Set from any thread, once or more.
-public final class StopSignal: Sendable {
+public final class LogStoreStop: Sendable {
     /// Nanoseconds of the monotonic clock; `UInt64.max` while nobody has asked.
     private let deadline = Atomic<UInt64>(.max)
 
@@ -30,10 +30,13 @@ public final class StopSignal: Sendable {
     }
 
     /// Sleeps, but no longer than until somebody asks to stop.
-    func sleep(seconds: Double) {
+    package func sleep(seconds: Double) {
         let end = Self.now() &+ UInt64(seconds * 1e9)
         while !isStopping, Self.now() < end {
             Thread.sleep(forTimeInterval: min(0.05, Double(end &- Self.now()) / 1e9))
         }
     }
+
+    /// Sleeps though somebody has asked to stop, but not beyond the deadline.
+    func sleepPastStop(seconds: Double) { Thread.sleep(forTimeInterval: min(seconds, secondsLeft)) }
 }
