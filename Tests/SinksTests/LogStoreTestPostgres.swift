@@ -36,7 +36,9 @@ final class TestPostgres: Sendable {
         port = 20_000 + Int(process) % 12_000
         guard Self.prepare(folder, Self.password) else { return nil }
         watch(process)
-        let made = run("\(binaries)/initdb -D '\(folder)/data' -U impactiq -A scram-sha-256 --pwfile='\(folder)/password' -E UTF8 --no-sync")
+        let made = run(
+            "\(binaries)/initdb -D '\(folder)/data' -U impactiq -A scram-sha-256 --pwfile='\(folder)/password' -E UTF8 --no-sync"
+        )
         guard made.status == 0, start() else {
             print("skipped: the PostgreSQL server of the tests does not start: \(made.output)")
             return nil
@@ -59,7 +61,8 @@ final class TestPostgres: Sendable {
     /// The URL of a schema of this server's only database.
     func url(schema: String, password: String = TestPostgres.password) -> String {
         let encoded = password.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-        return "postgresql://impactiq:\(encoded)@127.0.0.1:\(port)/postgres?application_name=\(schema)&options=-csearch_path%3D\(schema)"
+        return
+            "postgresql://impactiq:\(encoded)@127.0.0.1:\(port)/postgres?application_name=\(schema)&options=-csearch_path%3D\(schema)"
     }
 
     @discardableResult
