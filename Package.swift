@@ -14,8 +14,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .target(name: name, dependencies: dependencies, swiftSettings: swift)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: swift)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: swift)
 }
 
 func system(_ name: String, _ pkgConfig: String, _ debianPackage: String) -> Target {
@@ -32,17 +32,26 @@ let package = Package(
         // C libraries of the system, each behind a module map and a small shim.
         system("CRdkafka", "rdkafka", "librdkafka-dev"),
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
+        system("CZip", "libzip", "libzip-dev"),
+        system("CZlib", "zlib", "zlib1g-dev"),
+        system("CPostgres", "libpq", "libpq-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
+        .target(name: "CBench", dependencies: ["CRdkafka"]),
 
         // The four stages and what they stand on.
         library("Diagnostics"),
         library("Events", ["CNumeric", "Diagnostics"]),
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
-        library("Features", ["Events", "Diagnostics"]),
-        library("Scoring", ["Features", "Events", "CNumeric", "CForest", "Diagnostics"]),
-        library("Sinks", ["Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CNumeric", "Diagnostics"]),
+        library("Features", ["Events", "CNumeric", "Diagnostics"]),
+        library("Tabular", ["Diagnostics", "CNumeric"]),
+        library("Scoring", ["Features", "Events", "Tabular", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
+        library(
+            "Sinks",
+            [
+                "Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CPostgres", "CNumeric", "Diagnostics",
+            ]),
 
         // The only module that sees all four stages.
         library(
@@ -50,8 +59,8 @@ let package = Package(
 
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
-        library("Evaluation", ["Diagnostics", "CNumeric"]),
         library("Terminal", ["Diagnostics"]),
+        library("Evaluation", ["Tabular", "Terminal", "Diagnostics"]),
         library(
             "Commands",
             [
@@ -62,7 +71,10 @@ let package = Package(
         .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
         .executableTarget(
             name: "impactiq-bench",
-            dependencies: ["Commands", "Pipeline", "Simulation", "Terminal", "CRdkafka"], swiftSettings: swift),
+            dependencies: [
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring",
+                "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
+            ], swiftSettings: swift),
 
         // Tests mirror the sources.
         .target(
@@ -73,18 +85,25 @@ let package = Package(
         tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
         tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
-        tests("ScoringTests", ["Scoring", "Features"]),
-        tests("SinksTests", ["Sinks", "Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
-        tests("PipelineTests", ["Pipeline", "Simulation"]),
-        tests("SimulationTests", ["Simulation", "Events"]),
-        tests("EvaluationTests", ["Evaluation"]),
-        tests("TerminalTests", ["Terminal"]),
-        tests("CommandsTests", ["Commands"]),
+        tests("TabularTests", ["Tabular"]),
+        tests(
+            "ScoringTests",
+            ["Scoring", "Features", "Evaluation", "Tabular", "Diagnostics", "CNumeric", "CZip", "CZlib"],
+            exclude: ["Resources"]),
+        tests(
+            "SinksTests",
+            ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
+        tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
+        tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
+        tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
+        tests("TerminalTests", ["Terminal", "Diagnostics"]),
+        tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
         tests(
             "IntegrationTests",
             [
-                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Consumer", "Kafka", "CRdkafka",
-                "Diagnostics",
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "Events",
+                "Consumer",
+                "Kafka", "CRdkafka", "Diagnostics", "CSQLite",
             ]),
     ],
     cxxLanguageStandard: .cxx17

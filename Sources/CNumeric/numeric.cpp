@@ -1,12 +1,37 @@
 // std::to_chars and std::from_chars behind C names: the standard library's shortest and correctly rounded conversions.
 #include "CNumeric.h"
 #include <charconv>
-#include <cmath>
+#include <sys/mman.h>
 
 namespace {
 template <typename Value> size_t write(char *out, size_t capacity, Value value) {
     auto result = std::to_chars(out, out + capacity, value);
     return result.ec == std::errc() ? static_cast<size_t>(result.ptr - out) : 0;
+}
+
+// The power of ten of the first digit that is not 0, of a number that is known to be well formed.
+long first_place(const char *text, size_t count) {
+    size_t i = text[0] == '-' ? 1 : 0;
+    long place = -1, found = 0;
+    bool after_point = false, has_digit = false;
+    for (; i < count && text[i] != 'e' && text[i] != 'E'; i++) {
+        if (text[i] == '.') { after_point = true; continue; }
+        if (has_digit) {
+            if (!after_point) { found++; }
+        } else {
+            if (after_point) { place--; }
+            if (text[i] != '0') { has_digit = true; found = after_point ? place + 1 : 0; }
+        }
+    }
+    long exponent = 0;
+    if (i < count) {
+        i++;
+        bool negative = i < count && text[i] == '-';
+        if (i < count && (text[i] == '-' || text[i] == '+')) { i++; }
+        for (; i < count && exponent < 100000000; i++) { exponent = exponent * 10 + (text[i] - '0'); }
+        if (negative) { exponent = -exponent; }
+    }
+    return found + exponent;
 }
 } // namespace
 
@@ -18,16 +43,11 @@ int cnumeric_read_double(const char *text, size_t count, double *value) {
     auto result = std::from_chars(text, text + count, *value);
     if (result.ec == std::errc::invalid_argument || result.ptr != text + count) { return 1; }
     if (result.ec == std::errc::result_out_of_range) {
-        // from_chars does not tell overflow from underflow; strtod does. This path is rare.
-        char copy[64];
-        size_t used = 0;
-        bool negative_exponent = false;
-        for (size_t i = 0; i + 1 < count && !negative_exponent; i++) {
-            negative_exponent = (text[i] == 'e' || text[i] == 'E') && text[i + 1] == '-';
-        }
-        (void)copy; (void)used;
-        if (negative_exponent) { *value = text[0] == '-' ? -0.0 : 0.0; return 0; }
-        return 2;
+        // from_chars does not say on which side; the decimal place of the first digit that is not 0 does.
+        if (first_place(text, count) > 0) { return 2; }
+        *value = text[0] == '-' ? -0.0 : 0.0;
     }
     return 0;
 }
+
+void cnumeric_advise_large_pages(void *address, size_t bytes) { (void)madvise(address, bytes, MADV_HUGEPAGE); }

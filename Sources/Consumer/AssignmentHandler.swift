@@ -1,4 +1,4 @@
-public import Kafka
+import Kafka
 
 /// Is told of changes of ownership, inside ``EventConsumer/poll(max:timeoutMilliseconds:)`` and on its thread.
 ///

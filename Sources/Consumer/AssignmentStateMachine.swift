@@ -1,4 +1,4 @@
-public import Kafka
+import Kafka
 
 /// Which partitions this consumer owns and which of them are paused, as a pure value: events in, actions out.
 ///

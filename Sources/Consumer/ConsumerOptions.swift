@@ -1,4 +1,4 @@
-package import Kafka
+import Kafka
 
 /// What a consumer needs beyond the user's own `kafka.consumer.*` properties, which win over everything here except
 /// what the engine's guarantees rest on.

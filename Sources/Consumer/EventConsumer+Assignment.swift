@@ -1,6 +1,6 @@
-internal import CRdkafka
-internal import Diagnostics
-public import Kafka
+import CRdkafka
+import Diagnostics
+import Kafka
 
 extension EventConsumer {
     /// The library's rebalance callback, on the polling thread.

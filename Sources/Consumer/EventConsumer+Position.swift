@@ -1,6 +1,6 @@
-internal import CRdkafka
-internal import Foundation
-public import Kafka
+import CRdkafka
+import Foundation
+import Kafka
 
 extension EventConsumer {
     /// Continues each partition at another place. What was fetched before is not delivered any more.

@@ -1,7 +1,7 @@
-internal import CRdkafka
-public import Diagnostics
-internal import Foundation
-public import Kafka
+import CRdkafka
+import Diagnostics
+import Foundation
+import Kafka
 
 /// Reads topics in batches. Belongs to one thread: create, poll and close it there.
 ///

@@ -1,6 +1,6 @@
-package import CRdkafka
-internal import Foundation
-public import Kafka
+import CRdkafka
+import Foundation
+import Kafka
 
 /// One record of a ``MessageBatch``, borrowed from it: its bytes are valid as long as the batch.
 public struct Message: ~Escapable {
@@ -103,5 +103,17 @@ public struct Message: ~Escapable {
 
     private static func copy(_ start: UnsafeRawPointer?, _ count: Int) -> [UInt8]? {
         start.map { Array(UnsafeRawBufferPointer(start: $0, count: count)) }
+    }
+}
+
+extension Message {
+    /// The value's bytes without a copy; nil for a tombstone. Valid as long as the batch.
+    package var payloadBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.payload, fields.payloadCount) }
+
+    /// The key's bytes without a copy; nil for Kafka's null. Valid as long as the batch.
+    package var keyBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.key, fields.keyCount) }
+
+    private static func buffer(_ start: UnsafeRawPointer?, _ count: Int) -> UnsafeRawBufferPointer? {
+        start.map { UnsafeRawBufferPointer(start: $0, count: count) }
     }
 }

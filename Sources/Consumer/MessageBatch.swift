@@ -1,5 +1,5 @@
-package import CRdkafka
-internal import Kafka
+import CRdkafka
+import Kafka
 
 /// The records of one poll. Owns them: they are given back to librdkafka when the batch ends.
 ///

@@ -1,5 +1,5 @@
-internal import CRdkafka
-public import Diagnostics
+import CRdkafka
+import Diagnostics
 
 extension Admin {
     /// What a consumer group committed: the next offset to read, a partition. Partitions without a commit are left out.

@@ -1,5 +1,5 @@
-internal import CRdkafka
-public import Diagnostics
+import CRdkafka
+import Diagnostics
 
 extension Admin {
     /// First and next offset of a partition, asked from its leader.

@@ -1,6 +1,6 @@
-internal import CRdkafka
-public import Diagnostics
-internal import Foundation
+import CRdkafka
+import Diagnostics
+import Foundation
 
 extension Admin {
     /// What became of a topic that should be created.

@@ -1,5 +1,5 @@
-package import CRdkafka
-public import Diagnostics
+import CRdkafka
+import Diagnostics
 
 /// Asks the broker about topics, offsets and groups, and changes them. For set-up, checks, replay and tests: each call
 /// blocks for at most `timeoutMilliseconds` and throws an error that says what to do.

@@ -1,5 +1,5 @@
-public import CRdkafka
-public import Diagnostics
+import CRdkafka
+import Diagnostics
 
 /// What a call to Kafka answered instead of success, with the flags that decide what to do about it.
 ///

@@ -1,7 +1,7 @@
-package import CRdkafka
-public import Diagnostics
-internal import Foundation
-internal import Synchronization
+import CRdkafka
+import Diagnostics
+import Foundation
+import Synchronization
 
 /// Owns one librdkafka client: creates it from properties, sends its log and errors to ``Log``, destroys it.
 ///

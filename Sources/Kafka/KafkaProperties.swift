@@ -1,6 +1,6 @@
-internal import CRdkafka
-public import Diagnostics
-internal import Foundation
+import CRdkafka
+import Diagnostics
+import Foundation
 
 /// librdkafka's properties in the order in which they were set; a later value of a key replaces the earlier one in place.
 ///

@@ -1,6 +1,6 @@
-package import CRdkafka
-public import Diagnostics
-internal import Synchronization
+import CRdkafka
+import Diagnostics
+import Synchronization
 
 /// librdkafka's mock of a Kafka cluster: the real protocol over TCP, in this process, without Java. For the demo and for
 /// tests that inject faults.

@@ -1,4 +1,4 @@
-package import CRdkafka
+import CRdkafka
 
 /// A partition of a topic.
 public struct TopicPartition: Sendable, Hashable, Comparable, CustomStringConvertible {

@@ -1,5 +1,5 @@
-public import Diagnostics
-public import Kafka
+import Diagnostics
+import Kafka
 
 /// A whole record as bytes, for one that does not fit the dead-letter topic and is written in parts.
 ///

@@ -1,6 +1,6 @@
-public import Consumer
-internal import Diagnostics
-public import Kafka
+import Consumer
+import Diagnostics
+import Kafka
 
 /// Why a record was rejected, and where it stood.
 public struct DeadLetterReason: Sendable, Equatable {

@@ -1,8 +1,8 @@
-internal import CRdkafka
-public import Consumer
-internal import Foundation
-public import Kafka
-internal import Synchronization
+import CRdkafka
+import Consumer
+import Foundation
+import Kafka
+import Synchronization
 
 extension OutputProducer {
     /// Hands records to the library, which copies them. Waits while its buffer is full.

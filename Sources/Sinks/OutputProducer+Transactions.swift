@@ -1,9 +1,9 @@
-internal import CRdkafka
-public import Consumer
-internal import Diagnostics
-internal import Foundation
-public import Kafka
-internal import Synchronization
+import CRdkafka
+import Consumer
+import Diagnostics
+import Foundation
+import Kafka
+import Synchronization
 
 extension OutputProducer {
     /// Makes the producer ready: takes over the identity, which fences an earlier holder and ends its open transaction.

@@ -1,9 +1,9 @@
-internal import CRdkafka
-internal import Consumer
-public import Diagnostics
-internal import Foundation
-public import Kafka
-internal import Synchronization
+import CRdkafka
+import Consumer
+import Diagnostics
+import Foundation
+import Kafka
+import Synchronization
 
 /// Writes records, in transactions with the consumed offsets or idempotent only. Belongs to one thread, except
 /// ``interrupt()``.

@@ -1,4 +1,4 @@
-package import Kafka
+import Kafka
 
 /// What a producer needs beyond the user's own `kafka.producer.*` properties, which win over everything here except what
 /// the engine's guarantees rest on.

@@ -1,5 +1,5 @@
-internal import CRdkafka
-public import Kafka
+import CRdkafka
+import Kafka
 
 /// What to do with a transactional producer, as a pure value: results of calls in, the next step out.
 ///

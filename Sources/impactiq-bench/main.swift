@@ -1,1 +1,8 @@
-print("bench")
+import Diagnostics
+
+let arguments = Array(CommandLine.arguments.dropFirst())
+if arguments.first == "forest" {
+    try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
+} else {
+    print("bench")
+}

@@ -1,1 +1,4 @@
-print("impactiq")
+import Commands
+import Foundation
+
+exit(CommandLineTool.run(Array(CommandLine.arguments.dropFirst())))

@@ -2,6 +2,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "decimal_scale.h"
+#include "text_scan.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -18,6 +21,13 @@ size_t cnumeric_write_float(char *out, size_t capacity, float value);
 /// Returns 0 when it was read, 1 when the text is no number or has bytes left over, 2 when it is outside the range
 /// of a double (overflow).
 int cnumeric_read_double(const char *text, size_t count, double *value);
+
+/// Asks the processor to bring the cache line of `address` nearer. Never faults, whatever the address.
+static inline void cnumeric_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+
+/// Asks the kernel to back `bytes` from `address` with large pages (Linux's MADV_HUGEPAGE), for tables and records that
+/// are read at random. Advice only: nothing depends on it.
+void cnumeric_advise_large_pages(void *address, size_t bytes);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+# The runtime image holds the command, the libraries it links and the demo's model; it runs as a user without rights.
+
+FROM swift:6.3-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        librdkafka-dev libsqlite3-dev libpq-dev librocksdb-dev libzip-dev zlib1g-dev libzstd-dev pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY Package.swift ./
+COPY Sources Sources
+# The manifest names the test targets, so their folders must be there; they are not built.
+COPY Tests Tests
+RUN swift build -c release --product impactiq --static-swift-stdlib \
+    && install -D -s .build/release/impactiq /out/impactiq
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        librdkafka1 libsqlite3-0 libpq5 librocksdb7.8 libzip4 zlib1g libzstd1 libstdc++6 ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /var/lib/impactiq --create-home --shell /usr/sbin/nologin impactiq
+COPY --from=build /out/impactiq /usr/local/bin/impactiq
+COPY examples/demo /usr/share/impactiq/demo
+COPY LICENSE /usr/share/doc/impactiq/LICENSE
+USER impactiq
+WORKDIR /var/lib/impactiq
+VOLUME /var/lib/impactiq
+STOPSIGNAL SIGTERM
+# Healthy: the broker answers and every topic of the configuration is there.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["impactiq", "topics", "check"]
+ENTRYPOINT ["impactiq"]
+CMD ["run"]

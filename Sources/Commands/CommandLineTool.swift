@@ -1,0 +1,56 @@
+import Diagnostics
+import Foundation
+import Terminal
+
+/// The `impactiq` command: reads the command line, runs the command, prints errors for people, gives the exit status.
+public enum CommandLineTool {
+    static let entries: [CommandEntry] = [
+        CommandEntry(path: ["demo"], type: DemoCommand.self),
+        CommandEntry(path: ["run"], type: RunCommand.self),
+        CommandEntry(path: ["model"], type: ModelCommand.self),
+        CommandEntry(path: ["generate"], type: GenerateCommand.self),
+        CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
+        CommandEntry(path: ["topics"], type: TopicsCommand.self),
+        CommandEntry(path: ["config"], type: ConfigCommand.self),
+    ]
+
+    static let root = CommandSpecification(
+        "impactiq", "A streaming uplift engine: raw ad events in, causal effects with intervals out",
+        discussion: """
+            Reads click and ad-view events from Kafka, keeps each user's rolling features, scores the causal effect of \
+            showing the ad with a causal forest, and publishes every score exactly once.
+            """,
+        examples: [
+            .init("impactiq demo", "the whole product on an embedded broker, nothing to set up"),
+            .init("impactiq run --config impactiq.properties", "the pipeline on your Kafka"),
+        ],
+        subcommands: entries.map { $0.type.specification })
+
+    /// Runs one command line (without the program's name) and returns the exit status.
+    public static func run(_ words: [String]) -> Int32 {
+        StopSignal.install()
+        do {
+            switch try root.parse(words) {
+            case .help(let text):
+                Terminal.Stream.output.write(text)
+            case .run(let command):
+                try implementation(of: command).run(command)
+            }
+            return 0
+        } catch let error as ImpactError {
+            Terminal.Stream.error.write("impactiq: \(error.message)\n")
+            return error.kind.rawValue
+        } catch {
+            Terminal.Stream.error.write("impactiq: \(error)\n")
+            return ImpactError.Kind.failed.rawValue
+        }
+    }
+
+    private static func implementation(of command: ParsedCommand) throws(ImpactError) -> any Command.Type {
+        let path = Array(command.path.dropFirst())
+        guard let entry = entries.first(where: { path.starts(with: $0.path) }) else {
+            throw ImpactError(.usage, code: "unknown_command", "no command '\(command.name)'; see 'impactiq --help'")
+        }
+        return entry.type
+    }
+}

@@ -1,0 +1,18 @@
+import Diagnostics
+import Foundation
+import Pipeline
+import Terminal
+
+/// `--config FILE` and `--set key=value`, which every command that reads the configuration takes.
+enum ConfigurationOptions {
+    static let options: [CommandSpecification.Option] = [
+        .value("config", "FILE", "Read the configuration from a .properties file"),
+        .value("set", "KEY=VALUE", "Set one configuration key; wins over the file and the environment", repeated: true),
+    ]
+
+    static func load(_ command: ParsedCommand) throws(ImpactError) -> Configuration {
+        try Configuration(
+            file: command.text("config"), environment: ProcessInfo.processInfo.environment,
+            overrides: command.texts("set"))
+    }
+}

@@ -1,0 +1,91 @@
+import Diagnostics
+import Foundation
+import Scoring
+import Terminal
+
+/// `impactiq model inspect`.
+enum ModelInspectCommand {
+    static func run(_ command: ParsedCommand) throws {
+        let model = try Model.open(path: command.arguments[0])
+        let json = command.flag("json")
+        Terminal.Stream.output.write(json ? self.json(model).line + "\n" : text(model))
+    }
+
+    private static func text(_ model: Model) -> String {
+        var lines = [
+            "model       \(model.name) \(model.version)",
+            "file        \(model.path), \(HumanNumber.bytes(model.byteCount))",
+            "sha256      \(model.sha256)",
+            "effect      of \(model.treatments.joined(separator: ", ")) on \(model.outcomes.joined(separator: ", "))",
+            "missing     \(model.missingValues == .route ? "routed by each split" : "refused")",
+            "intervals   \(model.hasStandardErrors ? "yes" : "no: fitted without little bags")",
+            "events      \(model.specificationJSON.isEmpty ? "no feature specification: rows only" : "feature specification inside")",
+            "kernel      \(Kernel.best.rawValue) (of \(Kernel.available.map(\.rawValue).joined(separator: ", ")))",
+            "provenance  \(model.provenance)", "",
+        ]
+        var forests = Table(
+            .text("outcome"), .text("kind"), .number("trees"), .number("nodes"), .number("leaves"), .number("tiles"),
+            .number("deepest"), .number("leaf depth"), .number("bytes a row"))
+        for forest in model.summaries {
+            forests.add(
+                forest.outcome, forest.kind, HumanNumber.grouped(forest.trees), HumanNumber.grouped(forest.nodes),
+                HumanNumber.grouped(forest.leaves), HumanNumber.grouped(forest.tiles), "\(forest.deepest)",
+                HumanNumber.decimals(forest.meanLeafDepth, 1), HumanNumber.bytes(forest.bytesPerRow))
+        }
+        lines += forests.lines() + [""] + importances(model).lines()
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Features by split importance, the largest first.
+    private static func importances(_ model: Model) -> Table {
+        let heterogeneity = model.heterogeneityImportance
+        let split = splitImportance(model)
+        var columns: [Table.Column] = [.text("feature"), .number("split importance")]
+        if heterogeneity != nil { columns.append(.number("heterogeneity")) }
+        var table = Table(columns: columns)
+        for index in model.featureNames.indices.sorted(by: { split[$0] > split[$1] }) {
+            var cells = [model.featureNames[index], HumanNumber.decimals(split[index], 4)]
+            if let heterogeneity { cells.append(HumanNumber.decimals(heterogeneity[index], 4)) }
+            table.add(cells)
+        }
+        return table
+    }
+
+    /// Mean over the outcomes.
+    private static func splitImportance(_ model: Model) -> [Double] {
+        let all = model.summaries.map(\.splitImportance)
+        return model.featureNames.indices.map { i in all.reduce(0) { $0 + $1[i] } / Double(max(1, all.count)) }
+    }
+
+    private static func json(_ model: Model) -> JSONOutput {
+        let split = splitImportance(model)
+        let features = model.featureNames.indices.map { i -> JSONOutput in
+            var members: [(name: String, value: JSONOutput)] = [
+                (name: "name", value: .text(model.featureNames[i])),
+                (name: "split_importance", value: .number(split[i])),
+            ]
+            if let gain = model.heterogeneityImportance {
+                members.append((name: "heterogeneity_importance", value: .number(gain[i])))
+            }
+            return .object(members)
+        }
+        let forests = model.summaries.map { forest -> JSONOutput in
+            [
+                "outcome": .text(forest.outcome), "kind": .text(forest.kind), "trees": .integer(forest.trees),
+                "nodes": .integer(forest.nodes), "leaves": .integer(forest.leaves), "tiles": .integer(forest.tiles),
+                "deepest": .integer(forest.deepest), "mean_leaf_depth": .number(forest.meanLeafDepth),
+                "bytes_per_row": .integer(forest.bytesPerRow),
+            ]
+        }
+        return [
+            "name": .text(model.name), "version": .text(model.version), "file": .text(model.path),
+            "bytes": .integer(model.byteCount), "sha256": .text(model.sha256),
+            "treatments": .array(model.treatments.map { .text($0) }),
+            "outcomes": .array(model.outcomes.map { .text($0) }),
+            "missing_values": .text(model.missingValues == .route ? "route" : "refuse"),
+            "intervals": .bool(model.hasStandardErrors), "scores_events": .bool(!model.specificationJSON.isEmpty),
+            "kernel": .text(Kernel.best.rawValue), "forests": .array(forests), "features": .array(features),
+            "provenance": .text(model.provenance),
+        ]
+    }
+}

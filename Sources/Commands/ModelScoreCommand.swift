@@ -1,0 +1,42 @@
+import Diagnostics
+import Foundation
+import Scoring
+import Terminal
+
+/// `impactiq model score`.
+enum ModelScoreCommand {
+    static func run(_ command: ParsedCommand) throws {
+        guard let path = command.text("model") else { throw command.invalid("model", "name the model file") }
+        var options = CSVOptions()
+        guard let format = CSVOptions.Format(rawValue: command.text("format") ?? "csv") else {
+            throw command.invalid("format", "must be csv or jsonl")
+        }
+        guard let columns = CSVOptions.Columns(rawValue: command.text("columns") ?? "all") else {
+            throw command.invalid("columns", "must be all or minimal")
+        }
+        options.format = format
+        options.columns = columns
+        options.level = try command.number("level") ?? 0.95
+        options.threshold = try command.number("threshold") ?? 0
+        options.threads = try command.count("threads") ?? 0
+        let scorer = try CSVScorer(model: try Model.open(path: path), options: options)
+        let total = RowProgress(ProgressLine("score", unit: "rows"))
+        let summary = try scorer.run(input: command.arguments[0], output: STDOUT_FILENO) { total.update($0) }
+        total.finish(summary.rows)
+        if !summary.otherColumns.isEmpty, columns == .minimal {
+            Log.info("score", "columns that are no feature: \(summary.otherColumns.joined(separator: ", "))")
+        }
+    }
+}
+
+/// Progress of work on several threads: by bytes when the input's size is known.
+///
+/// `@unchecked Sendable`: the scorer calls back one thread at a time.
+private final class RowProgress: @unchecked Sendable {
+    private let progress: ProgressLine
+
+    init(_ progress: ProgressLine) { self.progress = progress }
+
+    func update(_ now: CSVProgress) { progress.update(now.rows) }
+    func finish(_ rows: Int) { progress.finish(rows) }
+}

@@ -1,0 +1,143 @@
+/// The report as one page that needs nothing but itself.
+extension EvaluationReport {
+    /// A complete HTML document: no script, no font, no picture from elsewhere.
+    public var html: String {
+        let figure = self.figure
+        return """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head>
+            <meta charset="utf-8">
+            <meta name="viewport" content="width=device-width,initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+            <title>\(HTML.escape(provenance.title)) · ImpactIQ</title>
+            <style>\(ReportStyle.sheet)</style>
+            </head>
+            <body>
+            <main>
+            <header>
+            <h1>\(HTML.escape(provenance.title))</h1>
+            <p class="verdict">\(verdictMarkup)</p>
+            <p class="meta muted">\(HTML.escape(subtitle))</p>
+            \(tiles(figure))
+            </header>
+            <section>
+            <h2>What targeting by these scores gains</h2>
+            <div class="charts">
+            \(qiniChart(figure))
+            \(upliftChart(figure))
+            </div>
+            </section>
+            <section>
+            <h2>Where the effect is</h2>
+            <div class="charts">
+            \(binChart(figure))
+            \(calibrationChart(figure))
+            </div>
+            </section>
+            \(tables(figure))
+            \(notesSection)
+            \(provenanceSection)
+            </main>
+            </body>
+            </html>
+
+            """
+    }
+
+    private var verdictMarkup: String {
+        guard let interval = qini.interval else { return HTML.escape(verdict) }
+        let style = interval.lower > 0 ? "good" : interval.upper < 0 ? "bad" : ""
+        guard let bracket = verdict.firstIndex(of: "(") else { return HTML.escape(verdict) }
+        return "<strong class=\"\(style)\">\(HTML.escape(String(verdict[..<bracket])))</strong>"
+            + HTML.escape(String(verdict[bracket...]))
+    }
+
+    private var subtitle: String {
+        var parts = [
+            "\(Figure.count(Double(treatedRows))) treated and \(Figure.count(Double(rows - treatedRows))) control rows"
+        ]
+        if let outcome = provenance.outcomeName { parts.append("outcome “\(outcome)”") }
+        if let model = provenance.model {
+            parts.append("model \(model)\(provenance.modelVersion.map { " \($0)" } ?? "")")
+        }
+        parts.append("\(Figure.share(options.level)) intervals")
+        return parts.joined(separator: " · ")
+    }
+
+    private func tiles(_ figure: Figure) -> String {
+        func interval(_ text: String?) -> String { text ?? "no interval" }
+        var tiles = [
+            ("Average effect", figure.effect(averageEffect.effect), interval(figure.bare(averageEffect.interval))),
+            (
+                "Qini coefficient", Figure.coefficient(qini.value),
+                qini.remark ?? interval(qini.interval.map { Figure.coefficient($0) })
+            ),
+            (
+                "AUUC", Figure.coefficient(upliftAUC.value),
+                upliftAUC.remark ?? interval(upliftAUC.interval.map { Figure.coefficient($0) })
+            ),
+        ]
+        let middle = topShares.filter { $0.strategy == .overall }.min {
+            abs($0.fraction - 0.3) < abs($1.fraction - 0.3)
+        }
+        if let middle {
+            tiles.append(
+                (
+                    "Uplift, best \(Figure.share(middle.fraction))", figure.effect(middle.effect.effect),
+                    middle.effect.remark ?? interval(figure.bare(middle.effect.interval))
+                ))
+        }
+        tiles.append(
+            ("Gain peaks at best", Figure.share(best.fraction), "\(figure.outcomes(best.gain)) outcomes"))
+        tiles.append(
+            (
+                "Calibration slope", calibration.slope.map { Figure.fixed($0, 2) } ?? "–",
+                interval(
+                    calibration.slopeInterval.map { "\(Figure.fixed($0.lower, 2)) to \(Figure.fixed($0.upper, 2))" })
+            ))
+        let items = tiles.map {
+            "<div><dt>\(HTML.escape($0.0))</dt><dd>\(HTML.escape($0.1))</dd><dd>\(HTML.escape($0.2))</dd></div>"
+        }
+        return "<dl class=\"tiles\">\n\(items.joined(separator: "\n"))\n</dl>"
+    }
+
+    private var notesSection: String {
+        guard !notes.isEmpty else { return "" }
+        let items = notes.map { "<li>\(HTML.escape($0))</li>" }.joined(separator: "\n")
+        return "<section>\n<h2>Before you believe a number</h2>\n<ul class=\"notes\">\n\(items)\n</ul>\n</section>"
+    }
+
+    private var provenanceSection: String {
+        let facts: [(String, String?)] = [
+            ("Data", provenance.data), ("SHA-256 of the data", provenance.dataSHA256),
+            ("Outcome", provenance.outcomeName), ("Treated / control label", labels), ("Model", provenance.model),
+            ("Model version", provenance.modelVersion), ("SHA-256 of the model", provenance.modelSHA256),
+            ("Rows", "\(Figure.count(Double(rows))), \(Figure.count(Double(distinctScores))) distinct scores"),
+            ("Weights", weightsText),
+            (
+                "Intervals",
+                "\(Figure.share(options.level)); areas and curves: \(options.replicates) Poisson bootstrap replicates, seed \(options.seed); "
+                    + (hasBinaryOutcome ? "effects: Newcombe score" : "effects: normal") + "; targeting: normal"
+            ),
+            ("Definitions", "as scikit-uplift 0.5.1: ties in reverse input order, curves at distinct scores"),
+            ("Command", provenance.command), ("Made", provenance.time),
+        ]
+        let items = facts.compactMap { name, value in
+            value.map { "<dt>\(name)</dt><dd>\(HTML.escape($0))</dd>" }
+        }
+        return "<section>\n<h2>Where the numbers come from</h2>\n<dl class=\"facts\">\n"
+            + items.joined(separator: "\n") + "\n</dl>\n</section>"
+    }
+
+    private var labels: String? {
+        guard let treated = provenance.treatedLabel, let control = provenance.controlLabel else { return nil }
+        return "\(treated) / \(control)"
+    }
+
+    private var weightsText: String {
+        if isAdjustedForPropensity { return "inverse propensity, stabilised" }
+        return isWeighted ? "\(options.weightMeaning.rawValue) weights" : "none: every row counts 1"
+    }
+}

@@ -1,0 +1,33 @@
+import Dispatch
+import Foundation
+
+/// Work in a fixed number of parts on that many threads. Results never depend on the number of threads: each part
+/// writes to a place of its own, and parts are combined in order.
+enum Parallel {
+    static var processors: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
+
+    /// Runs `body` for each of `0 ..< parts` and returns when all are done.
+    static func forEach(_ parts: Int, threads: Int, _ body: (Int) -> Void) {
+        guard threads > 1 && parts > 1 else {
+            for part in 0..<parts { body(part) }
+            return
+        }
+        let next = SharedCounter()
+        withoutActuallyEscaping(body) { body in
+            // Shared between threads that all end before this returns; parts write to disjoint places.
+            nonisolated(unsafe) let body = body
+            DispatchQueue.concurrentPerform(iterations: min(threads, parts)) { _ in
+                while true {
+                    let part = next.take()
+                    guard part < parts else { return }
+                    body(part)
+                }
+            }
+        }
+    }
+
+    /// The half-open range of the `part`th of `parts` nearly equal slices of `0 ..< count`.
+    static func slice(_ part: Int, of parts: Int, count: Int) -> Range<Int> {
+        (count * part / parts)..<(count * (part + 1) / parts)
+    }
+}

@@ -1,0 +1,115 @@
+import Diagnostics
+
+/// The rows of a randomised trial with the score that a model gave each: what every metric of this module reads.
+///
+/// All columns have one entry a row. Scores order the rows (the highest is targeted first); when they are also read as
+/// predicted effects (calibration), they must be in the outcome's unit.
+public struct Trial: Sendable {
+    /// The model's predicted effect, finite.
+    public let score: [Double]
+    /// 1 treated, 0 control.
+    public let treatment: [UInt8]
+    /// The outcome, finite: 0/1 for a response, or any number (spend).
+    public let outcome: [Double]
+    /// How much a row counts, finite and not negative; nil counts each as 1. `WeightMeaning` says what a weight is.
+    public let weight: [Double]?
+    /// The probability with which the experiment would treat this row, strictly between 0 and 1.
+    public let propensity: [Double]?
+    /// The model's standard error of `score`, not negative.
+    public let standardError: [Double]?
+    /// Whether every outcome is 0 or 1.
+    public let hasBinaryOutcome: Bool
+    /// How many rows are treated.
+    public let treatedCount: Int
+
+    public var count: Int { score.count }
+
+    /// Takes the columns and checks them.
+    ///
+    /// - Throws: `bad_trial` naming the column and the first row (counted from 0) at fault; `single_arm` when all rows
+    ///   are of one arm, for which no uplift exists.
+    public init(
+        score: [Double], treatment: [UInt8], outcome: [Double], weight: [Double]? = nil,
+        propensity: [Double]? = nil, standardError: [Double]? = nil
+    ) throws(ImpactError) {
+        guard !score.isEmpty else { throw Self.bad("there is no row: an evaluation needs at least one of each arm") }
+        for (name, length) in [
+            ("treatment", treatment.count), ("outcome", outcome.count), ("weight", weight?.count ?? score.count),
+            ("propensity", propensity?.count ?? score.count),
+            ("standard error", standardError?.count ?? score.count),
+        ] where length != score.count {
+            throw Self.bad("column \(name) has \(length) rows and column score has \(score.count)")
+        }
+        try Self.check(score, "score", "a finite number", \.isFinite)
+        if let weight { try Self.check(weight, "weight", "a finite number, 0 or more") { $0 >= 0 && $0.isFinite } }
+        if let propensity { try Self.check(propensity, "propensity", "strictly between 0 and 1") { $0 > 0 && $0 < 1 } }
+        if let standardError {
+            try Self.check(standardError, "standard error", "a finite number, 0 or more") { $0 >= 0 && $0.isFinite }
+        }
+        let (treated, highest) = treatment.withUnsafeBufferPointer { column in
+            var treated = 0
+            var highest: UInt8 = 0
+            for arm in column {
+                treated &+= Int(arm)
+                highest = max(highest, arm)
+            }
+            return (treated, highest)
+        }
+        if highest > 1 {
+            let row = treatment.firstIndex { $0 > 1 } ?? 0
+            throw Self.bad("treatment of row \(row) is \(treatment[row]): it must be 0 (control) or 1 (treated)")
+        }
+        let binary = outcome.withUnsafeBufferPointer { column in
+            var other = 0
+            for value in column { other &+= (value == 0 || value == 1) ? 0 : 1 }
+            return other == 0
+        }
+        if !binary { try Self.check(outcome, "outcome", "a finite number", \.isFinite) }
+        guard treated > 0 && treated < score.count else {
+            throw ImpactError(
+                .badInput, code: "single_arm",
+                "all \(score.count) rows are \(treated > 0 ? "treated" : "control"): "
+                    + "the effect of a treatment shows only beside the other arm; "
+                    + "check the treatment column and which of its labels mean treated")
+        }
+        self.score = score
+        self.treatment = treatment
+        self.outcome = outcome
+        self.weight = weight
+        self.propensity = propensity
+        self.standardError = standardError
+        self.hasBinaryOutcome = binary
+        self.treatedCount = treated
+    }
+
+    /// The same rows with other weights.
+    func weighted(_ weight: [Double]?) throws(ImpactError) -> Trial {
+        try Trial(
+            score: score, treatment: treatment, outcome: outcome, weight: weight, propensity: propensity,
+            standardError: standardError)
+    }
+
+    private static func bad(_ message: String) -> ImpactError { ImpactError(.badInput, code: "bad_trial", message) }
+
+    private static func check(
+        _ column: [Double], _ name: String, _ rule: String, _ holds: (Double) -> Bool
+    ) throws(ImpactError) {
+        let wrong = column.withUnsafeBufferPointer { values in
+            var wrong = 0
+            for value in values { wrong &+= holds(value) ? 0 : 1 }
+            return wrong
+        }
+        if wrong > 0, let row = column.firstIndex(where: { !holds($0) }) {
+            throw bad("\(name) of row \(row) is \(column[row]): it must be \(rule)")
+        }
+    }
+}
+
+/// What a weight stands for; it changes standard errors and intervals, never an estimate.
+public enum WeightMeaning: String, Sendable, CaseIterable {
+    /// A row of weight 3 stands for three equal rows that were counted (whole numbers only).
+    case frequency
+    /// A row stands for others that were not observed (sampling or inverse-probability weights): unequal weights widen
+    /// the intervals.
+    case sampling
+}

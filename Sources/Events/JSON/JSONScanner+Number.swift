@@ -1,0 +1,97 @@
+import CNumeric
+
+extension JSONScanner {
+    /// A number that begins at the current byte (RFC 8259, section 6).
+    @inline(__always)
+    package mutating func scanNumber() throws(EventError) -> Number {
+        var number = Number(
+            start: position, end: 0, isInteger: true, mantissa: 0, digits: 0, isNegative: false, exponent: 0)
+        if current == 0x2D {
+            number.isNegative = true
+            position &+= 1
+        }
+        if current == 0x30 {
+            position &+= 1
+        } else {
+            guard scanDigits(&number, fraction: false) else { throw fault() }
+        }
+        if current == 0x2E {
+            number.isInteger = false
+            position &+= 1
+            guard scanDigits(&number, fraction: true) else { throw fault() }
+        }
+        if current | 0x20 == 0x65 { try scanExponent(&number) }
+        // A digit here means a leading zero: 012.
+        if (0x30...0x39).contains(current), position < count { throw fault() }
+        number.end = position
+        return number
+    }
+
+    /// Takes the digits that follow; false when there is none.
+    @inline(__always)
+    private mutating func scanDigits(_ number: inout Number, fraction: Bool) -> Bool {
+        let start = position
+        while true {
+            let digit = current &- 0x30
+            guard digit <= 9 else { break }
+            if number.digits < 19 {
+                number.mantissa = number.mantissa &* 10 &+ UInt64(digit)
+                if number.mantissa != 0 { number.digits &+= 1 }
+                if fraction { number.exponent &-= 1 }
+            } else {
+                // Too many to hold: the exact value is read from the text.
+                number.digits &+= 1
+            }
+            position &+= 1
+        }
+        return position > start
+    }
+
+    private mutating func scanExponent(_ number: inout Number) throws(EventError) {
+        number.isInteger = false
+        position += 1
+        let isNegative = current == 0x2D
+        if isNegative || current == 0x2B { position += 1 }
+        let start = position
+        var exponent = 0
+        while (0x30...0x39).contains(current), position < count {
+            exponent = min(exponent * 10 + Int(current - 0x30), 100_000)
+            position += 1
+        }
+        guard position > start else { throw fault() }
+        number.exponent += isNegative ? -exponent : exponent
+    }
+
+    /// The number as a double, correctly rounded.
+    /// - Throws: `numberOutOfRange` when it is beyond the largest double; one too small becomes 0 or subnormal.
+    @inline(__always)
+    package func double(_ number: Number) throws(EventError) -> Double {
+        // Both factors exact, so one rounding (Clinger 1990).
+        if number.mantissa <= 1 << 53, number.digits <= 19, number.exponent >= -22, number.exponent <= 22 {
+            let magnitude = cnumeric_scale(number.mantissa, Int64(number.exponent))
+            return number.isNegative ? -magnitude : magnitude
+        }
+        return try doubleFromText(number)
+    }
+
+    @inline(never)
+    private func doubleFromText(_ number: Number) throws(EventError) -> Double {
+        var value = 0.0
+        let text = UnsafeRawPointer(base + number.start).assumingMemoryBound(to: CChar.self)
+        guard cnumeric_read_double(text, number.end - number.start, &value) == 0 else {
+            throw EventError(.numberOutOfRange, position: number.start)
+        }
+        return value
+    }
+
+    /// The integer, or nil when it has a fraction, an exponent, or does not fit.
+    @inline(__always)
+    package func integer(_ number: Number) -> Int64? {
+        guard number.isInteger, number.digits <= 19 else { return nil }
+        if number.isNegative {
+            guard number.mantissa <= 1 << 63 else { return nil }
+            return Int64(truncatingIfNeeded: 0 &- number.mantissa)
+        }
+        return Int64(exactly: number.mantissa)
+    }
+}

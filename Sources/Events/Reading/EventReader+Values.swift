@@ -1,0 +1,139 @@
+extension EventReader {
+    /// The user's id: a string, or an integer as its decimal digits.
+    @inline(__always)
+    func readUser(_ scanner: inout JSONScanner, into event: inout Event, arena: ByteBuffer) throws(EventError) {
+        let start = arena.count
+        if scanner.current == 0x22 {
+            let text = try scanner.scanString()
+            guard text.end > text.start else { throw EventError(.userIDEmpty, position: text.start) }
+            let bytes = scanner.decoded(text, scratch)
+            guard bytes.count <= limits.maxUserIDBytes else { throw EventError(.userIDTooLong, position: text.start) }
+            arena.append(bytes)
+            event.userHash = StableHash.hash(bytes)
+            event.user = Event.Text(
+                start: UInt32(truncatingIfNeeded: start), count: UInt32(truncatingIfNeeded: bytes.count),
+                needsEscape: text.hasEscape && ByteBuffer.needsEscape(bytes))
+        } else {
+            arena.append(try readInteger(&scanner))
+            event.user = Event.Text(arena, from: start)
+            event.userHash = StableHash.hash(arena.bytes(start..<arena.count))
+        }
+    }
+
+    @inline(__always)
+    func readType(_ scanner: inout JSONScanner, into event: inout Event, arena: ByteBuffer) throws(EventError) {
+        guard scanner.current == 0x22 else { throw try scanner.typeFault() }
+        let text = try scanner.scanString()
+        guard text.end > text.start else { throw EventError(.missingField, position: text.start) }
+        let bytes = scanner.decoded(text, scratch)
+        let number = types.find(bytes)
+        if number >= 0 {
+            event.type = UInt8(truncatingIfNeeded: number)
+            event.typeText = typeTexts[number]
+            return
+        }
+        guard bytes.count <= limits.maxTextBytes else { throw EventError(.textTooLong, position: text.start) }
+        let start = arena.count
+        arena.append(bytes)
+        event.type = Event.unknownType
+        event.typeText = Event.Text(arena, from: start)
+    }
+
+    /// Event time: RFC 3339 text, or whole milliseconds.
+    @inline(__always)
+    func readTime(_ scanner: inout JSONScanner) throws(EventError) -> Int64 {
+        let start = scanner.position
+        let time: Int64
+        if scanner.current == 0x22 {
+            let text = try scanner.scanString()
+            guard let parsed = RFC3339.parse(scanner.decoded(text, scratch)) else {
+                throw EventError(.invalidTime, position: start)
+            }
+            time = parsed
+        } else {
+            guard scanner.isAtNumber else { throw try scanner.typeFault() }
+            let number = try scanner.scanNumber()
+            guard number.isInteger else { throw EventError(.invalidTime, position: start) }
+            guard let integer = scanner.integer(number) else { throw EventError(.timeOutOfRange, position: start) }
+            time = integer
+        }
+        guard EventLimits.timeRange.contains(time) else { throw EventError(.timeOutOfRange, position: start) }
+        return time
+    }
+
+    func readInteger(_ scanner: inout JSONScanner) throws(EventError) -> Int64 {
+        guard scanner.isAtNumber else { throw try scanner.typeFault() }
+        let start = scanner.position
+        let number = try scanner.scanNumber()
+        guard number.isInteger else { throw EventError(.fieldType, position: start) }
+        guard let integer = scanner.integer(number) else { throw EventError(.numberOutOfRange, position: start) }
+        return integer
+    }
+
+    @inline(__always)
+    func readDouble(_ scanner: inout JSONScanner) throws(EventError) -> Double {
+        guard scanner.isAtNumber else { throw try scanner.typeFault() }
+        let number = try scanner.scanNumber()
+        return try scanner.double(number)
+    }
+
+    /// The hash of a decoded text; an integer, where it is taken, counts as its digits.
+    @inline(__always)
+    func readTextHash(_ scanner: inout JSONScanner, takesInteger: Bool = false) throws(EventError) -> UInt64 {
+        guard scanner.current == 0x22 else {
+            guard takesInteger else { throw try scanner.typeFault() }
+            return try readDigitsHash(&scanner)
+        }
+        let text = try scanner.scanString()
+        let bytes = scanner.decoded(text, scratch)
+        guard bytes.count <= limits.maxTextBytes else { throw EventError(.textTooLong, position: text.start) }
+        return StableHash.hash(bytes)
+    }
+
+    @inline(never)
+    private func readDigitsHash(_ scanner: inout JSONScanner) throws(EventError) -> UInt64 {
+        let number = try readInteger(&scanner)
+        scratch.removeAll()
+        scratch.append(number)
+        return StableHash.hash(scratch.bytes)
+    }
+
+    /// A property that a feature reads; `null` is missing.
+    @inline(__always)
+    func readValue(
+        _ scanner: inout JSONScanner, expects: EventSchema.Expectation
+    ) throws(EventError) -> FieldValue {
+        let start = scanner.position
+        switch scanner.current {
+        case 0x22:
+            let text = try scanner.scanString()
+            guard expects != .number else { throw EventError(.fieldType, position: start) }
+            return FieldValue(textHash: StableHash.hash(scanner.decoded(text, scratch)))
+        case 0x6E:
+            try scanner.scanLiteral("null")
+            return .missing
+        case 0x74:
+            try scanner.scanLiteral("true")
+            guard expects != .text else { throw EventError(.fieldType, position: start) }
+            return FieldValue(true)
+        case 0x66:
+            try scanner.scanLiteral("false")
+            guard expects != .text else { throw EventError(.fieldType, position: start) }
+            return FieldValue(false)
+        default:
+            let number = try readDouble(&scanner)
+            guard expects != .text else { throw EventError(.fieldType, position: start) }
+            return FieldValue(number)
+        }
+    }
+}
+
+extension Event.Text {
+    /// What was appended to the arena since it held `start` bytes.
+    init(_ arena: ByteBuffer, from start: Int) {
+        let bytes = arena.bytes(start..<arena.count)
+        self.start = UInt32(truncatingIfNeeded: start)
+        count = UInt32(truncatingIfNeeded: bytes.count)
+        needsEscape = ByteBuffer.needsEscape(bytes)
+    }
+}

@@ -1,0 +1,54 @@
+import Diagnostics
+import Events
+
+extension FeatureSpecification {
+    /// The specification with every default written out, as canonical JSON: equal specifications have equal bytes,
+    /// and reading them gives the specification again.
+    public var canonicalJSON: [UInt8] { document.canonicalBytes }
+
+    /// SHA-256 of ``canonicalJSON``, in hexadecimal.
+    public var sha256: String { SHA256.hex(SHA256.digest(canonicalJSON)) }
+
+    /// The specification as a JSON document, every default written out.
+    public var document: JSONValue {
+        .object([
+            .init("features", .array(features.map(\.document))),
+            .init("deduplication", .object([.init("ids", .number(Double(deduplicationIDs)))])),
+        ])
+    }
+}
+
+extension FeatureSpecification.Feature {
+    var document: JSONValue {
+        var members: [JSONValue.Member] = [
+            .init("name", .string(name)), .init("aggregate", .string(aggregate.rawValue)),
+        ]
+        func add(_ key: String, _ value: JSONValue?) {
+            if let value { members.append(.init(key, value)) }
+        }
+        add("events", events.map { .array($0.map { .string($0) }) })
+        add("field", field.map { .string($0) })
+        add("equals", equals?.document)
+        add(
+            "where",
+            condition.map { .object([.init("field", .string($0.field)), .init("equals", $0.equals.document)]) })
+        add("window", window.map { .string($0.description) })
+        add("bucket", bucket.map { .string($0.description) })
+        add("half_life", halfLife.map { .string($0.description) })
+        add("capacity", capacity.map { .number(Double($0)) })
+        add("numerator", numerator.map { .string($0) })
+        add("denominator", denominator.map { .string($0) })
+        add("default", defaultValue.map { .number($0) })
+        return .object(members)
+    }
+}
+
+extension FeatureSpecification.Constant {
+    var document: JSONValue {
+        switch self {
+        case .text(let text): .string(text)
+        case .number(let number): .number(number)
+        case .bool(let truth): .bool(truth)
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import Diagnostics
+import Events
+
+/// An object of a specification while it is read: finds its keys and words its errors.
+struct SpecificationObject {
+    /// What errors begin with: the file, and the feature.
+    let name: String
+    private let members: [JSONValue.Member]
+
+    /// For errors alone.
+    init(name: String) {
+        self.name = name
+        members = []
+    }
+
+    init(_ value: JSONValue, name: String, keys: [String]) throws(ImpactError) {
+        self.name = name
+        guard let members = value.members else {
+            throw ImpactError(
+                .badInput, code: "wrong_type", "\(name) is \(value.kindName) and must be an object")
+        }
+        self.members = members
+        for member in members where !keys.contains(member.name) {
+            throw error(
+                "unknown_key", member.name,
+                "is no key here" + suggestion(member.name, among: keys)
+                    + "; allowed are \(FeatureSpecification.list(keys))")
+        }
+    }
+
+    subscript(_ key: String) -> JSONValue? { members.first { $0.name == key }?.value }
+
+    // MARK: Errors
+
+    func error(_ code: String, _ key: String, _ reason: String) -> ImpactError {
+        ImpactError(.badInput, code: code, "\(name): \(key): \(reason)")
+    }
+
+    func wrongType(_ key: String, _ wanted: String) -> ImpactError {
+        error("wrong_type", key, "is \(self[key]?.kindName ?? "missing") and must be \(wanted)")
+    }
+
+    func suggestion(_ word: String, among known: [String]) -> String {
+        NearestName.find(word, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
+    }
+
+    /// Every needed key is there, and no key that the aggregate does not have.
+    func check(aggregate: String, needed: [String], optional: [String]) throws(ImpactError) {
+        for key in needed where self[key] == nil {
+            throw error("missing_key", key, "is missing; \(aggregate) needs \(FeatureSpecification.list(needed))")
+        }
+        let allowed = needed + optional + ["name", "aggregate", "default"]
+        for member in members where !allowed.contains(member.name) {
+            throw error(
+                "key_not_applicable", member.name,
+                "means nothing for \(aggregate), which may have \(FeatureSpecification.list(needed + optional + ["default"]))"
+            )
+        }
+    }
+
+    // MARK: Values
+
+    func required(_ key: String) throws(ImpactError) -> JSONValue {
+        guard let value = self[key] else { throw error("missing_key", key, "is missing") }
+        return value
+    }
+
+    func text(required key: String) throws(ImpactError) -> String {
+        guard let text = try required(key).string else { throw wrongType(key, "a string") }
+        return text
+    }
+
+    func optionalText(_ key: String) throws(ImpactError) -> String? {
+        self[key] == nil ? nil : try text(required: key)
+    }
+
+    func number(_ key: String) throws(ImpactError) -> Double? {
+        guard let value = self[key] else { return nil }
+        guard let number = value.number else { throw wrongType(key, "a number") }
+        guard Float(number).isFinite else {
+            throw error("out_of_range", key, "\(number) is beyond what a float32 holds")
+        }
+        return number
+    }
+
+    func integer(_ key: String, in range: ClosedRange<Int>) throws(ImpactError) -> Int? {
+        guard let value = self[key] else { return nil }
+        guard let number = value.number else { throw wrongType(key, "a whole number") }
+        guard let integer = Int(exactly: number), range.contains(integer) else {
+            throw error(
+                "out_of_range", key,
+                "\(number) is not allowed; whole numbers from \(range.lowerBound) to \(range.upperBound) are")
+        }
+        return integer
+    }
+
+    /// A name that people and files can carry: 1 to 128 bytes, no control characters.
+    func name(_ key: String) throws(ImpactError) -> String { try plain(key, try text(required: key)) }
+
+    private func plain(_ key: String, _ text: String) throws(ImpactError) -> String {
+        guard !text.isEmpty, text.utf8.count <= 128, !text.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
+            throw error(
+                "invalid_name", key,
+                "a name has 1 to 128 bytes and no control characters; this one has "
+                    + "\(text.utf8.count) bytes")
+        }
+        return text
+    }
+
+    func events(_ key: String) throws(ImpactError) -> [String]? {
+        guard let value = self[key] else { return nil }
+        guard let list = value.array else { throw wrongType(key, "an array of event types") }
+        guard !list.isEmpty else {
+            throw error("out_of_range", key, "is empty, so that no event counts; leave it out to count every event")
+        }
+        var types: Set<String> = []
+        for type in list {
+            guard let text = type.string else { throw error("wrong_type", key, "holds \(type.kindName), not a string") }
+            types.insert(try plain(key, text))
+        }
+        return types.sorted()
+    }
+
+    func field(_ key: String) throws(ImpactError) -> String? {
+        guard let path = try optionalText(key) else { return nil }
+        let fixed = ["value"] + FeatureSpecification.textFields
+        if fixed.contains(path) { return path }
+        if path.hasPrefix("properties."), path.utf8.count > 11 { return try plain(key, path) }
+        let known = fixed.contains { $0 == path } ? "" : suggestion(path, among: fixed + ["properties.\(path)"])
+        throw error(
+            "unknown_field", key,
+            "\"\(path)\" is no field of an event; allowed are \(FeatureSpecification.list(fixed)) and properties.NAME"
+                + known)
+    }
+
+    func constant(_ key: String) throws(ImpactError) -> FeatureSpecification.Constant? {
+        guard let value = self[key] else { return nil }
+        switch value {
+        case .string(let text): return .text(text)
+        case .number(let number): return .number(number)
+        case .bool(let truth): return .bool(truth)
+        case .null, .array, .object: throw wrongType(key, "a string, a number, true or false")
+        }
+    }
+
+    func condition(_ key: String) throws(ImpactError) -> FeatureSpecification.Condition? {
+        guard let value = self[key] else { return nil }
+        let object = try SpecificationObject(value, name: "\(name): \(key)", keys: ["field", "equals"])
+        guard let field = try object.field("field"), let constant = try object.constant("equals") else {
+            throw error("missing_key", key, "needs \"field\" and \"equals\"")
+        }
+        return FeatureSpecification.Condition(field: field, equals: constant)
+    }
+
+    func span(_ key: String, in range: ClosedRange<TimeSpan>) throws(ImpactError) -> TimeSpan? {
+        guard let text = try optionalText(key) else { return nil }
+        guard let span = TimeSpan(text), range.contains(span) else {
+            throw error(
+                "invalid_\(key)", key,
+                "\"\(text)\" is not allowed; write a whole number and m, h or d, from \(range.lowerBound) to "
+                    + "\(range.upperBound), like \"\(range.lowerBound)\"")
+        }
+        return span
+    }
+}

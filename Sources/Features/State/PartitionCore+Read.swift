@@ -1,0 +1,180 @@
+extension PartitionCore {
+    /// Writes the user's features, as of the user's clock.
+    @inline(__always)
+    func read(_ reference: UInt32, into row: UnsafeMutablePointer<Float>) {
+        let record = record(reference)
+        let clock = record.clock
+        let now = CalendarClock.minute(clock)
+        var offset = listsStart(record) &+ record.listCount(0) &* 8
+        var c = 0
+        while c < calendarCount {
+            let calendar = calendars[c]
+            let count = record.listCount(1 &+ c)
+            readRows(c, calendar, record.address + offset, count, now, into: row)
+            offset &+= count &* calendar.rowBytes
+            c &+= 1
+        }
+        var d = 0
+        while d < distinctCount {
+            row[Int(reader.distinct[d])] = Float(record.listCount(1 &+ calendarCount &+ d))
+            d &+= 1
+        }
+        readFixed(record, clock, into: row)
+        finish(row)
+    }
+
+    /// The aggregates of one calendar. Sums run from the oldest bucket to the newest.
+    @inline(__always)
+    private func readRows(
+        _ c: Int, _ calendar: FeatureProgram.Calendar, _ rows: UnsafeMutableRawPointer, _ count: Int, _ now: UInt64,
+        into row: UnsafeMutablePointer<Float>
+    ) {
+        let reads = reader.rows
+        let stride = calendar.rowBytes
+        let end = Int(reads.start[c &+ 1])
+        var i = Int(reads.start[c])
+        var buckets = UInt64.max
+        var first = 0
+        while i < end {
+            let read = reads.operations[i]
+            i &+= 1
+            if UInt64(read.buckets) != buckets {
+                // Windows come longest first, so the first row only moves on.
+                buckets = UInt64(read.buckets)
+                let current = calendar.clock.bucket(now)
+                while first < count,
+                    UInt64(rows.load(fromByteOffset: first &* stride, as: UInt32.self)) &+ buckets <= current
+                { first &+= 1 }
+            }
+            let window = rows + first &* stride
+            let left = count &- first
+            switch read.kind {
+            case .count: Self.counts(read, window, left, stride, into: row)
+            case .sum: Self.sums(read, window, left, stride, into: row)
+            case .mean: row[Int(read.features.0)] = Self.mean(read, window, left, stride)
+            case .min, .max: row[Int(read.features.0)] = Self.extreme(read, window, left, stride)
+            }
+        }
+    }
+
+    @inline(__always)
+    private static func counts(
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
+        into row: UnsafeMutablePointer<Float>
+    ) {
+        var (w, x, y, z): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        let (a, b) = (Int(read.offsets.0), Int(read.offsets.1))
+        let (c, d) = (Int(read.offsets.2), Int(read.offsets.3))
+        var lane = rows
+        let end = rows + count &* stride
+        while lane < end {
+            w &+= UInt64(lane.load(fromByteOffset: a, as: UInt32.self))
+            x &+= UInt64(lane.load(fromByteOffset: b, as: UInt32.self))
+            y &+= UInt64(lane.load(fromByteOffset: c, as: UInt32.self))
+            z &+= UInt64(lane.load(fromByteOffset: d, as: UInt32.self))
+            lane += stride
+        }
+        row[Int(read.features.0)] = Float(w)
+        row[Int(read.features.1)] = Float(x)
+        row[Int(read.features.2)] = Float(y)
+        row[Int(read.features.3)] = Float(z)
+    }
+
+    @inline(__always)
+    private static func sums(
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
+        into row: UnsafeMutablePointer<Float>
+    ) {
+        var (first, second) = (0.0, 0.0)
+        var (a, b) = (rows + Int(read.offsets.0), rows + Int(read.offsets.1))
+        for _ in 0..<count {
+            first += a.load(as: Double.self)
+            second += b.load(as: Double.self)
+            a += stride
+            b += stride
+        }
+        row[Int(read.features.0)] = Float(first)
+        row[Int(read.features.1)] = Float(second)
+    }
+
+    @inline(__always)
+    private static func mean(
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int
+    ) -> Float {
+        var sum = 0.0
+        var number: UInt64 = 0
+        var (a, b) = (rows + Int(read.offsets.0), rows + Int(read.offsets.1))
+        for _ in 0..<count {
+            sum += a.load(as: Double.self)
+            number &+= UInt64(b.load(as: UInt32.self))
+            a += stride
+            b += stride
+        }
+        return number == 0 ? .nan : Float(sum / Double(number))
+    }
+
+    /// The minimum or maximum; a row in which nothing was measured has NaN.
+    @inline(__always)
+    private static func extreme(
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int
+    ) -> Float {
+        var result = Float.nan
+        var lane = rows + Int(read.offsets.0)
+        for _ in 0..<count {
+            let value = lane.load(as: Float.self)
+            let isBeyond = read.kind == .min ? !(value >= result) : !(value <= result)
+            if isBeyond, !value.isNaN { result = value }
+            lane += stride
+        }
+        return result
+    }
+
+    @inline(__always)
+    private func readFixed(_ record: UserRecord, _ clock: Int64, into row: UnsafeMutablePointer<Float>) {
+        let reads = reader.fixed
+        var i = 0
+        while i < reader.fixedCount {
+            let read = reads[i]
+            i &+= 1
+            let time = StoredTime(record.read(Int(read.time), as: UInt64.self))
+            let result: Float
+            switch read.kind {
+            case .recency:
+                result = time.isNever ? .nan : Float(Double(clock &- time.time) / 1_000)
+            case .last:
+                result = time.isNever ? .nan : Float(bitPattern: record.read(Int(read.value), as: UInt32.self))
+            case .decayed:
+                let value = Double(bitPattern: record.read(Int(read.value), as: UInt64.self))
+                let decay =
+                    time.isNever
+                    ? 0 : Exponential.decay(elapsed: clock &- time.time, halfLife: read.halfLife)
+                result = Float(value * decay)
+            }
+            row[Int(read.feature)] = result
+        }
+    }
+
+    /// Defaults of what is read from events, then ratios, then their defaults.
+    @inline(__always)
+    private func finish(_ row: UnsafeMutablePointer<Float>) {
+        var i = 0
+        while i < reader.defaultCount {
+            let place = reader.defaults[i]
+            if row[Int(place.feature)].isNaN { row[Int(place.feature)] = place.value }
+            i &+= 1
+        }
+        i = 0
+        while i < reader.ratioCount {
+            let ratio = reader.ratios[i]
+            let denominator = row[Int(ratio.denominator)]
+            row[Int(ratio.feature)] = denominator == 0 ? .nan : row[Int(ratio.numerator)] / denominator
+            i &+= 1
+        }
+        i = 0
+        while i < reader.ratioDefaultCount {
+            let place = reader.ratioDefaults[i]
+            if row[Int(place.feature)].isNaN { row[Int(place.feature)] = place.value }
+            i &+= 1
+        }
+    }
+}

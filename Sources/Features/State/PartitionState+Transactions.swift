@@ -1,0 +1,41 @@
+import Diagnostics
+
+extension PartitionState {
+    /// Users changed since the last commit; one who was removed and came back counts twice.
+    public var dirtyCount: Int { core.pointee.undo.count }
+
+    /// Calls `body` for each user changed since the last commit, in the order in which they were first touched.
+    ///
+    /// A user who was removed has no slot: the changelog gets a tombstone. A user who came and went since the last
+    /// commit is left out.
+    public func forEachDirty<Failure: Error>(
+        _ body: (UnsafeRawBufferPointer, Slot?) throws(Failure) -> Void
+    ) throws(Failure) {
+        for i in 0..<core.pointee.undo.count {
+            let entry = core.pointee.undo[i]
+            if entry.reference != 0 {
+                let slot = Slot(reference: entry.reference)
+                try body(user(slot), slot)
+            } else if let image = entry.image {
+                try body(core.pointee.user(UserRecord(address: image)), nil)
+            }
+        }
+    }
+
+    /// Makes everything since the last commit final.
+    public func commit() {
+        core.pointee.undo.removeAll()
+        core.pointee.committedCounters = core.pointee.counters
+    }
+
+    /// Takes back everything since the last commit: records, new users, removals and counters.
+    public func rollback() { core.pointee.rollback() }
+
+    /// Removes a user with all that is known about them; false when the user is not there.
+    @discardableResult
+    public func remove(user: UnsafeRawBufferPointer) -> Bool {
+        guard let entry = core.pointee.find(user, core.pointee.hash(user)) else { return false }
+        core.pointee.remove(entry)
+        return true
+    }
+}

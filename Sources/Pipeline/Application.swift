@@ -1,0 +1,100 @@
+import Diagnostics
+import Foundation
+import Kafka
+import Scoring
+import Synchronization
+
+/// The running pipeline of one process: checks the topics, starts the workers, and stops them together.
+///
+/// ```
+/// start ─► wait for the broker ─► check topics ─► workers run ─► stop() ─► workers commit and leave ─► wait() returns
+///                                                   │ one fails: all stop, wait() throws its error
+///                                                   │ one is fenced: it joins anew
+/// ```
+public final class Application: Sendable {
+    public let context: WorkerContext
+    private let threads = DispatchGroup()
+    private let failure = Mutex<(any Error)?>(nil)
+
+    /// Opens the model and waits for the broker.
+    ///
+    /// - Parameter isStopped: asked while the broker is waited for.
+    /// - Throws: `badConfiguration`, `badInput` for the model, `missing_topic`, `topic_misfit`; `stopped` when it was.
+    public init(
+        configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), isStopped: () -> Bool
+    ) throws(ImpactError) {
+        let model = try Model.open(path: try configuration.required("model.path"))
+        // A specification that does not compile is better known now than on a worker's thread.
+        _ = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
+        let identity = try ProcessIdentity(stateDirectory: configuration.stateDirectory)
+        let layout = try Self.layout(configuration, isStopped)
+        context = WorkerContext(
+            configuration: configuration, model: model, identity: identity, layout: layout, metrics: metrics)
+    }
+
+    private static func layout(
+        _ configuration: Configuration, _ isStopped: () -> Bool
+    ) throws(ImpactError) -> TopicLayout {
+        let admin = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
+        defer { admin.close() }
+        while true {
+            do {
+                return try TopicLayout.check(configuration, admin: admin)
+            } catch {
+                if error.code != "kafka_unreachable" { throw error }
+                Log.warning("pipeline", "\(error.message); trying again")
+                if isStopped() { throw ImpactError(.failed, code: "stopped", "stopped before the broker was there") }
+            }
+        }
+    }
+
+    /// Starts the workers.
+    public func start() {
+        for number in 0..<context.configuration.workers {
+            threads.enter()
+            let thread = Thread { [self] in
+                work(number)
+                threads.leave()
+            }
+            thread.name = "worker-\(number)"
+            // The default half megabyte is little for librdkafka's callbacks below a deep stack.
+            thread.stackSize = 4 << 20
+            thread.start()
+        }
+    }
+
+    private func work(_ number: Int) {
+        do {
+            while true {
+                let ending = try Worker(number: number, context: context).run()
+                if ending == .stopped || context.isStopRequested { return }
+            }
+        } catch {
+            Log.error("worker-\(number)", "\(error)")
+            failure.withLock { $0 = $0 ?? error }
+            stop()
+        }
+    }
+
+    /// Asks the workers to commit and leave.
+    public func stop() { context.requestStop() }
+
+    /// Whether a worker has failed or a stop was asked for.
+    public var isStopping: Bool { context.isStopRequested }
+
+    /// Waits until all workers have left.
+    ///
+    /// - Throws: the first worker's failure; `shutdown_timeout` when they do not leave in time after a stop.
+    public func wait() throws {
+        while threads.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
+            guard context.isStopRequested else { continue }
+            let limit = context.configuration.shutdownTimeoutMilliseconds
+            if threads.wait(timeout: .now() + .milliseconds(limit)) == .timedOut {
+                throw ImpactError(
+                    .failed, code: "shutdown_timeout",
+                    "the workers did not leave within \(limit) ms; what was not committed is read again at the next start")
+            }
+        }
+        if let error = failure.withLock({ $0 }) { throw error }
+    }
+}

@@ -1,0 +1,73 @@
+/// A configuration key: its name, default, what it means, and which values it takes.
+public struct ConfigurationKey: Sendable {
+    /// Which values a key takes; checked when the configuration is loaded, not when the value is first used.
+    public enum Values: Sendable {
+        case text
+        case list
+        case path
+        case integer(ClosedRange<Int>)
+        case number(ClosedRange<Double>)
+        case boolean
+        case oneOf([String])
+        case logStore
+        case address
+    }
+
+    public let name: String
+    /// Empty when the key has no default.
+    public let defaultValue: String
+    public let values: Values
+    /// One line for `impactiq config` and the documentation.
+    public let summary: String
+
+    init(_ name: String, _ defaultValue: String, _ values: Values, _ summary: String) {
+        self.name = name
+        self.defaultValue = defaultValue
+        self.values = values
+        self.summary = summary
+    }
+
+    /// The environment variable that sets the key: `IMPACTIQ_` and the name in upper case, dots as underscores.
+    public var environmentVariable: String { Self.environmentVariable(for: name) }
+
+    static func environmentVariable(for name: String) -> String {
+        "IMPACTIQ_" + name.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
+    }
+
+    /// Prefixes whose keys go to librdkafka as they are, the prefix removed.
+    public static let passThroughPrefixes = ["kafka.consumer.", "kafka.producer.", "kafka."]
+
+    /// Every key of the product, in the order in which `impactiq config` prints them.
+    public static let all: [ConfigurationKey] = [
+        .init("application.id", "impactiq", .text, "names the consumer group, the transactions and the changelog"),
+        .init("bootstrap.servers", "localhost:9092", .list, "Kafka brokers, host:port with commas between"),
+        .init("input.topics", "events", .list, "topics of raw events; several must be co-partitioned"),
+        .init("input.key", "required", .oneOf(["required", "any"]), "whether the message key must be the user_id"),
+        .init("output.topic", "uplift-scores", .text, "topic of the scores"),
+        .init("dead.letter.topic", "events.dead-letter", .text, "topic of the rejected events, byte for byte"),
+        .init("model.path", "", .path, "the model file (impactiq model import makes one)"),
+        .init(
+            "workers", "1", .integer(1...256), "threads; each owns one consumer, one producer and its partitions' state"
+        ),
+        .init("state.dir", "state", .path, "folder of local state"),
+        .init("commit.interval.ms", "100", .integer(1...60_000), "longest time between two commits, milliseconds"),
+        .init(
+            "processing.guarantee", "exactly_once", .oneOf(["exactly_once", "at_least_once"]),
+            "transactions, or an idempotent producer for the lowest latency"),
+        .init("score.events", "ad_view,click", .list, "event types that trigger a score"),
+        .init(
+            "decision.threshold", "0", .number(-1e9...1e9), "smallest effect worth an ad; decides treat and suppress"),
+        .init("confidence.level", "0.95", .number(0.5...0.999999), "level of the interval on each score"),
+        .init("log.store", "none", .logStore, "sqlite:PATH, postgresql://…, or none"),
+        .init("log.store.index.users", "false", .boolean, "index the log store by user_id; slower to write"),
+        .init("http.listen", "127.0.0.1:8080", .address, "address of the HTTP API; loopback unless told otherwise"),
+        .init("message.max.bytes", "1048576", .integer(1_024...64_000_000), "largest event accepted, bytes"),
+        .init(
+            "event.time.max.ahead.ms", "604800000", .integer(0...Int(Int32.max) * 1_000),
+            "how far an event's time may lie ahead of its record's timestamp"),
+        .init("batch.max.events", "1024", .integer(1...65_536), "most events handled at once when there is lag"),
+        .init(
+            "group.instance.id", "", .text, "static membership: a name for this process, the worker's number is added"),
+        .init("shutdown.timeout.ms", "10000", .integer(500...600_000), "deadline for draining and leaving"),
+    ]
+}

@@ -1,0 +1,53 @@
+import Diagnostics
+import Kafka
+
+/// What the pipeline must know about its topics before it starts: partitions, and the dead letter's room.
+public struct TopicLayout: Sendable, Equatable {
+    public var inputPartitions: Int
+    public var outputPartitions: Int
+    public var deadLetterPartitions: Int
+    /// The dead-letter topic's `max.message.bytes`.
+    public var deadLetterBytes: Int
+
+    /// A score goes to the partition of its event when both topics have as many; else to its key's partition.
+    func outputPartition(of input: Int32) -> Int32 { outputPartitions == inputPartitions ? input : -1 }
+
+    /// Looks at the topics and checks that they fit each other.
+    ///
+    /// - Throws: `missing_topic` or `topic_misfit` with the command that mends it; `kafka_unreachable`.
+    public static func check(_ configuration: Configuration, admin: Admin) throws(ImpactError) -> TopicLayout {
+        let inputs = configuration.inputTopics
+        guard inputs.count == 1, let input = inputs.first else {
+            throw ImpactError(
+                .badConfiguration, code: "several_inputs",
+                "input.topics names \(inputs.count) topics: merging co-partitioned topics is not built yet; name one")
+        }
+        let partitions = try require(input, admin).partitions
+        let output = try require(configuration.outputTopic, admin).partitions
+        let deadLetter = try require(configuration.deadLetterTopic, admin).partitions
+        let changelog = try require(configuration.changelogTopic, admin).partitions
+        guard changelog == partitions else {
+            throw ImpactError(
+                .badConfiguration, code: "topic_misfit",
+                "\(configuration.changelogTopic) has \(changelog) partitions, \(input) has \(partitions): state moves with "
+                    + "its partition, so both need as many. Delete the changelog and run 'impactiq topics create'")
+        }
+        let settings = (try? admin.settings(of: configuration.changelogTopic)) ?? [:]
+        if let policy = settings["cleanup.policy"], !policy.contains("compact") {
+            throw ImpactError(
+                .badConfiguration, code: "topic_misfit",
+                "\(configuration.changelogTopic) has cleanup.policy=\(policy), which would forget users: set it to compact")
+        }
+        let room = (try? admin.settings(of: configuration.deadLetterTopic))?["max.message.bytes"].flatMap { Int($0) }
+        return TopicLayout(
+            inputPartitions: partitions, outputPartitions: output, deadLetterPartitions: deadLetter,
+            deadLetterBytes: room ?? 1_048_588)
+    }
+
+    private static func require(_ topic: String, _ admin: Admin) throws(ImpactError) -> TopicDescription {
+        if let description = try admin.describe(topic) { return description }
+        throw ImpactError(
+            .failed, code: "missing_topic",
+            "topic \(topic) does not exist: 'impactiq topics create' makes all that the configuration needs")
+    }
+}

@@ -1,0 +1,113 @@
+import Consumer
+import Diagnostics
+import Features
+import Foundation
+import Kafka
+import Sinks
+import Synchronization
+
+extension Worker {
+    /// Makes everything since the last commit visible at once: scores, dead letters, the changed users' records in the
+    /// changelog, and the consumed offsets.
+    func commit() {
+        guard isOpen else { return }
+        let offsets = dirtyOffsets()
+        do throws(KafkaError) {
+            try produceChangelog()
+            let group = try consumer.groupMetadata()
+            isOpen = false
+            settle(producer.commit(offsets: offsets, group: group), attempted: offsets)
+        } catch {
+            isOpen = false
+            settle(producer.recover(from: error), attempted: [:])
+        }
+    }
+
+    private func dirtyOffsets() -> [TopicPartition: Int64] {
+        var offsets: [TopicPartition: Int64] = [:]
+        for shard in shards.values where shard.isDirty { offsets[shard.partition] = shard.nextOffset }
+        return offsets
+    }
+
+    private func produceChangelog() throws(KafkaError) {
+        for shard in shards.values {
+            let count = shard.collectChangelog()
+            try shard.takeOutputs { (records, bytes) throws(KafkaError) in
+                try producer.produceBatch(changelog, partition: shard.partition.partition, records, bytes: bytes)
+            }
+            context.metrics.changelogRecords.wrappingAdd(count, ordering: .relaxed)
+        }
+    }
+
+    /// Brings state and position in line with what became of the transaction.
+    ///
+    /// - Parameter attempted: the offsets that the transaction would have committed; empty when it did not come so far.
+    func settle(_ outcome: TransactionOutcome, attempted: [TopicPartition: Int64]) {
+        switch outcome {
+        case .ready:
+            return
+        case .committed:
+            if context.configuration.guarantee == .atLeastOnce { commitOffsets(attempted) }
+            accept()
+        case .aborted(let cause):
+            undo(cause)
+        case .reinitialised(let cause):
+            // A commit in doubt is all or nothing: the committed offsets tell which.
+            if !attempted.isEmpty, isVisible(attempted) { accept() } else { undo(cause) }
+        case .fenced(let cause):
+            Log.warning(component, "another producer took over (\(cause)): leaving, to join anew")
+            for shard in shards.values { shard.state.rollback() }
+            isOpen = false
+            isFenced = true
+        case .interrupted:
+            isOpen = false
+            for shard in shards.values { shard.state.rollback() }
+        }
+    }
+
+    private func accept() {
+        for shard in shards.values {
+            shard.state.commit()
+            shard.committedOffset = shard.nextOffset
+        }
+        context.metrics.commits.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    /// Takes memory back to the last commit and reads again from there.
+    private func undo(_ cause: KafkaError?) {
+        isOpen = false
+        context.metrics.aborts.wrappingAdd(1, ordering: .relaxed)
+        if let cause { Log.warning(component, "the transaction was aborted: \(cause); going back to the last commit") }
+        processor.discard()
+        for shard in shards.values {
+            shard.takeOutputs { _, _ in }
+            shard.state.rollback()
+            shard.nextOffset = shard.committedOffset
+        }
+        guard !shards.isEmpty else { return }
+        do { try consumer.seekToCommitted() } catch {
+            Log.warning(component, "cannot go back (\(error)): leaving, to join anew")
+            isFenced = true
+        }
+    }
+
+    private func isVisible(_ attempted: [TopicPartition: Int64]) -> Bool {
+        while !context.isStopRequested {
+            do {
+                return try consumer.committed(Array(attempted.keys)) == attempted
+            } catch {
+                Log.warning(component, "\(error); asking again whether the commit went through")
+                Thread.sleep(forTimeInterval: 0.2)
+            }
+        }
+        return false
+    }
+
+    /// At least once: the records are acknowledged, so the offsets may follow. What a crash between the two repeats is
+    /// dropped as duplicates where events have ids.
+    private func commitOffsets(_ offsets: [TopicPartition: Int64]) {
+        do { try consumer.commit(offsets) } catch {
+            Log.warning(component, "\(error); the next commit repeats it")
+        }
+    }
+}

@@ -1,0 +1,288 @@
+import Consumer
+import Diagnostics
+import Events
+import Features
+import Foundation
+import Kafka
+import Scoring
+import Sinks
+import Synchronization
+
+/// One thread's share of the pipeline: a consumer, a producer, and the state of the partitions assigned to it.
+///
+/// ```
+///            ┌────────────── assigned ──────────────┐
+///            ▼                                      │
+///  poll ─► process ─► produce ─┬─ every commit.interval.ms ─► changelog, offsets, commit
+///   ▲                          │                                │ committed: state.commit()
+///   └──────────────────────────┴────────────────────────────────┤ aborted: state.rollback(), seek back
+///                                                               │ fenced: leave, join anew (Application)
+///                                        stop: commit, leave ◄──┘
+/// ```
+/// Belongs to the thread that makes it.
+final class Worker: AssignmentHandler {
+    /// Why ``run()`` ended.
+    enum Ending { case stopped, fenced }
+
+    let context: WorkerContext
+    let component: String
+    let consumer: EventConsumer
+    let producer: OutputProducer
+    let processor: Processor
+    let deadLetters: DeadLetterWriter
+    let restorer: StateRestorer
+    let scores: OutputTopic
+    let changelog: OutputTopic
+    var shards: [Int32: Shard] = [:]
+    /// Whether anything was handed to the producer since the last commit.
+    var isOpen = false
+    var isFenced = false
+    private var commitDue = ContinuousClock.now
+    private var lagDue = ContinuousClock.now
+    private var failure: (any Error)?
+
+    init(number: Int, context: WorkerContext) throws(ImpactError) {
+        self.context = context
+        component = "worker-\(number)"
+        let configuration = context.configuration
+        var options = ConsumerOptions(group: configuration.applicationID)
+        options.clientID = "\(configuration.applicationID)-\(component)"
+        if !configuration.groupInstanceID.isEmpty {
+            options.groupInstance = "\(configuration.groupInstanceID)-\(number)"
+        }
+        options.fetchWaitMilliseconds = 10
+        consumer = try EventConsumer(
+            properties: context.properties(client: "consumer"), topics: configuration.inputTopics, options: options,
+            component: component)
+        let isTransactional = configuration.guarantee == .exactlyOnce
+        var output = ProducerOptions(
+            transactionalID: isTransactional
+                ? "\(configuration.applicationID)-\(context.identity.name)-\(number)" : nil)
+        output.clientID = options.clientID
+        output.lingerMilliseconds = isTransactional ? 5 : 1
+        producer = try OutputProducer(
+            properties: context.properties(client: "producer"), options: output, component: component)
+        scores = try producer.topic(configuration.outputTopic)
+        changelog = try producer.topic(configuration.changelogTopic)
+        deadLetters = DeadLetterWriter(
+            producer: producer, topic: try producer.topic(configuration.deadLetterTopic),
+            partitions: context.layout.deadLetterPartitions, maxRecordBytes: context.layout.deadLetterBytes,
+            application: configuration.applicationID, component: component)
+        processor = try Processor(model: context.model, settings: try context.processorSettings())
+        restorer = try StateRestorer(
+            properties: context.properties(client: "consumer"), topic: configuration.changelogTopic,
+            component: component)
+        consumer.handler = self
+    }
+
+    /// Works until the context asks to stop, or until another producer has taken this one's place.
+    func run() throws -> Ending {
+        defer { close() }
+        if producer.start() == .interrupted { return .stopped }
+        try consumer.subscribe()
+        while !context.isStopRequested {
+            try step()
+            if let failure { throw failure }
+            if isFenced { return .fenced }
+        }
+        commit()
+        return isFenced ? .fenced : .stopped
+    }
+
+    private func step() throws {
+        let isRestoring = !restorer.isIdle
+        try pollOnce(timeoutMilliseconds: isRestoring ? 0 : waitMilliseconds())
+        for shard in try restorer.step(timeoutMilliseconds: isRestoring ? 20 : 0) {
+            try consumer.resume([shard.partition])
+        }
+        let now = ContinuousClock.now
+        if isOpen, now >= commitDue { commit() }
+        if now >= lagDue {
+            lagDue = now + .seconds(1)
+            reportLag()
+        }
+    }
+
+    /// Never longer than until the next commit.
+    private func waitMilliseconds() -> Int {
+        guard isOpen else { return 100 }
+        return min(100, max(0, Int((commitDue - .now) / .milliseconds(1))))
+    }
+
+    private func pollOnce(timeoutMilliseconds: Int) throws {
+        do {
+            let batch = try consumer.poll(
+                max: context.configuration.batchMaxEvents, timeoutMilliseconds: timeoutMilliseconds)
+            if batch.isEmpty { return }
+            open()
+            guard !isFenced else { return }
+            try process(batch)
+        } catch let error as KafkaError {
+            if error.isAuthorization { throw error.impactError(doing: "reading the input") }
+            guard error.isRetriable, !error.isFatal else { throw error.impactError(doing: "reading the input") }
+            Log.warning(component, "\(error)")
+            Thread.sleep(forTimeInterval: 0.2)
+        }
+    }
+
+    /// Begins a transaction with the first message after a commit.
+    private func open() {
+        guard !isOpen else { return }
+        switch producer.begin() {
+        case .ready: isOpen = true
+        case let outcome: settle(outcome, attempted: [:])
+        }
+        commitDue = .now + .milliseconds(context.configuration.commitIntervalMilliseconds)
+    }
+
+    /// Parses, scores and hands over one batch; a failure of the producer undoes the whole transaction.
+    private func process(_ batch: borrowing MessageBatch) throws {
+        do {
+            try handOver(batch)
+        } catch let error as KafkaError {
+            settle(producer.recover(from: error), attempted: [:])
+        }
+    }
+
+    private func handOver(_ batch: borrowing MessageBatch) throws {
+        var current: Shard?
+        var partition: Int32 = -1
+        var newest: Int64 = -1
+        for i in 0..<batch.count {
+            let message = batch[i]
+            if message.partition != partition || current == nil {
+                partition = message.partition
+                current = shards[partition]
+                if let current { processor.begin(current) }
+            }
+            guard let shard = current else { continue }
+            let timestamp = message.timestamp
+            newest = max(newest, timestamp)
+            do throws(EventError) {
+                try processor.append(
+                    message.payloadBuffer, key: message.keyBuffer,
+                    source: SourcePosition(
+                        topic: max(0, message.topic), partition: partition, offset: message.offset,
+                        timestamp: timestamp), tag: i)
+            } catch {
+                try reject(message, error)
+            }
+            shard.nextOffset = message.offset + 1
+        }
+        try flush(batch, newest: newest)
+    }
+
+    private func flush(_ batch: borrowing MessageBatch, newest: Int64) throws {
+        let outcome = try processor.flush { tag, error in
+            try reject(batch[tag], error)
+        }
+        for shard in shards.values {
+            try shard.takeOutputs { (records, bytes) throws(KafkaError) in
+                try producer.produceBatch(
+                    scores, partition: context.layout.outputPartition(of: shard.partition.partition), records,
+                    bytes: bytes)
+            }
+        }
+        record(outcome, messages: batch.count, newest: newest)
+    }
+
+    private func reject(_ message: borrowing Message, _ error: EventError) throws {
+        let reason =
+            error.field.featureIndex.map { "feature \(context.model.featureNames[$0]) " + "has no value for this user, "
+                + "and the model refuses missing values" } ?? error.message(schema: processor.schema)
+        try deadLetters.write(
+            message, topic: context.configuration.inputTopics[Int(max(0, message.topic))], code: error.code.name,
+            reason: reason)
+        context.metrics.deadLetters.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    private func record(_ outcome: Processor.Outcome, messages: Int, newest: Int64) {
+        let metrics = context.metrics
+        metrics.messages.wrappingAdd(messages, ordering: .relaxed)
+        metrics.events.wrappingAdd(outcome.events, ordering: .relaxed)
+        metrics.scores.wrappingAdd(outcome.scores, ordering: .relaxed)
+        metrics.duplicates.wrappingAdd(outcome.duplicates, ordering: .relaxed)
+        metrics.treat.wrappingAdd(outcome.treat, ordering: .relaxed)
+        metrics.suppress.wrappingAdd(outcome.suppress, ordering: .relaxed)
+        metrics.uncertain.wrappingAdd(outcome.uncertain, ordering: .relaxed)
+        guard newest > 0, outcome.scores > 0 else { return }
+        var clock = timespec()
+        clock_gettime(CLOCK_REALTIME, &clock)
+        let now = Double(clock.tv_sec) * 1_000 + Double(clock.tv_nsec) / 1e6
+        metrics.latency.record(milliseconds: max(0, now - Double(newest)), count: outcome.scores)
+    }
+
+    private func reportLag() {
+        var late = 0, users = 0
+        for shard in shards.values {
+            // A rollback takes late events back: the difference may be negative for a moment.
+            late += Int(shard.state.counters.late) - Int(shard.reportedLate)
+            shard.reportedLate = shard.state.counters.late
+            users += shard.state.userCount
+        }
+        context.metrics.late.wrappingAdd(late, ordering: .relaxed)
+        context.metrics.workers.update(component, lag: Int(consumer.lag), users: users)
+    }
+
+    /// Ends in bounded time: the clients have deadlines of their own.
+    private func close() {
+        let timeout = context.configuration.shutdownTimeoutMilliseconds / 4
+        consumer.close(timeoutMilliseconds: timeout)
+        restorer.close()
+        producer.close(timeoutMilliseconds: timeout)
+        context.metrics.workers.update(component, lag: 0, users: 0)
+    }
+
+    // MARK: AssignmentHandler, on this thread inside poll
+
+    func assigned(_ partitions: [TopicPartition]) {
+        do {
+            // Waits until no transaction of the previous owner is pending (KIP-447); only then is the changelog's end
+            // the end of what that owner committed.
+            let committed = try committedOffsets(of: partitions)
+            var fresh: [Shard] = []
+            for partition in partitions {
+                let shard = Shard(partition, plan: processor.plan)
+                shard.nextOffset = committed[partition]
+                shard.committedOffset = committed[partition]
+                shards[partition.partition] = shard
+                fresh.append(shard)
+            }
+            try consumer.pause(partitions)
+            try restorer.add(fresh)
+        } catch {
+            failure = error
+        }
+    }
+
+    private func committedOffsets(of partitions: [TopicPartition]) throws -> [TopicPartition: Int64] {
+        while true {
+            do {
+                return try consumer.committed(partitions)
+            } catch {
+                if error.isFatal || error.isAuthorization { throw error }
+                if context.isStopRequested { return [:] }
+                Log.warning(component, "\(error); trying again")
+                Thread.sleep(forTimeInterval: 0.2)
+            }
+        }
+    }
+
+    func revoked(_ partitions: [TopicPartition]) {
+        commit()
+        drop(partitions)
+    }
+
+    func lost(_ partitions: [TopicPartition]) {
+        if isOpen {
+            isOpen = false
+            settle(producer.abort(), attempted: [:])
+        }
+        drop(partitions)
+    }
+
+    private func drop(_ partitions: [TopicPartition]) {
+        for partition in partitions { shards[partition.partition] = nil }
+        do { try restorer.remove(partitions.map(\.partition)) } catch { failure = error }
+    }
+}

@@ -1,0 +1,66 @@
+import Diagnostics
+import Foundation
+
+/// A temporary file without a name: bytes are appended, then read back from anywhere. It is gone when it is closed or
+/// the process ends. A forest waits in two of these, so that building needs little memory.
+final class SpoolFile {
+    private let descriptor: Int32
+    private let directory: String
+    /// Bytes not written yet.
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
+    private var pending = 0
+    private(set) var count = 0
+
+    init(directory: String) throws(ImpactError) {
+        self.directory = directory
+        var template = Array("\(directory)/.impactiq-XXXXXX".utf8CString)
+        descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { throw Self.failure("create a temporary file in", directory) }
+        unlink(template)
+    }
+
+    deinit {
+        close(descriptor)
+        buffer.deallocate()
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let taken = min(rest.count, buffer.count - pending)
+            let target = UnsafeMutableRawBufferPointer(rebasing: buffer[pending..<pending + taken])
+            target.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest.prefix(taken)))
+            pending += taken
+            count += taken
+            rest = rest.dropFirst(taken)
+            if pending == buffer.count { try flush() }
+        }
+    }
+
+    /// Fills `target` with the bytes from `offset` on; all of them must have been appended.
+    func read(at offset: Int, into target: UnsafeMutableRawBufferPointer) throws(ImpactError) {
+        try flush()
+        var done = 0
+        while done < target.count {
+            let got = pread(descriptor, target.baseAddress! + done, target.count - done, off_t(offset + done))
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else { throw Self.failure("read a temporary file in", directory) }
+            done += got
+        }
+    }
+
+    private func flush() throws(ImpactError) {
+        var done = 0
+        while done < pending {
+            let written = write(descriptor, buffer.baseAddress! + done, pending - done)
+            if written < 0, errno == EINTR { continue }
+            guard written > 0 else { throw Self.failure("write a temporary file in", directory) }
+            done += written
+        }
+        pending = 0
+    }
+
+    static func failure(_ what: String, _ path: String) -> ImpactError {
+        ImpactError(.failed, code: "file_failed", "cannot \(what) \(path): \(String(cString: strerror(errno)))")
+    }
+}

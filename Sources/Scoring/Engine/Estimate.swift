@@ -1,0 +1,32 @@
+/// A treatment effect and its standard error, both in units of the outcome.
+public struct Estimate: Sendable, Equatable {
+    /// The conditional average treatment effect. NaN when the row has no estimate (`Scorer.refusedFeature`).
+    public var effect: Double
+    /// NaN when the forest was fitted without little bags, or was not asked for it.
+    public var standardError: Double
+
+    public init(effect: Double, standardError: Double) {
+        self.effect = effect
+        self.standardError = standardError
+    }
+}
+
+/// What an estimate advises about its user.
+public enum Decision: UInt8, Sendable, CaseIterable {
+    /// The whole interval is above the threshold.
+    case treat
+    /// The whole interval is below the threshold.
+    case suppress
+    /// The threshold is inside the interval, or there is no interval.
+    case uncertain
+
+    public init(lower: Double, upper: Double, threshold: Double) {
+        if lower > threshold {
+            self = .treat
+        } else if upper < threshold {
+            self = .suppress
+        } else {
+            self = .uncertain
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Diagnostics
+import Features
+import Foundation
+
+/// How much of a model file is checked when it is opened.
+///
+/// A boolean works too: `true` is `.checksum`, `false` is `.structure`.
+public enum ModelCheck: Sendable, ExpressibleByBooleanLiteral {
+    /// Nothing beyond the directory: opening takes a fraction of a millisecond whatever the size. Only for a file that
+    /// this machine has checked before and that nobody else can write: the kernels trust its tiles.
+    case trusted
+    /// Every tile: whatever its bits are, the file cannot make a kernel read outside it or go on for ever. About 1 ms
+    /// for 10 MB of tiles.
+    case structure
+    /// Every tile and the SHA-256 of the whole content, about 3 ms a megabyte. The default.
+    case checksum
+
+    public init(booleanLiteral verify: Bool) { self = verify ? .checksum : .structure }
+}
+
+/// A causal forest in a memory-mapped file, with its names, feature specification and provenance.
+///
+/// Immutable and shared by all threads; each thread scores with a `Scorer` of its own.
+public final class Model: Sendable {
+    public let path: String
+    public let name: String
+    public let version: String
+    /// SHA-256 of the file's content, in hexadecimal: what `tail -c +4097 FILE | sha256sum` prints.
+    public let sha256: String
+    /// Names of the features, in the order of a row.
+    public let featureNames: [String]
+    /// Names of the treatments (arms other than the control), and of the outcomes.
+    public let treatments: [String]
+    public let outcomes: [String]
+    /// What a missing (NaN) value in a row does.
+    public let missingValues: MissingValues
+    /// The feature specification as canonical JSON; empty when the model was imported without one.
+    public let specificationJSON: [UInt8]
+    /// How the features follow from events; nil when the model was imported without that and can score rows only.
+    public let specification: FeatureSpecification?
+    /// Where the forest comes from, a JSON object as text.
+    public let provenance: String
+    /// How much of the file was checked when it was opened.
+    public let check: ModelCheck
+
+    let description: ModelDescription
+    let forests: [LoadedForest]
+    let file: MappedFile
+
+    /// Features a row.
+    public var featureCount: Int { featureNames.count }
+    /// Floats from one row to the next: the feature count rounded up to a multiple of 16.
+    public var rowStride: Int { (featureCount + 15) / 16 * 16 }
+    /// Effects a row: treatments × outcomes.
+    public var effectCount: Int { treatments.count * outcomes.count }
+    /// Bytes of the file.
+    public var byteCount: Int { file.bytes.count }
+
+    /// Where the effect of a treatment on an outcome stands among a row's estimates (treatment-major).
+    public func effectIndex(treatment: Int, outcome: Int) -> Int { treatment * outcomes.count + outcome }
+
+    /// Opens a model file.
+    ///
+    /// - Throws: `file_not_readable`; `foreign_model`, `truncated_model`, `damaged_model`, `unknown_model_version`,
+    ///   `checksum_mismatch` with the reason; `unknown_kernel` when IMPACTIQ_KERNEL names none.
+    public static func open(path: String, verify: ModelCheck = .checksum) throws(ImpactError) -> Model {
+        _ = try Kernel.selected()
+        let file = try MappedFile(path: path)
+        do throws(ImpactError) {
+            return try Model(file, path: path, check: verify)
+        } catch {
+            throw ImpactError(error.kind, code: error.code, "\(path) \(error.message)")
+        }
+    }
+
+    private init(_ file: MappedFile, path: String, check: ModelCheck) throws(ImpactError) {
+        let header = try ModelFormat.Header.read(file.bytes)
+        if check == .checksum { try Self.verify(file.bytes, header.digest) }
+        let directory = try ModelFormat.Directory.read(file.bytes)
+        func text(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
+        description = try ModelDescription.read(text(directory.metadata), directory)
+        forests = try directory.load(file.bytes, checkTiles: check != .trusted)
+        provenance = String(decoding: text(directory.provenance), as: UTF8.self)
+        specificationJSON = Array(text(directory.specification))
+        specification = try Self.specification(specificationJSON, names: description.features)
+        missingValues = directory.missing
+        name = description.name
+        version = description.version
+        featureNames = description.features
+        treatments = description.treatments
+        outcomes = description.forests.map(\.outcome)
+        sha256 = SHA256.hex(header.digest)
+        self.path = path
+        self.check = check
+        self.file = file
+    }
+
+    private static func specification(_ json: [UInt8], names: [String]) throws(ImpactError) -> FeatureSpecification? {
+        guard !json.isEmpty else { return nil }
+        let specification = try FeatureSpecification(json: json, name: "holds a feature specification that")
+        guard specification.names == names else {
+            throw ModelFormat.refusal("damaged_model", "holds a feature specification of other features")
+        }
+        return specification
+    }
+
+    private static func verify(_ file: UnsafeRawBufferPointer, _ digest: [UInt8]) throws(ImpactError) {
+        var sum = SHA256()
+        sum.update(UnsafeRawBufferPointer(rebasing: file[ModelFormat.headerBytes...]))
+        guard sum.finalize() == digest else {
+            throw ModelFormat.refusal(
+                "checksum_mismatch", "is damaged: its SHA-256 is not the one in its header; copy or import it again")
+        }
+    }
+}

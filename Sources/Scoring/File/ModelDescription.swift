@@ -1,0 +1,132 @@
+import Diagnostics
+import Features
+import Foundation
+
+/// The metadata text of a model file: names, and the sizes that `model inspect` shows.
+struct ModelDescription: Codable, Equatable {
+    struct Forest: Codable, Equatable {
+        var outcome: String
+        var trees: Int
+        var nodes: Int
+        var leaves: Int
+        var tiles: Int
+        var deepest: Int
+        var meanLeafDepth: Double
+        /// Splits and tiles that a row passes in a tree if every split halves the rows.
+        var expectedDepth: Double
+        var expectedTiles: Double
+        var splitImportance: [Double]
+    }
+
+    var name: String
+    var version: String
+    var treatments: [String]
+    var features: [String]
+    var contrasts: [[Double]]?
+    var importances: [Double]?
+    var forests: [Forest]
+
+    init(_ metadata: ModelMetadata, shapes: [TreeShape]) {
+        name = metadata.name
+        version = metadata.version
+        treatments = metadata.treatments
+        features = metadata.featureNames
+        contrasts = metadata.contrasts
+        importances = metadata.importances
+        forests = zip(metadata.outcomes, shapes).map { outcome, shape in
+            Forest(
+                outcome: outcome, trees: shape.trees, nodes: shape.nodes, leaves: shape.leaves, tiles: shape.tiles,
+                deepest: shape.deepest, meanLeafDepth: Double(shape.leafDepths) / Double(max(1, shape.leaves)),
+                expectedDepth: shape.expectedDepth / Double(max(1, shape.trees)),
+                expectedTiles: shape.expectedTiles / Double(max(1, shape.trees)),
+                splitImportance: shape.importance(featureCount: metadata.featureNames.count))
+        }
+    }
+
+    func json() throws(ImpactError) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do {
+            return Array(try encoder.encode(self))
+        } catch {
+            throw ImpactError(.failed, code: "invalid_model", "cannot write the metadata: \(error)")
+        }
+    }
+
+    /// Reads the text and holds it against the directory.
+    static func read(
+        _ bytes: UnsafeRawBufferPointer, _ directory: ModelFormat.Directory
+    ) throws(ImpactError) -> ModelDescription {
+        let description: ModelDescription
+        do {
+            description = try JSONDecoder().decode(ModelDescription.self, from: Data(bytes))
+        } catch {
+            throw ModelFormat.refusal("damaged_model", "has metadata that cannot be read: \(error)")
+        }
+        guard description.treatments.count == directory.effects,
+            description.features.count == directory.featureCount,
+            description.forests.count == directory.forests.count,
+            description.importances?.count ?? directory.featureCount == directory.featureCount,
+            description.forests.allSatisfy({ $0.splitImportance.count == directory.featureCount })
+        else { throw ModelFormat.refusal("damaged_model", "has metadata that do not fit its forest") }
+        for forest in directory.forests {
+            if let contrasts = description.contrasts {
+                guard contrasts.count == directory.effects,
+                    contrasts.allSatisfy({ $0.count == forest.treatments && $0.allSatisfy(\.isFinite) })
+                else { throw ModelFormat.refusal("damaged_model", "has contrasts that do not fit its forest") }
+            } else if forest.treatments != directory.effects {
+                throw ModelFormat.refusal("damaged_model", "names treatments that its forest does not have")
+            }
+        }
+        return description
+    }
+}
+
+extension ModelMetadata {
+    /// What the metadata must satisfy by themselves.
+    func check() throws(ImpactError) {
+        func invalid(_ message: String) -> ImpactError { ImpactError(.badInput, code: "invalid_model", message) }
+        if name.isEmpty { throw invalid("the model has no name") }
+        for (what, names) in [("treatment", treatments), ("outcome", outcomes), ("feature", featureNames)] {
+            guard !names.isEmpty else { throw invalid("the model has no \(what)") }
+            guard Set(names).count == names.count, !names.contains("") else {
+                throw invalid("the \(what)s' names must be different and not empty: \(names.joined(separator: ", "))")
+            }
+        }
+        guard featureNames.count <= ModelFormat.maximumFeatures, outcomes.count <= ModelFormat.maximumForests else {
+            throw invalid("the model has too many features or outcomes")
+        }
+        if !specification.isEmpty, try FeatureSpecification(json: specification).names != featureNames {
+            throw invalid("the feature specification names other features than the model")
+        }
+        guard (try? JSONSerialization.jsonObject(with: Data(provenance.utf8))) is [String: Any] else {
+            throw invalid("the provenance is not a JSON object")
+        }
+        guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
+            throw invalid("there must be one finite importance a feature")
+        }
+    }
+
+    /// What they must satisfy for a forest.
+    func check(_ info: ForestInfo) throws(ImpactError) {
+        func invalid(_ message: String) -> ImpactError { ImpactError(.badInput, code: "invalid_model", message) }
+        guard info.featureCount == featureNames.count else {
+            throw invalid("the forest has \(info.featureCount) features, but \(featureNames.count) are named")
+        }
+        guard (1...ModelFormat.maximumParameters).contains(info.parameters),
+            (1...info.parameters).contains(info.treatments), info.groupSize >= 1,
+            info.kind == .econml || info.parameters == 1
+        else {
+            throw invalid(
+                "a forest of \(info.parameters) parameters, \(info.treatments) of treatments, in little bags of "
+                    + "\(info.groupSize) is not possible (at most \(ModelFormat.maximumParameters) parameters)")
+        }
+        if let contrasts {
+            guard contrasts.count == treatments.count,
+                contrasts.allSatisfy({ $0.count == info.treatments && $0.allSatisfy(\.isFinite) })
+            else { throw invalid("there must be one contrast a treatment, of \(info.treatments) finite weights") }
+        } else if treatments.count != info.treatments {
+            throw invalid("the forest has \(info.treatments) treatments, but \(treatments.count) are named")
+        }
+    }
+}

@@ -1,0 +1,133 @@
+import Diagnostics
+
+/// The log store in a PostgreSQL database (12 or newer). For one thread; several processes may share the database.
+public final class PostgreSQLLogStore: LogStore {
+    /// How the tables are laid out.
+    public struct Options: Sendable {
+        /// Keeps an index on `user_id`: look-ups of one user become fast, writing becomes slower. An index that is
+        /// there already is kept.
+        public var userIndex = false
+
+        public init(userIndex: Bool = false) { self.userIndex = userIndex }
+    }
+
+    public var place: String { address.display }
+
+    private let address: PostgreSQLAddress
+    private let options: Options
+    private let migrations: [[String]]
+    private var session: PostgreSQLSession?
+    /// Batches that still go through the staging table, after one held rows that were there already.
+    private var stagedBatches = 0
+
+    /// - Parameter url: `postgresql://user:password@host:port/database`; the password may come from `PGPASSWORD` or
+    ///   `PGPASSFILE`.
+    /// - Throws: when the URL is malformed, without repeating it.
+    public convenience init(url: String, options: Options = Options()) throws(LogStoreError) {
+        try self.init(url: url, options: options, migrations: Self.migrations)
+    }
+
+    /// The statements that lead from each schema version to the next.
+    package static let migrations = ScoresTable.migrations(.postgresql)
+
+    /// - Parameter migrations: tests lead a store through other versions.
+    package init(url: String, options: Options, migrations: [[String]]) throws(LogStoreError) {
+        address = try PostgreSQLAddress(url)
+        self.options = options
+        self.migrations = migrations
+    }
+
+    public func open(stop: LogStoreStop) throws(LogStoreError) {
+        if session != nil { return }
+        do {
+            let connection = try PostgreSQLConnection(address, stop: stop)
+            try PostgreSQLSchema(connection: connection, place: place, migrations: migrations).prepare()
+            if options.userIndex { try connection.execute(ScoresTable.userIndex) }
+            session = PostgreSQLSession(connection)
+        } catch let error as PostgreSQLError {
+            throw error.logStoreError(place: place)
+        } catch let error as LogStoreError {
+            throw error
+        } catch {
+            throw LogStoreError("log_store_failed", "\(place): \(error)")
+        }
+    }
+
+    public func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
+        try run { session throws(PostgreSQLError) in try session.positions(of: source) }
+    }
+
+    public func sources() throws(LogStoreError) -> [FollowedTopic] {
+        try run { session throws(PostgreSQLError) in
+            let result = try session.connection.execute(
+                "SELECT DISTINCT cluster, topic FROM impactiq_positions ORDER BY 1, 2")
+            return (0..<result.rowCount).map {
+                FollowedTopic(cluster: result.text($0, 0) ?? "", topic: result.text($0, 1) ?? "")
+            }
+        }
+    }
+
+    public func append(_ batch: ScoreBatch) throws(LogStoreError) -> AppendOutcome {
+        try run { session throws(PostgreSQLError) in
+            if stagedBatches > 0 {
+                stagedBatches -= 1
+                return try append(batch, staged: true, session)
+            }
+            do throws(PostgreSQLError) {
+                return try append(batch, staged: false, session)
+            } catch {
+                guard error.state == PostgreSQLError.uniqueViolation else { throw error }
+                // Rare: a score published twice under at_least_once. Where there is one there are others.
+                stagedBatches = 64
+                return try append(batch, staged: true, session)
+            }
+        }
+    }
+
+    private func append(
+        _ batch: ScoreBatch, staged: Bool, _ session: PostgreSQLSession
+    ) throws(PostgreSQLError) -> AppendOutcome {
+        try session.transaction(durable: false) { () throws(PostgreSQLError) in
+            let stored = try session.lockPositions(batch.advances, of: batch.source)
+            if let outcome = AppendOutcome.decide(batch.advances, stored: stored) {
+                // Leaves no −1 behind for a partition never stored.
+                try session.connection.execute("ROLLBACK; BEGIN")
+                return outcome
+            }
+            let inserted = try staged ? session.copyStaged(batch.rows) : session.copy(batch.rows)
+            let erased = try session.erase(batch.erasures)
+            try session.insert(batch.rejections, of: batch.source)
+            try session.move(batch.advances, of: batch.source)
+            return .stored(inserted: inserted, duplicates: batch.rows.count - inserted, erased: erased)
+        }
+    }
+
+    public func erase(users: Set<[UInt8]>) throws(LogStoreError) -> Int {
+        try run { session throws(PostgreSQLError) in
+            try session.transaction(durable: true) { () throws(PostgreSQLError) in try session.erase(users) }
+        }
+    }
+
+    public func rowCount(user: String?) throws(LogStoreError) -> Int {
+        try run { session throws(PostgreSQLError) in
+            let condition = user == nil ? "" : " WHERE user_id = $1"
+            let result = try session.connection.execute(
+                "SELECT count(*) FROM scores\(condition)", user.map { [$0] } ?? [])
+            return Int(result.integer(0, 0) ?? 0)
+        }
+    }
+
+    public func close() { session = nil }
+
+    /// Runs `body` on the open session, and gives its errors the store's words.
+    private func run<Result>(
+        _ body: (PostgreSQLSession) throws(PostgreSQLError) -> Result
+    ) throws(LogStoreError) -> Result {
+        guard let session else { throw LogStoreError("log_store_closed", "\(place) is not open", isRetriable: true) }
+        do {
+            return try body(session)
+        } catch {
+            throw error.logStoreError(place: place)
+        }
+    }
+}

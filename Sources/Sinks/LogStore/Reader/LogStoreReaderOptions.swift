@@ -1,0 +1,20 @@
+/// How a ``LogStoreReader`` reads.
+public struct LogStoreReaderOptions: Sendable {
+    /// The output topic.
+    public var topic: String
+    /// Most rows of one database transaction.
+    public var batchRows = 10_000
+    /// Most bytes of texts that wait for the database, about; what was fetched ahead is bounded by `prefetchBytes`.
+    public var batchBytes = 16 << 20
+    /// A row waits no longer than this for others to share its transaction.
+    public var flushMilliseconds = 500
+    public var prefetchBytes = 32 << 20
+    /// A tombstone (a record with a user as key and no value) deletes the user's rows. Otherwise it is passed over.
+    public var erasesOnTombstone = false
+    /// How often the topic is looked at for new partitions.
+    public var refreshSeconds = 30.0
+    /// First and longest wait after a failure of the database or the broker; each wait doubles the one before.
+    public var retrySeconds = 0.2...5.0
+
+    public init(topic: String) { self.topic = topic }
+}

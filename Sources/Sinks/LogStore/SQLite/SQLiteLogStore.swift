@@ -1,0 +1,100 @@
+import CSQLite
+import Diagnostics
+
+/// The log store in an SQLite file. For one thread; several processes may share the file.
+public final class SQLiteLogStore: LogStore {
+    /// How the file is laid out.
+    public struct Options: Sendable {
+        /// Keeps an index on `user_id`: look-ups of one user become fast, writing becomes several times slower.
+        /// An index that is there already is kept.
+        public var userIndex = false
+
+        public init(userIndex: Bool = false) { self.userIndex = userIndex }
+    }
+
+    public let path: String
+    public var place: String { "sqlite:\(path)" }
+
+    private let options: Options
+    private let migrations: [[String]]
+    private var session: SQLiteSession?
+
+    public convenience init(path: String, options: Options = Options()) {
+        self.init(path: path, options: options, migrations: Self.migrations)
+    }
+
+    /// The statements that lead from each schema version to the next.
+    package static let migrations = ScoresTable.migrations(.sqlite)
+
+    /// - Parameter migrations: tests lead a store through other versions.
+    package init(path: String, options: Options, migrations: [[String]]) {
+        self.path = path
+        self.options = options
+        self.migrations = migrations
+    }
+
+    public func open(stop: LogStoreStop) throws(LogStoreError) {
+        if session != nil { return }
+        let connection = try SQLiteConnection(path: path)
+        try SQLiteSchema(connection: connection, place: place, migrations: migrations).prepare()
+        if options.userIndex { try connection.execute(ScoresTable.userIndex) }
+        session = try SQLiteSession(connection)
+    }
+
+    public func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
+        try opened().positions(of: source)
+    }
+
+    public func sources() throws(LogStoreError) -> [FollowedTopic] {
+        let statement = try SQLiteStatement(
+            opened().connection, "SELECT DISTINCT cluster, topic FROM impactiq_positions ORDER BY 1, 2")
+        var sources: [FollowedTopic] = []
+        while try statement.step() {
+            sources.append(FollowedTopic(cluster: statement.text(0), topic: statement.text(1)))
+        }
+        return sources
+    }
+
+    public func append(_ batch: ScoreBatch) throws(LogStoreError) -> AppendOutcome {
+        let session = try opened()
+        if session.connection.fileHasMoved {
+            throw LogStoreError(
+                "log_store_moved", "\(place) was moved or deleted while it was open; opening the path again",
+                isRetriable: true)
+        }
+        return try session.connection.transaction { () throws(LogStoreError) in
+            let stored = try session.positions(of: batch.source)
+            if let outcome = AppendOutcome.decide(batch.advances, stored: stored) { return outcome }
+            let inserted = try session.insert(batch.rows)
+            let erased = try session.erase(batch.erasures)
+            try session.insert(batch.rejections, of: batch.source)
+            try session.move(batch.advances, of: batch.source)
+            return .stored(inserted: inserted, duplicates: batch.rows.count - inserted, erased: erased)
+        }
+    }
+
+    public func erase(users: Set<[UInt8]>) throws(LogStoreError) -> Int {
+        let session = try opened()
+        // The caller is told that the rows are gone, and no topic brings this deletion back: it is flushed to the disk.
+        try session.connection.execute("PRAGMA synchronous = FULL")
+        let erased = try session.connection.transaction { () throws(LogStoreError) in try session.erase(users) }
+        try session.connection.execute("PRAGMA synchronous = NORMAL")
+        // Also the write-ahead log must not hold them, unless another process is reading from it just now.
+        try session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return erased
+    }
+
+    public func rowCount(user: String?) throws(LogStoreError) -> Int {
+        let condition = user == nil ? "" : " WHERE user_id = ?1"
+        let statement = try SQLiteStatement(opened().connection, "SELECT count(*) FROM scores\(condition)")
+        if let user { statement.bind(1, user) }
+        return try statement.step() ? Int(statement.integer(0)) : 0
+    }
+
+    public func close() { session = nil }
+
+    private func opened() throws(LogStoreError) -> SQLiteSession {
+        guard let session else { throw LogStoreError("log_store_closed", "\(place) is not open", isRetriable: true) }
+        return session
+    }
+}

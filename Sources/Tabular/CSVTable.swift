@@ -1,0 +1,134 @@
+import Diagnostics
+import Foundation
+
+/// Walks a CSV with a heading, record by record, with bounded memory and errors that name line and column.
+package final class CSVTable {
+    package let name: String
+    /// The columns of the heading, in order.
+    package let columns: [String]
+    /// The fields of the record at hand.
+    package let record = CSVRecord()
+    /// The bytes that the record's fields point into.
+    package private(set) var text: UnsafeRawBufferPointer
+    private let reader: CSVChunkReader
+    /// Owned; freed in `deinit`.
+    private let buffer: UnsafeMutableRawBufferPointer
+    private var chunk = CSVChunkReader.Chunk(number: 0, firstLine: 1, bytes: 0, isBroken: false)
+    private var next = 0
+
+    /// Opens the file and reads its heading.
+    ///
+    /// - Parameters:
+    ///   - path: `-` is standard input.
+    ///   - bufferBytes: the largest record that is read.
+    /// - Throws: `csv_open`, `csv_read`; `csv_empty` without a heading, `csv_heading` when two columns have one name.
+    package init(path: String, bufferBytes: Int = 1 << 20) throws(ImpactError) {
+        reader = try CSVChunkReader(path: path)
+        name = reader.name
+        buffer = .allocate(byteCount: bufferBytes, alignment: 16)
+        text = UnsafeRawBufferPointer(rebasing: buffer[..<0])
+        var columns: [String] = []
+        do throws(ImpactError) {
+            guard let first = try reader.next(into: buffer) else {
+                throw ImpactError(
+                    .badInput, code: "csv_empty", "\(reader.name) is empty: its first line must name the columns")
+            }
+            chunk = first
+            text = UnsafeRawBufferPointer(rebasing: buffer[..<first.bytes])
+            let mark: [UInt8] = [0xEF, 0xBB, 0xBF]  // a byte order mark, as spreadsheets write it
+            if text.count >= 3, text.prefix(3).elementsEqual(mark) { next = 3 }
+            next = try Self.cut(record, text, next, reader.name, chunk)
+            for index in 0..<record.count {
+                let column = record.text(text, index).trimmingCharacters(in: .whitespaces)
+                if columns.contains(column) {
+                    throw ImpactError(
+                        .badInput, code: "csv_heading",
+                        "\(reader.name) line 1: two columns are named '\(column)'; a column's name must be its own")
+                }
+                columns.append(column)
+            }
+        } catch {
+            buffer.deallocate()
+            throw error
+        }
+        self.columns = columns
+    }
+
+    deinit { buffer.deallocate() }
+
+    /// The index of a column.
+    ///
+    /// - Throws: `csv_column`, with the columns that there are.
+    package func index(of column: String, role: String, option: String) throws(ImpactError) -> Int {
+        if let index = columns.firstIndex(of: column) { return index }
+        let near = NearestName.find(column, among: columns).map { "; did you mean '\($0)'?" } ?? "."
+        throw ImpactError(
+            .badInput, code: "csv_column",
+            "\(name) has no column '\(column)' for the \(role)\(near) Its columns: "
+                + columns.prefix(20).joined(separator: ", ") + (columns.count > 20 ? ", …" : "")
+                + ". Name the column with \(option)")
+    }
+
+    /// Moves to the next record; false at the end. Lines that hold nothing are passed over.
+    ///
+    /// - Throws: `csv_record` for broken quotes, a record too long, or one with fewer or more fields than the heading.
+    package func advance() throws(ImpactError) -> Bool {
+        while true {
+            while next >= text.count {
+                guard let more = try reader.next(into: buffer) else { return false }
+                chunk = more
+                text = UnsafeRawBufferPointer(rebasing: buffer[..<more.bytes])
+                next = 0
+            }
+            next = try Self.cut(record, text, next, name, chunk)
+            if record.count == 1, record.start == record.end, columns.count > 1 { continue }
+            guard record.count == columns.count else {
+                throw ImpactError(
+                    .badInput, code: "csv_record",
+                    "\(name) line \(line) has \(record.count) fields, its heading has \(columns.count)")
+            }
+            return true
+        }
+    }
+
+    /// The line on which the record at hand begins, counted from 1.
+    package var line: Int { Self.line(text, record.start, chunk) }
+
+    /// An error about a field of the record at hand.
+    package func fault(_ column: Int, _ what: String) -> ImpactError {
+        ImpactError(.badInput, code: "csv_value", "\(name) line \(line), column '\(columns[column])': \(what)")
+    }
+
+    private static func line(_ text: UnsafeRawBufferPointer, _ position: Int, _ chunk: CSVChunkReader.Chunk) -> Int {
+        text[..<min(position, text.count)].reduce(chunk.firstLine) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
+    }
+
+    private static func cut(
+        _ record: CSVRecord, _ text: UnsafeRawBufferPointer, _ start: Int, _ name: String, _ chunk: CSVChunkReader.Chunk
+    ) throws(ImpactError) -> Int {
+        do {
+            let next = try record.read(text, at: start)
+            if chunk.isBroken && next >= text.count {
+                throw ImpactError(
+                    .badInput, code: "csv_record",
+                    "\(name) line \(line(text, start, chunk)): the record is longer than \(text.count) bytes "
+                        + "or a quote is never closed")
+            }
+            return next
+        } catch let fault as CSVRecord.Fault {
+            let why =
+                switch fault.reason {
+                case .quoteInsideField: "a quote stands inside a field that does not begin with one"
+                case .textAfterQuote: "text follows a closing quote"
+                case .quoteNotClosed: "a quote is never closed"
+                }
+            throw ImpactError(
+                .badInput, code: "csv_record",
+                "\(name) line \(line(text, fault.position, chunk)), field \(fault.field + 1): \(why)")
+        } catch let error as ImpactError {
+            throw error
+        } catch {
+            throw ImpactError(.badInput, code: "csv_record", "\(name): \(error)")
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Diagnostics
+import Foundation
+import Scoring
+
+/// `impactiq-bench forest …`: the forest engine alone.
+///
+///     forest time MODEL ROWS [--kernels a,b] [--batches 1,64] [--threads 1,2] [--seconds S] [--rounds N]
+///         [--clock wall|cpu] [--json]
+///     forest import FOREST.npz MODEL     an EconML forest by the exporter, without a feature specification
+///     forest score MODEL ROWS OUT        effects and standard errors as float64 pairs, for the peers' script to compare
+///
+/// ROWS: raw float32, as many a row as the model has features.
+package enum ForestBenchmarkCommand {
+    package static func run(_ arguments: [String]) throws {
+        func value(_ option: String) -> String? {
+            arguments.firstIndex(of: option).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
+        }
+        func list(_ option: String) -> [String]? { value(option)?.split(separator: ",").map(String.init) }
+        switch (arguments.first, arguments.count) {
+        case ("time", 3...):
+            let rows = try ForestRows(modelPath: arguments[1], rowFile: arguments[2])
+            var benchmark = ForestBenchmark(rows: rows)
+            benchmark.seconds = value("--seconds").flatMap(Double.init) ?? benchmark.seconds
+            benchmark.rounds = value("--rounds").flatMap(Int.init) ?? benchmark.rounds
+            benchmark.countsProcessorTime = value("--clock") == "cpu"
+            let results = benchmark.run(
+                kernels: list("--kernels")?.compactMap(Kernel.init(rawValue:)).filter(\.isAvailable)
+                    ?? Kernel.available,
+                batches: list("--batches")?.compactMap(Int.init) ?? [1, 64, 256, 1024],
+                threads: list("--threads")?.compactMap(Int.init) ?? [1, 2])
+            if arguments.contains("--json") {
+                print(String(decoding: try JSONEncoder().encode(results), as: UTF8.self))
+            } else {
+                print(ForestBenchmark.table(results))
+            }
+        case ("import", 3):
+            try importForest(arguments[1], to: arguments[2])
+        case ("score", 4):
+            let rows = try ForestRows(modelPath: arguments[1], rowFile: arguments[2])
+            var estimates = [Estimate](
+                repeating: Estimate(effect: 0, standardError: 0), count: rows.count * rows.model.effectCount)
+            ParallelScorer(model: rows.model).score(
+                rows: rows.values, stride: rows.model.rowStride, count: rows.count, into: &estimates)
+            try estimates.withUnsafeBytes { try Data($0).write(to: URL(filePath: arguments[3])) }
+        default:
+            throw ImpactError(.usage, code: "usage", "impactiq-bench forest time|import|score …")
+        }
+    }
+
+    private static func importForest(_ path: String, to output: String) throws {
+        let file = try EconMLFile(path: path)
+        let forest = file.forests[0]
+        var source = try file.source(outcome: 0)
+        var builder = try ModelBuilder(
+            metadata: ModelMetadata(
+                name: "benchmark", version: "1", treatments: (0..<forest.treatments).map { "t\($0)" }, outcomes: ["y"],
+                featureNames: (0..<10).map { "x\($0)" }), path: output)
+        try builder.addForest(
+            ForestInfo(
+                kind: .econml, parameters: forest.parameters, treatments: forest.treatments,
+                groupSize: forest.groupSize, featureCount: 10, missing: .refuse), trees: &source)
+        print(try builder.finish())
+    }
+}
+
+/// A model and rows for it, padded to its stride.
+package final class ForestRows {
+    let model: Model
+    let values: UnsafeMutablePointer<Float>
+    let count: Int
+
+    init(modelPath: String, rowFile: String) throws {
+        model = try Model.open(path: modelPath)
+        let data = try Data(contentsOf: URL(filePath: rowFile))
+        let (width, stride) = (model.featureCount, model.rowStride)
+        count = data.count / 4 / width
+        guard count > 0 else { throw ImpactError(.badInput, code: "no_rows", "\(rowFile) holds no row") }
+        values = .allocate(capacity: count * stride)
+        values.initialize(repeating: 0, count: count * stride)
+        data.withUnsafeBytes { bytes in
+            for row in 0..<count {
+                for feature in 0..<width {
+                    values[row * stride + feature] = bytes.loadUnaligned(
+                        fromByteOffset: (row * width + feature) * 4, as: Float.self)
+                }
+            }
+        }
+    }
+
+    deinit { values.deallocate() }
+}

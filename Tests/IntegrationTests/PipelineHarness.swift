@@ -1,0 +1,190 @@
+import Commands
+import Consumer
+import Diagnostics
+import Events
+import Foundation
+import Kafka
+import Pipeline
+import Sinks
+import Synchronization
+import TestSupport
+import Testing
+
+/// The pipeline on a real broker with topics of its own: produce, run, read back what was published.
+final class PipelineHarness {
+    /// A record read back.
+    struct Record {
+        var partition: Int32
+        var offset: Int64
+        var key: [UInt8]?
+        var value: [UInt8]?
+        var headers: [RecordHeader]
+        var timestamp: Int64
+
+        var text: String { String(decoding: value ?? [], as: UTF8.self) }
+
+        func header(_ name: String) -> String? {
+            headers.last { $0.name == name }?.value.map { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+
+    let broker: TestBroker
+    let configuration: Configuration
+    let folder: URL
+    let partitions: Int
+
+    init(_ broker: TestBroker, model: String, partitions: Int = 4, settings: [String] = []) throws {
+        self.broker = broker
+        self.partitions = partitions
+        let name = TestBroker.unique("it")
+        folder = FileManager.default.temporaryDirectory.appending(path: name)
+        configuration = try Configuration(
+            file: nil, environment: [:],
+            overrides: [
+                "bootstrap.servers=\(broker.bootstrap)", "application.id=\(name)", "input.topics=\(name)-events",
+                "output.topic=\(name)-scores", "dead.letter.topic=\(name)-dead", "model.path=\(model)",
+                "state.dir=\(folder.path)",
+            ] + settings)
+        let admin = try Admin(properties: properties)
+        defer { admin.close() }
+        try admin.create([
+            .events(configuration.inputTopics[0], partitions: partitions),
+            .scores(configuration.outputTopic, partitions: partitions),
+            .deadLetter(configuration.deadLetterTopic, partitions: partitions),
+            .changelog(configuration.changelogTopic, partitions: partitions),
+        ])
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    private var properties: KafkaProperties { ["bootstrap.servers": broker.bootstrap] }
+
+    /// Writes messages to the input topic; a nil value is a tombstone.
+    func produce(_ messages: [(key: [UInt8]?, value: [UInt8]?)]) throws {
+        let producer = try OutputProducer(properties: properties, options: ProducerOptions())
+        defer { producer.close() }
+        let topic = try producer.topic(configuration.inputTopics[0])
+        let now = Int64(Date().timeIntervalSince1970 * 1_000)
+        for message in messages {
+            try withOptionalBytes(message.key) { key in
+                try withOptionalBytes(message.value) { value in
+                    try producer.produce(topic, key: key, value: value, timestamp: now)
+                }
+            }
+        }
+        try producer.flush()
+    }
+
+    func produce(_ messages: [RealEvents.Message]) throws {
+        try produce(messages.map { (Array($0.key.utf8), Array($0.value.utf8)) })
+    }
+
+    /// Runs the pipeline in this process until `count` messages were taken and everything is committed.
+    @discardableResult
+    func run(until count: Int, deadline: Double = 120) throws -> PipelineMetrics {
+        let application = try Application(configuration: configuration, isStopped: { false })
+        application.start()
+        let end = ContinuousClock.now + .seconds(deadline)
+        while application.context.metrics.messages.load(ordering: .relaxed) < count, !application.isStopping {
+            guard ContinuousClock.now < end else { break }
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        application.stop()
+        try application.wait()
+        #expect(application.context.metrics.messages.load(ordering: .relaxed) >= count)
+        return application.context.metrics
+    }
+
+    /// Everything committed in a topic, by partition and offset. Waits until no transaction is open: a commit's markers
+    /// are written after its answer.
+    func read(_ topic: String) throws -> [Record] {
+        let ends = try stableEnds(of: topic)
+        let consumer = try EventConsumer(
+            properties: properties, topics: [topic], options: { options in
+                var options = options
+                options.reportsPartitionEnd = true
+                return options
+            }(ConsumerOptions()))
+        defer { consumer.close() }
+        let watcher = EndWatcher()
+        consumer.handler = watcher
+        let places = ends.keys.map { ($0, StartOffset.beginning) }
+        guard !places.isEmpty else { return [] }
+        try consumer.assign(Dictionary(uniqueKeysWithValues: places))
+        var records: [Record] = []
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ends.contains(where: { watcher.ends[$0.key] ?? 0 < $0.value }) {
+            try #require(ContinuousClock.now < deadline, "\(topic) was not read to its end")
+            let batch = try consumer.poll(max: 1_000, timeoutMilliseconds: 100)
+            for i in 0..<batch.count {
+                let message = batch[i]
+                records.append(
+                    Record(
+                        partition: message.partition, offset: message.offset, key: message.keyBytes,
+                        value: message.payloadBytes, headers: message.headers, timestamp: message.timestamp))
+            }
+        }
+        return records.sorted { ($0.partition, $0.offset) < ($1.partition, $1.offset) }
+    }
+
+    /// The ends of all partitions that hold anything, once the committed end is the log's end: no hanging transaction.
+    private func stableEnds(of topic: String) throws -> [TopicPartition: Int64] {
+        let committed = try Admin(properties: properties, readCommitted: true)
+        let all = try Admin(properties: properties)
+        defer {
+            committed.close()
+            all.close()
+        }
+        let deadline = ContinuousClock.now + .seconds(90)
+        while true {
+            let stable = try committed.watermarks(ofTopic: topic)
+            let marks = try all.watermarks(ofTopic: topic)
+            if stable == marks {
+                let ends = marks.enumerated().filter { $0.element.high > $0.element.low }
+                return Dictionary(uniqueKeysWithValues: ends.map { (TopicPartition(topic, Int32($0)), $1.high) })
+            }
+            try #require(ContinuousClock.now < deadline, "a transaction hangs on \(topic)")
+            Thread.sleep(forTimeInterval: 0.05)
+        }
+    }
+
+    var scores: [Record] { get throws { try read(configuration.outputTopic) } }
+    var deadLetters: [Record] { get throws { try read(configuration.deadLetterTopic) } }
+    var input: [Record] { get throws { try read(configuration.inputTopics[0]) } }
+}
+
+/// Keeps the partitions' ends as they are told.
+private final class EndWatcher: AssignmentHandler {
+    var ends: [TopicPartition: Int64] = [:]
+
+    func assigned(_ partitions: [TopicPartition]) {}
+    func revoked(_ partitions: [TopicPartition]) {}
+    func lost(_ partitions: [TopicPartition]) {}
+    func reachedEnd(of partition: TopicPartition, at offset: Int64) { ends[partition] = offset }
+}
+
+func withOptionalBytes<R>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {
+    guard let bytes else { return try body(nil) }
+    return try bytes.withUnsafeBytes { try body($0) }
+}
+
+/// A score's JSON as numbers and texts.
+struct ScoreText: Decodable {
+    struct Source: Decodable {
+        var topic: String
+        var partition: Int32
+        var offset: Int64
+    }
+
+    var user_id: String
+    var uplift: Double
+    var std_error: Double?
+    var ci_lower: Double?
+    var ci_upper: Double?
+    var decision: String
+    var source: Source
+
+    init(_ record: PipelineHarness.Record) throws {
+        self = try JSONDecoder().decode(ScoreText.self, from: Data(record.value ?? []))
+    }
+}

@@ -1,0 +1,20 @@
+import Foundation
+import Pipeline
+import Testing
+
+@Suite("Process identity")
+struct ProcessIdentityTests {
+    @Test("Two live processes have two names; a restart finds its own again")
+    func stableAndUnique() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "identity-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var first: ProcessIdentity? = try ProcessIdentity(stateDirectory: folder)
+        let second = try ProcessIdentity(stateDirectory: folder)
+        let name = try #require(first?.name)
+        #expect(name != second.name)
+        first = nil
+        let restarted = try ProcessIdentity(stateDirectory: folder)
+        #expect(restarted.name == name)
+        #expect(second.name.count == 12)
+    }
+}
