@@ -5,9 +5,11 @@ import Terminal
 /// The `impactiq` command: reads the command line, runs the command, prints errors for people, gives the exit status.
 public enum CommandLineTool {
     static let entries: [CommandEntry] = [
+        CommandEntry(path: ["demo"], type: DemoCommand.self),
         CommandEntry(path: ["run"], type: RunCommand.self),
         CommandEntry(path: ["model"], type: ModelCommand.self),
         CommandEntry(path: ["generate"], type: GenerateCommand.self),
+        CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
         CommandEntry(path: ["topics"], type: TopicsCommand.self),
         CommandEntry(path: ["config"], type: ConfigCommand.self),
     ]

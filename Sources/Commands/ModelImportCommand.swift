@@ -50,7 +50,8 @@ enum ModelImportCommand {
 enum InputFile {
     static func bytes(_ path: String) throws(ImpactError) -> [UInt8] {
         do { return Array(try Data(contentsOf: URL(filePath: path))) } catch {
-            throw ImpactError(.badInput, code: "file_not_readable", "cannot read \(path): \(error.localizedDescription)")
+            throw ImpactError(
+                .badInput, code: "file_not_readable", "cannot read \(path): \(error.localizedDescription)")
         }
     }
 }

@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import Pipeline
 import Scoring
+import Sinks
 import Synchronization
 import Terminal
 
@@ -36,22 +37,24 @@ enum RunCommand: Command {
             if error.code == "stopped" { return }
             throw error
         }
-        let follower = try LogStoreFollower.start(configuration)
+        let logStore = LogStores.reader(configuration)
+        logStore?.start()
         application.start()
         Log.info("pipeline", "running: \(summary(configuration, application))")
-        wait(application, follower, limit: limit, interval: interval)
+        wait(application, logStore, limit: limit, interval: interval)
         application.stop()
-        defer { follower?.stop() }
+        // The reader drains after the workers have committed their last scores.
+        defer { finish(logStore, configuration) }
         try application.wait()
         Log.info("pipeline", "stopped: \(counts(application.context.metrics))")
     }
 
     private static func wait(
-        _ application: Application, _ follower: LogStoreFollower?, limit: Int64?, interval: Int64
+        _ application: Application, _ logStore: LogStoreReader?, limit: Int64?, interval: Int64
     ) {
         let start = ContinuousClock.now
         var due = start + .milliseconds(interval)
-        while !StopSignal.wait(milliseconds: 200), !application.isStopping {
+        while !StopSignal.wait(milliseconds: 200), !application.isStopping, logStore?.failure == nil {
             let now = ContinuousClock.now
             if let limit, now - start >= .milliseconds(limit) { return }
             if now >= due {
@@ -61,9 +64,21 @@ enum RunCommand: Command {
         }
     }
 
+    private static func finish(_ logStore: LogStoreReader?, _ configuration: Configuration) {
+        guard let logStore else { return }
+        logStore.stop(within: Double(configuration.shutdownTimeoutMilliseconds) / 2_000)
+        do {
+            try logStore.wait()
+            Log.info("log-store", LogStores.counts(logStore))
+        } catch {
+            Log.error("log-store", error.message)
+        }
+    }
+
     private static func summary(_ configuration: Configuration, _ application: Application) -> String {
         let model = application.context.model
-        return "\(configuration.inputTopics.joined(separator: ", ")) → \(configuration.outputTopic), model \(model.name) "
+        return
+            "\(configuration.inputTopics.joined(separator: ", ")) → \(configuration.outputTopic), model \(model.name) "
             + "\(model.version), \(configuration.workers) worker\(configuration.workers == 1 ? "" : "s"), "
             + configuration.guarantee.rawValue.replacing("_", with: " ")
     }

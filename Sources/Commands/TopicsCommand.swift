@@ -20,12 +20,15 @@ enum TopicsCommand: Command {
                     .value("replication", "N", "Copies of each partition; the broker's default when not given"),
                 ],
                 examples: [
-                    .init("impactiq topics create --partitions 12 --set bootstrap.servers=kafka:9092", "all four topics")
+                    .init(
+                        "impactiq topics create --partitions 12 --set bootstrap.servers=kafka:9092", "all four topics")
                 ]),
             CommandSpecification(
                 "check", "Check that the topics exist and fit each other",
                 options: [.flag("json", "Print one JSON object")],
-                examples: [.init("impactiq topics check --config impactiq.properties", "exit status 0 when all is well")]),
+                examples: [
+                    .init("impactiq topics check --config impactiq.properties", "exit status 0 when all is well")
+                ]),
         ])
 
     static func run(_ command: ParsedCommand) throws {

@@ -151,7 +151,7 @@ public final class EventConsumer {
         _ messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>, _ count: Int
     ) -> Int {
         var kept = 0
-        for i in 0 ..< count {
+        for i in 0..<count {
             guard let message = messages[i] else { continue }
             if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
                 messages[kept] = message

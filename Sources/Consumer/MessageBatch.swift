@@ -21,7 +21,7 @@ public struct MessageBatch: ~Copyable {
     }
 
     deinit {
-        for i in 0 ..< count { rd_kafka_message_destroy(storage.messages[i]) }
+        for i in 0..<count { rd_kafka_message_destroy(storage.messages[i]) }
         storage.isLent = false
     }
 
@@ -85,7 +85,7 @@ package final class TopicTable {
 
     @inline(__always)
     func index(of topic: OpaquePointer?) -> Int32 {
-        for i in 0 ..< count where pointers[i] == topic { return Int32(i) }
+        for i in 0..<count where pointers[i] == topic { return Int32(i) }
         return -1
     }
 

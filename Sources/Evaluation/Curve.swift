@@ -40,17 +40,22 @@ public struct Curve: Sendable, Equatable {
         return value[low] + (value[high] - value[low]) * (population - x[low]) / (x[high] - x[low])
     }
 
-    /// At most `limit` of the points, spread evenly over the population, the first and the last among them; for drawing.
+    /// About `limit` of the points (twice as many at most), spread evenly over the population; for drawing.
+    ///
+    /// The first and the last point are kept, and both ends of every long straight piece (a tie), so that a steep rise
+    /// before a tie is not cut off.
     public func thinned(to limit: Int) -> Curve {
         guard count > limit, limit >= 2 else { return self }
         var x: [Double] = []
         var y: [Double] = []
         let step = (population[count - 1] - population[0]) / Double(limit - 1)
         var next = population[0]
-        for index in 0..<count where population[index] >= next || index == count - 1 {
+        for index in 0..<count {
+            let startsTie = index + 1 < count && population[index + 1] - population[index] > step
+            guard population[index] >= next || startsTie || index == count - 1 else { continue }
             x.append(population[index])
             y.append(value[index])
-            while next <= population[index] && step > 0 { next += step }
+            next = population[index] + step
         }
         return Curve(population: x, value: y)
     }

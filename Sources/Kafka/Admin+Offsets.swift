@@ -19,7 +19,7 @@ extension Admin {
     public func watermarks(ofTopic topic: String) throws(ImpactError) -> [Watermarks] {
         guard let description = try describe(topic) else { throw Self.missing(topic) }
         var marks: [Watermarks] = []
-        for partition in 0 ..< description.partitions {
+        for partition in 0..<description.partitions {
             marks.append(try watermarks(of: TopicPartition(topic, Int32(partition))))
         }
         return marks

@@ -1,5 +1,6 @@
 import CRdkafka
 import Diagnostics
+import Foundation
 
 extension Admin {
     /// What became of a topic that should be created.
@@ -49,7 +50,26 @@ extension Admin {
             default: if let error { throw failure(error, doing: "creating topic \(name)") }
             }
         }
+        try awaitLeaders(of: plans.filter { creations[$0.name] == .created })
         return creations
+    }
+
+    /// Waits until brokers tell of new topics what the controller knows: before, a consumer hears of an unknown topic.
+    private func awaitLeaders(of plans: [TopicPlan]) throws(ImpactError) {
+        let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
+        var missing = Set(plans.map(\.name))
+        while !missing.isEmpty {
+            let work = "waiting for \(missing.sorted().joined(separator: ", "))"
+            missing.subtract(try topics(work: work).filter(\.hasLeaders).map(\.name))
+            if missing.isEmpty { return }
+            if DispatchTime.now() >= deadline {
+                throw ImpactError(
+                    .failed, code: "kafka_topic",
+                    "\(work): created, but not all partitions have a leader after \(timeoutMilliseconds) ms. "
+                        + "Are all brokers running?")
+            }
+            usleep(20_000)
+        }
     }
 
     /// Deletes topics; one that is not there is passed over.
@@ -75,7 +95,7 @@ extension Admin {
         _ list: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int
     ) -> [(String, KafkaError?)] {
         guard let list else { return [] }
-        return (0 ..< count).map { i in
+        return (0..<count).map { i in
             let code = rd_kafka_topic_result_error(list[i])
             let text = rd_kafka_topic_result_error_string(list[i]).map { String(cString: $0) }
             return (
@@ -100,13 +120,15 @@ extension Admin {
         } catch { throw failure(error, doing: work) }
         guard let found else { return [] }
         defer { rd_kafka_metadata_destroy(found) }
-        return (0 ..< Int(found.pointee.topic_cnt)).compactMap { i in
+        return (0..<Int(found.pointee.topic_cnt)).compactMap { i in
             let topic = found.pointee.topics[i]
             if topic.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART { return nil }
             let replicas = topic.partition_cnt > 0 ? Int(topic.partitions[0].replica_cnt) : 0
             return TopicDescription(
                 name: String(cString: topic.topic), partitions: Int(topic.partition_cnt),
-                replicationFactor: replicas)
+                replicationFactor: replicas,
+                hasLeaders: topic.partition_cnt > 0
+                    && (0..<Int(topic.partition_cnt)).allSatisfy { topic.partitions[$0].leader >= 0 })
         }.sorted { $0.name < $1.name }
     }
 
@@ -132,7 +154,7 @@ extension Admin {
             }
             var settings: [String: String] = [:]
             let entries = rd_kafka_ConfigResource_configs(resources[0], &count)
-            for i in 0 ..< count {
+            for i in 0..<count {
                 guard let entry = entries?[i], let value = rd_kafka_ConfigEntry_value(entry) else { continue }
                 settings[String(cString: rd_kafka_ConfigEntry_name(entry))] = String(cString: value)
             }

@@ -31,7 +31,8 @@ package struct BrokerWatch {
         reportsWithBroker = 0
         if awaySince != nil { return nil }
         awaySince = now
-        return .warning("no broker answers at \(bootstrap); trying again until one does (is it running, and the address right?)")
+        return .warning(
+            "no broker answers at \(bootstrap); trying again until one does (is it running, and the address right?)")
     }
 
     /// A report on all connections: whether at least one broker is up.

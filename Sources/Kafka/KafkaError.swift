@@ -44,7 +44,8 @@ public struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The error as a person reads it; `doing` names the work and its input, `advice` says what to do next.
     public func impactError(doing work: String, advice: String? = nil) -> ImpactError {
         let next = advice.map { ". \($0)" } ?? ""
-        return ImpactError(.failed, code: "kafka\(name.hasPrefix("_") ? "" : "_")\(name.lowercased())",
+        return ImpactError(
+            .failed, code: "kafka\(name.hasPrefix("_") ? "" : "_")\(name.lowercased())",
             "\(work): \(description)\(next)")
     }
 }

@@ -24,7 +24,8 @@ public final class KafkaHandle: @unchecked Sendable {
         let component: String
         let watch: Mutex<BrokerWatch>
         /// Serves a rebalance; polling thread only.
-        package var onRebalance: ((rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
+        package var onRebalance:
+            ((rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> Void)?
         /// Gets failed deliveries; polling thread only.
         package var onDeliveryFailure: ((UnsafePointer<rd_kafka_message_t>) -> Void)?
 
@@ -127,14 +128,15 @@ private func context(_ opaque: UnsafeMutableRawPointer?) -> KafkaHandle.Context?
 
 private func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
-private let logCallback:
-    @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void = {
+private let logCallback: @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void =
+    {
         client, level, facility, text in
         guard let client, let context = context(rd_kafka_opaque(client)), let text else { return }
         let facility = facility.map { String(cString: $0) } ?? ""
         // Connection failures come through the error callback as well, where they are counted and limited.
         // That a new transactional producer waits for its predecessor's transaction to end is normal (GETPID).
-        let isNormal = facility == "FAIL" || facility == "GETPID" || level > 5
+        // The mock cluster cannot promise not to create topics (AUTOCREATE), nor does it.
+        let isNormal = ["FAIL", "GETPID", "AUTOCREATE"].contains(facility) || level > 5
         let shown: Log.Level = isNormal ? .debug : level >= 5 ? .info : .warning
         let message = "\(facility): \(String(cString: text))"
         switch shown {

@@ -1,5 +1,6 @@
 import CRdkafka
 import Diagnostics
+import Foundation
 
 /// librdkafka's properties in the order in which they were set; a later value of a key replaces the earlier one in place.
 ///
@@ -100,23 +101,30 @@ extension KafkaProperties {
         return best.0
     }
 
+    /// The names in the library's own table of properties, which it prints as text: `name | C/P | …`, one a line.
     static var knownKeys: [String] {
-        guard let configuration = rd_kafka_conf_new() else { return [] }
-        defer { rd_kafka_conf_destroy(configuration) }
+        var text: UnsafeMutablePointer<CChar>?
         var count = 0
-        guard let dump = rd_kafka_conf_dump(configuration, &count) else { return [] }
-        defer { rd_kafka_conf_dump_free(dump, count) }
-        return stride(from: 0, to: count, by: 2).compactMap { i in dump[i].map { String(cString: $0) } }
+        guard let stream = open_memstream(&text, &count) else { return [] }
+        rd_kafka_conf_properties_show(stream)
+        fclose(stream)
+        defer { free(text) }
+        guard let text else { return [] }
+        return String(cString: text).split(separator: "\n").compactMap { line in
+            guard let bar = line.firstIndex(of: "|") else { return nil }
+            let name = line[..<bar].split(separator: " ")
+            return name.count == 1 && name[0].contains(".") ? String(name[0]) : nil
+        }
     }
 
     /// Levenshtein distance over UTF-8 bytes.
     static func editDistance(_ a: String, _ b: String) -> Int {
         let b = Array(b.utf8)
-        var row = Array(0 ... b.count)
+        var row = Array(0...b.count)
         for (i, x) in a.utf8.enumerated() {
             var diagonal = row[0]
             row[0] = i + 1
-            for j in 0 ..< b.count {
+            for j in 0..<b.count {
                 let above = row[j + 1]
                 row[j + 1] = min(above + 1, row[j] + 1, diagonal + (x == b[j] ? 0 : 1))
                 diagonal = above

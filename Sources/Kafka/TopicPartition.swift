@@ -87,7 +87,7 @@ package struct TopicPartitionList: ~Copyable {
         of list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
     ) -> [(partition: TopicPartition, offset: Int64, error: rd_kafka_resp_err_t)] {
         guard let list else { return [] }
-        return (0 ..< Int(list.pointee.cnt)).map { i in
+        return (0..<Int(list.pointee.cnt)).map { i in
             let element = list.pointee.elems[i]
             return (
                 TopicPartition(String(cString: element.topic), element.partition), element.offset, element.err

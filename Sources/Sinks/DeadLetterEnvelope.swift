@@ -59,7 +59,7 @@ public struct DeadLetterEnvelope: Sendable, Equatable {
         // Each header takes 16 bytes at least, so a foreign count cannot ask for memory.
         guard count >= 0, count <= bytes.count / 16 else { throw Reader.damaged(at: reader.place) }
         headers = []
-        for _ in 0 ..< count {
+        for _ in 0..<count {
             guard let name = try reader.text() else { throw Reader.damaged(at: reader.place) }
             headers.append(RecordHeader(nameBytes: name, try reader.text()))
         }
@@ -79,7 +79,7 @@ public struct DeadLetterEnvelope: Sendable, Equatable {
         mutating func number() throws(ImpactError) -> Int64 {
             guard bytes.count - place >= 8 else { throw Self.damaged(at: place) }
             var number: UInt64 = 0
-            for i in 0 ..< 8 { number |= UInt64(bytes[place + i]) << UInt64(8 * i) }
+            for i in 0..<8 { number |= UInt64(bytes[place + i]) << UInt64(8 * i) }
             place += 8
             return Int64(bitPattern: number)
         }
@@ -89,7 +89,7 @@ public struct DeadLetterEnvelope: Sendable, Equatable {
             if count == -1 { return nil }
             guard count >= 0, count <= bytes.count - place else { throw Self.damaged(at: place) }
             defer { place += Int(count) }
-            return Array(bytes[place ..< place + Int(count)])
+            return Array(bytes[place..<place + Int(count)])
         }
     }
 }

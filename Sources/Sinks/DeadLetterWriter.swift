@@ -109,9 +109,10 @@ public final class DeadLetterWriter {
         Log.warning(
             component,
             "\(reason.topic) [\(reason.partition)] offset \(reason.offset): \(size) bytes do not fit the dead-letter topic "
-                + "(\(maxRecordBytes)) and are written in \(count) parts. Raise its max.message.bytes to keep records whole")
-        for i in 0 ..< count {
-            let part = Array(bytes[i * room ..< min(bytes.count, (i + 1) * room)])
+                + "(\(maxRecordBytes)) and are written in \(count) parts. Raise its max.message.bytes to keep records whole"
+        )
+        for i in 0..<count {
+            let part = Array(bytes[i * room..<min(bytes.count, (i + 1) * room)])
             let partHeaders = [
                 RecordHeader(Self.partIndexHeader, text: "\(i)"), RecordHeader(Self.partCountHeader, text: "\(count)"),
                 RecordHeader(Self.partBytesHeader, text: "\(bytes.count)"),
@@ -141,7 +142,8 @@ public final class DeadLetterWriter {
         if isAlone { maxRecordBytes = max(Self.leastRecordBytes, maxRecordBytes / 2) }
         isAlone = true
         Log.warning(
-            component, "the dead-letter topic refused a record as too large; going on with \(maxRecordBytes) bytes a record")
+            component,
+            "the dead-letter topic refused a record as too large; going on with \(maxRecordBytes) bytes a record")
     }
 
     private func errorHeaders(_ reason: DeadLetterReason) -> [RecordHeader] {

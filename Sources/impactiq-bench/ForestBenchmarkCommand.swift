@@ -4,7 +4,8 @@ import Scoring
 
 /// `impactiq-bench forest …`: the forest engine alone.
 ///
-///     forest time MODEL ROWS [--kernels a,b] [--batches 1,64] [--threads 1,2] [--seconds S] [--rounds N] [--json]
+///     forest time MODEL ROWS [--kernels a,b] [--batches 1,64] [--threads 1,2] [--seconds S] [--rounds N]
+///         [--clock wall|cpu] [--json]
 ///     forest import FOREST.npz MODEL     an EconML forest by the exporter, without a feature specification
 ///     forest score MODEL ROWS OUT        effects and standard errors as float64 pairs, for the peers' script to compare
 ///
@@ -21,8 +22,10 @@ package enum ForestBenchmarkCommand {
             var benchmark = ForestBenchmark(rows: rows)
             benchmark.seconds = value("--seconds").flatMap(Double.init) ?? benchmark.seconds
             benchmark.rounds = value("--rounds").flatMap(Int.init) ?? benchmark.rounds
+            benchmark.countsProcessorTime = value("--clock") == "cpu"
             let results = benchmark.run(
-                kernels: list("--kernels")?.compactMap(Kernel.init(rawValue:)) ?? Kernel.available,
+                kernels: list("--kernels")?.compactMap(Kernel.init(rawValue:)).filter(\.isAvailable)
+                    ?? Kernel.available,
                 batches: list("--batches")?.compactMap(Int.init) ?? [1, 64, 256, 1024],
                 threads: list("--threads")?.compactMap(Int.init) ?? [1, 2])
             if arguments.contains("--json") {

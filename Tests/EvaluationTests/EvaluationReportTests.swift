@@ -84,6 +84,22 @@ struct EvaluationReportTests {
         #expect(!page.contains("nan") && !page.contains("inf,"))
     }
 
+    /// A drawn curve stays within one step's rise of the curve, however the ties lie.
+    @Test func thinnedCurvesKeepTheirShape() throws {
+        var random = SeededGenerator.announced()
+        let rows = RandomTrial(20_000, binary: false, &random)
+        var perfect = rows
+        perfect.score = zip(rows.treatment, rows.outcome).map { $0 == 1 ? $1 : -$1 }
+        let curve = RankedTrial(try perfect.trial()).qiniCurve()
+        let drawn = curve.thinned(to: 201)
+        #expect(drawn.count <= 402 && drawn.value.last == curve.value.last)
+        let peak = try #require(curve.value.max())
+        #expect(try #require(drawn.value.max()) > 0.98 * peak)
+        for place in stride(from: 0.0, through: 20_000, by: 50) {
+            #expect(abs(curve.height(at: place) - drawn.height(at: place)) < 0.02 * peak)
+        }
+    }
+
     /// Trials at the edge give words instead of numbers, and never a crash.
     @Test func edges() throws {
         let smallest = try report(try Trial(score: [1, 2], treatment: [1, 0], outcome: [0, 0]))

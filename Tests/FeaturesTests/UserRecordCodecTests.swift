@@ -81,6 +81,46 @@ struct UserRecordCodecTests {
         #expect(state.image == image)
     }
 
+    @Test("A record that contradicts itself is refused or harmless, its checksum right")
+    func contradictionsAreHarmless() throws {
+        let plan = try FeaturePlan(specification(everyAggregate))
+        var stream = Stream(.announced(), users: 1)
+        let state = filled(plan, (0..<300).map { _ in stream.next() })
+        let (user, record) = try #require(state.image.first)
+        let codec = UserRecordCodec(plan)
+        let later = (0..<20).map { _ in stream.next() }
+        let columns = Columns(later, plan.schema)
+        var refused = 0
+        var taken = 0
+        for _ in 0..<4_000 {
+            var changed = record
+            for _ in 0...stream.uniform(3) {
+                changed[16 + stream.uniform(record.count - 16)] = UInt8(stream.uniform(256))
+            }
+            if stream.uniform(4) == 0 { changed[2] = UInt8(stream.uniform(256)) }
+            if stream.uniform(4) == 0 { changed.removeLast(8 * stream.uniform(4)) }
+            withBytes(user) { codec.seal(&changed, user: $0) }
+            let target = PartitionState(plan: plan, seed: 1)
+            do throws(ImpactError) {
+                try restore(target, user, changed)
+                taken += 1
+            } catch {
+                refused += 1
+                #expect(error.kind == .badInput)
+                continue
+            }
+            for i in later.indices { _ = columns.apply(i, to: target) }
+            #expect(target.features(of: user) != nil)
+            let image = target.image
+            target.commit()
+            for (user, record) in image { try restore(target, user, record) }
+            #expect(target.image == image)
+        }
+        print("refused \(refused), taken \(taken)")
+        #expect(refused > 100)
+        #expect(taken > 100)
+    }
+
     @Test("Each reason has its code")
     func reasonsHaveCodes() throws {
         let plan = try FeaturePlan(specification(everyAggregate))

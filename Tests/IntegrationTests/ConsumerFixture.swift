@@ -39,7 +39,8 @@ struct ConsumerFixture {
             let bytes = Array("\(prefix)\(i)".utf8)
             try bytes.withUnsafeBytes {
                 try producer.produce(
-                    target, partition: Int32(i % partitions), key: $0, value: $0, timestamp: 1_700_000_000_000 + Int64(i))
+                    target, partition: Int32(i % partitions), key: $0, value: $0,
+                    timestamp: 1_700_000_000_000 + Int64(i))
             }
         }
     }
@@ -89,7 +90,7 @@ struct ConsumerFixture {
         let deadline = Date() + 60
         while Date() < deadline {
             let batch = try consumer.poll(max: 500, timeoutMilliseconds: 100)
-            for i in 0 ..< batch.count { found[Int(batch[i].partition)].append(view(batch[i])) }
+            for i in 0..<batch.count { found[Int(batch[i].partition)].append(view(batch[i])) }
             let positions = consumer.positions(Array(starts.keys))
             if starts.keys.allSatisfy({ positions[$0] ?? 0 >= ends[Int($0.partition)].high }) { break }
         }

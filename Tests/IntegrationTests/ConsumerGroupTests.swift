@@ -29,7 +29,7 @@ private final class Member {
 
     func step(max: Int) throws {
         let batch = try consumer.poll(max: max, timeoutMilliseconds: 20)
-        for i in 0 ..< batch.count {
+        for i in 0..<batch.count {
             let place = TopicPartition(consumer.topics[Int(batch[i].topic)], batch[i].partition)
             if !handler.assignedNow.contains(place) { problems.append("a record of \(place), which is not owned") }
             pending[place, default: []].append(batch[i].offset)
@@ -64,29 +64,29 @@ struct ConsumerGroupTests {
         func counted() -> Int { (members + gone).reduce(0) { $0 + $1.counted.values.reduce(0) { $0 + $1.count } } }
         while counted() < total && Date() < deadline {
             if written < total {
-                try fixture.write(written ..< min(total, written + 40), with: writer)
+                try fixture.write(written..<min(total, written + 40), with: writer)
                 written = min(total, written + 40)
             }
-            switch Int.random(in: 0 ..< 60, using: &random) {
+            switch Int.random(in: 0..<60, using: &random) {
             case 0 where members.count < 3:
                 members.append(try Member(fixture, group: group))
             case 1 where members.count > 1:
-                let member = members.remove(at: Int.random(in: 0 ..< members.count, using: &random))
+                let member = members.remove(at: Int.random(in: 0..<members.count, using: &random))
                 #expect(member.consumer.close())
                 gone.append(member)
-            case 2 ..< 8: for member in members { member.commit() }
+            case 2..<8: for member in members { member.commit() }
             default: break
             }
-            for member in members { try member.step(max: Int.random(in: 1 ... 300, using: &random)) }
+            for member in members { try member.step(max: Int.random(in: 1...300, using: &random)) }
             if written == total { for member in members { member.commit() } }
         }
         writer.close()
         for member in members { #expect(member.consumer.close()) }
         let all = members + gone
         #expect(all.flatMap(\.problems) == [])
-        for partition in 0 ..< 6 {
+        for partition in 0..<6 {
             let offsets = all.flatMap { $0.counted[partition] ?? [] }
-            #expect(offsets.sorted() == (0 ..< Int64(total / 6)).map { $0 }, "partition \(partition)")
+            #expect(offsets.sorted() == (0..<Int64(total / 6)).map { $0 }, "partition \(partition)")
             for member in all {
                 let own = member.counted[partition] ?? []
                 #expect(own == own.sorted(), "partition \(partition) out of order")
@@ -125,7 +125,7 @@ struct ConsumerGroupTests {
     @Test("Partitions can be paused while they are assigned, and start where the handler says")
     func pausedFromTheStart() throws {
         guard let fixture = try ConsumerFixture(partitions: 2) else { return }
-        try fixture.fill(0 ..< 200)
+        try fixture.fill(0..<200)
         let consumer = try fixture.consumer(group: TestBroker.unique("group"))
         let handler = RecordingHandler()
         consumer.handler = handler
@@ -136,17 +136,17 @@ struct ConsumerGroupTests {
         try consumer.subscribe()
         var offsets: [[Int64]] = [[], []]
         func take(_ batch: borrowing MessageBatch) {
-            for i in 0 ..< batch.count { offsets[Int(batch[i].partition)].append(batch[i].offset) }
+            for i in 0..<batch.count { offsets[Int(batch[i].partition)].append(batch[i].offset) }
         }
         try poll(consumer, until: { !handler.assignedNow.isEmpty }, take)
-        for _ in 0 ..< 10 { take(try consumer.poll(max: 100, timeoutMilliseconds: 20)) }
+        for _ in 0..<10 { take(try consumer.poll(max: 100, timeoutMilliseconds: 20)) }
         #expect(offsets == [[], []])
         try consumer.resume([fixture.partition(1)])
         try poll(consumer, until: { offsets[1].count == 10 }, take)
-        #expect(offsets == [[], Array(90 ..< 100)])
+        #expect(offsets == [[], Array(90..<100)])
         try consumer.resume([fixture.partition(0), fixture.partition(1)])
         try poll(consumer, until: { offsets[0].count == 60 }, take)
-        #expect(offsets == [Array(40 ..< 100), Array(90 ..< 100)])
+        #expect(offsets == [Array(40..<100), Array(90..<100)])
         #expect(consumer.lag == 0)
         #expect(consumer.close())
     }

@@ -13,10 +13,10 @@ struct ConsumerReadTests {
         guard let fixture = try ConsumerFixture(partitions: 3) else { return }
         var random = SeededGenerator.announced()
         let count = 3000
-        try fixture.fill(0 ..< 3 * count)
+        try fixture.fill(0..<3 * count)
         for byGroup in [false, true] {
             let consumer = try fixture.consumer(group: byGroup ? TestBroker.unique("group") : nil)
-            let partitions = (0 ..< 3).map { fixture.partition($0) }
+            let partitions = (0..<3).map { fixture.partition($0) }
             if byGroup {
                 try consumer.subscribe()
                 try poll(consumer, until: { consumer.assignment.owned.count == 3 })
@@ -29,16 +29,16 @@ struct ConsumerReadTests {
             var wrong = 0
             var delivered = 0
             func take(_ batch: borrowing MessageBatch) {
-                for i in 0 ..< batch.count {
+                for i in 0..<batch.count {
                     let place = fixture.partition(batch[i].partition)
                     if batch[i].offset != expected[place] || paused.contains(place) { wrong += 1 }
                     expected[place] = batch[i].offset + 1
                     delivered += 1
                 }
             }
-            for _ in 0 ..< 400 {
+            for _ in 0..<400 {
                 let some = partitions.filter { _ in Bool.random(using: &random) }
-                switch Int.random(in: 0 ..< 6, using: &random) {
+                switch Int.random(in: 0..<6, using: &random) {
                 case 0:
                     try consumer.pause(some)
                     paused.formUnion(some)
@@ -49,13 +49,13 @@ struct ConsumerReadTests {
                 case 2:
                     var places: [TopicPartition: StartOffset] = [:]
                     for partition in some {
-                        let offset = Int64.random(in: 0 ..< Int64(count), using: &random)
+                        let offset = Int64.random(in: 0..<Int64(count), using: &random)
                         places[partition] = .offset(offset)
                         expected[partition] = offset
                     }
                     try consumer.seek(places)
                 default:
-                    take(try consumer.poll(max: Int.random(in: 1 ... 300, using: &random), timeoutMilliseconds: 5))
+                    take(try consumer.poll(max: Int.random(in: 1...300, using: &random), timeoutMilliseconds: 5))
                 }
             }
             try consumer.resume(partitions)
@@ -72,16 +72,16 @@ struct ConsumerReadTests {
     func reassign() throws {
         guard let fixture = try ConsumerFixture(partitions: 2) else { return }
         var random = SeededGenerator.announced()
-        try fixture.fill(0 ..< 2000)
+        try fixture.fill(0..<2000)
         let consumer = try fixture.consumer()
-        for _ in 0 ..< 30 {
-            let starts = [Int64.random(in: 0 ..< 1000, using: &random), Int64.random(in: 0 ..< 1000, using: &random)]
+        for _ in 0..<30 {
+            let starts = [Int64.random(in: 0..<1000, using: &random), Int64.random(in: 0..<1000, using: &random)]
             try consumer.assign([fixture.partition(0): .offset(starts[0]), fixture.partition(1): .offset(starts[1])])
             var next = starts
             var wrong = 0
-            let enough = Int.random(in: 0 ... 1000, using: &random)
+            let enough = Int.random(in: 0...1000, using: &random)
             try poll(consumer, until: { next[0] + next[1] >= min(2000, starts[0] + starts[1] + Int64(enough)) }) {
-                for i in 0 ..< $0.count {
+                for i in 0..<$0.count {
                     let p = Int($0[i].partition)
                     if $0[i].offset != next[p] { wrong += 1 }
                     next[p] = $0[i].offset + 1
@@ -96,7 +96,7 @@ struct ConsumerReadTests {
     @Test("The end of each partition is told, behind the last record")
     func partitionEnd() throws {
         guard let fixture = try ConsumerFixture(partitions: 2) else { return }
-        try fixture.fill(0 ..< 10)
+        try fixture.fill(0..<10)
         let consumer = try fixture.consumer { $0.reportsPartitionEnd = true }
         let handler = RecordingHandler()
         consumer.handler = handler
@@ -111,7 +111,7 @@ struct ConsumerReadTests {
     @Test("An unknown topic and an offset that is gone are errors with their place, and the consumer lives on")
     func errors() throws {
         guard let fixture = try ConsumerFixture() else { return }
-        try fixture.fill(0 ..< 5)
+        try fixture.fill(0..<5)
         let missing = TestBroker.unique("missing")
         let lost = try EventConsumer(
             properties: fixture.properties, topics: [missing], options: ConsumerOptions(group: TestBroker.unique("g")))
@@ -137,7 +137,7 @@ struct ConsumerReadTests {
     @Test("A batch that outlives its consumer hangs nothing")
     func batchOutlives() throws {
         guard let fixture = try ConsumerFixture() else { return }
-        try fixture.fill(0 ..< 100)
+        try fixture.fill(0..<100)
         let consumer = try fixture.consumer()
         try consumer.assign([fixture.partition(0): .beginning])
         let batch = try consumer.poll(max: 60, timeoutMilliseconds: 5_000)

@@ -6,6 +6,7 @@ import Foundation
 import Kafka
 import Pipeline
 import Sinks
+import Synchronization
 import TestSupport
 import Testing
 
@@ -94,27 +95,27 @@ final class PipelineHarness {
         return application.context.metrics
     }
 
-    /// Everything committed in a topic, by partition and offset.
+    /// Everything committed in a topic, by partition and offset. Waits until no transaction is open: a commit's markers
+    /// are written after its answer.
     func read(_ topic: String) throws -> [Record] {
-        let admin = try Admin(properties: properties, readCommitted: true)
-        defer { admin.close() }
-        let marks = try admin.watermarks(ofTopic: topic)
-        let consumer = try EventConsumer(properties: properties, topics: [topic], options: ConsumerOptions())
+        let ends = try stableEnds(of: topic)
+        let consumer = try EventConsumer(
+            properties: properties, topics: [topic], options: { options in
+                var options = options
+                options.reportsPartitionEnd = true
+                return options
+            }(ConsumerOptions()))
         defer { consumer.close() }
-        let ends = EndWatcher()
-        consumer.handler = ends
-        var places: [TopicPartition: StartOffset] = [:]
-        for (p, mark) in marks.enumerated() where mark.high > mark.low {
-            places[TopicPartition(topic, Int32(p))] = .beginning
-        }
+        let watcher = EndWatcher()
+        consumer.handler = watcher
+        let places = ends.keys.map { ($0, StartOffset.beginning) }
         guard !places.isEmpty else { return [] }
-        try consumer.assign(places)
+        try consumer.assign(Dictionary(uniqueKeysWithValues: places))
         var records: [Record] = []
         let deadline = ContinuousClock.now + .seconds(60)
-        while ContinuousClock.now < deadline {
-            let positions = consumer.positions(Array(places.keys))
-            if places.keys.allSatisfy({ positions[$0] ?? 0 >= marks[Int($0.partition)].high }) { break }
-            let batch = try consumer.poll(max: 1_000, timeoutMilliseconds: 200)
+        while ends.contains(where: { watcher.ends[$0.key] ?? 0 < $0.value }) {
+            try #require(ContinuousClock.now < deadline, "\(topic) was not read to its end")
+            let batch = try consumer.poll(max: 1_000, timeoutMilliseconds: 100)
             for i in 0..<batch.count {
                 let message = batch[i]
                 records.append(
@@ -122,9 +123,29 @@ final class PipelineHarness {
                         partition: message.partition, offset: message.offset, key: message.keyBytes,
                         value: message.payloadBytes, headers: message.headers, timestamp: message.timestamp))
             }
-            if batch.isEmpty, ends.quiet(records.count) { break }
         }
         return records.sorted { ($0.partition, $0.offset) < ($1.partition, $1.offset) }
+    }
+
+    /// The ends of all partitions that hold anything, once the committed end is the log's end: no hanging transaction.
+    private func stableEnds(of topic: String) throws -> [TopicPartition: Int64] {
+        let committed = try Admin(properties: properties, readCommitted: true)
+        let all = try Admin(properties: properties)
+        defer {
+            committed.close()
+            all.close()
+        }
+        let deadline = ContinuousClock.now + .seconds(90)
+        while true {
+            let stable = try committed.watermarks(ofTopic: topic)
+            let marks = try all.watermarks(ofTopic: topic)
+            if stable == marks {
+                let ends = marks.enumerated().filter { $0.element.high > $0.element.low }
+                return Dictionary(uniqueKeysWithValues: ends.map { (TopicPartition(topic, Int32($0)), $1.high) })
+            }
+            try #require(ContinuousClock.now < deadline, "a transaction hangs on \(topic)")
+            Thread.sleep(forTimeInterval: 0.05)
+        }
     }
 
     var scores: [Record] { get throws { try read(configuration.outputTopic) } }
@@ -132,20 +153,14 @@ final class PipelineHarness {
     var input: [Record] { get throws { try read(configuration.inputTopics[0]) } }
 }
 
-/// Notices that nothing came for a while: transaction markers leave the last position short of the end.
+/// Keeps the partitions' ends as they are told.
 private final class EndWatcher: AssignmentHandler {
-    private var last = -1
-    private var rounds = 0
-
-    func quiet(_ count: Int) -> Bool {
-        rounds = count == last ? rounds + 1 : 0
-        last = count
-        return rounds >= 5 && count > 0
-    }
+    var ends: [TopicPartition: Int64] = [:]
 
     func assigned(_ partitions: [TopicPartition]) {}
     func revoked(_ partitions: [TopicPartition]) {}
     func lost(_ partitions: [TopicPartition]) {}
+    func reachedEnd(of partition: TopicPartition, at offset: Int64) { ends[partition] = offset }
 }
 
 func withOptionalBytes<R>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {

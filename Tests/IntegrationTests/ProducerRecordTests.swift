@@ -54,9 +54,9 @@ struct ProducerRecordTests {
         // The batch call writes the same.
         let bytes: [UInt8] = [1, 2, 3, 4]
         let flat = [
-            OutputRecord(key: 0 ..< 2, value: 2 ..< 4, timestamp: now),
+            OutputRecord(key: 0..<2, value: 2..<4, timestamp: now),
             OutputRecord(key: nil, value: nil, timestamp: 0),
-            OutputRecord(key: 1 ..< 1, value: 4 ..< 4, timestamp: 5),
+            OutputRecord(key: 1..<1, value: 4..<4, timestamp: 5),
         ]
         try flat.withUnsafeBufferPointer { flat in
             try bytes.withUnsafeBytes { try producer.produceBatch(target, partition: 0, flat, bytes: $0) }
@@ -90,14 +90,49 @@ struct ProducerRecordTests {
         let target = try producer.topic(fixture.topic)
         let arena = [UInt8](repeating: 65, count: 1 << 16)
         let count = 1600
-        let records = (0 ..< count).map { OutputRecord(key: nil, value: 0 ..< arena.count, timestamp: Int64($0 + 1)) }
+        let records = (0..<count).map { OutputRecord(key: nil, value: 0..<arena.count, timestamp: Int64($0 + 1)) }
         try records.withUnsafeBufferPointer { records in
             try arena.withUnsafeBytes { try producer.produceBatch(target, partition: 0, records, bytes: $0) }
         }
         try producer.flush()
         producer.close()
-        let isInOrder = try fixture.read { $0.timestamp } == [(1 ... count).map { Int64($0) }]
+        let isInOrder = try fixture.read { $0.timestamp } == [(1...count).map { Int64($0) }]
         #expect(isInOrder)
+    }
+
+    @Test("The batch stamped with the present: bytes as given, in order, through a buffer too small for it")
+    func batchNow() throws {
+        guard let fixture = try ConsumerFixture() else { return }
+        var options = ProducerOptions(transactionalID: TestBroker.unique("tx"))
+        options.bufferBytes = 1
+        let producer = try OutputProducer(properties: fixture.properties, options: options)
+        let target = try producer.topic(fixture.topic)
+        producer.start()
+        producer.begin()
+        let started = Int64(Date().timeIntervalSince1970 * 1000)
+        // Values of 0 … 40,000 bytes at their number's place, every tenth null.
+        let arena = (0..<60_000).map { UInt8(truncatingIfNeeded: $0) }
+        let count = 3000
+        let lengths = (0..<count).map { ($0 * 7919) % 40_000 }
+        let records = (0..<count).map { i in
+            OutputRecord(
+                key: i..<(i + 2), value: i % 10 == 0 ? nil : i..<(i + lengths[i]), timestamp: 5)
+        }
+        try records.withUnsafeBufferPointer { records in
+            try arena.withUnsafeBytes { try producer.produceBatchNow(target, partition: 0, records, bytes: $0) }
+        }
+        #expect(producer.commit() == .committed)
+        producer.close()
+        let found = try fixture.read { Record($0) }[0]
+        #expect(found.count == count)
+        var wrong = 0
+        for (i, record) in found.enumerated() {
+            let value = i % 10 == 0 ? nil : Array(arena[i..<(i + lengths[i])])
+            if record.key != Array(arena[i..<(i + 2)]) || record.value != value || record.timestamp < started {
+                wrong += 1
+            }
+        }
+        #expect(wrong == 0)
     }
 
     @Test("A dead letter of 10 MB is whole on a topic as planned, in parts on a default one, and never lost")
@@ -109,7 +144,7 @@ struct ProducerRecordTests {
         let now = Int64(Date().timeIntervalSince1970 * 1000)
         var random = SeededGenerator.announced()
         let big = Record(
-            key: [1, 2, 3], value: (0 ..< 10_000_000).map { _ in UInt8.random(in: 0 ... 255, using: &random) },
+            key: [1, 2, 3], value: (0..<10_000_000).map { _ in UInt8.random(in: 0...255, using: &random) },
             headers: [RecordHeader("trace", text: "t"), RecordHeader("none", nil)], timestamp: now)
         let records = [
             Record(key: nil, value: nil, timestamp: now - 1), big, Record(key: [], value: [], timestamp: now + 1),
@@ -154,14 +189,14 @@ struct ProducerRecordTests {
         let letters = DeadLetterWriter(
             producer: producer, topic: try producer.topic(output.topic), partitions: 1, maxRecordBytes: limit,
             application: "app")
-        for _ in 0 ..< 10 {
+        for _ in 0..<10 {
             try consumer.assign([input.partition(0): .beginning])
             producer.begin()
             var outcome: TransactionOutcome?
             var read = 0
             try poll(consumer, until: { read == 3 || outcome != nil }) { batch in
                 do throws(KafkaError) {
-                    for i in 0 ..< batch.count {
+                    for i in 0..<batch.count {
                         try letters.write(batch[i], topic: input.topic, code: "invalid_json", reason: "at byte 0")
                     }
                     read += batch.count

@@ -15,7 +15,8 @@ enum RealEvents {
         let lines = try String(contentsOfFile: path, encoding: .utf8).split(whereSeparator: \.isNewline)
         // recency,history_segment,history,mens,womens,zip_code,newbie,channel,segment,visit,conversion,spend
         return lines.dropFirst().enumerated().map { row, line in
-            let cells = line.split(separator: ",", omittingEmptySubsequences: false)
+            // history_segment is quoted where it holds a comma: "6) $750 - $1,000". No feature reads it.
+            let cells = line.replacing(/"[^"]*"/, with: "").split(separator: ",", omittingEmptySubsequences: false)
             let arm = cells[8] == "Womens E-Mail" ? "womens" : cells[8] == "Mens E-Mail" ? "mens" : "control"
             let properties =
                 #""recency":\#(cells[0]),"history":\#(cells[2]),"mens":\#(cells[3]),"womens":\#(cells[4]),"#

@@ -168,7 +168,7 @@ import Testing
             for _ in 0..<2 {
                 group.addTask {
                     let store = try shared.make()
-                    try store.open(stop: StopSignal())
+                    try store.open(stop: LogStoreStop())
                     var applied = 0
                     var last: Int64 = 0
                     while true {

@@ -16,7 +16,7 @@ enum DatabaseKind: String, CaseIterable, Sendable {
 /// An empty database of its own for one test, read here without the code under test.
 final class TestDatabase {
     let kind: DatabaseKind
-    let stop = StopSignal()
+    let stop = LogStoreStop()
     /// The SQLite file, or the PostgreSQL schema.
     let name: String
 

@@ -31,7 +31,10 @@ package struct DemoScoreboard: Sendable {
         self.users = users
     }
 
+    /// Scores of people of the simulation.
     package var scores: Int { rows.reduce(0) { $0 + $1.scores } }
+    /// All scores read.
+    package var total: Int { scores + foreign }
 
     /// Counts one score of the user with this id.
     package mutating func add(

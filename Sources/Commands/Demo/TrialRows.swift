@@ -32,7 +32,7 @@ final class TrialRows {
 
     /// Writes the header and `count` rows, the first at least `warmUp` milliseconds of event time after the start,
     /// spread evenly over the assignments by keeping one in `every`.
-    func write(_ count: Int, warmUp: Int64, every: Int, to out: (UnsafeRawBufferPointer) -> Bool) throws {
+    func write(_ count: Int, warmUp: Int64, every: Int, to out: OutputFile) throws {
         let text = ByteBuffer(capacity: 1 << 20)
         for name in names {
             text.append(Array(name.utf8))
@@ -52,11 +52,7 @@ final class TrialRows {
             append(event, slot, to: text)
             written += 1
             if text.count > 1 << 20 || written == count {
-                guard out(text.bytes) else {
-                    throw ImpactError(
-                        .failed, code: "write_failed",
-                        "the rows cannot be written: the disk is full or the reader is gone")
-                }
+                try out.write(text.bytes)
                 text.removeAll()
                 progress.update(written)
             }
@@ -74,7 +70,7 @@ final class TrialRows {
         } catch {
             throw ImpactError(.failed, code: "simulation_mismatch", "the reader refuses a simulated event: \(error)")
         }
-        switch state.apply(batch[0], fields: batch.fields(0), user: batch.user(0)) {
+        switch state.apply(batch, 0) {
         case .applied(let slot): return slot
         case .duplicate: return nil
         }

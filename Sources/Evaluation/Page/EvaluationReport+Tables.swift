@@ -29,7 +29,8 @@ extension EvaluationReport {
         HTML.table(
             "Value of targeting rules",
             [
-                ("treat", false), ("treats", true), ("value", true), ("over nobody\(unit)", true), (level, true),
+                ("who is treated", false), ("share", true), ("value", true), ("over nobody\(unit)", true),
+                (level, true),
                 ("over everybody\(unit)", true), (level, true), ("effective rows", true),
             ],
             targeting.map { value in
@@ -52,7 +53,8 @@ extension EvaluationReport {
         return HTML.table(
             "Value of targeting rules, by estimator",
             [
-                ("treat", false), ("doubly robust", true), (level, true), ("IPS", true), (level, true), ("SNIPS", true),
+                ("who is treated", false), ("doubly robust", true), (level, true), ("IPS", true), (level, true),
+                ("SNIPS", true),
                 (level, true),
             ],
             targeting.map { value in

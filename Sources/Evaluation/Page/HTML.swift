@@ -22,6 +22,12 @@ enum HTML {
     ///
     /// - Parameter numbers: whether each column is aligned right.
     static func table(_ caption: String, _ columns: [(title: String, isNumber: Bool)], _ rows: [[String]]) -> String {
+        // A column of remarks that has none is left out.
+        let used = columns.indices.filter { index in
+            !columns[index].title.isEmpty || rows.contains { !$0[index].isEmpty }
+        }
+        let columns = used.map { columns[$0] }
+        let rows = rows.map { row in used.map { row[$0] } }
         let heading = columns.map { "<th scope=\"col\"\($0.isNumber ? " class=\"n\"" : "")>\(escape($0.title))</th>" }
         let body = rows.map { row in
             let cells = zip(row, columns).enumerated().map { index, cell in
@@ -31,12 +37,13 @@ enum HTML {
             }
             return "<tr>\(cells.joined())</tr>"
         }
+        let name = escape(caption)
         return """
-            <div class="scroll" role="region" tabindex="0" aria-label="\(escape(caption))"><table>\
-            <caption>\(escape(caption))</caption><thead><tr>\(heading.joined())</tr></thead>
+            <div class="table"><h3>\(name)</h3><div class="scroll" role="region" tabindex="0" aria-label="\(name)">\
+            <table aria-label="\(name)"><thead><tr>\(heading.joined())</tr></thead>
             <tbody>
             \(body.joined(separator: "\n"))
-            </tbody></table></div>
+            </tbody></table></div></div>
             """
     }
 }

@@ -25,7 +25,7 @@ enum ReportStyle {
         p{margin:0 0 12px;max-width:72ch}
         .verdict{font-size:1.1rem;margin:0 0 10px;max-width:none;text-wrap:pretty}
         .verdict strong{font-weight:650}.good{color:var(--good)}.bad{color:var(--bad)}
-        .muted,figcaption,caption{color:var(--muted)}
+        .muted,figcaption{color:var(--muted)}
         .meta{font-size:.9rem;margin:0}
         .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(152px,1fr));gap:12px;margin:26px 0 0;padding:0}
         .tiles div{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:13px 15px}
@@ -48,21 +48,21 @@ enum ReportStyle {
         svg path.band{fill:var(--band);stroke:none}
         .up{fill:var(--goodfill)}.down{fill:var(--badfill)}
         .whisker{stroke:var(--ink);stroke-width:1.25}.dot{fill:var(--model);stroke:var(--card);stroke-width:1.5}
-        .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px;margin:14px 0 0;-webkit-overflow-scrolling:touch}
-        .scroll:focus-visible{outline:2px solid var(--model);outline-offset:2px}
-        table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
-        caption{text-align:left;padding:12px 16px 4px;font-size:.9rem;font-weight:600;color:var(--ink)}
+        .table{background:var(--card);border:1px solid var(--line);border-radius:10px;margin:14px 0 0;overflow:hidden}
+        .table h3{padding:12px 16px 4px;margin:0;font-size:.92rem}.scroll{overflow-x:auto;-webkit-overflow-scrolling:touch}
+        .scroll:focus-visible{outline:2px solid var(--model);outline-offset:-2px}
+        table{border-collapse:separate;border-spacing:0;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
         th,td{padding:6px 16px;text-align:left;white-space:nowrap;border-top:1px solid var(--line)}
-        thead th{border-top:0;color:var(--muted);font-weight:500}tbody th{font-weight:500}.n{text-align:right}
+        thead th{border-top:0;color:var(--muted);font-weight:500}tbody th{font-weight:500}tbody th,thead th:first-child{position:sticky;left:0;background:var(--card)}.n{text-align:right}
         ul.notes{margin:10px 0 0;padding-left:20px}ul.notes li{margin:0 0 6px;max-width:76ch}
         .facts{display:grid;grid-template-columns:max-content 1fr;gap:6px 20px;margin:12px 0 0;font-size:.9rem}
         .facts dd{overflow-wrap:anywhere}
         code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.88em;overflow-wrap:anywhere}
         @media (max-width:560px){main{padding:22px 14px 40px}h1{font-size:1.45rem}.tiles{grid-template-columns:1fr 1fr;gap:10px}\
-        .tiles dd:first-of-type{font-size:1.25rem}figure{padding:14px 12px 10px}th,td{padding:6px 12px}.facts{grid-template-columns:1fr;gap:0}\
-        .facts dd{margin-bottom:10px}svg text,svg text.axis-title{font-size:13px}}
+        .tiles dd:first-of-type{font-size:1.25rem}figure{padding:14px 12px 10px}th,td{padding:6px 12px}.table h3{padding:12px 12px 4px}.facts{grid-template-columns:1fr;gap:0}\
+        .facts dd{margin-bottom:10px}tbody th:not(.n){white-space:normal;min-width:128px}svg text,svg text.axis-title{font-size:13px}}
         @media print{:root,:root[data-theme]{\(light)}body{background:#fff;font-size:11pt}main{max-width:none;padding:0}\
-        .charts{grid-template-columns:1fr 1fr}.tiles{grid-template-columns:repeat(3,1fr)}.tiles div,figure,.scroll{break-inside:avoid}\
-        .scroll{overflow:visible}table{font-size:8.5pt}th,td{padding:3px 6px}h2{break-after:avoid}*{print-color-adjust:exact}}
+        .charts{grid-template-columns:1fr 1fr}.tiles{grid-template-columns:repeat(3,1fr)}.tiles div,figure,.table,.facts,.notes{break-inside:avoid}\
+        .scroll,.table{overflow:visible}table{font-size:8.5pt}th,td{padding:3px 6px}h2{break-after:avoid}*{print-color-adjust:exact}}
         """
 }

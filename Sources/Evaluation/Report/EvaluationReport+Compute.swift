@@ -34,7 +34,8 @@ extension EvaluationReport {
         let total = ranked.total.weight
 
         let undefined = "no outcome differs, so there is nothing to rank"
-        let bins = ranked.bins(options.bins, .overall, level: options.level, meaning: meaning)
+        let calibration = ranked.calibration(bins: options.bins, level: options.level, meaning: meaning)
+        let bins = calibration.bins.map(\.observed)
         let binsByGroup = ranked.bins(options.bins, .byGroup, level: options.level, meaning: meaning)
         let topShares = [Strategy.overall, .byGroup].flatMap { strategy in
             zip(
@@ -45,6 +46,12 @@ extension EvaluationReport {
         }
         let distinct = curves.uplift.count - 1
         notes += Self.remarks(trial, ranked, bins: bins, distinct: distinct)
+        let largest = bins.compactMap(\.effect).map(abs).max() ?? 0
+        if let error = calibration.error, largest > 0, error > 5 * largest {
+            notes.append(
+                "the scores are far larger than any observed effect: they rank, but are no predicted effects in the "
+                    + "outcome’s unit; leave the calibration aside")
+        }
         var rules: [TargetingRule] = [.nobody, .everybody, .above(options.threshold)]
         rules += options.fractions.map { .top($0) }
         let targeting = try plain.targeting(rules, seed: options.seed, level: options.level)
@@ -65,7 +72,7 @@ extension EvaluationReport {
                 Coefficient(averageOf: binsByGroup, level: options.level)
             ), topShares: topShares, bins: bins,
             binsByGroup: binsByGroup,
-            calibration: ranked.calibration(bins: options.bins, level: options.level, meaning: meaning),
+            calibration: calibration,
             gains: Self.gains(curves, total, bootstrap), best: Self.best(curves.uplift), targeting: targeting,
             qiniCurve: curves.qini.thinned(to: drawnPoints), upliftCurve: curves.uplift.thinned(to: drawnPoints),
             perfectQini: ranked.perfectCurve(.qini(negativeEffect: true))?.thinned(to: drawnPoints),

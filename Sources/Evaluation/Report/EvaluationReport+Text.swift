@@ -149,8 +149,8 @@ extension EvaluationReport {
 
     private func targetingTable(_ figure: Figure) -> Table {
         var table = Table(
-            .text("rule"), .number("treats"), .number("value"), .number("over nobody"), .number("interval"),
-            .number("over everybody"), .number("interval"), .number("effective rows"))
+            .text("rule"), .number("treats"), .number("value"), .number("vs nobody"), .number("interval"),
+            .number("vs all"), .number("interval"), .number("effective rows"))
         for value in targeting {
             table.add(
                 value.rule.name, Figure.share(value.treatedShare), figure.mean(value.value.doublyRobust.value),

@@ -87,7 +87,7 @@ public struct EvaluationReport: Sendable {
     public let best: (fraction: Double, gain: Double)
     public let targeting: [TargetingValue]
 
-    /// Curves for drawing, at most 201 points each.
+    /// Curves for drawing, about 200 points each.
     public let qiniCurve: Curve
     public let upliftCurve: Curve
     public let perfectQini: Curve?

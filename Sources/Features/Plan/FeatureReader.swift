@@ -3,13 +3,22 @@ final class FeatureReader: Sendable {
     /// How a feature follows from the rows of a calendar.
     enum RowKind: UInt8, BitwiseCopyable, Sendable { case count, sum, mean, min, max }
 
+    /// Lanes of one kind and one window that are read together while the rows are walked once: up to four counts, two
+    /// sums, a mean's sum and count, one minimum or maximum. A place that is not needed repeats the first.
     struct RowRead: BitwiseCopyable, Sendable {
+        typealias Four = (UInt16, UInt16, UInt16, UInt16)
         let kind: RowKind
-        /// The lane, and of a mean the lane of its count.
-        let offset: UInt16
-        let second: UInt16
-        let feature: UInt16
         let buckets: UInt32
+        let offsets: Four
+        let features: Four
+    }
+
+    /// One lane to read, before lanes are put together.
+    private struct LaneRead {
+        let kind: RowKind
+        let buckets: Int
+        let offsets: [Int]
+        let feature: Int
     }
 
     struct FixedRead: BitwiseCopyable, Sendable {
@@ -40,7 +49,7 @@ final class FeatureReader: Sendable {
     let ratioDefaults: PlainArray<Default>
 
     init(_ plan: FeaturePlanBuilder) {
-        var rows = [[RowRead]](repeating: [], count: plan.calendars.count)
+        var rows = [[LaneRead]](repeating: [], count: plan.calendars.count)
         var distinct = [UInt16](repeating: 0, count: plan.distincts.count)
         var fixed: [FixedRead] = []
         var ratios: [Ratio] = []
@@ -57,16 +66,12 @@ final class FeatureReader: Sendable {
                     case .min: .min
                     case .max: .max
                     }
-                rows[calendar].append(
-                    RowRead(
-                        kind: kind, offset: UInt16(plan.calendars[calendar].offsets[lane]), second: 0,
-                        feature: feature, buckets: UInt32(buckets)))
+                let offset = plan.calendars[calendar].offsets[lane]
+                rows[calendar].append(LaneRead(kind: kind, buckets: buckets, offsets: [offset], feature: i))
             case .mean(let calendar, let sum, let count, let buckets):
                 let offsets = plan.calendars[calendar].offsets
                 rows[calendar].append(
-                    RowRead(
-                        kind: .mean, offset: UInt16(offsets[sum]), second: UInt16(offsets[count]), feature: feature,
-                        buckets: UInt32(buckets)))
+                    LaneRead(kind: .mean, buckets: buckets, offsets: [offsets[sum], offsets[count]], feature: i))
             case .distinct(let table):
                 distinct[table] = feature
             case .fixed(let place):
@@ -83,13 +88,36 @@ final class FeatureReader: Sendable {
                 defaults[isRatio ? 1 : 0].append(Default(feature: feature, value: Float(value)))
             }
         }
-        // Windows of one length stand together, so that the first row of a window is looked for once.
-        self.rows = FeatureProgram.Table(rows.map { $0.sorted { $0.buckets > $1.buckets } })
+        self.rows = FeatureProgram.Table(rows.map(Self.together))
         self.distinct = PlainArray(distinct)
         self.fixed = PlainArray(fixed)
         self.ratios = PlainArray(ratios)
         self.defaults = PlainArray(defaults[0])
         ratioDefaults = PlainArray(defaults[1])
+    }
+}
+
+extension FeatureReader {
+    /// Puts lanes of one kind and window together. Longest windows first: the first row of a window only moves on.
+    private static func together(_ lanes: [LaneRead]) -> [RowRead] {
+        var reads: [RowRead] = []
+        let order = lanes.sorted { ($1.buckets, $0.kind.rawValue) < ($0.buckets, $1.kind.rawValue) }
+        var rest = order[...]
+        while let first = rest.first {
+            let most = first.kind == .count ? 4 : first.kind == .sum ? 2 : 1
+            let group = rest.prefix { $0.kind == first.kind && $0.buckets == first.buckets }.prefix(most)
+            rest = rest.dropFirst(group.count)
+            let offsets = first.kind == .mean ? first.offsets : group.map { $0.offsets[0] }
+            func four(_ values: [Int]) -> RowRead.Four {
+                func at(_ i: Int) -> UInt16 { UInt16(i < values.count ? values[i] : values[0]) }
+                return (at(0), at(1), at(2), at(3))
+            }
+            reads.append(
+                RowRead(
+                    kind: first.kind, buckets: UInt32(first.buckets), offsets: four(offsets),
+                    features: four(group.map(\.feature))))
+        }
+        return reads
     }
 }
 

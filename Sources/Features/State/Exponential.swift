@@ -5,6 +5,7 @@
 package enum Exponential {
     /// 2^(−elapsed / halfLife), for elapsed ≥ 0 and halfLife > 0 in one unit; 0 below 2^−1022. Relative error < 1e-15.
     package static func decay(elapsed: Int64, halfLife: Int64) -> Double {
+        let elapsed = max(0, elapsed)
         let whole = elapsed / halfLife
         guard whole < 1_022 else { return 0 }
         let fraction = Double(elapsed &- whole &* halfLife) / Double(halfLife)

@@ -11,6 +11,8 @@ extension PartitionCore {
         var cursor: Cursor
         let time = event.time
         var isAdvance = true
+        // The user's clock before this event; a new user has nothing that could leave a window.
+        var before = time
         if let entry = find(user, hash) {
             let reference = UserTable.reference(entry)
             let record = record(reference)
@@ -20,7 +22,8 @@ extension PartitionCore {
             }
             touch(record, reference)
             cursor = Cursor(record: record, entry: entry, offset: listsStart(record))
-            isAdvance = time > record.clock
+            before = record.clock
+            isAdvance = time > before
         } else {
             let entry = create(user, hash)
             let reference = UserTable.reference(entry)
@@ -33,7 +36,7 @@ extension PartitionCore {
         let events = cursor.record.read(RecordLayout.events, as: UInt32.self)
         cursor.record.write(RecordLayout.events, events == .max ? .max : events &+ 1)
 
-        let now = CalendarClock.minute(cursor.record.clock)
+        let now = isAdvance ? CalendarClock.minute(time) : CalendarClock.minute(before)
         let minute = isAdvance ? now : CalendarClock.minute(time)
         if !isAdvance, let lateness, lateness.bucket(minute) &+ lateness.buckets <= lateness.bucket(now) {
             counters.late &+= 1
@@ -43,8 +46,9 @@ extension PartitionCore {
         applyFixed(type, time, cursor.record)
         if event.hasID, deduplicationIDs > 0 { remember(event.idHash, &cursor) }
         cursor.offset &+= cursor.record.listCount(0) &* 8
-        applyCalendars(type, now, minute, isAdvance, &cursor)
-        if distinctCount > 0 { applyDistincts(type, fields, now, minute, isAdvance, &cursor) }
+        let moment = Moment(now: now, before: isAdvance ? CalendarClock.minute(before) : now, minute: minute)
+        applyCalendars(type, moment, &cursor)
+        if distinctCount > 0 { applyDistincts(type, fields, moment, &cursor) }
         return UserTable.reference(cursor.entry)
     }
 
@@ -62,6 +66,15 @@ extension PartitionCore {
             time = event.time
             idHash = event.idHash
         }
+    }
+
+    /// When an event happened, in minutes.
+    struct Moment: BitwiseCopyable {
+        /// The user's clock with this event, and before it.
+        let now: UInt64
+        let before: UInt64
+        /// The event's own time.
+        let minute: UInt64
     }
 
     /// A place in a record that grows: records move, entries of the table do not.
@@ -174,15 +187,16 @@ extension PartitionCore {
 
     @inline(__always)
     private mutating func applyCalendars(
-        _ type: Int, _ now: UInt64, _ minute: UInt64, _ isAdvance: Bool, _ cursor: inout Cursor
+        _ type: Int, _ moment: Moment, _ cursor: inout Cursor
     ) {
         var c = 0
         while c < calendarCount {
             let calendar = calendars[c]
             let rowBytes = calendar.rowBytes
             var count = cursor.record.listCount(1 &+ c)
-            let current = calendar.clock.bucket(now)
-            if isAdvance, count > 0 {
+            let current = calendar.clock.bucket(moment.now)
+            // Rows leave when the clock enters another bucket, not before.
+            if count > 0, moment.now != moment.before, current != calendar.clock.bucket(moment.before) {
                 let expired = expiredRows(count, rowBytes, current, calendar.clock.buckets, cursor)
                 if expired > 0 {
                     remove(expired &* rowBytes, at: cursor.offset, cursor.record)
@@ -193,7 +207,7 @@ extension PartitionCore {
             let start = Int(rowTable.start[type &* calendarCount &+ c])
             let end = Int(rowTable.start[type &* calendarCount &+ c &+ 1])
             if start < end {
-                let bucket = isAdvance ? current : calendar.clock.bucket(minute)
+                let bucket = moment.minute == moment.now ? current : calendar.clock.bucket(moment.minute)
                 if bucket &+ calendar.clock.buckets > current {
                     count = applyRow(c, calendar, count, bucket, start, end, &cursor)
                 }

@@ -12,9 +12,9 @@ public protocol EventSource {
 
 extension PartitionCore {
     /// Events between two steps of the pipeline below.
-    static let distance = 8
+    static let distance = 12
     /// Hashes kept on their way through it: a power of two above three distances.
-    static let pipelineLength = 32
+    static let pipelineLength = 64
 
     /// The steps that run ahead of event `i` (see ``PartitionState/apply(_:_:_:)``). They change no state; a record
     /// that moves before its event comes costs a wait, not a wrong result.

@@ -4,8 +4,7 @@ extension PartitionCore {
     /// Keeps the tables of distinct values: drops what left the window, and adds the event's value.
     @inline(__always)
     mutating func applyDistincts(
-        _ type: Int, _ fields: UnsafePointer<FieldValue>, _ now: UInt64, _ minute: UInt64, _ isAdvance: Bool,
-        _ cursor: inout Cursor
+        _ type: Int, _ fields: UnsafePointer<FieldValue>, _ moment: Moment, _ cursor: inout Cursor
     ) {
         var next = Int(countedTable.start[type])
         let end = Int(countedTable.start[type &+ 1])
@@ -13,15 +12,15 @@ extension PartitionCore {
         while d < distinctCount {
             let table = distincts[d]
             let list = 1 &+ calendarCount &+ d
-            let current = table.clock.bucket(now)
+            let current = table.clock.bucket(moment.now)
             var count = cursor.record.listCount(list)
-            if isAdvance, count > 0 {
+            if count > 0, moment.now != moment.before, current != table.clock.bucket(moment.before) {
                 count = expire(count, current, table.clock.buckets, cursor)
                 cursor.record.setListCount(list, count)
             }
             if next < end, Int(countedTable.operations[next]) == d {
                 next &+= 1
-                let bucket = isAdvance ? current : table.clock.bucket(minute)
+                let bucket = moment.minute == moment.now ? current : table.clock.bucket(moment.minute)
                 if bucket &+ table.clock.buckets > current, let value = Self.fingerprint(table, fields) {
                     count = add(value, UInt32(truncatingIfNeeded: bucket), table.capacity, count, &cursor)
                     cursor.record.setListCount(list, count)
@@ -74,23 +73,19 @@ extension PartitionCore {
     ) -> Int {
         let values = cursor.record.address + cursor.offset
         let new = UInt64(bucket) << 32 | UInt64(fingerprint)
-        var oldest = 0
-        var oldestBucket = UInt64.max
         var i = 0
         while i < count {
-            let value = values.load(fromByteOffset: i &* 8, as: UInt64.self)
-            if UInt32(truncatingIfNeeded: value) == fingerprint {
-                if value < new { values.storeBytes(of: new, toByteOffset: i &* 8, as: UInt64.self) }
+            if values.load(fromByteOffset: i &* 8, as: UInt32.self) == fingerprint {
+                if values.load(fromByteOffset: i &* 8, as: UInt64.self) < new {
+                    values.storeBytes(of: new, toByteOffset: i &* 8, as: UInt64.self)
+                }
                 return count
-            }
-            if value >> 32 < oldestBucket {
-                oldestBucket = value >> 32
-                oldest = i
             }
             i &+= 1
         }
         if count == capacity {
-            if oldestBucket > UInt64(bucket) { return count }
+            let oldest = Self.oldest(values, count)
+            if values.load(fromByteOffset: oldest &* 8, as: UInt64.self) >> 32 > UInt64(bucket) { return count }
             let gap = values + oldest &* 8
             gap.copyMemory(from: gap + 8, byteCount: (count &- 1 &- oldest) &* 8)
             values.storeBytes(of: new, toByteOffset: (count &- 1) &* 8, as: UInt64.self)
@@ -99,5 +94,19 @@ extension PartitionCore {
         insert(8, at: cursor.offset &+ count &* 8, &cursor)
         cursor.record.write(cursor.offset &+ count &* 8, new)
         return count &+ 1
+    }
+
+    /// The first of the values with the earliest bucket.
+    private static func oldest(_ values: UnsafeMutableRawPointer, _ count: Int) -> Int {
+        var oldest = 0
+        var earliest = UInt64.max
+        for i in 0..<count {
+            let bucket = values.load(fromByteOffset: i &* 8, as: UInt64.self) >> 32
+            if bucket < earliest {
+                earliest = bucket
+                oldest = i
+            }
+        }
+        return oldest
     }
 }

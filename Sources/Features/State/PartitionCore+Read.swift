@@ -46,49 +46,87 @@ extension PartitionCore {
                     UInt64(rows.load(fromByteOffset: first &* stride, as: UInt32.self)) &+ buckets <= current
                 { first &+= 1 }
             }
-            var lane = rows + (first &* stride &+ Int(read.offset))
+            let window = rows + first &* stride
             let left = count &- first
-            var result: Float
             switch read.kind {
-            case .count:
-                result = Float(Self.total(lane, left, stride))
-            case .sum:
-                result = Float(Self.sum(lane, left, stride))
-            case .mean:
-                let number = Self.total(rows + (first &* stride &+ Int(read.second)), left, stride)
-                result = number == 0 ? .nan : Float(Self.sum(lane, left, stride) / Double(number))
-            case .min, .max:
-                result = .nan
-                for _ in 0..<left {
-                    let value = lane.load(as: Float.self)
-                    if read.kind == .min ? !(value >= result) : !(value <= result), !value.isNaN { result = value }
-                    lane += stride
-                }
+            case .count: Self.counts(read, window, left, stride, into: row)
+            case .sum: Self.sums(read, window, left, stride, into: row)
+            case .mean: row[Int(read.features.0)] = Self.mean(read, window, left, stride)
+            case .min, .max: row[Int(read.features.0)] = Self.extreme(read, window, left, stride)
             }
-            row[Int(read.feature)] = result
         }
     }
 
     @inline(__always)
-    private static func total(_ lane: UnsafeMutableRawPointer, _ count: Int, _ stride: Int) -> UInt64 {
-        var total: UInt64 = 0
-        var offset = 0
+    private static func counts(
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
+        into row: UnsafeMutablePointer<Float>
+    ) {
+        var (w, x, y, z): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        let (a, b) = (Int(read.offsets.0), Int(read.offsets.1))
+        let (c, d) = (Int(read.offsets.2), Int(read.offsets.3))
+        var lane = rows
+        let end = rows + count &* stride
+        while lane < end {
+            w &+= UInt64(lane.load(fromByteOffset: a, as: UInt32.self))
+            x &+= UInt64(lane.load(fromByteOffset: b, as: UInt32.self))
+            y &+= UInt64(lane.load(fromByteOffset: c, as: UInt32.self))
+            z &+= UInt64(lane.load(fromByteOffset: d, as: UInt32.self))
+            lane += stride
+        }
+        row[Int(read.features.0)] = Float(w)
+        row[Int(read.features.1)] = Float(x)
+        row[Int(read.features.2)] = Float(y)
+        row[Int(read.features.3)] = Float(z)
+    }
+
+    @inline(__always)
+    private static func sums(
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
+        into row: UnsafeMutablePointer<Float>
+    ) {
+        var (first, second) = (0.0, 0.0)
+        var (a, b) = (rows + Int(read.offsets.0), rows + Int(read.offsets.1))
         for _ in 0..<count {
-            total &+= UInt64(lane.load(fromByteOffset: offset, as: UInt32.self))
-            offset &+= stride
+            first += a.load(as: Double.self)
+            second += b.load(as: Double.self)
+            a += stride
+            b += stride
         }
-        return total
+        row[Int(read.features.0)] = Float(first)
+        row[Int(read.features.1)] = Float(second)
     }
 
     @inline(__always)
-    private static func sum(_ lane: UnsafeMutableRawPointer, _ count: Int, _ stride: Int) -> Double {
+    private static func mean(
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int
+    ) -> Float {
         var sum = 0.0
-        var offset = 0
+        var number: UInt64 = 0
+        var (a, b) = (rows + Int(read.offsets.0), rows + Int(read.offsets.1))
         for _ in 0..<count {
-            sum += lane.load(fromByteOffset: offset, as: Double.self)
-            offset &+= stride
+            sum += a.load(as: Double.self)
+            number &+= UInt64(b.load(as: UInt32.self))
+            a += stride
+            b += stride
         }
-        return sum
+        return number == 0 ? .nan : Float(sum / Double(number))
+    }
+
+    /// The minimum or maximum; a row in which nothing was measured has NaN.
+    @inline(__always)
+    private static func extreme(
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int
+    ) -> Float {
+        var result = Float.nan
+        var lane = rows + Int(read.offsets.0)
+        for _ in 0..<count {
+            let value = lane.load(as: Float.self)
+            let isBeyond = read.kind == .min ? !(value >= result) : !(value <= result)
+            if isBeyond, !value.isNaN { result = value }
+            lane += stride
+        }
+        return result
     }
 
     @inline(__always)

@@ -181,7 +181,7 @@ struct PartitionCore: ~Copyable {
         arena.release(old, bytes: source.capacity)
     }
 
-    /// Starts a chunk, and empties an old one into it when a quarter of the memory is dead.
+    /// Starts a chunk, and empties an old one into it when a sixth of the memory is dead.
     mutating func makeRoom() {
         arena.startChunk()
         guard let victim = arena.victim() else { return }

@@ -4,7 +4,7 @@ import CNumeric
 /// Chunks are large pages where the kernel has them, since records are read at random.
 ///
 /// A chunk is never reallocated, so growth moves nothing. Released blocks are not reused singly, since records grow
-/// through many sizes: when a quarter of the memory is dead, the emptiest chunk is evacuated into the current one and
+/// through many sizes: when a sixth of the memory is dead, the emptiest chunk is evacuated into the current one and
 /// starts anew (``PartitionCore/makeRoom()``), a bounded piece of work a chunk. A reference is the number of a block's
 /// first unit; unit 0 is never given, so 0 means none.
 struct RecordArena {
@@ -84,7 +84,7 @@ struct RecordArena {
         filled[current] = current == 0 ? Self.unit : 0
     }
 
-    /// The chunk worth evacuating: the one with the fewest live bytes, once a quarter of what was handed out is dead.
+    /// The chunk worth evacuating: the one with the fewest live bytes, once a sixth of what was handed out is dead.
     func victim() -> Int? {
         var best = -1
         var handedOut = 0
@@ -92,7 +92,7 @@ struct RecordArena {
             handedOut += filled[i]
             if i != current, best < 0 || live[i] < live[best] { best = i }
         }
-        guard best >= 0, (handedOut - liveBytes) * 4 > handedOut else { return nil }
+        guard best >= 0, (handedOut - liveBytes) * 6 > handedOut else { return nil }
         return best
     }
 

@@ -106,7 +106,8 @@ final class StateRestorer: AssignmentHandler {
         for i in 0..<batch.count {
             let message = batch[i]
             guard let target = targets[message.partition] else { continue }
-            reached[message.partition] = message.offset + 1
+            // The partition's end may have been told already, inside the same poll.
+            reached[message.partition] = max(reached[message.partition] ?? 0, message.offset + 1)
             guard let user = message.keyBuffer else { continue }
             do {
                 try target.shard.state.restore(user: user, record: message.payloadBuffer)

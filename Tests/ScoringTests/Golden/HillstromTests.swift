@@ -2,6 +2,7 @@ import Evaluation
 import Features
 import Foundation
 import Scoring
+import Tabular
 import TestSupport
 import Testing
 
@@ -9,14 +10,24 @@ import Testing
 @Suite struct HillstromTests {
     private static let example = SharedMaterial.repository.appending(path: "examples/hillstrom").path
 
-    /// Rows of hillstrom.csv as the features of the example's specification.
-    private func rows(_ lines: [[Substring]]) -> [[Double]] {
-        lines.map { cells in
-            // recency,history_segment,history,mens,womens,zip_code,newbie,channel,segment,visit,conversion,spend
-            [0, 2, 3, 4, 6].map { Double(cells[$0]) ?? .nan }
-                + ["Rural", "Surburban", "Urban"].map { cells[5] == $0 ? 1 : 0 }
-                + ["Multichannel", "Phone", "Web"].map { cells[7] == $0 ? 1 : 0 }
+    /// The customers of hillstrom.csv: features in the specification's order, arm and visit.
+    private func customers(_ path: String) throws -> (rows: [[Double]], arms: [String], visits: [Double]) {
+        let table = try CSVTable(path: path)
+        let column = { (name: String) in try table.index(of: name, role: "test", option: "") }
+        let plain = try ["recency", "history", "mens", "womens", "newbie"].map(column)
+        let (zip, channel) = try (column("zip_code"), column("channel"))
+        let (segment, visit) = try (column("segment"), column("visit"))
+        var result: (rows: [[Double]], arms: [String], visits: [Double]) = ([], [], [])
+        while try table.advance() {
+            let text = { (column: Int) in table.record.text(table.text, column) }
+            result.rows.append(
+                plain.map { Double(text($0)) ?? .nan }
+                    + ["Rural", "Surburban", "Urban"].map { text(zip) == $0 ? 1 : 0 }
+                    + ["Multichannel", "Phone", "Web"].map { text(channel) == $0 ? 1 : 0 })
+            result.arms.append(text(segment))
+            result.visits.append(Double(text(visit)) ?? .nan)
         }
+        return result
     }
 
     @Test func theModelCarriesItsSpecificationAndOrigin() throws {
@@ -33,11 +44,10 @@ import Testing
     /// Qini coefficient of the ranking is EconML's.
     @Test func effectsErrorsAndQiniAreThoseOfEconML() throws {
         guard let path = SharedMaterial.path("data/hillstrom/hillstrom.csv") else { return }
-        let lines = try String(contentsOfFile: path, encoding: .utf8).split(whereSeparator: \.isNewline).dropFirst()
-            .map { $0.split(separator: ",", omittingEmptySubsequences: false) }
-        #expect(lines.count == 64_000)
+        let customers = try customers(path)
+        #expect(customers.rows.count == 64_000)
         let model = try Model.open(path: "\(Self.example)/hillstrom.model")
-        let estimates = score(model, rows(lines)).map { $0[0] }
+        let estimates = score(model, customers.rows).map { $0[0] }
         #expect(estimates.allSatisfy { $0.effect.isFinite && $0.standardError > 0 })
 
         let expected = try NumberTable(path: "\(Self.example)/expected.csv")
@@ -49,8 +59,8 @@ import Testing
         #expect(largestDifference(test.map { estimates[$0].effect }, effect) <= 1e-12)
         #expect(largestDifference(test.map { estimates[$0].standardError }, error) <= 1e-12)
 
-        let treated = test.map { UInt8(lines[$0][8] == "Womens E-Mail" ? 1 : 0) }
-        let visit = test.map { Double(lines[$0][9]) ?? .nan }
+        let treated = test.map { UInt8(customers.arms[$0] == "Womens E-Mail" ? 1 : 0) }
+        let visit = test.map { customers.visits[$0] }
         func qini(_ scores: [Double]) throws -> Double {
             try #require(
                 RankedTrial(try Trial(score: scores, treatment: treated, outcome: visit)).qiniCoefficient())

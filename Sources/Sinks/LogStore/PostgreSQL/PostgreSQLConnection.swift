@@ -8,11 +8,11 @@ import Foundation
 /// deadline: then the wait throws, and the connection is to be closed.
 final class PostgreSQLConnection {
     let address: PostgreSQLAddress
-    private let stop: StopSignal
+    private let stop: LogStoreStop
     private let handle: OpaquePointer
 
     /// Connects, or throws within the address's time-out.
-    init(_ address: PostgreSQLAddress, stop: StopSignal) throws(PostgreSQLError) {
+    init(_ address: PostgreSQLAddress, stop: LogStoreStop) throws(PostgreSQLError) {
         self.address = address
         self.stop = stop
         // What the URL does not say itself: UTF-8 on the wire; a peer that is gone is noticed after 30 s.
@@ -124,7 +124,7 @@ final class PostgreSQLConnection {
     }
 
     private func finishConnecting() throws(PostgreSQLError) {
-        let end = StopSignal.now() &+ UInt64(address.connectTimeout * 1e9)
+        let end = LogStoreStop.now() &+ UInt64(address.connectTimeout * 1e9)
         while true {
             switch PQconnectPoll(handle) {
             case PGRES_POLLING_OK: return
@@ -137,7 +137,7 @@ final class PostgreSQLConnection {
 
     private func wait(reading: Bool, writing: Bool, until end: UInt64 = .max) throws(PostgreSQLError) {
         let events = Int16(reading ? POLLIN : 0) | Int16(writing ? POLLOUT : 0)
-        let begun = StopSignal.now()
+        let begun = LogStoreStop.now()
         var saidSo = false
         while true {
             var socket = pollfd(fd: PQsocket(handle), events: events, revents: 0)
@@ -150,7 +150,7 @@ final class PostgreSQLConnection {
             if stop.isPastDeadline {
                 throw PostgreSQLError(state: PostgreSQLError.queryCanceled, message: "stopped while waiting")
             }
-            let now = StopSignal.now()
+            let now = LogStoreStop.now()
             if now >= end {
                 throw PostgreSQLError(
                     state: PostgreSQLError.connectionLost, message: "no connection within \(address.connectTimeout) s")

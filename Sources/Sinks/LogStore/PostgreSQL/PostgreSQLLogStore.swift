@@ -37,7 +37,7 @@ public final class PostgreSQLLogStore: LogStore {
         self.migrations = migrations
     }
 
-    public func open(stop: StopSignal) throws(LogStoreError) {
+    public func open(stop: LogStoreStop) throws(LogStoreError) {
         if session != nil { return }
         do {
             let connection = try PostgreSQLConnection(address, stop: stop)

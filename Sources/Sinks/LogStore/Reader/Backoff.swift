@@ -4,14 +4,14 @@ import Diagnostics
 /// begins, then once a minute, and when it is over.
 struct Backoff {
     private let range: ClosedRange<Double>
-    private let stop: StopSignal
+    private let stop: LogStoreStop
     private let counters: LogStoreCounters
     private var next: Double
     private var since: UInt64?
     private var saidAt: UInt64 = 0
     private var said = ""
 
-    init(_ range: ClosedRange<Double>, stop: StopSignal, counters: LogStoreCounters) {
+    init(_ range: ClosedRange<Double>, stop: LogStoreStop, counters: LogStoreCounters) {
         self.range = range
         self.stop = stop
         self.counters = counters
@@ -21,7 +21,7 @@ struct Backoff {
     /// Says why, and sleeps: until it is time to try again, or somebody asks to stop.
     mutating func wait(_ reason: @autoclosure () -> String) {
         counters.countFailure()
-        let now = StopSignal.now()
+        let now = LogStoreStop.now()
         if since == nil { since = now }
         let text = reason()
         if text != said || now &- saidAt > 60_000_000_000 {
@@ -41,7 +41,7 @@ struct Backoff {
     /// A try succeeded.
     mutating func succeeded(_ what: @autoclosure () -> String) {
         guard let begun = since else { return }
-        let seconds = Double(StopSignal.now() &- begun) / 1e9
+        let seconds = Double(LogStoreStop.now() &- begun) / 1e9
         let rounded = (seconds * 10).rounded() / 10
         Log.info("log-store", "\(what()) again after \(rounded) s")
         since = nil

@@ -20,7 +20,7 @@ final class LogStoreFollower: AssignmentHandler {
     let probe: TopicProbe
     let writer: LogStoreWriter
     let counters: LogStoreCounters
-    let stop: StopSignal
+    let stop: LogStoreStop
     var partitionCount: Int32 = 0
     /// Ends of partitions that the last poll has told of.
     var ends: [Int32: Int64] = [:]
@@ -33,7 +33,7 @@ final class LogStoreFollower: AssignmentHandler {
 
     init(
         consumer: EventConsumer, writer: LogStoreWriter, options: LogStoreReaderOptions, counters: LogStoreCounters,
-        stop: StopSignal
+        stop: LogStoreStop
     ) {
         self.consumer = consumer
         self.writer = writer
@@ -76,7 +76,7 @@ final class LogStoreFollower: AssignmentHandler {
     // MARK: Reading
 
     private func read(_ builder: ScoreBatchBuilder) throws(ReaderInterruption) {
-        var refreshed = StopSignal.now()
+        var refreshed = LogStoreStop.now()
         var goal: [Int32: Int64]?
         while true {
             try poll(builder)
@@ -90,15 +90,15 @@ final class LogStoreFollower: AssignmentHandler {
                 // A tenth of a second is kept for the last transaction.
                 let isThere = goal?.allSatisfy { (builder.position($0.key) ?? 0) >= $0.value } ?? true
                 if isThere || stop.secondsLeft < 0.1 { return try flush(builder) }
-            } else if Double(StopSignal.now() &- refreshed) / 1e9 >= options.refreshSeconds {
-                refreshed = StopSignal.now()
+            } else if Double(LogStoreStop.now() &- refreshed) / 1e9 >= options.refreshSeconds {
+                refreshed = LogStoreStop.now()
                 try lookForPartitions(builder)
             }
         }
     }
 
     private func isDue(_ builder: ScoreBatchBuilder) -> Bool {
-        builder.hasWork && StopSignal.now() &- batchBegan >= UInt64(options.flushMilliseconds) * 1_000_000
+        builder.hasWork && LogStoreStop.now() &- batchBegan >= UInt64(options.flushMilliseconds) * 1_000_000
     }
 
     private func poll(_ builder: ScoreBatchBuilder) throws(ReaderInterruption) {
@@ -130,7 +130,7 @@ final class LogStoreFollower: AssignmentHandler {
         let (partition, offset) = (message.partition, message.offset)
         atEnd.remove(partition)
         while true {
-            if !builder.hasWork { batchBegan = StopSignal.now() }
+            if !builder.hasWork { batchBegan = LogStoreStop.now() }
             let outcome = message.withBytes {
                 builder.add(partition: partition, offset: offset, key: $0, payload: $1)
             }

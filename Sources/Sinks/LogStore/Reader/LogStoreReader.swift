@@ -20,7 +20,7 @@ public final class LogStoreReader: Sendable {
     private let properties: KafkaProperties
     private let options: LogStoreReaderOptions
     private let makeStore: @Sendable () throws(LogStoreError) -> any LogStore
-    private let signal = StopSignal()
+    private let signal = LogStoreStop()
     private let outcome = Mutex<ImpactError?>(nil)
     private let isStarted = Atomic<Bool>(false)
     private let finished = DispatchSemaphore(value: 0)

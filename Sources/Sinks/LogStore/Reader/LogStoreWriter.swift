@@ -3,13 +3,13 @@ import Diagnostics
 /// A log store that is tried again until it works: opens, closes and opens it anew, with growing waits between.
 final class LogStoreWriter {
     let store: any LogStore
-    private let stop: StopSignal
+    private let stop: LogStoreStop
     private let counters: LogStoreCounters
     private let retrySeconds: ClosedRange<Double>
     private var wasOpen = false
 
     init(
-        _ store: any LogStore, stop: StopSignal, counters: LogStoreCounters, retrySeconds: ClosedRange<Double>
+        _ store: any LogStore, stop: LogStoreStop, counters: LogStoreCounters, retrySeconds: ClosedRange<Double>
     ) {
         self.store = store
         self.stop = stop

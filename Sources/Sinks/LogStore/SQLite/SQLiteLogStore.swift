@@ -33,7 +33,7 @@ public final class SQLiteLogStore: LogStore {
         self.migrations = migrations
     }
 
-    public func open(stop: StopSignal) throws(LogStoreError) {
+    public func open(stop: LogStoreStop) throws(LogStoreError) {
         if session != nil { return }
         let connection = try SQLiteConnection(path: path)
         try SQLiteSchema(connection: connection, place: place, migrations: migrations).prepare()

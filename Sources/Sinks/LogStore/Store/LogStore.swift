@@ -1,7 +1,7 @@
 /// A database that holds one row a score, and how far it has read the output topic.
 ///
 /// Rows and positions change in one database transaction, so after any crash the table holds exactly the scores before
-/// the position. An instance belongs to one thread. ``StopSignal`` may cut a wait short from any other.
+/// the position. An instance belongs to one thread. ``LogStoreStop`` may cut a wait short from any other.
 public protocol LogStore: AnyObject {
     /// Where the rows go, for people: never a secret.
     var place: String { get }
@@ -10,7 +10,7 @@ public protocol LogStore: AnyObject {
     ///
     /// - Throws: `isRetriable` when it may succeed later (a server that is away); not so for a damaged file, a schema
     ///   newer than this program, a refused password.
-    func open(stop: StopSignal) throws(LogStoreError)
+    func open(stop: LogStoreStop) throws(LogStoreError)
 
     /// The next offset to read, by partition; empty for a topic never read.
     func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64]

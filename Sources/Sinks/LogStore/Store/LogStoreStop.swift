@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// A request to stop, with the time until which work in hand may go on. Set from any thread, once or more.
-public final class StopSignal: Sendable {
+public final class LogStoreStop: Sendable {
     /// Nanoseconds of the monotonic clock; `UInt64.max` while nobody has asked.
     private let deadline = Atomic<UInt64>(.max)
 

@@ -1,0 +1,163 @@
+import Diagnostics
+import Foundation
+import Kafka
+import Pipeline
+import Simulation
+import Synchronization
+import Terminal
+
+/// What a demo is like.
+package struct DemoSettings: Sendable {
+    package var trial: TrialSettings = {
+        var trial = TrialSettings()
+        trial.seed = 7
+        trial.users = 5_000
+        return trial
+    }()
+    /// Events a second; 0 is as fast as it goes.
+    package var rate = 20_000.0
+    /// Seconds; nil until it is stopped.
+    package var duration: Double?
+    package var partitions = 8
+    package var workers = 1
+    package var model = ""
+    package var printsJSON = false
+
+    package init() {}
+}
+
+/// One run of the demo, everything in this process:
+///
+/// ```
+///  TrialSimulation ─► DemoFeeder ─► events ─► Application ─► uplift-scores ─► DemoScoreFollower ─► table
+///                                     └──────── MockCluster ───────┘
+/// ```
+package final class DemoSession {
+    private let settings: DemoSettings
+    private let metrics = PipelineMetrics()
+    private let stateFolder: URL
+    private let stream = Terminal.Stream.output
+
+    package init(_ settings: DemoSettings) {
+        self.settings = settings
+        stateFolder = FileManager.default.temporaryDirectory.appending(path: "impactiq-demo-\(getpid())")
+    }
+
+    deinit { try? FileManager.default.removeItem(at: stateFolder) }
+
+    /// Runs until the time is up, Ctrl-C, or a failure of one of its parts; what there was at the end.
+    @discardableResult
+    package func run() throws -> DemoSnapshot {
+        // What the parts say of their daily business would tear the table.
+        Log.setLevel(.error)
+        let cluster = try MockCluster()
+        let configuration = try configuration(cluster)
+        for topic in configuration.inputTopics + [
+            configuration.outputTopic, configuration.deadLetterTopic, configuration.changelogTopic,
+        ] { try cluster.create(topic: topic, partitions: settings.partitions) }
+        let application = try Application(
+            configuration: configuration, metrics: metrics,
+            layout: TopicLayout(
+                inputPartitions: settings.partitions, outputPartitions: settings.partitions,
+                deadLetterPartitions: settings.partitions),
+            isStopped: { StopSignal.isRaised })
+        greet()
+        let follower = DemoScoreFollower(
+            board: DemoScoreboard(seed: settings.trial.seed, users: settings.trial.users))
+        follower.start(
+            bootstrap: cluster.bootstrap, topic: configuration.outputTopic, partitions: settings.partitions)
+        application.start()
+        let metrics = self.metrics
+        // Half of what the broker keeps of 260-byte messages.
+        let feeder = DemoFeeder(rate: settings.rate, bound: settings.partitions * 10_000) {
+            // Scores that nobody has read yet are kept by the same broker.
+            let unread = max(0, metrics.scores.load(ordering: .relaxed) - follower.snapshot.total)
+            return metrics.messages.load(ordering: .relaxed) - unread
+        }
+        feeder.start(bootstrap: cluster.bootstrap, topic: configuration.inputTopics[0], settings: settings.trial)
+        let last = watch(application, feeder, follower)
+        feeder.stop()
+        drain(application, feeder, follower)
+        application.stop()
+        try application.wait()
+        follower.stop()
+        for error in [feeder.error, follower.error] { if let error { throw error } }
+        defer { withExtendedLifetime(cluster) {} }
+        return summarise(last, feeder, follower)
+    }
+
+    private func configuration(_ cluster: MockCluster) throws(ImpactError) -> Configuration {
+        try Configuration(
+            file: nil, environment: [:],
+            overrides: [
+                "application.id=demo", "bootstrap.servers=\(cluster.bootstrap)", "model.path=\(settings.model)",
+                "state.dir=\(stateFolder.path)", "processing.guarantee=at_least_once", "workers=\(settings.workers)",
+            ])
+    }
+
+    private func greet() {
+        guard !settings.printsJSON else { return }
+        stream.write(
+            """
+            Embedded broker (librdkafka's mock cluster): at-least-once. On a real Kafka it is exactly-once.
+            \(HumanNumber.grouped(settings.trial.users)) people in a randomised ad trial, seed \(settings.trial.seed); \
+            each ad view and click is scored. The consumer group takes 3 s to form.
+
+
+            """)
+    }
+
+    /// Shows how it goes until it is time to stop; the last state shown.
+    private func watch(
+        _ application: Application, _ feeder: DemoFeeder, _ follower: DemoScoreFollower
+    ) -> DemoSnapshot {
+        let view = DemoView(style: Style(isOn: Terminal.hasColour(stream) && !settings.printsJSON))
+        let screen = LiveScreen(stream)
+        defer { screen.finish() }
+        let interval = settings.printsJSON || !stream.isTerminal ? 1.0 : 0.5
+        let start = ContinuousClock.now
+        var reading = DemoReading(metrics, follower)
+        while true {
+            let stopped = StopSignal.wait(milliseconds: Int(interval * 1000))
+            let now = ContinuousClock.now
+            let next = DemoReading(metrics, follower)
+            var snapshot = next.snapshot(since: reading, metrics: metrics, sent: feeder.count)
+            snapshot.elapsed = (now - start) / .seconds(1)
+            snapshot.duration = settings.duration
+            reading = next
+            if settings.printsJSON {
+                stream.write(snapshot.json.line + "\n")
+            } else {
+                screen.draw(view.lines(snapshot, width: screen.width), plain: view.plain(snapshot))
+            }
+            let isOver = settings.duration.map { snapshot.elapsed >= $0 } ?? false
+            if stopped || isOver || application.isStopping || feeder.error != nil || follower.error != nil {
+                return snapshot
+            }
+        }
+    }
+
+    /// Waits, at most five seconds, until everything sent is consumed and every score was read.
+    private func drain(_ application: Application, _ feeder: DemoFeeder, _ follower: DemoScoreFollower) {
+        let end = ContinuousClock.now + .seconds(5)
+        while ContinuousClock.now < end, !application.isStopping, feeder.error == nil, follower.error == nil {
+            let isConsumed = metrics.messages.load(ordering: .relaxed) >= feeder.count
+            if isConsumed, follower.snapshot.total >= metrics.scores.load(ordering: .relaxed) { return }
+            usleep(20_000)
+        }
+    }
+
+    private func summarise(
+        _ last: DemoSnapshot, _ feeder: DemoFeeder, _ follower: DemoScoreFollower
+    ) -> DemoSnapshot {
+        var snapshot = DemoReading(metrics, follower).snapshot(since: nil, metrics: metrics, sent: feeder.count)
+        snapshot.elapsed = last.elapsed
+        snapshot.users = max(snapshot.users, last.users)
+        if settings.printsJSON {
+            stream.write(snapshot.json.line + "\n")
+        } else {
+            stream.write("\n" + DemoView(style: Style(isOn: false)).summary(snapshot))
+        }
+        return snapshot
+    }
+}

@@ -1,0 +1,66 @@
+import Diagnostics
+import Foundation
+import Pipeline
+import Sinks
+import Terminal
+
+/// `impactiq log-store`: only the log store's reader.
+enum LogStoreCommand: Command {
+    static let specification = CommandSpecification(
+        "log-store", "Fill the log store from the output topic, until SIGTERM",
+        discussion: """
+            Reads committed scores and writes rows and its own position in one database transaction, so that there is one \
+            row a score after any crash. `run` does the same inside its own process when log.store is set.
+            """,
+        options: ConfigurationOptions.options + [
+            .value("for", "DURATION", "Stop by itself after this time, as 30s or 5m")
+        ],
+        examples: [
+            .init("impactiq log-store --set log.store=sqlite:scores.db", "a file"),
+            .init("impactiq log-store --set log.store=postgresql://impactiq@db/scores", "password from PGPASSFILE"),
+        ])
+
+    static func run(_ command: ParsedCommand) throws {
+        let configuration = try ConfigurationOptions.load(command)
+        guard let reader = LogStores.reader(configuration) else {
+            throw ImpactError(
+                .badConfiguration, code: "no_log_store", "log.store is none: set it to sqlite:PATH or postgresql://…")
+        }
+        let limit = try command.milliseconds("for")
+        let start = ContinuousClock.now
+        reader.start()
+        while !StopSignal.wait(milliseconds: 200), reader.failure == nil {
+            if let limit, ContinuousClock.now - start >= .milliseconds(limit) { break }
+        }
+        reader.stop(within: Double(configuration.shutdownTimeoutMilliseconds) / 1_000)
+        try reader.wait()
+        Log.info("log-store", LogStores.counts(reader))
+    }
+}
+
+/// The log store that a configuration asks for.
+enum LogStores {
+    /// A reader that is not started yet; nil when `log.store` is none.
+    static func reader(_ configuration: Configuration) -> LogStoreReader? {
+        let address = configuration.logStore
+        guard address != "none" else { return nil }
+        let indexesUsers = configuration.indexesUsers
+        return LogStoreReader(
+            properties: configuration.kafkaProperties(client: "consumer"),
+            options: .init(topic: configuration.outputTopic)
+        ) { () throws(LogStoreError) -> any LogStore in
+            if address.hasPrefix("sqlite:") {
+                return SQLiteLogStore(
+                    path: String(address.dropFirst("sqlite:".count)), options: .init(userIndex: indexesUsers))
+            }
+            return try PostgreSQLLogStore(url: address, options: .init(userIndex: indexesUsers))
+        }
+    }
+
+    static func counts(_ reader: LogStoreReader) -> String {
+        let counters = reader.counters
+        return
+            "log store: \(counters.rows) rows stored, \(counters.duplicates) were there, \(counters.rejected) rejected, "
+            + "\(counters.batches) transactions"
+    }
+}

@@ -1,0 +1,163 @@
+import Diagnostics
+import Tabular
+
+/// Times a model on a user's own rows and verifies every kernel on them: `model inspect --check ROWS`.
+public struct RowCheck: Sendable, Equatable {
+    /// How long one row takes with one kernel on one thread, in microseconds.
+    public struct Timing: Sendable, Equatable {
+        public var kernel: Kernel
+        /// Rows scored one at a time, with standard errors.
+        public var singleRow: Double
+        /// Rows scored 1,024 at a time: effects alone, and with standard errors.
+        public var batch: Double
+        public var batchWithErrors: Double
+    }
+
+    /// A result that is not that of walking the trees split by split, bit for bit.
+    public struct Disagreement: Sendable, Equatable {
+        public var kernel: Kernel
+        public var rowsInCall: Int
+        /// The line of the row in the file.
+        public var line: Int
+        /// Which of the row's effects (`Model.effectIndex`).
+        public var effect: Int
+        public var expected: Estimate
+        public var found: Estimate
+    }
+
+    public var rows: Int
+    /// Rows that the model refuses for a missing value.
+    public var refusedRows: Int
+    public var timings: [Timing]
+    /// The plain walk, for comparison; microseconds a row.
+    public var plainRow: Double
+    public var disagreement: Disagreement?
+
+    /// Reads at most `limit` rows of a CSV whose columns hold the model's features, scores them one at a time and in
+    /// batches with every kernel of this machine, and compares each result with a plain walk of the trees.
+    ///
+    /// - Throws: `csv_…` with line and column; `csv_header` when the file has no rows.
+    public static func run(model: Model, csv path: String, limit: Int = 4096) throws(ImpactError) -> RowCheck {
+        let (rows, lines) = try read(path, model, limit)
+        let count = lines.count
+        guard count > 0 else {
+            throw ImpactError(.badInput, code: "csv_header", "\(path) has no rows to check the model with")
+        }
+        let walker = PlainWalker(model)
+        var expected: [Estimate] = []
+        let clock = ContinuousClock()
+        var check = RowCheck(rows: count, refusedRows: 0, timings: [], plainRow: 0)
+        rows.withUnsafeBufferPointer { rows in
+            guard let base = rows.baseAddress else { return }
+            let time = clock.measure {
+                for row in 0..<count { expected += walker.score(base + row * model.rowStride) }
+            }
+            check.plainRow = microseconds(time) / Double(count)
+            if model.missingValues == .refuse {
+                check.refusedRows = (0..<count).count { row in
+                    (0..<model.featureCount).contains { !base[row * model.rowStride + $0].isFinite }
+                }
+            }
+            for kernel in Kernel.available {
+                var run = KernelRun(model: model, kernel: kernel, rows: base, count: count)
+                check.timings.append(run.timing(clock))
+                for size in [1, 7, 64, 256, 1024] where check.disagreement == nil {
+                    guard let fault = run.firstDifference(from: expected, rowsInCall: size) else { continue }
+                    check.disagreement = Disagreement(
+                        kernel: kernel, rowsInCall: size, line: lines[fault.row], effect: fault.effect,
+                        expected: expected[fault.row * model.effectCount + fault.effect], found: fault.found)
+                }
+            }
+        }
+        return check
+    }
+
+    /// Rows of `model.rowStride` floats, and the line of each in the file. A missing value is NaN.
+    private static func read(
+        _ path: String, _ model: Model, _ limit: Int
+    ) throws(ImpactError) -> (rows: [Float], lines: [Int]) {
+        let table = try CSVTable(path: path)
+        var columns: [Int] = []
+        for feature in model.featureNames {
+            columns.append(try table.index(of: feature, role: "model's feature", option: "the model's own name"))
+        }
+        var (rows, lines): ([Float], [Int]) = ([], [])
+        while lines.count < limit, try table.advance() {
+            var row = [Float](repeating: 0, count: model.rowStride)
+            for (feature, column) in columns.enumerated() {
+                switch CSVNumber.read(table.text, table.record[column]) {
+                case .value(let value): row[feature] = value
+                case .missing: row[feature] = .nan
+                case .notANumber, .outOfRange:
+                    throw table.fault(column, "\"\(table.record.text(table.text, column).prefix(40))\" is no number")
+                }
+            }
+            rows += row
+            lines.append(table.line)
+        }
+        return (rows, lines)
+    }
+
+    fileprivate static func microseconds(_ time: Duration) -> Double {
+        Double(time.components.seconds) * 1e6 + Double(time.components.attoseconds) * 1e-12
+    }
+}
+
+/// One kernel on the rows of a check.
+private struct KernelRun {
+    let model: Model
+    let rows: UnsafePointer<Float>
+    let count: Int
+    private let scorer: Scorer
+    private var estimates: [Estimate]
+
+    init(model: Model, kernel: Kernel, rows: UnsafePointer<Float>, count: Int) {
+        self.model = model
+        self.rows = rows
+        self.count = count
+        scorer = Scorer(model: model, maxRows: 1024, kernel: kernel)
+        estimates = [Estimate](
+            repeating: Estimate(effect: 0, standardError: 0), count: count * model.effectCount)
+    }
+
+    private mutating func score(rowsInCall: Int, upTo end: Int, standardErrors: Bool) {
+        estimates.withUnsafeMutableBufferPointer { estimates in
+            guard let target = estimates.baseAddress else { return }
+            for start in stride(from: 0, to: end, by: rowsInCall) {
+                scorer.score(
+                    rows: rows + start * model.rowStride, stride: model.rowStride, count: min(rowsInCall, end - start),
+                    into: target + start * model.effectCount, standardErrors: standardErrors)
+            }
+        }
+    }
+
+    mutating func timing(_ clock: ContinuousClock) -> RowCheck.Timing {
+        func best(_ end: Int, _ rowsInCall: Int, _ standardErrors: Bool) -> Double {
+            var best = Double.infinity
+            for _ in 0..<3 {
+                let time = clock.measure { score(rowsInCall: rowsInCall, upTo: end, standardErrors: standardErrors) }
+                best = min(best, RowCheck.microseconds(time) / Double(end))
+            }
+            return best
+        }
+        return RowCheck.Timing(
+            kernel: scorer.kernel, singleRow: best(min(count, 512), 1, true), batch: best(count, 1024, false),
+            batchWithErrors: best(count, 1024, true))
+    }
+
+    mutating func firstDifference(
+        from expected: [Estimate], rowsInCall: Int
+    ) -> (row: Int, effect: Int, found: Estimate)? {
+        score(rowsInCall: rowsInCall, upTo: count, standardErrors: true)
+        for index in estimates.indices where !Self.same(estimates[index], expected[index]) {
+            return (index / model.effectCount, index % model.effectCount, estimates[index])
+        }
+        return nil
+    }
+
+    /// Equal bit for bit, whatever the bits of a NaN.
+    private static func same(_ a: Estimate, _ b: Estimate) -> Bool {
+        func same(_ a: Double, _ b: Double) -> Bool { a.bitPattern == b.bitPattern || (a.isNaN && b.isNaN) }
+        return same(a.effect, b.effect) && same(a.standardError, b.standardError)
+    }
+}

@@ -1,0 +1,160 @@
+import CRdkafka
+import Consumer
+import Diagnostics
+import Foundation
+import Kafka
+import Synchronization
+
+extension OutputProducer {
+    /// Makes the producer ready: takes over the identity, which fences an earlier holder and ends its open transaction.
+    /// Waits for the broker as long as it takes, or until interrupted. Does nothing for an idempotent producer.
+    @discardableResult
+    public func start() -> TransactionOutcome { isTransactional ? run(.start) : .ready }
+
+    /// Begins a transaction; a no-op for an idempotent producer.
+    @discardableResult
+    public func begin() -> TransactionOutcome { isTransactional ? run(.begin) : .ready }
+
+    /// Commits records and offsets together, and waits for it.
+    ///
+    /// An idempotent producer flushes, and the caller commits the offsets with the consumer after `.committed`.
+    /// - Parameters:
+    ///   - offsets: each partition's last processed offset + 1.
+    ///   - group: as of now; see ``EventConsumer/groupMetadata()``.
+    public func commit(
+        offsets: [TopicPartition: Int64], group: borrowing GroupMetadata
+    ) -> TransactionOutcome {
+        if !isTransactional { return flushed() }
+        if let failure = settle() { return recover(from: failure) }
+        let list = TopicPartitionList(offsets)
+        return run(.commit) { [handle] in
+            if offsets.isEmpty { return nil }
+            return KafkaError(
+                consuming: rd_kafka_send_offsets_to_transaction(handle.pointer, list.pointer, group.pointer, -1),
+                doing: "adding the offsets to the transaction")
+        }
+    }
+
+    /// Commits records that belong to no consumed input (a generator, a tool).
+    public func commit() -> TransactionOutcome {
+        if !isTransactional { return flushed() }
+        if let failure = settle() { return recover(from: failure) }
+        return run(.commit)
+    }
+
+    /// Drops the records of the transaction.
+    @discardableResult
+    public func abort() -> TransactionOutcome {
+        if !isTransactional { return flushed() }
+        // 2.0.2 ends a transaction that the broker has not heard of yet, which is a fatal error: let it be heard of.
+        rd_kafka_flush(handle.pointer, 1_000)
+        return run(.abort)
+    }
+
+    /// Waits until all records of the transaction are acknowledged; returns why one was not.
+    ///
+    /// `rd_kafka_commit_transaction` does the same, but does not notice a failed record before the others' timeout.
+    private func settle() -> KafkaError? {
+        while rd_kafka_flush(handle.pointer, 100) != RD_KAFKA_RESP_ERR_NO_ERROR && deliveryFailures == 0 {
+            if let fatal = handle.fatalError { return fatal }
+            if isInterrupted.load(ordering: .relaxed) {
+                return KafkaError(RD_KAFKA_RESP_ERR__INTR, "interrupted while records were not acknowledged")
+            }
+        }
+        if deliveryFailures == 0 { return nil }
+        var failure = lastDeliveryFailure ?? KafkaError(RD_KAFKA_RESP_ERR__FAIL)
+        failure.requiresAbort = true
+        return failure
+    }
+
+    /// After a failed produce: brings the producer back to ready, and says what became of the transaction.
+    public func recover(from error: KafkaError) -> TransactionOutcome {
+        if error.code == RD_KAFKA_RESP_ERR__INTR { return .interrupted }
+        return isTransactional ? run(.failed(.produce, error)) : .aborted(error)
+    }
+
+    private func flushed() -> TransactionOutcome {
+        while true {
+            do {
+                try flush()
+                return .committed
+            } catch {
+                if error.code == RD_KAFKA_RESP_ERR__INTR { return .interrupted }
+                if !error.isRetriable { return .aborted(error) }
+                Log.warning(component, "\(error)")
+            }
+        }
+    }
+
+    /// Drives the machine until it says how the step ended.
+    private func run(
+        _ event: TransactionStateMachine.Event, sendOffsets: () -> KafkaError? = { nil }
+    ) -> TransactionOutcome {
+        var action = machine.handle(event)
+        var pause: UInt32 = 50_000
+        while true {
+            let isInterrupted = isInterrupted.load(ordering: .relaxed)
+            switch action {
+            case .retry where isInterrupted, .recreate where isInterrupted:
+                return .interrupted
+            case .finish(let outcome):
+                if case .committed = outcome {} else { lastDeliveryFailure = nil }
+                deliveryFailures = 0
+                return outcome
+            case .call(let call):
+                action = machine.handle(result(of: call, sendOffsets))
+            case .retry(let call):
+                usleep(pause)
+                pause = min(pause * 2, 1_000_000)
+                action = machine.handle(result(of: call, sendOffsets))
+            case .recreate:
+                recreate()
+                action = machine.handle(.recreated)
+            }
+        }
+    }
+
+    private func result(
+        of call: TransactionStateMachine.Call, _ sendOffsets: () -> KafkaError?
+    ) -> TransactionStateMachine.Event {
+        let client = handle.pointer
+        let error: KafkaError? =
+            switch call {
+            case .initialise:
+                // In slices, so that an interruption is seen; librdkafka goes on with the same attempt.
+                KafkaError(consuming: rd_kafka_init_transactions(client, 5_000), doing: "initialising transactions")
+            case .begin: KafkaError(consuming: rd_kafka_begin_transaction(client), doing: "beginning a transaction")
+            case .produce: nil
+            case .sendOffsets: sendOffsets()
+            case .commit:
+                KafkaError(consuming: rd_kafka_commit_transaction(client, -1), doing: "committing the transaction")
+            case .abort:
+                KafkaError(consuming: rd_kafka_abort_transaction(client, -1), doing: "aborting the transaction")
+            }
+        guard var error else { return .succeeded(call) }
+        if let cause = lastDeliveryFailure, error.requiresAbort {
+            error.message += " (\(cause))"
+        }
+        Log.debug(component, "\(call): \(error)")
+        return .failed(call, handle.fatalError ?? error)
+    }
+
+    private func recreate() {
+        Log.warning(component, "the producer cannot go on and is made anew")
+        handle.context.onDeliveryFailure = nil
+        releaseTopics()
+        handle.close()
+        while true {
+            do {
+                handle = try KafkaHandle(.producer, properties: properties, component: component)
+                break
+            } catch {
+                // The same properties worked before: only a lack of memory or threads is left as a reason.
+                Log.error(component, "\(error.message)")
+                usleep(1_000_000)
+            }
+        }
+        for (i, name) in topicNames.enumerated() { topics[i] = rd_kafka_topic_new(handle.pointer, name, nil) }
+        listen()
+    }
+}
