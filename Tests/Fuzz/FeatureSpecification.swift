@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 // Any bytes as a feature specification: what is accepted compiles to a plan or says why not, and its canonical form reads
 // back as the same specification.
 import Events
@@ -10,5 +11,24 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let again = try? FeatureSpecification(json: specification.canonicalJSON)
     precondition(again == specification, "the canonical form is another specification")
     _ = try? FeaturePlan(specification)
+=======
+import Diagnostics
+import Events
+import Features
+
+/// Fuzzes the reader of feature specifications: whatever the bytes, it refuses them with a reason, or reads a
+/// specification whose canonical form is read as the same, and which compiles or says why it does not.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzFeatureSpecification(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
+    let bytes = Array(UnsafeBufferPointer(start: data, count: size))
+    do throws(ImpactError) {
+        let specification = try FeatureSpecification(json: bytes)
+        let again = try FeatureSpecification(json: specification.canonicalJSON)
+        precondition(again == specification, "the canonical form is another specification")
+        _ = try FeaturePlan(specification)
+    } catch {
+        precondition(!error.code.isEmpty && !error.message.isEmpty, "an error without a reason")
+    }
+>>>>>>> events
     return 0
 }

@@ -9,17 +9,19 @@ import Testing
 @Suite("PostgreSQL log store", .enabled(if: TestPostgres.shared != nil)) struct LogStorePostgreSQLTests {
     func scores(_ offsets: Range<Int64>) -> [TestScore] { offsets.map { TestScore(offset: $0, user: "user-\($0)") } }
 
-    @Test("No part of a password reaches a message", arguments: [
-        "postgresql://user:hunter2@127.0.0.1:1/db",
-        "postgresql://user:hunter2@nowhere.invalid:1/db?connect_timeout=2",
-        "postgresql://user:hunter2@127.0.0.1:1:2/db",
-        "postgresql://user:pa@hunter2@127.0.0.1:1/db",
-        "postgresql://user:pa/hunter2@host/db",
-        "postgresql://user:hunter2%zz@host/db",
-        "postgresql://user:pa:hunter2@127.0.0.1:1/db",
-        "postgresql://user:x@127.0.0.1:1/db?password=hunter2",
-        "postgresql://user:x@127.0.0.1:1/db?sslmode=hunter2",
-    ])
+    @Test(
+        "No part of a password reaches a message",
+        arguments: [
+            "postgresql://user:hunter2@127.0.0.1:1/db",
+            "postgresql://user:hunter2@nowhere.invalid:1/db?connect_timeout=2",
+            "postgresql://user:hunter2@127.0.0.1:1:2/db",
+            "postgresql://user:pa@hunter2@127.0.0.1:1/db",
+            "postgresql://user:pa/hunter2@host/db",
+            "postgresql://user:hunter2%zz@host/db",
+            "postgresql://user:pa:hunter2@127.0.0.1:1/db",
+            "postgresql://user:x@127.0.0.1:1/db?password=hunter2",
+            "postgresql://user:x@127.0.0.1:1/db?sslmode=hunter2",
+        ])
     func secrets(_ url: String) {
         do throws(LogStoreError) {
             let store = try PostgreSQLLogStore(url: url)
@@ -123,7 +125,9 @@ import Testing
         let mock = try MockCluster()
         let fixture = try LogStoreReaderFixture(mock: mock)
         let url = server.url(schema: "public")
-        let reader = try fixture.reader { $0.batchRows = 200 } make: { () throws(LogStoreError) in
+        let reader = try fixture.reader {
+            $0.batchRows = 200
+        } make: { () throws(LogStoreError) in
             try PostgreSQLLogStore(url: url)
         }
         var all: [TestScore] = []

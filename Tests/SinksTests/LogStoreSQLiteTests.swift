@@ -168,7 +168,9 @@ final class SmallDisk {
     let path: String
 
     init?(megabytes: Int, test: String = #function) {
-        path = FileManager.default.temporaryDirectory.appending(path: "impactiq-disk-\(UInt32.random(in: 0 ... .max))").path
+        path =
+            FileManager.default.temporaryDirectory.appending(path: "impactiq-disk-\(UInt32.random(in: 0 ... .max))")
+            .path
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         guard mount("tmpfs", path, "tmpfs", 0, "size=\(megabytes)m") == 0 else {
             print("skipped: \(test) needs the right to mount a small file system (root)")

@@ -78,9 +78,11 @@ final class TestDatabase {
     private static func scores(_ rows: [[String?]]) -> [TestScore] {
         rows.map { row in
             TestScore(
-                topic: row[0] ?? "", partition: row[1].flatMap(Int32.init) ?? -1, offset: row[2].flatMap(Int64.init) ?? -1,
+                topic: row[0] ?? "", partition: row[1].flatMap(Int32.init) ?? -1,
+                offset: row[2].flatMap(Int64.init) ?? -1,
                 user: row[3] ?? "", time: row[4].flatMap(Int64.init) ?? -1, eventType: row[5] ?? "", treatment: row[6],
-                outcome: row[7], uplift: row[8].flatMap(Double.init) ?? .nan, standardError: row[9].flatMap(Double.init),
+                outcome: row[7], uplift: row[8].flatMap(Double.init) ?? .nan,
+                standardError: row[9].flatMap(Double.init),
                 lower: row[10].flatMap(Double.init), upper: row[11].flatMap(Double.init),
                 level: row[12].flatMap(Double.init), decision: row[13] ?? "", model: row[14] ?? "",
                 version: row[15] ?? "", sha256: row[16] ?? "", effects: row[17])
@@ -119,14 +121,15 @@ final class TestDatabase {
             let code = sqlite3_step(statement)
             if code == SQLITE_DONE { return rows }
             try Self.check(code == SQLITE_ROW, "\(sql): \(code)")
-            rows.append((0..<sqlite3_column_count(statement)).map { column in
-                switch sqlite3_column_type(statement, column) {
-                case SQLITE_NULL: nil
-                // SQLite's own text of a number has 15 digits only.
-                case SQLITE_FLOAT: "\(sqlite3_column_double(statement, column))"
-                default: sqlite3_column_text(statement, column).map { String(cString: $0) }
-                }
-            })
+            rows.append(
+                (0..<sqlite3_column_count(statement)).map { column in
+                    switch sqlite3_column_type(statement, column) {
+                    case SQLITE_NULL: nil
+                    // SQLite's own text of a number has 15 digits only.
+                    case SQLITE_FLOAT: "\(sqlite3_column_double(statement, column))"
+                    default: sqlite3_column_text(statement, column).map { String(cString: $0) }
+                    }
+                })
         }
     }
 
