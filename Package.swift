@@ -81,7 +81,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Diagnostics"], path: "Tests/TestSupport",
             swiftSettings: swift),
         tests("DiagnosticsTests", ["Diagnostics"]),
-        tests("EventsTests", ["Events"]),
+        tests("EventsTests", ["Events", "CNumeric"]),
         tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
         tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
@@ -97,7 +97,7 @@ let package = Package(
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
-        tests("CommandsTests", ["Commands", "Simulation", "Terminal"]),
+        tests("CommandsTests", ["Commands", "Simulation", "Events", "Terminal"]),
         tests(
             "IntegrationTests",
             [

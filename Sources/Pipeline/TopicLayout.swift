@@ -9,6 +9,15 @@ public struct TopicLayout: Sendable, Equatable {
     /// The dead-letter topic's `max.message.bytes`.
     public var deadLetterBytes: Int
 
+    package init(
+        inputPartitions: Int, outputPartitions: Int, deadLetterPartitions: Int, deadLetterBytes: Int = 1_048_588
+    ) {
+        self.inputPartitions = inputPartitions
+        self.outputPartitions = outputPartitions
+        self.deadLetterPartitions = deadLetterPartitions
+        self.deadLetterBytes = deadLetterBytes
+    }
+
     /// A score goes to the partition of its event when both topics have as many; else to its key's partition.
     func outputPartition(of input: Int32) -> Int32 { outputPartitions == inputPartitions ? input : -1 }
 
@@ -36,7 +45,8 @@ public struct TopicLayout: Sendable, Equatable {
         if let policy = settings["cleanup.policy"], !policy.contains("compact") {
             throw ImpactError(
                 .badConfiguration, code: "topic_misfit",
-                "\(configuration.changelogTopic) has cleanup.policy=\(policy), which would forget users: set it to compact")
+                "\(configuration.changelogTopic) has cleanup.policy=\(policy), which would forget users: set it to compact"
+            )
         }
         let room = (try? admin.settings(of: configuration.deadLetterTopic))?["max.message.bytes"].flatMap { Int($0) }
         return TopicLayout(

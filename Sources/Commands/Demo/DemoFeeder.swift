@@ -14,7 +14,7 @@ final class DemoFeeder: Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let failure = Mutex<(any Error)?>(nil)
     private let done = DispatchGroup()
-    /// Messages the pipeline has consumed.
+    /// Messages that need no room in the broker any more.
     private let consumed: @Sendable () -> Int
     private let rate: Double
     /// Most messages in flight.

@@ -7,21 +7,23 @@ import Synchronization
 import Terminal
 
 /// What a demo is like.
-struct DemoSettings: Sendable {
-    var trial: TrialSettings = {
+package struct DemoSettings: Sendable {
+    package var trial: TrialSettings = {
         var trial = TrialSettings()
         trial.seed = 7
         trial.users = 5_000
         return trial
     }()
     /// Events a second; 0 is as fast as it goes.
-    var rate = 20_000.0
+    package var rate = 20_000.0
     /// Seconds; nil until it is stopped.
-    var duration: Double?
-    var partitions = 8
-    var workers = 1
-    var model = ""
-    var printsJSON = false
+    package var duration: Double?
+    package var partitions = 8
+    package var workers = 1
+    package var model = ""
+    package var printsJSON = false
+
+    package init() {}
 }
 
 /// One run of the demo, everything in this process:
@@ -30,21 +32,22 @@ struct DemoSettings: Sendable {
 ///  TrialSimulation ─► DemoFeeder ─► events ─► Application ─► uplift-scores ─► DemoScoreFollower ─► table
 ///                                     └──────── MockCluster ───────┘
 /// ```
-final class DemoSession {
+package final class DemoSession {
     private let settings: DemoSettings
     private let metrics = PipelineMetrics()
     private let stateFolder: URL
     private let stream = Terminal.Stream.output
 
-    init(_ settings: DemoSettings) {
+    package init(_ settings: DemoSettings) {
         self.settings = settings
         stateFolder = FileManager.default.temporaryDirectory.appending(path: "impactiq-demo-\(getpid())")
     }
 
     deinit { try? FileManager.default.removeItem(at: stateFolder) }
 
-    /// Runs until the time is up, Ctrl-C, or a failure of one of its parts.
-    func run() throws {
+    /// Runs until the time is up, Ctrl-C, or a failure of one of its parts; what there was at the end.
+    @discardableResult
+    package func run() throws -> DemoSnapshot {
         // What the parts say of their daily business would tear the table.
         Log.setLevel(.error)
         let cluster = try MockCluster()
@@ -53,7 +56,11 @@ final class DemoSession {
             configuration.outputTopic, configuration.deadLetterTopic, configuration.changelogTopic,
         ] { try cluster.create(topic: topic, partitions: settings.partitions) }
         let application = try Application(
-            configuration: configuration, metrics: metrics, isStopped: { StopSignal.isRaised })
+            configuration: configuration, metrics: metrics,
+            layout: TopicLayout(
+                inputPartitions: settings.partitions, outputPartitions: settings.partitions,
+                deadLetterPartitions: settings.partitions),
+            isStopped: { StopSignal.isRaised })
         greet()
         let follower = DemoScoreFollower(
             board: DemoScoreboard(seed: settings.trial.seed, users: settings.trial.users))
@@ -63,7 +70,9 @@ final class DemoSession {
         let metrics = self.metrics
         // Half of what the broker keeps of 260-byte messages.
         let feeder = DemoFeeder(rate: settings.rate, bound: settings.partitions * 10_000) {
-            metrics.messages.load(ordering: .relaxed)
+            // Scores that nobody has read yet are kept by the same broker.
+            let unread = max(0, metrics.scores.load(ordering: .relaxed) - follower.snapshot.total)
+            return metrics.messages.load(ordering: .relaxed) - unread
         }
         feeder.start(bootstrap: cluster.bootstrap, topic: configuration.inputTopics[0], settings: settings.trial)
         let last = watch(application, feeder, follower)
@@ -73,8 +82,8 @@ final class DemoSession {
         try application.wait()
         follower.stop()
         for error in [feeder.error, follower.error] { if let error { throw error } }
-        summarise(last, feeder, follower)
-        withExtendedLifetime(cluster) {}
+        defer { withExtendedLifetime(cluster) {} }
+        return summarise(last, feeder, follower)
     }
 
     private func configuration(_ cluster: MockCluster) throws(ImpactError) -> Configuration {
@@ -138,13 +147,17 @@ final class DemoSession {
         }
     }
 
-    private func summarise(_ last: DemoSnapshot, _ feeder: DemoFeeder, _ follower: DemoScoreFollower) {
+    private func summarise(
+        _ last: DemoSnapshot, _ feeder: DemoFeeder, _ follower: DemoScoreFollower
+    ) -> DemoSnapshot {
         var snapshot = DemoReading(metrics, follower).snapshot(since: nil, metrics: metrics, sent: feeder.count)
         snapshot.elapsed = last.elapsed
+        snapshot.users = max(snapshot.users, last.users)
         if settings.printsJSON {
             stream.write(snapshot.json.line + "\n")
-            return
+        } else {
+            stream.write("\n" + DemoView(style: Style(isOn: false)).summary(snapshot))
         }
-        stream.write("\n" + DemoView(style: Style(isOn: false)).summary(snapshot))
+        return snapshot
     }
 }

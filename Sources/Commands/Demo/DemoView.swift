@@ -63,37 +63,46 @@ package struct DemoView: Sendable {
 
     /// The last word: the same table without styles, and how to read it.
     package func summary(_ s: DemoSnapshot) -> String {
-        segmentTable(s.board).text()
+        let applied = s.events - s.duplicates - s.deadLetters
+        return segmentTable(s.board).text()
             + """
 
+            \(HumanNumber.grouped(s.events)) messages = \(HumanNumber.grouped(applied)) events + \
+            \(HumanNumber.grouped(s.duplicates)) duplicates + \(HumanNumber.grouped(s.deadLetters)) dead letters; \
+            \(HumanNumber.grouped(s.board.total)) scores read back, latency \
+            p50 \(s.median.map { HumanNumber.latency(milliseconds: $0) } ?? "–"), \
+            p99 \(s.p99.map { HumanNumber.latency(milliseconds: $0) } ?? "–")
+
             truth      mean true effect of the ad on the people scored, known because the trial is simulated
-            estimate   mean of the published uplift; ± is the mean half width of its 95 % interval
+            uplift     mean of the published uplift; ± is the mean half width of its 95 % interval
             in 95 %    share of the scores whose interval holds the person's true effect
+            unsure     decision 'uncertain': zero lies inside the interval
 
             """
     }
 
     /// One line for a log.
     package func plain(_ s: DemoSnapshot) -> String {
-        let segments = s.board.rows.map { row in
-            let n = Double(max(row.scores, 1))
+        let segments = s.board.rows.filter { $0.scores > 0 }.map { row in
+            let n = Double(row.scores)
             return "\(row.segment.name) \(signed(row.truth / n))/\(signed(row.estimate / n))"
         }
         return "\(HumanNumber.span(seconds: s.elapsed)): \(HumanNumber.rate(s.eventsPerSecond)) events, "
             + "\(HumanNumber.rate(s.scoresPerSecond)) scores, lag \(HumanNumber.grouped(s.lag)), "
-            + "p99 \(s.p99.map { HumanNumber.latency(milliseconds: $0) } ?? "–"); truth/estimate: "
-            + segments.joined(separator: ", ")
+            + "p99 \(s.p99.map { HumanNumber.latency(milliseconds: $0) } ?? "–")"
+            + (segments.isEmpty ? "" : "; truth/uplift: \(segments.joined(separator: ", "))")
     }
 
     package func segmentTable(_ board: DemoScoreboard) -> Table {
         var table = Table(
-            .text("who"), .number("scores"), .number("truth"), .number("estimate"), .number("±"), .number("in 95 %"),
-            .number("treat"), .number("suppress"), .number("uncertain"))
+            .text("who"), .number("scores"), .number("truth"), .number("uplift"), .number("±"), .number("in 95 %"),
+            .number("treat"), .number("suppress"), .number("unsure"))
         for row in board.rows {
             let n = Double(max(row.scores, 1))
             let share = { (count: Int) in row.scores > 0 ? "\(Int((100 * Double(count) / n).rounded())) %" : "–" }
             table.add(
-                Self.label(row.segment), HumanNumber.grouped(row.scores), row.scores > 0 ? signed(row.truth / n) : "–",
+                Self.label(row.segment), HumanNumber.short(Double(row.scores)),
+                row.scores > 0 ? signed(row.truth / n) : "–",
                 row.scores > 0 ? signed(row.estimate / n) : "–",
                 row.scores > 0 ? HumanNumber.decimals(1.959964 * row.standardError / n, 3) : "–", share(row.covered),
                 share(row.treat), share(row.suppress), share(row.uncertain))
