@@ -1,9 +1,9 @@
 /// How large an imported file may say it is: what is beyond is refused before memory is asked for.
 ///
-/// Real forests are far below: a tree grown on ten million rows with leaves of five has two million nodes.
+/// Real forests are far below: a tree grown on ten million rows with leaves of five has one million nodes.
 package struct ImportLimits: Sendable {
     /// Nodes of one tree. A tree is the only part of a forest that is in memory as a whole.
-    package var nodesOfATree = 1 << 24
+    package var nodesOfATree = 1 << 22
     package var trees = 1_000_000
     /// Nodes of a forest.
     package var nodes = 1 << 36
