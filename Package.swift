@@ -81,7 +81,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Diagnostics"], path: "Tests/TestSupport",
             swiftSettings: swift),
         tests("DiagnosticsTests", ["Diagnostics"]),
-        tests("EventsTests", ["Events"]),
+        tests("EventsTests", ["Events", "CNumeric"]),
         tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
         tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),

@@ -59,7 +59,7 @@ void cforest_add_bags(int kernel, const cforest_descent *d, uint32_t number, uin
 void cforest_project(const cforest_descent *d, uint32_t row, uint32_t columns, const double *coefficients,
                      double *values) {
     for (uint32_t t = 0; t < d->tree_count; t++) {
-        const double *leaf = (const double *)tile_at(d->base, d->exits[t << d->row_shift | row], d->unit_shift);
+        const double *leaf = (const double *)tile_at(d->base, d->exits[t << d->row_shift | row]);
         double value = coefficients[0];
         for (uint32_t c = 0; c < columns; c++) value += coefficients[c + 1] * leaf[c];
         values[t] = value;

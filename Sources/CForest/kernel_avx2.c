@@ -11,8 +11,8 @@ static inline AVX2 __attribute__((always_inline)) row_avx2 load_avx2(const float
 }
 
 static inline AVX2 __attribute__((always_inline)) int32_t step_avx2(const uint8_t *tile, const float *p, row_avx2 row,
-                                                                    const int shape, const int routes) {
-    if (shape == WIDE) return step_scalar(tile, p, shape, routes);
+                                                                    const int shape, const int routes, const uint32_t unit) {
+    if (shape == WIDE) return step_scalar(tile, p, shape, routes, unit);
     const __m256i feature = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(tile + TILE_FEATURES)));
     __m256 x;
     if (shape == FEW) {
@@ -25,14 +25,14 @@ static inline AVX2 __attribute__((always_inline)) int32_t step_avx2(const uint8_
     const __m256 threshold = _mm256_loadu_ps((const float *)tile);
     uint32_t right = (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(x, threshold, _CMP_GT_OQ));
     if (routes) right |= (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) & tile[TILE_MISSING];
-    return tile_exit(tile, exit_place[right]);
+    return tile_exit(tile, exit_place[right], unit);
 }
 
 #define KERNEL(name) name##_avx2
 #define TARGET AVX2
 #define ROW row_avx2
 #define ROW_LOAD(p, shape) load_avx2(p, shape)
-#define STEP(tile, p, row, shape, routes) step_avx2(tile, p, row, shape, routes)
+#define STEP(tile, p, row, shape, routes, unit) step_avx2(tile, p, row, shape, routes, unit)
 #include "kernel.inc"
 
 AVX2 void descend_avx2(const cforest_descent *d) {

@@ -12,8 +12,8 @@ static inline AVX512 __attribute__((always_inline)) row_avx512 load_avx512(const
 
 static inline AVX512 __attribute__((always_inline)) int32_t step_avx512(const uint8_t *tile, const float *p,
                                                                         row_avx512 row, const int shape,
-                                                                        const int routes) {
-    if (shape == WIDE) return step_scalar(tile, p, shape, routes);
+                                                                        const int routes, const uint32_t unit) {
+    if (shape == WIDE) return step_scalar(tile, p, shape, routes, unit);
     const __m256i feature = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(tile + TILE_FEATURES)));
     const __m512i wide = _mm512_castsi256_si512(feature);
     __m256 x;
@@ -22,14 +22,14 @@ static inline AVX512 __attribute__((always_inline)) int32_t step_avx512(const ui
     else x = _mm256_i32gather_ps(p, feature, 4);
     uint32_t right = _mm256_cmp_ps_mask(x, _mm256_loadu_ps((const float *)tile), _CMP_GT_OQ);
     if (routes) right |= _mm256_cmp_ps_mask(x, x, _CMP_UNORD_Q) & tile[TILE_MISSING];
-    return tile_exit(tile, exit_place[right]);
+    return tile_exit(tile, exit_place[right], unit);
 }
 
 #define KERNEL(name) name##_avx512
 #define TARGET AVX512
 #define ROW row_avx512
 #define ROW_LOAD(p, shape) load_avx512(p, shape)
-#define STEP(tile, p, row, shape, routes) step_avx512(tile, p, row, shape, routes)
+#define STEP(tile, p, row, shape, routes, unit) step_avx512(tile, p, row, shape, routes, unit)
 #include "kernel.inc"
 
 AVX512 void descend_avx512(const cforest_descent *d) {

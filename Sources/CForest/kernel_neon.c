@@ -22,8 +22,8 @@ static inline __attribute__((always_inline)) uint32_t bits_neon(uint32x4_t low, 
 }
 
 static inline __attribute__((always_inline)) int32_t step_neon(const uint8_t *tile, const float *p, row_neon row,
-                                                               const int shape, const int routes) {
-    if (shape == WIDE) return step_scalar(tile, p, shape, routes);
+                                                               const int shape, const int routes, const uint32_t unit) {
+    if (shape == WIDE) return step_scalar(tile, p, shape, routes, unit);
     float32x4_t low, high;
     if (shape == FEW) {
         const uint16x8_t feature = vmovl_u8(vld1_u8(tile + TILE_FEATURES));
@@ -37,14 +37,14 @@ static inline __attribute__((always_inline)) int32_t step_neon(const uint8_t *ti
     const float *threshold = (const float *)tile;
     uint32_t right = bits_neon(vcgtq_f32(low, vld1q_f32(threshold)), vcgtq_f32(high, vld1q_f32(threshold + 4)));
     if (routes) right |= bits_neon(vmvnq_u32(vceqq_f32(low, low)), vmvnq_u32(vceqq_f32(high, high))) & tile[TILE_MISSING];
-    return tile_exit(tile, exit_place[right & 0xFF]);
+    return tile_exit(tile, exit_place[right & 0xFF], unit);
 }
 
 #define KERNEL(name) name##_neon
 #define TARGET
 #define ROW row_neon
 #define ROW_LOAD(p, shape) load_neon(p, shape)
-#define STEP(tile, p, row, shape, routes) step_neon(tile, p, row, shape, routes)
+#define STEP(tile, p, row, shape, routes, unit) step_neon(tile, p, row, shape, routes, unit)
 #include "kernel.inc"
 
 void descend_neon(const cforest_descent *d) {

@@ -2,7 +2,7 @@
 #define TARGET
 #define ROW int
 #define ROW_LOAD(p, shape) 0
-#define STEP(tile, p, row, shape, routes) step_scalar(tile, p, shape, routes)
+#define STEP(tile, p, row, shape, routes, unit) step_scalar(tile, p, shape, routes, unit)
 #include "kernel.inc"
 
 void descend_scalar(const cforest_descent *d) {

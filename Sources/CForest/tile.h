@@ -11,12 +11,14 @@
 //  60  uint8   missing_right  bit s: a missing value at slot s goes right (byte 63 in a wide tile)
 enum { TILE_BYTES = 64, TILE_EXITS = 28, TILE_FEATURES = 52, TILE_MISSING = 60, TILE_WIDE_MISSING = 63 };
 
-// Where, less one byte, the exit stands to which a comparison mask (bit s: slot s goes right) leads: a 32-bit load
-// there, shifted down by 8, is the signed 24-bit exit. Bit 7 is whatever the unused lane compares to.
-static inline __attribute__((always_inline)) int32_t tile_exit(const uint8_t *tile, uint32_t place) {
+// The exit to which a comparison mask (bit s: slot s goes right) leads, in bytes from the base. `exit_place` gives where
+// it stands, less one byte: a 32-bit load there holds the signed 24-bit exit above 8 bits of something else, and what
+// is left of a shift by 8 is the shift by the unit. `unit` is 8 − log2 of the unit's bytes. Bit 7 of a mask is whatever
+// the unused lane compares to.
+static inline __attribute__((always_inline)) int32_t tile_exit(const uint8_t *tile, uint32_t place, uint32_t unit) {
     int32_t word;
     memcpy(&word, tile + place, 4);
-    return word >> 8;
+    return (word & ~0xFF) >> unit;
 }
 
 #define E_(s, m) (2 * (s) + 1 + (((m) >> (s)) & 1))
@@ -32,14 +34,14 @@ static inline __attribute__((always_inline)) uint32_t wide_feature(const uint8_t
     return slot & 1 ? word >> 4 : word & 0xFFF;
 }
 
-// The tile or leaf at an exit.
-static inline __attribute__((always_inline)) const uint8_t *tile_at(const uint8_t *base, int32_t exit, uint32_t unit) {
-    return base + (int64_t)((uint64_t)(int64_t)exit << unit);
+// The tile or leaf at an offset.
+static inline __attribute__((always_inline)) const uint8_t *tile_at(const uint8_t *base, int32_t exit) {
+    return base + exit;
 }
 
 // One step without vector instructions: the reference of all others, and their way through wide tiles.
 static inline __attribute__((always_inline)) int32_t step_scalar(const uint8_t *tile, const float *row, const int shape,
-                                                                 const int routes) {
+                                                                 const int routes, uint32_t unit) {
     const float *threshold = (const float *)tile;
     const uint32_t missing_right = tile[shape == WIDE ? TILE_WIDE_MISSING : TILE_MISSING];
     uint32_t slot = 0;
@@ -49,5 +51,5 @@ static inline __attribute__((always_inline)) int32_t step_scalar(const uint8_t *
         if (routes) right |= (x != x) & (missing_right >> slot);
         slot = 2 * slot + 1 + right;
     }
-    return tile_exit(tile, TILE_EXITS - 1 + 3 * (slot - 7));
+    return tile_exit(tile, TILE_EXITS - 1 + 3 * (slot - 7), unit);
 }

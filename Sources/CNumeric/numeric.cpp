@@ -1,5 +1,6 @@
 // std::to_chars and std::from_chars behind C names: the standard library's shortest and correctly rounded conversions.
 #include "CNumeric.h"
+#include "shortest.h"
 #include <charconv>
 #include <sys/mman.h>
 
@@ -35,7 +36,12 @@ long first_place(const char *text, size_t count) {
 }
 } // namespace
 
-size_t cnumeric_write_double(char *out, size_t capacity, double value) { return write(out, capacity, value); }
+size_t cnumeric_write_double(char *out, size_t capacity, double value) {
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (capacity >= 32 && shortest::is_common(static_cast<int>(bits >> 52 & 0x7FF))) { return shortest::write(out, bits); }
+    return write(out, capacity, value);
+}
 
 size_t cnumeric_write_float(char *out, size_t capacity, float value) { return write(out, capacity, value); }
 

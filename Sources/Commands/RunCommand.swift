@@ -66,10 +66,11 @@ enum RunCommand: Command {
 
     private static func finish(_ logStore: LogStoreReader?, _ configuration: Configuration) {
         guard let logStore else { return }
-        logStore.stop(within: Double(configuration.shutdownTimeoutMilliseconds) / 2_000)
+        let seconds = Double(configuration.shutdownTimeoutMilliseconds) / 3_000
+        logStore.stop(within: seconds)
         do {
-            try logStore.wait()
-            Log.info("log-store", LogStores.counts(logStore))
+            let isDone = try logStore.wait(within: seconds + 1)
+            Log.info("log-store", LogStores.counts(logStore) + (isDone ? "" : "; the rest is read at the next start"))
         } catch {
             Log.error("log-store", error.message)
         }

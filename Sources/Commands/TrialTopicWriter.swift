@@ -12,6 +12,8 @@ package final class TrialTopicWriter {
     private var simulation: TrialSimulation
     private let buffer = ByteBuffer(capacity: 1 << 20)
     private var records: [OutputRecord] = []
+    /// Bytes of the values written so far.
+    package private(set) var bytesWritten = 0
 
     package init(producer: OutputProducer, topic: String, settings: TrialSettings) throws(ImpactError) {
         self.producer = producer
@@ -26,6 +28,7 @@ package final class TrialTopicWriter {
         let now = Int64(Date().timeIntervalSince1970 * 1_000)
         for _ in 0..<count {
             let event = simulation.next(into: buffer)
+            bytesWritten += event.value.count
             records.append(
                 OutputRecord(key: event.key.isEmpty ? nil : event.key, value: event.value, timestamp: now))
         }

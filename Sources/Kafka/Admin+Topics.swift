@@ -1,5 +1,6 @@
 import CRdkafka
 import Diagnostics
+import Foundation
 
 extension Admin {
     /// What became of a topic that should be created.
@@ -49,7 +50,26 @@ extension Admin {
             default: if let error { throw failure(error, doing: "creating topic \(name)") }
             }
         }
+        try awaitLeaders(of: plans.filter { creations[$0.name] == .created })
         return creations
+    }
+
+    /// Waits until brokers tell of new topics what the controller knows: before, a consumer hears of an unknown topic.
+    private func awaitLeaders(of plans: [TopicPlan]) throws(ImpactError) {
+        let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
+        var missing = Set(plans.map(\.name))
+        while !missing.isEmpty {
+            let work = "waiting for \(missing.sorted().joined(separator: ", "))"
+            missing.subtract(try topics(work: work).filter(\.hasLeaders).map(\.name))
+            if missing.isEmpty { return }
+            if DispatchTime.now() >= deadline {
+                throw ImpactError(
+                    .failed, code: "kafka_topic",
+                    "\(work): created, but not all partitions have a leader after \(timeoutMilliseconds) ms. "
+                        + "Are all brokers running?")
+            }
+            usleep(20_000)
+        }
     }
 
     /// Deletes topics; one that is not there is passed over.
@@ -106,7 +126,9 @@ extension Admin {
             let replicas = topic.partition_cnt > 0 ? Int(topic.partitions[0].replica_cnt) : 0
             return TopicDescription(
                 name: String(cString: topic.topic), partitions: Int(topic.partition_cnt),
-                replicationFactor: replicas)
+                replicationFactor: replicas,
+                hasLeaders: topic.partition_cnt > 0
+                    && (0..<Int(topic.partition_cnt)).allSatisfy { topic.partitions[$0].leader >= 0 })
         }.sorted { $0.name < $1.name }
     }
 

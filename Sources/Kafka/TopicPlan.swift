@@ -55,10 +55,13 @@ public struct TopicDescription: Sendable, Equatable {
     public var name: String
     public var partitions: Int
     public var replicationFactor: Int
+    /// Whether every partition can be written and read at this moment.
+    public var hasLeaders: Bool
 
-    public init(name: String, partitions: Int, replicationFactor: Int) {
+    public init(name: String, partitions: Int, replicationFactor: Int, hasLeaders: Bool = true) {
         self.name = name
         self.partitions = partitions
         self.replicationFactor = replicationFactor
+        self.hasLeaders = hasLeaders
     }
 }

@@ -103,7 +103,8 @@ public final class Processor {
         guard !model.specificationJSON.isEmpty else {
             throw ImpactError(
                 .badInput, code: "missing_specification",
-                "\(model.path) holds no feature specification, so it cannot score events; import it again with --features")
+                "\(model.path) holds no feature specification, so it cannot score events; import it again with --features"
+            )
         }
         let specification = try FeatureSpecification(json: model.specificationJSON)
         return try FeaturePlan(specification, schema: specification.eventSchema(extraTypes: scoreEvents))

@@ -45,7 +45,8 @@ public struct TopicLayout: Sendable, Equatable {
         if let policy = settings["cleanup.policy"], !policy.contains("compact") {
             throw ImpactError(
                 .badConfiguration, code: "topic_misfit",
-                "\(configuration.changelogTopic) has cleanup.policy=\(policy), which would forget users: set it to compact")
+                "\(configuration.changelogTopic) has cleanup.policy=\(policy), which would forget users: set it to compact"
+            )
         }
         let room = (try? admin.settings(of: configuration.deadLetterTopic))?["max.message.bytes"].flatMap { Int($0) }
         return TopicLayout(

@@ -6,7 +6,9 @@ import Scoring
 ///
 ///     forest time MODEL ROWS [--kernels a,b] [--batches 1,64] [--threads 1,2] [--seconds S] [--rounds N]
 ///         [--clock wall|cpu] [--json]
-///     forest import FOREST.npz MODEL     an EconML forest by the exporter, without a feature specification
+///     forest import FOREST.npz MODEL [--trees N]   an EconML forest, without a feature specification; N trees of it,
+///         taken again from the first one when it has fewer: for timing by size
+///     forest open MODEL                  milliseconds to open it, by how much is checked
 ///     forest score MODEL ROWS OUT        effects and standard errors as float64 pairs, for the peers' script to compare
 ///
 /// ROWS: raw float32, as many a row as the model has features.
@@ -33,8 +35,18 @@ package enum ForestBenchmarkCommand {
             } else {
                 print(ForestBenchmark.table(results))
             }
-        case ("import", 3):
-            try importForest(arguments[1], to: arguments[2])
+        case ("import", 3...):
+            try importForest(arguments[1], to: arguments[2], trees: value("--trees").flatMap(Int.init))
+        case ("open", 2):
+            for (name, check) in [("trusted", ModelCheck.trusted), ("structure", .structure), ("checksum", .checksum)] {
+                var best = Duration.seconds(1000)
+                for _ in 0..<5 {
+                    let begin = ContinuousClock.now
+                    _ = try Model.open(path: arguments[1], verify: check)
+                    best = min(best, ContinuousClock.now - begin)
+                }
+                print("\(name): \(best / .milliseconds(1)) ms")
+            }
         case ("score", 4):
             let rows = try ForestRows(modelPath: arguments[1], rowFile: arguments[2])
             var estimates = [Estimate](
@@ -43,14 +55,14 @@ package enum ForestBenchmarkCommand {
                 rows: rows.values, stride: rows.model.rowStride, count: rows.count, into: &estimates)
             try estimates.withUnsafeBytes { try Data($0).write(to: URL(filePath: arguments[3])) }
         default:
-            throw ImpactError(.usage, code: "usage", "impactiq-bench forest time|import|score …")
+            throw ImpactError(.usage, code: "usage", "impactiq-bench forest time|import|open|score …")
         }
     }
 
-    private static func importForest(_ path: String, to output: String) throws {
+    private static func importForest(_ path: String, to output: String, trees: Int?) throws {
         let file = try EconMLFile(path: path)
         let forest = file.forests[0]
-        var source = try file.source(outcome: 0)
+        var source = try RepeatedSource(file: file, left: trees ?? forest.trees)
         var builder = try ModelBuilder(
             metadata: ModelMetadata(
                 name: "benchmark", version: "1", treatments: (0..<forest.treatments).map { "t\($0)" }, outcomes: ["y"],
@@ -60,6 +72,27 @@ package enum ForestBenchmarkCommand {
                 kind: .econml, parameters: forest.parameters, treatments: forest.treatments,
                 groupSize: forest.groupSize, featureCount: 10, missing: .refuse), trees: &source)
         print(try builder.finish())
+    }
+}
+
+/// The trees of a file, over and over, until there are enough.
+private struct RepeatedSource: TreeSource {
+    let file: EconMLFile
+    var source: EconMLSource
+    var left: Int
+
+    init(file: EconMLFile, left: Int) throws(ImpactError) {
+        self.file = file
+        self.left = left
+        source = try file.source(outcome: 0)
+    }
+
+    mutating func nextTree() throws(ImpactError) -> RawTree? {
+        guard left > 0 else { return nil }
+        left -= 1
+        if let tree = try source.nextTree() { return tree }
+        source = try file.source(outcome: 0)
+        return try source.nextTree()
     }
 }
 

@@ -1,8 +1,28 @@
 import Diagnostics
+import Foundation
+import Terminal
 
+// Each benchmark measures its baseline in the same run and prints ratios.
 let arguments = Array(CommandLine.arguments.dropFirst())
-if arguments.first == "forest" {
-    try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
-} else {
-    print("bench")
+do {
+    switch arguments.first {
+    case "stream": try StreamBenchmark.run(Array(arguments.dropFirst()))
+    case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
+    default:
+        Terminal.Stream.output.write(
+            """
+            impactiq-bench: benchmarks, each beside its baseline
+
+              stream    the stages of the stream beside a raw C consume loop, on a broker
+                        impactiq-bench stream --bootstrap localhost:9092
+              forest    the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
+
+            """)
+        if let word = arguments.first, word != "--help" {
+            throw ImpactError(.usage, code: "unknown_benchmark", "no benchmark '\(word)'")
+        }
+    }
+} catch let error as ImpactError {
+    Terminal.Stream.error.write("impactiq-bench: \(error.message)\n")
+    exit(error.kind.rawValue)
 }

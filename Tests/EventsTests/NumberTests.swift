@@ -1,3 +1,4 @@
+import CNumeric
 import Events
 import Foundation
 import TestSupport
@@ -23,6 +24,26 @@ struct NumberTests {
             #expect(try value(String(format: "%.25e", number)).bitPattern == number.bitPattern)
             let small = Double(Int.random(in: -1_000_000...1_000_000, using: &generator)) / 1_000
             #expect(try value("\(small)") == small)
+        }
+    }
+
+    @Test("The fast path of common magnitudes writes what std::to_chars writes, byte for byte")
+    func shortest() {
+        var generator = SeededGenerator.announced()
+        func text(_ number: Double, room: Int) -> String {
+            let out = [CChar](unsafeUninitializedCapacity: room) { buffer, count in
+                count = buffer.baseAddress.map { cnumeric_write_double($0, room, number) } ?? 0
+            }
+            return String(decoding: out.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        }
+        for i in 0..<200_000 {
+            let exponent = UInt64.random(in: 950...1_076, using: &generator)
+            var bits = UInt64.random(in: 0 ... .max, using: &generator) & 0x800F_FFFF_FFFF_FFFF | exponent << 52
+            if i % 4 == 0 { bits &= .max << UInt64.random(in: 0...52, using: &generator) }
+            var number = Double(bitPattern: bits)
+            if i % 4 == 1 { number = (number * 1_000).rounded() / 1_000 }
+            // With less than 32 bytes of room the fast path is not taken.
+            #expect(text(number, room: 32) == text(number, room: 31))
         }
     }
 

@@ -100,7 +100,8 @@ final class PipelineHarness {
     func read(_ topic: String) throws -> [Record] {
         let ends = try stableEnds(of: topic)
         let consumer = try EventConsumer(
-            properties: properties, topics: [topic], options: { options in
+            properties: properties, topics: [topic],
+            options: { options in
                 var options = options
                 options.reportsPartitionEnd = true
                 return options

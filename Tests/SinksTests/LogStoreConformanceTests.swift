@@ -46,7 +46,9 @@ import Testing
         var sent: [TestScore] = []
         let numbers = [0, -0.0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, -.pi, 0.1, .leastNormalMagnitude / 8]
         for (i, number) in numbers.enumerated() {
-            sent.append(TestScore(partition: .max, offset: .max - 10 + Int64(i), time: i % 2 == 0 ? .min : .max, uplift: number))
+            sent.append(
+                TestScore(partition: .max, offset: .max - 10 + Int64(i), time: i % 2 == 0 ? .min : .max, uplift: number)
+            )
         }
         sent.append(
             TestScore(
@@ -243,7 +245,8 @@ import Testing
         batch.advances = [.init(partition: 1, expected: nil, next: 7)]
         _ = try store.append(batch)
         let found = try database.query(
-            "SELECT cluster, topic, kafka_partition, kafka_offset, code, message FROM impactiq_rejected ORDER BY kafka_offset")
+            "SELECT cluster, topic, kafka_partition, kafka_offset, code, message FROM impactiq_rejected ORDER BY kafka_offset"
+        )
         #expect(
             found == [
                 ["cluster-1", "uplift-scores", "1", "5", "invalid_json", #"a "quoted" {message}, with \ and ü"#],
@@ -305,7 +308,9 @@ import Testing
         #expect(throws: LogStoreError.self) { try database.open(migrations: broken) }
         let migrated = try database.open(migrations: newer)
         #expect(try migrated.positions(of: output) == [0: 10])
-        #expect(try migrated.append(ScoreBatch(scores(10..<20), from: 10, next: 20)) == .stored(inserted: 10, duplicates: 0, erased: 0))
+        #expect(
+            try migrated.append(ScoreBatch(scores(10..<20), from: 10, next: 20))
+                == .stored(inserted: 10, duplicates: 0, erased: 0))
         #expect(try database.scores() == scores(0..<20))
         #expect(try database.query("SELECT count(*) FROM extra") == [["0"]])
         let error = #expect(throws: LogStoreError.self) { try database.open() }

@@ -1,3 +1,4 @@
+import CRdkafka
 import Diagnostics
 import Events
 import Foundation
@@ -34,6 +35,35 @@ struct LogStoreReaderFixture {
         for _ in 0..<100 {
             if try admin.create([TopicPlan(topic, partitions: partitions)])[topic] == .created { return }
             Thread.sleep(forTimeInterval: 0.1)
+        }
+    }
+
+    /// Adds partitions to the topic on a real broker.
+    func grow(partitions: Int) throws {
+        var change = rd_kafka_NewPartitions_new(topic, partitions, nil, 0)
+        defer { rd_kafka_NewPartitions_destroy(change) }
+        let admin = try Admin(properties: properties, timeoutMilliseconds: 30_000)
+        try admin.request(RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, doing: "adding partitions") { client, options, queue in
+            rd_kafka_CreatePartitions(client, &change, 1, options, queue)
+        } read: { _ in
+        }
+        _ = try LogStoreReaderFixture.eventually { try admin.describe(topic)?.partitions == partitions }
+    }
+
+    /// Deletes the records of partition 0 before an offset, as retention does.
+    func deleteRecords(before offset: Int64) throws {
+        let list = rd_kafka_topic_partition_list_new(1)
+        rd_kafka_topic_partition_list_add(list, topic, 0).pointee.offset = offset
+        defer { rd_kafka_topic_partition_list_destroy(list) }
+        var request = rd_kafka_DeleteRecords_new(list)
+        defer { rd_kafka_DeleteRecords_destroy(request) }
+        let admin = try Admin(properties: properties, timeoutMilliseconds: 30_000)
+        try admin.request(RD_KAFKA_ADMIN_OP_DELETERECORDS, doing: "deleting records") { client, options, queue in
+            rd_kafka_DeleteRecords(client, &request, 1, options, queue)
+        } read: { _ in
+        }
+        _ = try LogStoreReaderFixture.eventually {
+            try admin.watermarks(of: TopicPartition(topic, 0)).low == offset
         }
     }
 

@@ -65,17 +65,24 @@ final class TestDatabase {
     }
 
     /// All scores, in the order of the key.
-    func scores() throws -> [TestScore] {
-        try query(
-            """
-            SELECT source_topic, source_partition, source_offset, user_id, time, event_type, treatment, outcome, uplift, \
-            std_error, ci_lower, ci_upper, ci_level, decision, model, model_version, model_sha256, effects FROM scores
-            """
-        ).map { row in
+    func scores() throws -> [TestScore] { Self.scores(try query(Self.selection)) }
+
+    /// All scores of a PostgreSQL database that is not one of these.
+    static func scores(of url: String) throws -> [TestScore] { scores(try query(selection, url: url)) }
+
+    private static let selection = """
+        SELECT source_topic, source_partition, source_offset, user_id, time, event_type, treatment, outcome, uplift, \
+        std_error, ci_lower, ci_upper, ci_level, decision, model, model_version, model_sha256, effects FROM scores
+        """
+
+    private static func scores(_ rows: [[String?]]) -> [TestScore] {
+        rows.map { row in
             TestScore(
-                topic: row[0] ?? "", partition: row[1].flatMap(Int32.init) ?? -1, offset: row[2].flatMap(Int64.init) ?? -1,
+                topic: row[0] ?? "", partition: row[1].flatMap(Int32.init) ?? -1,
+                offset: row[2].flatMap(Int64.init) ?? -1,
                 user: row[3] ?? "", time: row[4].flatMap(Int64.init) ?? -1, eventType: row[5] ?? "", treatment: row[6],
-                outcome: row[7], uplift: row[8].flatMap(Double.init) ?? .nan, standardError: row[9].flatMap(Double.init),
+                outcome: row[7], uplift: row[8].flatMap(Double.init) ?? .nan,
+                standardError: row[9].flatMap(Double.init),
                 lower: row[10].flatMap(Double.init), upper: row[11].flatMap(Double.init),
                 level: row[12].flatMap(Double.init), decision: row[13] ?? "", model: row[14] ?? "",
                 version: row[15] ?? "", sha256: row[16] ?? "", effects: row[17])
@@ -98,38 +105,50 @@ final class TestDatabase {
 
     /// Rows of texts, by means of the C libraries alone.
     func query(_ sql: String) throws -> [[String?]] {
-        kind == .sqlite ? try querySQLite(sql) : try queryPostgreSQL(sql)
+        kind == .sqlite ? try querySQLite(sql) : try Self.query(sql, url: url)
     }
 
     private func querySQLite(_ sql: String) throws -> [[String?]] {
         var database: OpaquePointer?
         defer { sqlite3_close(database) }
-        try check(sqlite3_open(name, &database) == SQLITE_OK, "open \(name)")
+        try Self.check(sqlite3_open(name, &database) == SQLITE_OK, "open \(name)")
         sqlite3_busy_timeout(database, 5_000)
         var statement: OpaquePointer?
         defer { sqlite3_finalize(statement) }
-        try check(sqlite3_prepare_v2(database, sql, -1, &statement, nil) == SQLITE_OK, sql)
+        try Self.check(sqlite3_prepare_v2(database, sql, -1, &statement, nil) == SQLITE_OK, sql)
         var rows: [[String?]] = []
         while true {
             let code = sqlite3_step(statement)
             if code == SQLITE_DONE { return rows }
-            try check(code == SQLITE_ROW, "\(sql): \(code)")
-            rows.append((0..<sqlite3_column_count(statement)).map { column in
-                switch sqlite3_column_type(statement, column) {
-                case SQLITE_NULL: nil
-                // SQLite's own text of a number has 15 digits only.
-                case SQLITE_FLOAT: "\(sqlite3_column_double(statement, column))"
-                default: sqlite3_column_text(statement, column).map { String(cString: $0) }
-                }
-            })
+            try Self.check(code == SQLITE_ROW, "\(sql): \(code)")
+            rows.append(
+                (0..<sqlite3_column_count(statement)).map { column in
+                    switch sqlite3_column_type(statement, column) {
+                    case SQLITE_NULL: nil
+                    // SQLite's own text of a number has 15 digits only.
+                    case SQLITE_FLOAT: "\(sqlite3_column_double(statement, column))"
+                    default: sqlite3_column_text(statement, column).map { String(cString: $0) }
+                    }
+                })
         }
     }
 
-    private func queryPostgreSQL(_ sql: String) throws -> [[String?]] {
-        let connection = PQconnectdb(url)
+    private static func query(_ sql: String, url: String) throws -> [[String?]] {
+        let connection = try connect(url)
         defer { PQfinish(connection) }
+        return try query(sql, on: connection)
+    }
+
+    private static func connect(_ url: String) throws -> OpaquePointer? {
+        let connection = PQconnectdb(url)
         PQsetNoticeProcessor(connection, { _, _ in }, nil)
-        try check(PQstatus(connection) == CONNECTION_OK, "connect: \(String(cString: PQerrorMessage(connection)))")
+        if PQstatus(connection) == CONNECTION_OK { return connection }
+        let said = String(cString: PQerrorMessage(connection))
+        PQfinish(connection)
+        throw Failure(text: "connect: \(said)")
+    }
+
+    private static func query(_ sql: String, on connection: OpaquePointer?) throws -> [[String?]] {
         let result = PQexec(connection, sql)
         defer { PQclear(result) }
         let status = PQresultStatus(result)
@@ -141,9 +160,17 @@ final class TestDatabase {
         }
     }
 
+    /// Runs `body` while another PostgreSQL session holds a lock on the table that no writer gets past.
+    func withTableLocked(_ table: String, _ body: () throws -> Void) throws {
+        let connection = try Self.connect(url)
+        defer { PQfinish(connection) }
+        _ = try Self.query("BEGIN; LOCK TABLE \(table) IN EXCLUSIVE MODE", on: connection)
+        try body()
+    }
+
     private struct Failure: Error { var text: String }
 
-    private func check(_ condition: Bool, _ text: String) throws {
+    private static func check(_ condition: Bool, _ text: String) throws {
         if !condition { throw Failure(text: text) }
     }
 }

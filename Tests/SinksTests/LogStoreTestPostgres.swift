@@ -12,6 +12,7 @@ final class TestPostgres: Sendable {
     private let binaries: String
     static let password = "s3cret/p@ss word"
 
+    private static let count = Atomic<Int>(0)
     private static let slot = Mutex<TestPostgres??>(nil)
 
     /// The server, or nil when none is installed; says `skipped` then, once.
@@ -22,7 +23,8 @@ final class TestPostgres: Sendable {
         }
     }
 
-    private init?() {
+    /// A server of its own, for a test that kills it.
+    init?() {
         let candidates = (12...20).reversed().map { "/usr/lib/postgresql/\($0)/bin" } + ["/usr/local/bin", "/usr/bin"]
         guard
             let binaries = candidates.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/initdb") })
@@ -32,11 +34,15 @@ final class TestPostgres: Sendable {
         }
         self.binaries = binaries
         let process = ProcessInfo.processInfo.processIdentifier
-        folder = FileManager.default.temporaryDirectory.appending(path: "impactiq-postgres-\(process)").path
-        port = 20_000 + Int(process) % 12_000
+        let number = Self.count.wrappingAdd(1, ordering: .relaxed).newValue
+        folder = FileManager.default.temporaryDirectory.appending(path: "impactiq-postgres-\(process)-\(number)").path
+        // Below the ports that the kernel hands out by itself.
+        port = 20_000 + (Int(process) * 4 + number) % 12_000
         guard Self.prepare(folder, Self.password) else { return nil }
         watch(process)
-        let made = run("\(binaries)/initdb -D '\(folder)/data' -U impactiq -A scram-sha-256 --pwfile='\(folder)/password' -E UTF8 --no-sync")
+        let made = run(
+            "\(binaries)/initdb -D '\(folder)/data' -U impactiq -A scram-sha-256 --pwfile='\(folder)/password' -E UTF8 --no-sync"
+        )
         guard made.status == 0, start() else {
             print("skipped: the PostgreSQL server of the tests does not start: \(made.output)")
             return nil
@@ -59,7 +65,8 @@ final class TestPostgres: Sendable {
     /// The URL of a schema of this server's only database.
     func url(schema: String, password: String = TestPostgres.password) -> String {
         let encoded = password.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
-        return "postgresql://impactiq:\(encoded)@127.0.0.1:\(port)/postgres?application_name=\(schema)&options=-csearch_path%3D\(schema)"
+        return
+            "postgresql://impactiq:\(encoded)@127.0.0.1:\(port)/postgres?application_name=\(schema)&options=-csearch_path%3D\(schema)"
     }
 
     @discardableResult

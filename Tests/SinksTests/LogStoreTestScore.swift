@@ -25,12 +25,13 @@ struct TestScore: Hashable, Comparable, CustomStringConvertible {
 
     var description: String { "\(topic) [\(partition)] \(offset) \(user) \(uplift)" }
 
-    static func random(partition: Int32, offset: Int64, using generator: inout some RandomNumberGenerator) -> TestScore {
-        func number() -> Double { Double(Int64.random(in: -1 << 52 ... 1 << 52, using: &generator)) * 0x1p-60 }
+    static func random(partition: Int32, offset: Int64, using generator: inout some RandomNumberGenerator) -> TestScore
+    {
+        func number() -> Double { Double(Int64.random(in: -1 << 52...1 << 52, using: &generator)) * 0x1p-60 }
         func maybe<T>(_ value: T) -> T? { Int.random(in: 0..<5, using: &generator) == 0 ? nil : value }
         return TestScore(
             partition: partition, offset: offset, user: "user-\(Int.random(in: 0..<50, using: &generator))",
-            time: Int64.random(in: -62_135_596_800_000 ... 253_402_300_799_999, using: &generator),
+            time: Int64.random(in: -62_135_596_800_000...253_402_300_799_999, using: &generator),
             treatment: maybe("ad"), outcome: maybe("conversion"), uplift: number(), standardError: maybe(number()),
             lower: maybe(number()), upper: maybe(number()),
             decision: ["treat", "suppress", "uncertain"].randomElement(using: &generator) ?? "treat",

@@ -29,7 +29,7 @@ typedef struct {
     uint32_t routes_missing;
     /// Tiles with 12-bit features instead of 8-bit ones.
     uint32_t wide;
-    /// `tree_count << row_shift` exits: where each slot is. All are leaves (negative) at the end.
+    /// `tree_count << row_shift` places: where each slot is, in bytes from the base. All are leaves (negative) at the end.
     int32_t *exits;
     /// As many elements of scratch.
     uint16_t *active;

@@ -34,7 +34,8 @@ extension EvaluationReport {
         let total = ranked.total.weight
 
         let undefined = "no outcome differs, so there is nothing to rank"
-        let bins = ranked.bins(options.bins, .overall, level: options.level, meaning: meaning)
+        let calibration = ranked.calibration(bins: options.bins, level: options.level, meaning: meaning)
+        let bins = calibration.bins.map(\.observed)
         let binsByGroup = ranked.bins(options.bins, .byGroup, level: options.level, meaning: meaning)
         let topShares = [Strategy.overall, .byGroup].flatMap { strategy in
             zip(
@@ -45,7 +46,6 @@ extension EvaluationReport {
         }
         let distinct = curves.uplift.count - 1
         notes += Self.remarks(trial, ranked, bins: bins, distinct: distinct)
-        let calibration = ranked.calibration(bins: options.bins, level: options.level, meaning: meaning)
         let largest = bins.compactMap(\.effect).map(abs).max() ?? 0
         if let error = calibration.error, largest > 0, error > 5 * largest {
             notes.append(

@@ -92,7 +92,7 @@ public enum EventErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIte
         case .messageTooLarge: "the message is larger than message.max.bytes"
         case .invalidJSON: "not valid JSON (RFC 8259)"
         case .invalidUTF8: "not valid UTF-8, or a lone surrogate"
-        case .nestingTooDeep: "nested more than 32 levels deep"
+        case .nestingTooDeep: "nested too deep"
         case .notAnObject: "must be a JSON object"
         case .duplicateField: "given twice"
         case .missingField: "required, but missing or null"

@@ -188,8 +188,10 @@ final class Worker: AssignmentHandler {
 
     private func reject(_ message: borrowing Message, _ error: EventError) throws {
         let reason =
-            error.field.featureIndex.map { "feature \(context.model.featureNames[$0]) " + "has no value for this user, "
-                + "and the model refuses missing values" } ?? error.message(schema: processor.schema)
+            error.field.featureIndex.map {
+                "feature \(context.model.featureNames[$0]) " + "has no value for this user, "
+                    + "and the model refuses missing values"
+            } ?? error.message(schema: processor.schema)
         try deadLetters.write(
             message, topic: context.configuration.inputTopics[Int(max(0, message.topic))], code: error.code.name,
             reason: reason)

@@ -23,38 +23,75 @@ struct TreeTiler {
     private var queue: [Int32] = []
     private static let unplaced = Int32.max
 
-    init(info: ForestInfo) { self.info = info }
+    private var order: [Int32] = []
+    private var cuts: TileCuts
+
+    /// A tile less in memory is worth one row in a thousand passing one tile more: on a forest of 500 trees and 598,000
+    /// nodes 15 % fewer tiles than filling from the top, for paths 0.1 % longer (docs/forest-engine.md).
+    private static let tileWeight = 0.001
+
+    init(info: ForestInfo) {
+        self.info = info
+        cuts = TileCuts(tileWeight: Self.tileWeight)
+    }
 
     /// Cuts `tree`, the forest's tree number `number`. Throws `invalid_forest` naming tree and node.
     mutating func cut(_ tree: borrowing RawTree, number: Int) throws(ImpactError) {
         try check(tree, number)
+        try reachAll(tree, number)
+        cuts.choose(tree, order: order, depth: depth)
         tiles.removeAll(keepingCapacity: true)
         leafRows.removeAll(keepingCapacity: true)
         queue.removeAll(keepingCapacity: true)
-        shape = TreeShape()
-        shape.nodes = tree.left.count
-        reached[Int(tree.root)] = true
         queue.append(tree.root)
         // A tree that is one leaf still has a tile, all of whose exits are the leaf.
         if payloadRow[Int(tree.root)] < 0 { placed[Int(tree.root)] = 0 }
         var next = 0
         while next < queue.count {
-            try cutTile(tree, number, at: queue[next])
+            cutTile(tree, at: queue[next])
             next += 1
         }
         shape.tiles = tiles.count
         shape.leaves = leafRows.count
     }
 
+    /// Lists what the root reaches, breadth first, and refuses a node that two paths reach.
+    private mutating func reachAll(_ tree: borrowing RawTree, _ number: Int) throws(ImpactError) {
+        shape = TreeShape()
+        shape.nodes = tree.left.count
+        order.removeAll(keepingCapacity: true)
+        order.append(tree.root)
+        reached[Int(tree.root)] = true
+        var next = 0
+        while next < order.count {
+            let node = Int(order[next])
+            next += 1
+            guard payloadRow[node] < 0 else { continue }
+            shape.count(split: Int(tree.feature[node]), depth: Int(depth[node]))
+            for child in [tree.left[node], tree.right[node]] {
+                guard !reached[Int(child)] else {
+                    throw Self.fault(number, node, "leads to node \(child), which another path reaches too")
+                }
+                reached[Int(child)] = true
+                depth[Int(child)] = depth[node] + 1
+                order.append(child)
+            }
+        }
+    }
+
     /// The tile whose first slot is `node`; queues the tiles below it.
-    private mutating func cutTile(_ tree: borrowing RawTree, _ number: Int, at node: Int32) throws(ImpactError) {
+    private mutating func cutTile(_ tree: borrowing RawTree, at node: Int32) {
         var tile = SpooledTile()
         var nodes = SIMD16<Int32>()
         nodes[0] = node
         shape.expectedTiles += chance(node)
         for slot in 0..<Tile.slots {
             let node = Int(nodes[slot])
-            guard payloadRow[node] < 0 else {
+            let level = slot == 0 ? 0 : slot < 3 ? 1 : 2
+            // A leaf, a node that starts its own tile, or a slot below one of these: every way out leads there.
+            guard payloadRow[node] < 0, slot == 0 || node != Int(nodes[(slot - 1) / 2]),
+                !cuts.starts(node, level: level)
+            else {
                 nodes[2 * slot + 1] = Int32(node)
                 nodes[2 * slot + 2] = Int32(node)
                 continue
@@ -69,14 +106,6 @@ struct TreeTiler {
             tile.thresholds[slot] = threshold.isNaN ? .infinity : Tile.roundedDown(threshold)
             tile.features[slot] = UInt16(tree.feature[node])
             if info.missing == .route, !missingLeft { tile.missingRight |= 1 << UInt8(slot) }
-            for child in [left, right] {
-                guard !reached[Int(child)] else {
-                    throw Self.fault(number, node, "leads to node \(child), which another path reaches too")
-                }
-                reached[Int(child)] = true
-                depth[Int(child)] = depth[node] + 1
-            }
-            shape.count(split: Int(tree.feature[node]), depth: Int(depth[node]))
             nodes[2 * slot + 1] = left
             nodes[2 * slot + 2] = right
         }

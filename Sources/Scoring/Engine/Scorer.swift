@@ -30,7 +30,8 @@ public final class Scorer {
 
     /// Rows × trees that go down together: enough to hide the memory's latency, few enough for the caches.
     private static let slots = 1024
-    /// Bytes of leaf addresses kept for the standard errors of a block of rows: with the leaves they must fit the L2 cache.
+    /// Bytes of leaf addresses kept for the standard errors of a block of rows: with the leaves they should fit the L2
+    /// cache. But 64 rows at the least, that trees from beyond the caches are fetched for more than a few rows.
     private static let addressBytes = 128 << 10
 
     /// - Parameter maxRows: rows that one call may have; memory grows with it, up to a block.
@@ -46,7 +47,7 @@ public final class Scorer {
         let trees = model.forests.reduce(0) { max($0, $1.treeCount) }
         let columns = model.forests.reduce(0) { max($0, $1.layout.storedColumns) }
         effectRows = min(Self.slots, Self.powerOfTwo(atLeast: maxRows))
-        errorRows = min(effectRows, max(8, Self.powerOfTwo(atLeast: Self.addressBytes / 4 / trees + 1) / 2))
+        errorRows = min(effectRows, max(64, min(256, Self.powerOfTwo(atLeast: Self.addressBytes / 4 / trees + 1) / 2)))
         exits = .allocate(capacity: max(Self.slots, errorRows * trees))
         active = .allocate(capacity: Self.slots)
         sums = .allocate(capacity: effectRows * columns)

@@ -11,7 +11,7 @@ package final class NumpyArrayReader {
     /// Elements not read yet.
     private(set) var remaining: Int
     /// A piece of the array; owned, freed in `deinit`.
-    private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 8)
+    private let scratch: UnsafeMutableRawBufferPointer
 
     /// Opens the array `name`; throws when it is absent or its header is not one that can be read.
     package init(_ archive: ZipArchive, _ name: String) throws(ImpactError) {
@@ -34,6 +34,8 @@ package final class NumpyArrayReader {
             throw Self.refusal(archive, name, "\(error)")
         }
         remaining = header.count
+        // Last: an initialiser that throws before has no deinit.
+        scratch = .allocate(byteCount: 1 << 16, alignment: 8)
         guard size == headerBytes + header.count * header.element.size else {
             throw Self.refusal(
                 archive, name,

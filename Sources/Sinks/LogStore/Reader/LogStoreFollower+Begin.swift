@@ -68,7 +68,8 @@ extension LogStoreFollower {
         counters.enter(.reading)
     }
 
-    private func place(_ partition: Int32, stored: Int64?, _ source: FollowedTopic) throws(ReaderInterruption) -> Int64 {
+    private func place(_ partition: Int32, stored: Int64?, _ source: FollowedTopic) throws(ReaderInterruption) -> Int64
+    {
         var backoff = Backoff(options.retrySeconds, stop: stop, counters: counters)
         var suspicions = 0
         while true {
@@ -97,7 +98,8 @@ extension LogStoreFollower {
                 // A leader that has just taken over may not know its end for a moment.
                 suspicions += 1
                 if suspicions >= 3 {
-                    throw .failed(recreated(source, "[\(partition)] ends at \(end), the store has read up to \(position)"))
+                    throw .failed(
+                        recreated(source, "[\(partition)] ends at \(end), the store has read up to \(position)"))
                 }
                 backoff.wait("\(source.topic) [\(partition)] ends at \(end), before the stored position \(position)")
             }

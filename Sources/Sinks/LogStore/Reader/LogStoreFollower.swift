@@ -152,7 +152,11 @@ final class LogStoreFollower: AssignmentHandler {
         let outcome = try writer.persist { store throws(LogStoreError) in try store.append(batch) }
         counters.count(outcome, rejected: batch.rejections.count)
         if outcome == .moved {
-            throw .replan("\(writer.store.place): another reader has moved the positions; going on from them")
+            throw .replan(
+                """
+                \(writer.store.place) holds other positions than this reader left (another reader, or a crash of the \
+                database that took back its last transactions); going on from them
+                """)
         }
         builder.stored(batch)
     }

@@ -66,6 +66,14 @@ public final class LogStoreReader: Sendable {
         if let problem = failure { throw problem }
     }
 
+    /// The same, but for so many seconds at most; false when the thread is still at work then.
+    public func wait(within seconds: Double) throws(ImpactError) -> Bool {
+        guard finished.wait(timeout: .now() + seconds) == .success else { return false }
+        finished.signal()
+        if let problem = failure { throw problem }
+        return true
+    }
+
     /// What ended the reader by itself: a damaged database, a topic that was made anew. Nil while it runs.
     public var failure: ImpactError? { outcome.withLock { $0 } }
 

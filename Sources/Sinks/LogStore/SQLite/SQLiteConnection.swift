@@ -95,7 +95,8 @@ final class SQLiteConnection {
                 FileManager.default.fileExists(atPath: folder)
                 ? "\(said); this user must be able to write the file and its folder"
                 : "the folder \(folder) does not exist: create it"
-            return LogStoreError("log_store_open", "\(place) cannot be opened for writing: \(cause)", kind: .badConfiguration)
+            return LogStoreError(
+                "log_store_open", "\(place) cannot be opened for writing: \(cause)", kind: .badConfiguration)
         default:
             return LogStoreError("log_store_failed", "\(place): \(said) (code \(code))")
         }

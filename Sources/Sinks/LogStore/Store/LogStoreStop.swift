@@ -13,7 +13,14 @@ public final class LogStoreStop: Sendable {
     /// Asks to stop within `seconds`. An earlier deadline stays.
     public func stop(within seconds: Double) {
         let asked = Self.now() &+ UInt64(max(0, min(seconds, 1e6)) * 1e9)
-        deadline.min(asked, ordering: .releasing)
+        // Not Atomic.min: in Swift 6.3.1 it compares unsigned values as signed ones.
+        var seen = deadline.load(ordering: .relaxed)
+        while asked < seen {
+            let (exchanged, original) = deadline.weakCompareExchange(
+                expected: seen, desired: asked, successOrdering: .releasing, failureOrdering: .relaxed)
+            if exchanged { return }
+            seen = original
+        }
     }
 
     public var isStopping: Bool { deadline.load(ordering: .acquiring) != .max }

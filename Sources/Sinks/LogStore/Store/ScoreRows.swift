@@ -79,7 +79,8 @@ public final class ScoreRows {
     private var fault: Fault?
 
     public init(capacity: Int, byteLimit: Int = 16 << 20) {
-        precondition(capacity > 0 && byteLimit > 0 && byteLimit <= 1 << 30, "a batch holds 1 row or more, 1 GiB or less")
+        precondition(
+            capacity > 0 && byteLimit > 0 && byteLimit <= 1 << 30, "a batch holds 1 row or more, 1 GiB or less")
         self.capacity = capacity
         self.byteLimit = byteLimit
         rows = .allocate(capacity: capacity)
@@ -159,7 +160,9 @@ public final class ScoreRows {
     }
 
     private static func check(_ row: Row) -> Fault? {
-        if row.sourceTopic.isNull || row.user.isNull || row.eventType.isNull || row.decision.isNull { return .missingColumn }
+        if row.sourceTopic.isNull || row.user.isNull || row.eventType.isNull || row.decision.isNull {
+            return .missingColumn
+        }
         if row.model.isNull || row.modelVersion.isNull || row.modelSHA256.isNull { return .missingColumn }
         if !row.uplift.isFinite { return .missingColumn }
         let allowed = 1...UInt32(maxKeyBytes)

@@ -1,0 +1,15 @@
+// Any text as a configuration: each line is a setting that is accepted or refused with a reason.
+import Diagnostics
+import Pipeline
+
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
+    let text = String(decoding: UnsafeBufferPointer(start: data, count: size), as: UTF8.self)
+    let lines = text.split(separator: "\n").map(String.init)
+    do {
+        _ = try Configuration(file: nil, environment: [:], overrides: lines)
+    } catch {
+        precondition((error as? ImpactError)?.message.isEmpty == false, "refused without a reason")
+    }
+    return 0
+}
