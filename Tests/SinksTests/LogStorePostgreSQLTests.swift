@@ -24,7 +24,7 @@ import Testing
         do throws(LogStoreError) {
             let store = try PostgreSQLLogStore(url: url)
             #expect(!store.place.contains("hunter2"))
-            let stop = StopSignal()
+            let stop = LogStoreStop()
             stop.stop(within: 5)
             try store.open(stop: stop)
             Issue.record("connected to \(url)")
@@ -39,7 +39,7 @@ import Testing
         let server = try #require(TestPostgres.shared)
         let database = try TestDatabase(.postgresql)
         let store = try PostgreSQLLogStore(url: server.url(schema: database.name, password: "hunter2"))
-        let error = #expect(throws: LogStoreError.self) { try store.open(stop: StopSignal()) }
+        let error = #expect(throws: LogStoreError.self) { try store.open(stop: LogStoreStop()) }
         #expect(error?.code == "log_store_login")
         #expect(error?.isRetriable == false)
         #expect(error?.kind == .badConfiguration)
@@ -47,7 +47,7 @@ import Testing
         #expect(error?.message.contains("hunter2") == false)
         let missing = server.url(schema: "x").replacing("/postgres?", with: "/nosuchdatabase?")
         let second = #expect(throws: LogStoreError.self) {
-            try PostgreSQLLogStore(url: missing).open(stop: StopSignal())
+            try PostgreSQLLogStore(url: missing).open(stop: LogStoreStop())
         }
         #expect(second?.code == "log_store_open")
         #expect(second?.isRetriable == false)
@@ -56,7 +56,7 @@ import Testing
     @Test("A server that is away can be tried again")
     func away() throws {
         let store = try PostgreSQLLogStore(url: "postgresql://nobody@127.0.0.1:1/none")
-        let error = #expect(throws: LogStoreError.self) { try store.open(stop: StopSignal()) }
+        let error = #expect(throws: LogStoreError.self) { try store.open(stop: LogStoreStop()) }
         #expect(error?.code == "log_store_unavailable")
         #expect(error?.isRetriable == true)
         #expect(error?.message.contains("127.0.0.1:1/none") == true)
@@ -91,7 +91,7 @@ import Testing
     @Test("A wait for the server ends when the time to stop is over")
     func stops() throws {
         let database = try TestDatabase(.postgresql)
-        let stop = StopSignal()
+        let stop = LogStoreStop()
         let store = try database.make()
         try store.open(stop: stop)
         try database.withTableLocked("scores") {
@@ -111,7 +111,7 @@ import Testing
         let name = "latin\(UInt32.random(in: 0 ... .max))"
         try database.execute("CREATE DATABASE \(name) ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
         let url = server.url(schema: "public").replacing("/postgres?", with: "/\(name)?")
-        let error = #expect(throws: LogStoreError.self) { try PostgreSQLLogStore(url: url).open(stop: StopSignal()) }
+        let error = #expect(throws: LogStoreError.self) { try PostgreSQLLogStore(url: url).open(stop: LogStoreStop()) }
         #expect(error?.code == "log_store_encoding")
         try database.execute("DROP DATABASE \(name) WITH (FORCE)")
     }

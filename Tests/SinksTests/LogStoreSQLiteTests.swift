@@ -41,11 +41,11 @@ import Testing
     @Test("A path that cannot be written says what is missing")
     func unwritable() throws {
         let store = SQLiteLogStore(path: "/nowhere/at/all/scores.db")
-        let error = #expect(throws: LogStoreError.self) { try store.open(stop: StopSignal()) }
+        let error = #expect(throws: LogStoreError.self) { try store.open(stop: LogStoreStop()) }
         #expect(error?.code == "log_store_open")
         #expect(error?.message.contains("the folder /nowhere/at/all does not exist") == true)
         let folder = SQLiteLogStore(path: FileManager.default.temporaryDirectory.path)
-        #expect(throws: LogStoreError.self) { try folder.open(stop: StopSignal()) }
+        #expect(throws: LogStoreError.self) { try folder.open(stop: LogStoreStop()) }
     }
 
     @Test("A file that was deleted while open is not written to in secret")

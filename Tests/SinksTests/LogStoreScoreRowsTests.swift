@@ -67,7 +67,7 @@ import Testing
 @Suite("Log store stop signal") struct LogStoreStopSignalTests {
     @Test("The earliest deadline counts")
     func deadline() {
-        let stop = StopSignal()
+        let stop = LogStoreStop()
         #expect(!stop.isStopping && !stop.isPastDeadline && stop.secondsLeft == .infinity)
         stop.stop(within: 1_000)
         #expect(stop.isStopping && !stop.isPastDeadline && stop.secondsLeft <= 1_000)
