@@ -9,6 +9,29 @@ enum ModelInspectCommand {
         let model = try Model.open(path: command.arguments[0])
         let json = command.flag("json")
         Terminal.Stream.output.write(json ? self.json(model).line + "\n" : text(model))
+        if let rows = command.text("check") { try check(model, rows) }
+    }
+
+    /// Times every kernel on the user's own rows; a result that is not the plain walk's fails the command.
+    private static func check(_ model: Model, _ path: String) throws {
+        let check = try RowCheck.run(model: model, csv: path)
+        if let wrong = check.disagreement {
+            throw ImpactError(
+                .failed, code: "kernel_disagrees",
+                "\(path):\(wrong.line): kernel \(wrong.kernel.rawValue) gives \(wrong.found.effect), the plain walk "
+                    + "\(wrong.expected.effect): do not use this model on this machine")
+        }
+        var table = Table(.text("kernel"), .number("1 row, µs"), .number("of 1,024, µs"), .number("with errors, µs"))
+        for timing in check.timings {
+            table.add(
+                timing.kernel.rawValue, HumanNumber.decimals(timing.singleRow, 2),
+                HumanNumber.decimals(timing.batch, 2),
+                HumanNumber.decimals(timing.batchWithErrors, 2))
+        }
+        Terminal.Stream.output.write(
+            "\n" + table.text()
+                + "\(check.rows) rows of \(path), \(check.refusedRows) refused; every kernel gives the bits of a plain walk, "
+                + "which takes \(HumanNumber.decimals(check.plainRow, 1)) µs a row\n")
     }
 
     private static func text(_ model: Model) -> String {
