@@ -57,7 +57,7 @@ final class StateRestorer: AssignmentHandler {
         }
         for shard in shards {
             let number = shard.partition.partition
-            let marks = try admin.watermarks(of: TopicPartition(topic, number))
+            let marks = try end(of: TopicPartition(topic, number))
             if marks.high <= marks.low {
                 finished.append(shard)
             } else {
@@ -65,6 +65,17 @@ final class StateRestorer: AssignmentHandler {
             }
         }
         try assign()
+    }
+
+    /// The changelog's offsets. A leader that moves or is not there yet is waited for, half a minute at most.
+    private func end(of partition: TopicPartition) throws -> Watermarks {
+        for _ in 0..<150 {
+            do { return try admin.watermarks(of: partition) } catch {
+                Log.debug(component, "\(error.message); asking again")
+                Thread.sleep(forTimeInterval: 0.2)
+            }
+        }
+        return try admin.watermarks(of: partition)
     }
 
     /// Forgets partitions that went away.
