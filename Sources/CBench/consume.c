@@ -49,7 +49,10 @@ struct cbench_result cbench_consume(const char *bootstrap, const char *topic, in
     rd_kafka_message_t *messages[batch_size];
     double deadline = now() + deadline_seconds, first = 0, last = 0;
     while (result.messages < expected && now() < deadline) {
-        ssize_t count = rd_kafka_consume_batch_queue(queue, 100, messages, batch_size);
+        // The call waits until its array is full: the last one asks for no more than what is left.
+        int64_t left = expected - result.messages;
+        size_t room = left < batch_size ? (size_t)left : batch_size;
+        ssize_t count = rd_kafka_consume_batch_queue(queue, 100, messages, room);
         if (count <= 0) { continue; }
         last = now();
         if (first == 0) { first = last; }
