@@ -1,5 +1,7 @@
 import Diagnostics
 import Foundation
+import Kafka
+import Scoring
 import Terminal
 
 /// The `impactiq` command: reads the command line, runs the command, prints errors for people, gives the exit status.
@@ -26,9 +28,17 @@ public enum CommandLineTool {
         ],
         subcommands: entries.map { $0.type.specification })
 
+    /// What a report of a problem should name: the product, the Kafka client and the forest's kernel.
+    static var versions: String { "impactiq \(version) (librdkafka \(KafkaClient.version), \(Kernel.best) kernel)" }
+    static let version = "0.2.0"
+
     /// Runs one command line (without the program's name) and returns the exit status.
     public static func run(_ words: [String]) -> Int32 {
         StopSignal.install()
+        if words.first == "--version" {
+            Terminal.Stream.output.write(Self.versions + "\n")
+            return 0
+        }
         do {
             switch try root.parse(words) {
             case .help(let text):

@@ -5,25 +5,29 @@ import Kafka
 extension EventConsumer {
     /// Continues each partition at another place. What was fetched before is not delivered any more.
     ///
-    /// A partition whose fetch has not begun yet cannot seek; that is waited for, up to the timeout.
+    /// A partition whose fetch has not begun yet cannot seek, and librdkafka may drop a seek that meets another change of
+    /// the same partition: both are asked again, up to the timeout.
     /// - Throws: the partition that did not take the seek. Where it stands then is not known: assign anew.
     public func seek(
-        _ offsets: [TopicPartition: StartOffset], timeoutMilliseconds: Int = 10_000
+        _ offsets: [TopicPartition: StartOffset], timeoutMilliseconds: Int = 30_000
     ) throws(KafkaError) {
         let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
+        let patience = Int32(min(timeoutMilliseconds, 5_000))
         var left = offsets
         while !left.isEmpty {
             let list = TopicPartitionList(capacity: left.count)
             for (partition, offset) in left { list.append(partition, offset: offset.rawOffset) }
-            try KafkaError.check(
-                rd_kafka_seek_partitions(handle.pointer, list.pointer, Int32(timeoutMilliseconds)),
-                doing: "seeking \(Self.list(left.keys.sorted()))")
+            let work = "seeking \(Self.list(left.keys.sorted()))"
+            let answer = KafkaError(
+                consuming: rd_kafka_seek_partitions(handle.pointer, list.pointer, patience), doing: work)
+            let isLate = DispatchTime.now() >= deadline
+            if let answer, answer.code != RD_KAFKA_RESP_ERR__TIMED_OUT || isLate { throw answer }
             for element in list.elements {
                 switch element.error {
                 case RD_KAFKA_RESP_ERR_NO_ERROR:
                     left[element.partition] = nil
-                case RD_KAFKA_RESP_ERR__STATE where DispatchTime.now() < deadline,
-                    RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS where DispatchTime.now() < deadline:
+                case RD_KAFKA_RESP_ERR__STATE where !isLate, RD_KAFKA_RESP_ERR__IN_PROGRESS where !isLate,
+                    RD_KAFKA_RESP_ERR__PREV_IN_PROGRESS where !isLate:
                     break
                 default:
                     throw KafkaError(

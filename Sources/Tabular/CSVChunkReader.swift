@@ -40,7 +40,7 @@ package final class CSVChunkReader {
             closes = true
             guard descriptor >= 0 else {
                 throw ImpactError(
-                    .failed, code: "csv_open", "cannot open \(path): \(String(cString: strerror(errno)))")
+                    .badInput, code: "csv_open", "cannot open \(path): \(String(cString: strerror(errno)))")
             }
         }
         var status = stat()

@@ -4,6 +4,7 @@ import Foundation
 import Kafka
 import Sinks
 import TestSupport
+import Testing
 
 /// A topic of its own on the test broker, and short ways to fill and read it.
 struct ConsumerFixture {
@@ -64,7 +65,7 @@ struct ConsumerFixture {
             component: group ?? "reader")
     }
 
-    /// All values that a reader sees now, a partition, in order. Reads to the ends as they are at the call.
+    /// All values that a reader sees once no transaction is open, a partition, in order.
     func values(
         isolation: ConsumerOptions.Isolation = .readCommitted, topic: String? = nil
     ) throws -> [[String]] {
@@ -79,8 +80,7 @@ struct ConsumerFixture {
         _ view: (borrowing Message) -> T
     ) throws -> [[T]] {
         let topic = topic ?? self.topic
-        let admin = try Admin(properties: properties, readCommitted: isolation == .readCommitted)
-        let ends = try admin.watermarks(ofTopic: topic)
+        let ends = try stableMarks(of: topic, properties: properties)
         let consumer = try consumer(topic: topic) { $0.isolation = isolation }
         defer { consumer.close() }
         var starts: [TopicPartition: StartOffset] = [:]
@@ -95,6 +95,25 @@ struct ConsumerFixture {
             if starts.keys.allSatisfy({ positions[$0] ?? 0 >= ends[Int($0.partition)].high }) { break }
         }
         return found
+    }
+}
+
+/// A topic's offsets once the committed end is the log's end. EndTxn answers before its markers are written, so a reader
+/// that asks at once may see less than what was committed; a transaction that hangs fails the test.
+func stableMarks(of topic: String, properties: KafkaProperties) throws -> [Watermarks] {
+    let committed = try Admin(properties: properties, readCommitted: true)
+    let all = try Admin(properties: properties)
+    defer {
+        committed.close()
+        all.close()
+    }
+    let deadline = ContinuousClock.now + .seconds(90)
+    while true {
+        let stable = try committed.watermarks(ofTopic: topic)
+        let marks = try all.watermarks(ofTopic: topic)
+        if stable == marks { return marks }
+        try #require(ContinuousClock.now < deadline, "a transaction hangs on \(topic)")
+        Thread.sleep(forTimeInterval: 0.05)
     }
 }
 

@@ -75,9 +75,10 @@ public struct Configuration: Sendable {
     private mutating func read(file: String) throws(ImpactError) {
         let text: String
         do { text = try String(contentsOfFile: file, encoding: .utf8) } catch {
+            let reason = access(file, R_OK) == 0 ? "it is no UTF-8 text" : String(cString: strerror(errno))
             throw ImpactError(
                 .badConfiguration, code: "unreadable_configuration",
-                "cannot read the configuration file \(file): \(error.localizedDescription)")
+                "cannot read the configuration file \(file): \(reason)")
         }
         for property in try PropertiesFile.parse(text, path: file) {
             try set(property.key, property.value, origin: .file(path: file, line: property.line))

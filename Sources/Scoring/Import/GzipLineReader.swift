@@ -18,7 +18,8 @@ package final class GzipLineReader {
     /// - Parameter lineBytes: a longer line is refused.
     package init(path: String, lineBytes: Int) throws(ImpactError) {
         guard let handle = gzopen(path, "rbe") else {
-            throw ImpactError(.failed, code: "import_open", "cannot open \(path): \(String(cString: strerror(errno)))")
+            throw ImpactError(
+                .badInput, code: "import_open", "cannot open \(path): \(String(cString: strerror(errno)))")
         }
         gzbuffer(handle, 1 << 17)
         self.path = path

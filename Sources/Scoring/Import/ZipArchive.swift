@@ -17,8 +17,7 @@ package final class ZipArchive {
             defer { zip_error_fini(&error) }
             let reason = String(cString: zip_error_strerror(&error))
             throw ImpactError(
-                code == ZIP_ER_NOENT || code == ZIP_ER_OPEN ? .failed : .badInput, code: "import_archive",
-                "cannot open \(path) as an .npz (zip) archive: \(reason)")
+                .badInput, code: "import_archive", "cannot open \(path) as an .npz (zip) archive: \(reason)")
         }
         self.path = path
         self.handle = handle
