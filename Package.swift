@@ -80,6 +80,16 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Diagnostics"], path: "Tests/TestSupport",
             swiftSettings: swift),
+        // Kills real processes and compares: the integration tests' short runs and scripts/reliability's long ones.
+        .target(
+            name: "Reliability",
+            dependencies: [
+                "Commands", "Pipeline", "Simulation", "Terminal", "Sinks", "Events", "Consumer", "Kafka", "Diagnostics",
+                "CSQLite", "CPostgres", "TestSupport",
+            ], path: "Tests/Reliability", swiftSettings: swift),
+        .executableTarget(
+            name: "impactiq-reliability", dependencies: ["Reliability"], path: "Tests/ReliabilityDriver",
+            swiftSettings: swift),
         tests("DiagnosticsTests", ["Diagnostics"]),
         tests("EventsTests", ["Events", "CNumeric"]),
         tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
@@ -103,7 +113,7 @@ let package = Package(
             [
                 "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "Events",
                 "Consumer",
-                "Kafka", "CRdkafka", "Diagnostics", "CSQLite",
+                "Kafka", "CRdkafka", "Diagnostics", "CSQLite", "Reliability",
             ]),
     ],
     cxxLanguageStandard: .cxx17

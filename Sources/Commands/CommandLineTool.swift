@@ -12,6 +12,7 @@ public enum CommandLineTool {
         CommandEntry(path: ["model"], type: ModelCommand.self),
         CommandEntry(path: ["generate"], type: GenerateCommand.self),
         CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
+        CommandEntry(path: ["dead-letter"], type: DeadLetterCommand.self),
         CommandEntry(path: ["topics"], type: TopicsCommand.self),
         CommandEntry(path: ["config"], type: ConfigCommand.self),
     ]

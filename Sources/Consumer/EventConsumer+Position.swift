@@ -158,5 +158,8 @@ public struct GroupMetadata: ~Copyable {
 
     init(consuming pointer: OpaquePointer) { self.pointer = pointer }
 
+    /// A group by its name alone, for offsets that no member commits: the group must have none.
+    public init(group: String) { pointer = rd_kafka_consumer_group_metadata_new(group) }
+
     deinit { rd_kafka_consumer_group_metadata_destroy(pointer) }
 }

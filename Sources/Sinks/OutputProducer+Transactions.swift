@@ -35,6 +35,28 @@ extension OutputProducer {
         }
     }
 
+    /// Commits records and the offsets of several groups together, and waits for it.
+    public func commit(
+        offsetsOfGroups groups: [String: [TopicPartition: Int64]]
+    ) -> TransactionOutcome {
+        if !isTransactional { return flushed() }
+        if let failure = settle() { return recover(from: failure) }
+        return run(.commit) { [handle] in
+            // Adding a group's offsets a second time changes nothing, so a retry may begin with the first group.
+            for (group, offsets) in groups {
+                let list = TopicPartitionList(offsets)
+                let metadata = GroupMetadata(group: group)
+                if let error = KafkaError(
+                    consuming: rd_kafka_send_offsets_to_transaction(handle.pointer, list.pointer, metadata.pointer, -1),
+                    doing: "adding the offsets of \(group) to the transaction")
+                {
+                    return error
+                }
+            }
+            return nil
+        }
+    }
+
     /// Commits records that belong to no consumed input (a generator, a tool).
     public func commit() -> TransactionOutcome {
         if !isTransactional { return flushed() }
@@ -118,6 +140,7 @@ extension OutputProducer {
         of call: TransactionStateMachine.Call, _ sendOffsets: () -> KafkaError?
     ) -> TransactionStateMachine.Event {
         let client = handle.pointer
+        Self.reached(call)
         let error: KafkaError? =
             switch call {
             case .initialise:
@@ -131,12 +154,26 @@ extension OutputProducer {
             case .abort:
                 KafkaError(consuming: rd_kafka_abort_transaction(client, -1), doing: "aborting the transaction")
             }
-        guard var error else { return .succeeded(call) }
+        guard var error else {
+            Self.reached(call, isDone: true)
+            return .succeeded(call)
+        }
         if let cause = lastDeliveryFailure, error.requiresAbort {
             error.message += " (\(cause))"
         }
         Log.debug(component, "\(call): \(error)")
         return .failed(call, handle.fatalError ?? error)
+    }
+
+    /// Lets tests end the process here.
+    private static func reached(_ call: TransactionStateMachine.Call, isDone: Bool = false) {
+        switch (call, isDone) {
+        case (.sendOffsets, false): KillPoint.beforeSendOffsets.reached()
+        case (.sendOffsets, true): KillPoint.afterSendOffsets.reached()
+        case (.commit, false): KillPoint.duringCommit.reached(within: 5)
+        case (.commit, true): KillPoint.afterCommit.reached()
+        default: break
+        }
     }
 
     private func recreate() {

@@ -100,9 +100,9 @@ public struct Configuration: Sendable {
         }
     }
 
-    /// Variables that steer the process but are no configuration: the log's level, the kernel, the tests.
+    /// Variables that steer the process but are no configuration: the log's level, the kernel, kill points, the tests.
     private static func isReserved(_ variable: String) -> Bool {
-        ["IMPACTIQ_LOG", "IMPACTIQ_KERNEL", "IMPACTIQ_SHARED"].contains(variable)
+        ["IMPACTIQ_LOG", "IMPACTIQ_KERNEL", "IMPACTIQ_SHARED", KillPoint.variable].contains(variable)
             || variable.hasPrefix("IMPACTIQ_TEST_")
     }
 }

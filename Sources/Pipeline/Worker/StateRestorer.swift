@@ -131,6 +131,7 @@ final class StateRestorer: AssignmentHandler {
             }
         }
         records += batch.count
+        if !batch.isEmpty { KillPoint.afterRestoreBatch.reached() }
         if ContinuousClock.now - lastReport > .seconds(5) {
             lastReport = .now
             let seconds = max(0.001, (ContinuousClock.now - started) / .seconds(1))

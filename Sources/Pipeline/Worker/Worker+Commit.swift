@@ -13,7 +13,9 @@ extension Worker {
         guard isOpen else { return }
         let offsets = dirtyOffsets()
         do throws(KafkaError) {
+            KillPoint.beforeChangelog.reached()
             try produceChangelog()
+            KillPoint.afterChangelog.reached()
             let group = try consumer.groupMetadata()
             isOpen = false
             settle(producer.commit(offsets: offsets, group: group), attempted: offsets)
@@ -70,6 +72,7 @@ extension Worker {
             shard.state.commit()
             shard.committedOffset = shard.nextOffset
         }
+        KillPoint.afterAccept.reached()
         context.metrics.commits.wrappingAdd(1, ordering: .relaxed)
     }
 

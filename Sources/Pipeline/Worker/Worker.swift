@@ -79,6 +79,7 @@ final class Worker: AssignmentHandler {
     func run() throws -> Ending {
         defer { close() }
         if producer.start() == .interrupted { return .stopped }
+        KillPoint.afterStart.reached()
         try consumer.subscribe()
         while !context.isStopRequested {
             try step()
@@ -93,7 +94,9 @@ final class Worker: AssignmentHandler {
         let isRestoring = !restorer.isIdle
         try pollOnce(timeoutMilliseconds: isRestoring ? 0 : waitMilliseconds())
         for shard in try restorer.step(timeoutMilliseconds: isRestoring ? 20 : 0) {
+            KillPoint.beforeResume.reached()
             try consumer.resume([shard.partition])
+            KillPoint.afterResume.reached()
         }
         let now = ContinuousClock.now
         if isOpen, now >= commitDue { commit() }
@@ -129,7 +132,9 @@ final class Worker: AssignmentHandler {
     private func open() {
         guard !isOpen else { return }
         switch producer.begin() {
-        case .ready: isOpen = true
+        case .ready:
+            isOpen = true
+            KillPoint.afterBegin.reached()
         case let outcome: settle(outcome, attempted: [:])
         }
         commitDue = .now + .milliseconds(context.configuration.commitIntervalMilliseconds)
@@ -183,6 +188,7 @@ final class Worker: AssignmentHandler {
                     bytes: bytes)
             }
         }
+        KillPoint.afterScores.reached()
         record(outcome, messages: batch.count, newest: newest)
     }
 
@@ -195,6 +201,7 @@ final class Worker: AssignmentHandler {
         try deadLetters.write(
             message, topic: context.configuration.inputTopics[Int(max(0, message.topic))], code: error.code.name,
             reason: reason)
+        KillPoint.afterDeadLetter.reached()
         context.metrics.deadLetters.wrappingAdd(1, ordering: .relaxed)
     }
 
@@ -229,7 +236,9 @@ final class Worker: AssignmentHandler {
     /// Ends in bounded time: the clients have deadlines of their own.
     private func close() {
         let timeout = context.configuration.shutdownTimeoutMilliseconds / 4
+        KillPoint.beforeLeave.reached()
         consumer.close(timeoutMilliseconds: timeout)
+        KillPoint.afterLeave.reached()
         restorer.close()
         producer.close(timeoutMilliseconds: timeout)
         context.metrics.workers.update(component, lag: 0, users: 0)
@@ -242,6 +251,7 @@ final class Worker: AssignmentHandler {
             // Waits until no transaction of the previous owner is pending (KIP-447); only then is the changelog's end
             // the end of what that owner committed.
             let committed = try committedOffsets(of: partitions)
+            KillPoint.afterCommittedOffsets.reached()
             var fresh: [Shard] = []
             for partition in partitions {
                 let shard = Shard(partition, plan: processor.plan)
@@ -252,6 +262,7 @@ final class Worker: AssignmentHandler {
             }
             try consumer.pause(partitions)
             try restorer.add(fresh)
+            KillPoint.afterAssigned.reached()
         } catch {
             failure = error
         }
@@ -271,8 +282,11 @@ final class Worker: AssignmentHandler {
     }
 
     func revoked(_ partitions: [TopicPartition]) {
+        KillPoint.beforeRevokeCommit.reached()
         commit()
+        KillPoint.afterRevokeCommit.reached()
         drop(partitions)
+        KillPoint.afterDrop.reached()
     }
 
     func lost(_ partitions: [TopicPartition]) {

@@ -95,9 +95,11 @@ public final class PostgreSQLLogStore: LogStore {
                 return outcome
             }
             let inserted = try staged ? session.copyStaged(batch.rows) : session.copy(batch.rows)
+            KillPoint.logStoreAfterRows.reached()
             let erased = try session.erase(batch.erasures)
             try session.insert(batch.rejections, of: batch.source)
             try session.move(batch.advances, of: batch.source)
+            KillPoint.logStoreBeforeCommit.reached()
             return .stored(inserted: inserted, duplicates: batch.rows.count - inserted, erased: erased)
         }
     }

@@ -150,6 +150,7 @@ final class LogStoreFollower: AssignmentHandler {
         guard let batch = builder.finish() else { return }
         say(batch.rejections)
         let outcome = try writer.persist { store throws(LogStoreError) in try store.append(batch) }
+        KillPoint.logStoreAfterCommit.reached()
         counters.count(outcome, rejected: batch.rejections.count)
         if outcome == .moved {
             throw .replan(

@@ -66,9 +66,11 @@ public final class SQLiteLogStore: LogStore {
             let stored = try session.positions(of: batch.source)
             if let outcome = AppendOutcome.decide(batch.advances, stored: stored) { return outcome }
             let inserted = try session.insert(batch.rows)
+            KillPoint.logStoreAfterRows.reached()
             let erased = try session.erase(batch.erasures)
             try session.insert(batch.rejections, of: batch.source)
             try session.move(batch.advances, of: batch.source)
+            KillPoint.logStoreBeforeCommit.reached()
             return .stored(inserted: inserted, duplicates: batch.rows.count - inserted, erased: erased)
         }
     }

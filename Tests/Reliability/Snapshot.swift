@@ -1,0 +1,62 @@
+import Diagnostics
+import Foundation
+import Kafka
+
+/// What an application has published and keeps: to be compared with that of an undisturbed run over the same input.
+public struct Snapshot: Sendable {
+    var scores: [[UInt64]]
+    var deadLetters: [[UInt64]]
+    /// Users and the hash of their record.
+    var state: [[UInt8]: UInt64]
+    var rows: [UInt64]
+    var hasLogStore: Bool
+
+    public var scoreCount: Int { scores.reduce(0) { $0 + $1.count } }
+    public var deadLetterCount: Int { deadLetters.reduce(0) { $0 + $1.count } }
+    public var userCount: Int { state.count }
+    public var rowCount: Int { rows.count }
+
+    /// Reads everything back. Throws when a transaction hangs.
+    public init(of application: TestApplication) throws {
+        let site = application.stream.site
+        scores = try TopicContents(application.output, site: site).partitions
+        deadLetters = try TopicContents(
+            application.deadLetter, site: site, ignoring: ["impactiq.error.application"]
+        ).partitions
+        state = try TopicContents(application.changelog, site: site, compacted: true).latest
+        rows = try LogStoreContents.rows(of: application)
+        hasLogStore = application.logStore != .none
+    }
+
+    /// What differs from the undisturbed run; empty when all is equal.
+    public func problems(against reference: Snapshot) -> [String] {
+        var problems = Self.compare("scores", scores, reference.scores)
+        problems += Self.compare("dead letters", deadLetters, reference.deadLetters)
+        let missing = reference.state.keys.filter { state[$0] == nil }.count
+        let extra = state.keys.filter { reference.state[$0] == nil }.count
+        let other = state.filter { reference.state[$0.key] != nil && reference.state[$0.key] != $0.value }
+        if missing + extra + other.count > 0 {
+            let example = other.keys.first.map { ", as \(String(decoding: $0, as: UTF8.self))" } ?? ""
+            problems.append("state: \(missing) users missing, \(extra) too many, \(other.count) differ\(example)")
+        }
+        if hasLogStore {
+            if rows.count != scoreCount { problems.append("log store: \(rows.count) rows, \(scoreCount) scores") }
+            // The other run may have none, or another database, whose texts of numbers differ.
+            if reference.hasLogStore { problems += Self.compare("log store", [rows], [reference.rows]) }
+        }
+        return problems
+    }
+
+    private static func compare(_ what: String, _ ours: [[UInt64]], _ reference: [[UInt64]]) -> [String] {
+        if ours.count != reference.count {
+            return ["\(what): \(ours.count) partitions, undisturbed \(reference.count)"]
+        }
+        return ours.indices.compactMap { i in
+            if ours[i] == reference[i] { return nil }
+            let place = zip(ours[i], reference[i]).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+            let sizes = "\(ours[i].count) records, undisturbed \(reference[i].count)"
+            let multiset = ours[i].sorted() == reference[i].sorted() ? "; the same records in another order" : ""
+            return "\(what) [\(i)]: \(sizes)\(place.map { ", first difference at record \($0)" } ?? "")\(multiset)"
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Diagnostics
+import Foundation
+import Kafka
+import Synchronization
+
+/// One application over a stream: topics of its own, started and killed as `impactiq run` processes.
+public final class TestApplication: Sendable {
+    public enum LogStoreKind: Sendable, Equatable {
+        case none, sqlite
+        case postgresql(url: String)
+    }
+
+    public let name: String
+    public let stream: TestStream
+    public let folder: String
+    public let logStore: LogStoreKind
+    private let settings: [String]
+    private let launches = Atomic<Int>(0)
+
+    public var output: String { "\(name)-scores" }
+    public var deadLetter: String { "\(name)-dead" }
+    public var changelog: String { "\(name)-state-changelog" }
+    public var database: String { "\(folder)/scores.db" }
+
+    /// - Parameter settings: `key=value` for every process.
+    public init(
+        _ name: String, stream: TestStream, logStore: LogStoreKind = .none, settings: [String] = []
+    ) throws {
+        self.name = name
+        self.stream = stream
+        self.logStore = logStore
+        self.settings = settings
+        folder = "\(stream.site.folder)/\(name)"
+        try? FileManager.default.removeItem(atPath: folder)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let admin = try Admin(properties: stream.site.properties)
+        defer { admin.close() }
+        try admin.create([
+            .scores(output, partitions: stream.partitions), .deadLetter(deadLetter, partitions: stream.partitions),
+            .changelog(changelog, partitions: stream.partitions),
+        ])
+    }
+
+    /// The `--set` words that every command on this application takes.
+    public func configuration(instance: String) -> [String] {
+        var all = [
+            "bootstrap.servers=\(stream.site.bootstrap)", "application.id=\(name)", "input.topics=\(stream.topic)",
+            "output.topic=\(output)", "dead.letter.topic=\(deadLetter)", "model.path=\(stream.site.model)",
+            "state.dir=\(folder)/state-\(instance)", "group.instance.id=\(instance)",
+        ]
+        switch logStore {
+        case .none: break
+        case .sqlite: all.append("log.store=sqlite:\(database)")
+        case .postgresql(let url): all.append("log.store=\(url)")
+        }
+        return (all + settings).flatMap { ["--set", $0] }
+    }
+
+    /// Starts a process.
+    ///
+    /// - Parameters:
+    ///   - instance: names the member; a second process of the same name takes the first one's place.
+    ///   - killPoint: where it is to die, as `after-commit:3`.
+    public func launch(
+        instance: String = "a", killPoint: String? = nil, environment: [String: String] = [:], settings: [String] = [],
+        logged: String = "run"
+    ) throws -> ChildProcess {
+        var variables = environment
+        if let killPoint { variables[KillPoint.variable] = killPoint }
+        let number = launches.wrappingAdd(1, ordering: .relaxed).newValue
+        let command =
+            [stream.site.program, "run", "--for", "1h"] + configuration(instance: instance)
+            + settings.flatMap { ["--set", $0] }
+        return try ChildProcess(
+            command, environment: stream.site.environment(variables),
+            log: "\(folder)/\(logged)-\(instance)-\(number).log")
+    }
+
+    /// Whether the committed offsets have reached the end of the input.
+    public func isDone(_ ends: [TopicPartition: Int64], admin: Admin) -> Bool {
+        guard let committed = try? admin.committedOffsets(ofGroup: name, stable: false) else { return false }
+        return ends.allSatisfy { $0.value == 0 || committed[$0.key] == $0.value }
+    }
+
+    /// Sum of the committed offsets.
+    public func progress(admin: Admin) -> Int64 {
+        ((try? admin.committedOffsets(ofGroup: name, stable: false)) ?? [:]).values.reduce(0, +)
+    }
+
+    public func delete() {
+        if let admin = try? Admin(properties: stream.site.properties) {
+            try? admin.delete(topics: [output, deadLetter, changelog])
+            try? admin.delete(group: name)
+            admin.close()
+        }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+}

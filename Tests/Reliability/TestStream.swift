@@ -1,0 +1,86 @@
+import Commands
+import Diagnostics
+import Foundation
+import Kafka
+import Simulation
+import Sinks
+import Synchronization
+
+/// An input topic with a seeded stream of events: duplicates, late ones, and some that no reader may accept.
+public final class TestStream: Sendable {
+    public let site: TestSite
+    public let topic: String
+    public let partitions: Int
+    public let seed: UInt64
+    private let settings: TrialSettings
+    private let isStopping = Atomic<Bool>(false)
+    private let total = Atomic<Int>(0)
+
+    public init(_ site: TestSite, topic: String, partitions: Int, seed: UInt64, users: Int) throws {
+        self.site = site
+        self.topic = topic
+        self.partitions = partitions
+        self.seed = seed
+        var settings = TrialSettings()
+        settings.seed = seed
+        settings.users = users
+        settings.duplicates = 0.05
+        settings.outOfOrder = 0.1
+        settings.invalid = 0.03
+        self.settings = settings
+        let admin = try Admin(properties: site.properties)
+        defer { admin.close() }
+        try admin.create([.events(topic, partitions: partitions)])
+    }
+
+    /// Writes this many messages at once.
+    public func write(_ count: Int) throws {
+        let producer = try OutputProducer(properties: site.properties, options: ProducerOptions())
+        defer { producer.close() }
+        let writer = try TrialTopicWriter(producer: producer, topic: topic, settings: settings)
+        try writer.write(count)
+        try producer.flush()
+        total.wrappingAdd(count, ordering: .relaxed)
+    }
+
+    /// Messages written so far.
+    public var written: Int { total.load(ordering: .relaxed) }
+
+    /// Writes at a rate until ``stopWriting()``, on the calling thread.
+    public func write(perSecond rate: Double) throws {
+        let producer = try OutputProducer(properties: site.properties, options: ProducerOptions())
+        defer { producer.close() }
+        let writer = try TrialTopicWriter(producer: producer, topic: topic, settings: settings)
+        let start = ContinuousClock.now
+        var done = 0
+        while !isStopping.load(ordering: .acquiring) {
+            let due = Int((ContinuousClock.now - start) / .seconds(1) * rate)
+            let count = min(due - done, 4_096)
+            if count <= 0 {
+                usleep(2_000)
+                continue
+            }
+            try writer.write(count)
+            done += count
+            total.wrappingAdd(count, ordering: .relaxed)
+        }
+        try producer.flush()
+    }
+
+    public func stopWriting() { isStopping.store(true, ordering: .releasing) }
+
+    /// Each partition's next offset.
+    public func ends() throws -> [TopicPartition: Int64] {
+        let admin = try Admin(properties: site.properties)
+        defer { admin.close() }
+        let marks = try admin.watermarks(ofTopic: topic)
+        return Dictionary(uniqueKeysWithValues: marks.enumerated().map { (TopicPartition(topic, Int32($0)), $1.high) })
+    }
+
+    public func delete() {
+        if let admin = try? Admin(properties: site.properties) {
+            try? admin.delete(topics: [topic])
+            admin.close()
+        }
+    }
+}

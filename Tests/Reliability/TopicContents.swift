@@ -1,0 +1,104 @@
+import Consumer
+import Diagnostics
+import Events
+import Foundation
+import Kafka
+import Sinks
+
+/// Everything committed in a topic, as a hash a record, in order within each partition.
+///
+/// Eight bytes a record, so that a run of ten million scores compares in memory, and the first difference has a place.
+struct TopicContents {
+    var partitions: [[UInt64]]
+    /// Compacted view: the last record of each key; tombstones removed.
+    var latest: [[UInt8]: UInt64] = [:]
+
+    var count: Int { partitions.reduce(0) { $0 + $1.count } }
+
+    /// - Parameters:
+    ///   - compacted: keeps the last record a key, for a changelog.
+    ///   - ignoring: names of headers that differ between applications.
+    /// - Throws: `hanging_transaction` when the committed end does not become the log's end, `short_read` when not all is read.
+    init(_ topic: String, site: TestSite, compacted: Bool = false, ignoring: Set<String> = []) throws {
+        let ends = try Self.stableEnds(of: topic, site: site)
+        partitions = ends.map { _ in [] }
+        var options = ConsumerOptions()
+        options.reportsPartitionEnd = true
+        let consumer = try EventConsumer(
+            properties: site.properties, topics: [topic], options: options, component: "checker")
+        defer { consumer.close() }
+        let watcher = EndWatcher()
+        consumer.handler = watcher
+        let wanted = ends.enumerated().filter { $0.element.high > $0.element.low }
+        if wanted.isEmpty { return }
+        try consumer.assign(
+            Dictionary(uniqueKeysWithValues: wanted.map { (TopicPartition(topic, Int32($0.offset)), .beginning) }))
+        var quietSince = ContinuousClock.now
+        let scratch = ByteBuffer(capacity: 1 << 16)
+        while wanted.contains(where: { watcher.ends[Int32($0.offset)] ?? 0 < $0.element.high }) {
+            guard ContinuousClock.now - quietSince < .seconds(60) else {
+                throw ImpactError(.failed, code: "short_read", "\(topic) was not read to its end")
+            }
+            let batch = try consumer.poll(max: 8_192, timeoutMilliseconds: 100)
+            if !batch.isEmpty { quietSince = .now }
+            for i in 0..<batch.count {
+                let hash = Self.hash(batch[i], ignoring: ignoring, withTime: !compacted, scratch)
+                if compacted {
+                    latest[batch[i].keyBytes ?? []] = batch[i].payloadBytes == nil ? nil : hash
+                } else {
+                    partitions[Int(batch[i].partition)].append(hash)
+                }
+            }
+        }
+    }
+
+    private static func hash(
+        _ message: borrowing Message, ignoring: Set<String>, withTime: Bool, _ scratch: ByteBuffer
+    ) -> UInt64 {
+        scratch.removeAll()
+        func add(_ bytes: [UInt8]?) {
+            withUnsafeBytes(of: Int64(bytes?.count ?? -1)) { scratch.append($0) }
+            bytes?.withUnsafeBytes { scratch.append($0) }
+        }
+        add(message.keyBytes)
+        add(message.payloadBytes)
+        // The changelog's records bear the clock's time.
+        if withTime { withUnsafeBytes(of: message.timestamp) { scratch.append($0) } }
+        for header in message.headers where !ignoring.contains(header.name) {
+            add(header.nameBytes)
+            add(header.value)
+        }
+        return StableHash.hash(scratch.bytes)
+    }
+
+    /// The partitions' offsets, once the committed end is the log's end. Shorter than a transaction's timeout, so that a
+    /// transaction left hanging is found and not waited out.
+    private static func stableEnds(of topic: String, site: TestSite) throws -> [Watermarks] {
+        let committed = try Admin(properties: site.properties, readCommitted: true)
+        let all = try Admin(properties: site.properties)
+        defer {
+            committed.close()
+            all.close()
+        }
+        let deadline = ContinuousClock.now + .seconds(20)
+        while true {
+            let stable = try committed.watermarks(ofTopic: topic)
+            let marks = try all.watermarks(ofTopic: topic)
+            if stable == marks { return marks }
+            guard ContinuousClock.now < deadline else {
+                throw ImpactError(.failed, code: "hanging_transaction", "a transaction hangs on \(topic)")
+            }
+            usleep(20_000)
+        }
+    }
+}
+
+/// Keeps the partitions' ends as they are told.
+private final class EndWatcher: AssignmentHandler {
+    var ends: [Int32: Int64] = [:]
+
+    func assigned(_ partitions: [TopicPartition]) {}
+    func revoked(_ partitions: [TopicPartition]) {}
+    func lost(_ partitions: [TopicPartition]) {}
+    func reachedEnd(of partition: TopicPartition, at offset: Int64) { ends[partition.partition] = offset }
+}

@@ -1,0 +1,4 @@
+import Foundation
+import Reliability
+
+exit(ReliabilityTool.run(Array(CommandLine.arguments.dropFirst())))
