@@ -7,6 +7,7 @@ let arguments = Array(CommandLine.arguments.dropFirst())
 do {
     switch arguments.first {
     case "stream": try StreamBenchmark.run(Array(arguments.dropFirst()))
+    case "stages": try StageBenchmark.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
     default:
         Terminal.Stream.output.write(
@@ -15,6 +16,7 @@ do {
 
               stream    the stages of the stream beside a raw C consume loop, on a broker
                         impactiq-bench stream --bootstrap localhost:9092
+              stages    what each stage costs alone, on messages in memory; no broker
               forest    the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
 
             """)

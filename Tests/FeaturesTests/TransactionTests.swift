@@ -45,6 +45,31 @@ struct TransactionTests {
         #expect(state.counters == never.counters)
     }
 
+    @Test("Transactions go on when their numbers begin anew")
+    func epochsComeAgain() throws {
+        let plan = try FeaturePlan(specification(everyAggregate))
+        var stream = Stream(.announced(), users: 20)
+        let state = PartitionState(plan: plan)
+        let never = PartitionState(plan: plan)
+        // The first transactions have the numbers that come again after the turn.
+        for transaction in 0..<40 {
+            if transaction == 10 { state.setEpoch(.max - 5) }
+            let events = (0..<30).map { _ in stream.next() }
+            let columns = Columns(events, plan.schema)
+            let before = state.image
+            for i in events.indices { _ = columns.apply(i, to: state) }
+            if transaction % 3 == 0 {
+                state.rollback()
+                #expect(state.image == before)
+            } else {
+                for i in events.indices { _ = columns.apply(i, to: never) }
+                state.commit()
+                never.commit()
+            }
+            #expect(state.image == never.image)
+        }
+    }
+
     @Test("The changed users are listed once, in the order in which they were first touched")
     func dirtyUsersInOrder() throws {
         let plan = try FeaturePlan(specification(everyAggregate))

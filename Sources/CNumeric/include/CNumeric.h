@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "decimal_scale.h"
+#include "half_power.h"
 #include "text_scan.h"
 
 #ifdef __cplusplus

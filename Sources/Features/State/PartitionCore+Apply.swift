@@ -28,7 +28,7 @@ extension PartitionCore {
             let entry = create(user, hash)
             let reference = UserTable.reference(entry)
             let record = record(reference)
-            record.write(RecordLayout.journal, undo.appendNew(reference))
+            note(undo.appendNew(reference), in: record)
             cursor = Cursor(record: record, entry: entry, offset: listsStart(record))
         }
         counters.events &+= 1
@@ -110,13 +110,15 @@ extension PartitionCore {
 
     @inline(__always)
     private func isKnown(_ id: UInt64, _ record: UserRecord) -> Bool {
-        let ids = record.address + listsStart(record)
-        var i = record.listCount(0) &- 1
-        while i >= 0 {
-            if ids.load(fromByteOffset: i &* 8, as: UInt64.self) == id { return true }
-            i &-= 1
+        var next = record.address + listsStart(record)
+        let end = next + record.listCount(0) &* 8
+        // Almost every id is new, so all are looked at anyway: no branch an id.
+        var isKnown = false
+        while next < end {
+            isKnown = isKnown || next.load(as: UInt64.self) == id
+            next += 8
         }
-        return false
+        return isKnown
     }
 
     @inline(__always)

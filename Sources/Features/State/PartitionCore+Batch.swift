@@ -53,6 +53,14 @@ extension PartitionCore {
         return apply(Arrival(source.event(i)), fields.baseAddress ?? noFields, source.user(i), hash)
     }
 
+    /// Asks for a record whose size is not known yet: its first lines.
+    @inline(__always)
+    func fetch(_ reference: UInt32) {
+        guard reference != 0 else { return }
+        let address = arena.address(reference)
+        for line in 0..<6 { cnumeric_prefetch(address + 64 &* line) }
+    }
+
     /// Asks for what follows the first two lines, up to a kilobyte.
     @inline(__always)
     private func prefetchRest(_ record: UserRecord) {

@@ -146,7 +146,7 @@ struct PartitionCore: ~Copyable {
         record.write(RecordLayout.capacity, UInt16(truncatingIfNeeded: Self.blockBytes(used) / RecordArena.unit))
         record.write(RecordLayout.idBytes, UInt16(truncatingIfNeeded: idBytes))
         record.write(RecordLayout.used, UInt32(truncatingIfNeeded: used))
-        record.write(RecordLayout.state, UInt32(1))
+        record.write(RecordLayout.epoch, UndoLog.untouched)
     }
 
     /// A record for a new user, empty, not in the undo log.
@@ -176,8 +176,9 @@ struct PartitionCore: ~Copyable {
         let target = record(reference)
         target.address.copyMemory(from: source.address, byteCount: source.used)
         target.write(RecordLayout.capacity, UInt16(truncatingIfNeeded: blockBytes / RecordArena.unit))
-        let journal = source.read(RecordLayout.journal, as: UInt32.self)
-        if undo.holds(journal, old) { undo.redirect(journal, to: reference) }
+        if undo.holds(source) {
+            undo.redirect(source.read(RecordLayout.journal, as: UInt32.self), to: reference)
+        }
         arena.release(old, bytes: source.capacity)
     }
 
@@ -202,8 +203,15 @@ struct PartitionCore: ~Copyable {
     /// Puts the record into the undo log before its first change since the last commit.
     @inline(__always)
     mutating func touch(_ record: UserRecord, _ reference: UInt32) {
-        guard !undo.holds(record.read(RecordLayout.journal, as: UInt32.self), reference) else { return }
-        record.write(RecordLayout.journal, undo.append(reference, record))
+        guard !undo.holds(record) else { return }
+        note(undo.append(reference, record), in: record)
+    }
+
+    /// Writes into the record where the undo log has it.
+    @inline(__always)
+    func note(_ journal: UInt32, in record: UserRecord) {
+        record.write(RecordLayout.journal, journal)
+        record.write(RecordLayout.epoch, undo.epoch)
     }
 
     /// Takes a user's record away, with its entry in the table.
@@ -223,6 +231,12 @@ struct PartitionCore: ~Copyable {
         discard(entry)
     }
 
+    /// Empties the undo log.
+    mutating func beginTransaction() {
+        guard undo.removeAll() else { return }
+        table.forEach { record($0).write(RecordLayout.epoch, UndoLog.untouched) }
+    }
+
     mutating func rollback() {
         for i in stride(from: undo.count - 1, through: 0, by: -1) {
             let entry = undo[i]
@@ -238,7 +252,7 @@ struct PartitionCore: ~Copyable {
             prepare(restored, hash: saved.hash, idBytes: saved.idBytes, used: saved.used)
             _ = table.insert(saved.hash, reference)
         }
-        undo.removeAll()
+        beginTransaction()
         counters = committedCounters
     }
 }

@@ -11,7 +11,9 @@ extension PartitionState {
     public func forEachDirty<Failure: Error>(
         _ body: (UnsafeRawBufferPointer, Slot?) throws(Failure) -> Void
     ) throws(Failure) {
-        for i in 0..<core.pointee.undo.count {
+        let count = core.pointee.undo.count
+        for i in 0..<count {
+            if i &+ 16 < count { core.pointee.fetch(core.pointee.undo[i &+ 16].reference) }
             let entry = core.pointee.undo[i]
             if entry.reference != 0 {
                 let slot = Slot(reference: entry.reference)
@@ -24,12 +26,15 @@ extension PartitionState {
 
     /// Makes everything since the last commit final.
     public func commit() {
-        core.pointee.undo.removeAll()
+        core.pointee.beginTransaction()
         core.pointee.committedCounters = core.pointee.counters
     }
 
     /// Takes back everything since the last commit: records, new users, removals and counters.
     public func rollback() { core.pointee.rollback() }
+
+    /// For tests: the number of the transaction at hand, of 2³². Only while nothing is uncommitted.
+    package func setEpoch(_ epoch: UInt32) { core.pointee.undo.epoch = epoch }
 
     /// Removes a user with all that is known about them; false when the user is not there.
     @discardableResult

@@ -65,7 +65,7 @@ struct RecordArena {
     mutating func release(_ reference: UInt32, bytes: Int) {
         live[Int(reference >> 16)] &-= bytes
         liveBytes &-= bytes
-        UserRecord(address: address(reference)).write(RecordLayout.state, UInt32(0))
+        UserRecord(address: address(reference)).write(RecordLayout.epoch, UInt32(0))
     }
 
     /// Begins to fill another chunk: an evacuated one, or a new one.

@@ -6,7 +6,7 @@
 /// 12 capacity    u16   32-byte units        │ not in the changelog
 /// 14 idBytes     u16                        │
 /// 16 used        u32   bytes in use         │
-/// 20 state       u32   1 live, 0 released   ┘
+/// 20 epoch       u32   0 released, else   ┘ (``UndoLog/epoch`` of the last change)
 /// 24 clock       i64   latest event time  ┐
 /// 32 events      u32   events applied     │
 /// 36 oldestID    u16   next id to replace │ fixed part
@@ -25,7 +25,7 @@ enum RecordLayout {
     static let capacity = 12
     static let idBytes = 14
     static let used = 16
-    static let state = 20
+    static let epoch = 20
     /// Where the part begins that is stored in the changelog.
     static let clock = 24
     static let events = 32
@@ -55,7 +55,8 @@ struct UserRecord {
     /// Bytes of the block.
     var capacity: Int { Int(read(RecordLayout.capacity, as: UInt16.self)) &* RecordArena.unit }
     var clock: Int64 { read(RecordLayout.clock, as: Int64.self) }
-    var isLive: Bool { read(RecordLayout.state, as: UInt32.self) != 0 }
+    var epoch: UInt32 { read(RecordLayout.epoch, as: UInt32.self) }
+    var isLive: Bool { epoch != 0 }
 
     @inline(__always)
     func listCount(_ list: Int) -> Int { Int(read(RecordLayout.counts &+ 2 &* list, as: UInt16.self)) }

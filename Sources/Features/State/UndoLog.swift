@@ -12,7 +12,12 @@ struct UndoLog {
         var image: UnsafeMutableRawPointer?
     }
 
+    /// The epoch of a record that was not changed since it came to its place; no transaction has it.
+    static let untouched: UInt32 = 1
     private static let chunkBytes = 1 << 20
+    /// Numbers the transactions; a record carries that of its last change, so one comparison with memory that is at
+    /// hand tells whether it is in the log.
+    var epoch = UndoLog.untouched + 1
     private(set) var count = 0
     private var capacity = 1_024
     private var entries: UnsafeMutablePointer<Entry>
@@ -32,13 +37,9 @@ struct UndoLog {
 
     subscript(i: Int) -> Entry { entries[i] }
 
-    /// The entry that a record's journal field names, if it is this record's: the field of a record that was not
-    /// touched since the last commit is stale, and its entry, if there is one, is another record's
-    /// (Briggs and Torczon 1993).
+    /// Whether the record was changed since the last commit, so that its journal field names its entry.
     @inline(__always)
-    func holds(_ index: UInt32, _ reference: UInt32) -> Bool {
-        Int(index) < count && entries[Int(index)].reference == reference
-    }
+    func holds(_ record: UserRecord) -> Bool { record.epoch == epoch }
 
     @inline(__always)
     func redirect(_ index: UInt32, to reference: UInt32) { entries[Int(index)].reference = reference }
@@ -67,10 +68,18 @@ struct UndoLog {
     }
 
     /// Forgets everything.
-    mutating func removeAll() {
+    /// - Returns: true when the epochs have run out (once in 2³² transactions) and begin anew: then no record may carry
+    ///   one.
+    mutating func removeAll() -> Bool {
         count = 0
         chunk = -1
         filled = 0
+        guard epoch == .max else {
+            epoch += 1
+            return false
+        }
+        epoch = Self.untouched + 1
+        return true
     }
 
     private mutating func startChunk() {
