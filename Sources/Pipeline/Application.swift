@@ -22,9 +22,20 @@ public final class Application: Sendable {
     ///   - layout: how the topics are, when that is known: the embedded broker answers no question about settings.
     ///   - isStopped: asked while the broker is waited for.
     /// - Throws: `badConfiguration`, `badInput` for the model, `missing_topic`, `topic_misfit`; `stopped` when it was.
-    public init(
+    public convenience init(
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
         isStopped: () -> Bool
+    ) throws(ImpactError) {
+        try self.init(
+            configuration: configuration, metrics: metrics, layout: layout, writesChangelog: true,
+            isStopped: isStopped)
+    }
+
+    /// - Parameter writesChangelog: false leaves the state without a copy, which only a benchmark may want: it tells what
+    ///   the changelog costs.
+    package init(
+        configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
+        writesChangelog: Bool, isStopped: () -> Bool
     ) throws(ImpactError) {
         let model = try Model.open(path: try configuration.required("model.path"))
         // A specification that does not compile is better known now than on a worker's thread.
@@ -33,7 +44,8 @@ public final class Application: Sendable {
         let known: TopicLayout
         if let layout { known = layout } else { known = try Self.layout(configuration, isStopped) }
         context = WorkerContext(
-            configuration: configuration, model: model, identity: identity, layout: known, metrics: metrics)
+            configuration: configuration, model: model, identity: identity, layout: known, metrics: metrics,
+            writesChangelog: writesChangelog)
     }
 
     private static func layout(

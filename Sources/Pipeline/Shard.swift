@@ -44,7 +44,7 @@ public final class Shard {
     }
 
     /// Lends the outputs collected so far to `body`, then forgets them.
-    func takeOutputs<Failure: Error>(
+    package func takeOutputs<Failure: Error>(
         _ body: (UnsafeBufferPointer<OutputRecord>, UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         defer {
@@ -57,7 +57,7 @@ public final class Shard {
 
     /// Collects the changelog's records of all users changed since the last commit, in the order of their first change.
     /// - Returns: how many.
-    func collectChangelog() -> Int {
+    package func collectChangelog() -> Int {
         state.forEachDirty { user, slot in
             if recordCount == recordCapacity { growRecords() }
             let keyStart = bytes.count

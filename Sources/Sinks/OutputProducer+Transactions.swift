@@ -25,7 +25,6 @@ extension OutputProducer {
         offsets: [TopicPartition: Int64], group: borrowing GroupMetadata
     ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
-        if let failure = settle() { return recover(from: failure) }
         let list = TopicPartitionList(offsets)
         return run(.commit) { [handle] in
             if offsets.isEmpty { return nil }
@@ -40,7 +39,6 @@ extension OutputProducer {
         offsetsOfGroups groups: [String: [TopicPartition: Int64]]
     ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
-        if let failure = settle() { return recover(from: failure) }
         return run(.commit) { [handle] in
             // Adding a group's offsets a second time changes nothing, so a retry may begin with the first group.
             for (group, offsets) in groups {
@@ -60,7 +58,6 @@ extension OutputProducer {
     /// Commits records that belong to no consumed input (a generator, a tool).
     public func commit() -> TransactionOutcome {
         if !isTransactional { return flushed() }
-        if let failure = settle() { return recover(from: failure) }
         return run(.commit)
     }
 
@@ -150,7 +147,10 @@ extension OutputProducer {
             case .produce: nil
             case .sendOffsets: sendOffsets()
             case .commit:
-                KafkaError(consuming: rd_kafka_commit_transaction(client, -1), doing: "committing the transaction")
+                // After the offsets, whose two round trips the records use to arrive.
+                settle()
+                    ?? KafkaError(
+                        consuming: rd_kafka_commit_transaction(client, -1), doing: "committing the transaction")
             case .abort:
                 KafkaError(consuming: rd_kafka_abort_transaction(client, -1), doing: "aborting the transaction")
             }
@@ -158,7 +158,7 @@ extension OutputProducer {
             Self.reached(call, isDone: true)
             return .succeeded(call)
         }
-        if let cause = lastDeliveryFailure, error.requiresAbort {
+        if let cause = lastDeliveryFailure, error.requiresAbort, error.message != cause.message {
             error.message += " (\(cause))"
         }
         Log.debug(component, "\(call): \(error)")

@@ -7,6 +7,10 @@ let arguments = Array(CommandLine.arguments.dropFirst())
 do {
     switch arguments.first {
     case "stream": try StreamBenchmark.run(Array(arguments.dropFirst()))
+    case "roofline": try RooflineBenchmark.run(Array(arguments.dropFirst()))
+    case "growth": try GrowthBenchmark.run(Array(arguments.dropFirst()))
+    case "allocations": try AllocationBenchmark.run(Array(arguments.dropFirst()))
+    case "latency": try LatencyBenchmark.run(Array(arguments.dropFirst()))
     case "stages": try StageBenchmark.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
     default:
@@ -14,10 +18,16 @@ do {
             """
             impactiq-bench: benchmarks, each beside its baseline
 
-              stream    the stages of the stream beside a raw C consume loop, on a broker
-                        impactiq-bench stream --bootstrap localhost:9092
-              stages    what each stage costs alone, on messages in memory; no broker
-              forest    the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
+              stream       the stages of the stream and the whole product beside a raw C consume loop
+                           impactiq-bench stream --bootstrap localhost:9092
+              latency      from the broker's append of an event to its score's visibility, at a steady rate
+              roofline     the stages alone, and the product's share of what they allow together
+              growth       cost by partitions, workers, message size, users and features
+              allocations  what a worker allocates in steady state; without --bootstrap no broker is needed
+              stages       what each stage costs alone, on messages in memory; no broker
+              forest       the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
+
+            impactiq-bench BENCHMARK --help says more. scripts/bench-stream-peer.py sets a Python consumer beside it.
 
             """)
         if let word = arguments.first, word != "--help" {

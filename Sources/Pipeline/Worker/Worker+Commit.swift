@@ -32,10 +32,12 @@ extension Worker {
     }
 
     private func produceChangelog() throws(KafkaError) {
+        guard context.writesChangelog else { return }
         for shard in shards.values {
             let count = shard.collectChangelog()
             try shard.takeOutputs { (records, bytes) throws(KafkaError) in
-                try producer.produceBatch(changelog, partition: shard.partition.partition, records, bytes: bytes)
+                // Nobody reads the time of these records but retention, for which the present is right.
+                try producer.produceBatchNow(changelog, partition: shard.partition.partition, records, bytes: bytes)
             }
             context.metrics.changelogRecords.wrappingAdd(count, ordering: .relaxed)
         }

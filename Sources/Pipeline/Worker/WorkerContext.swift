@@ -12,17 +12,20 @@ public final class WorkerContext: Sendable {
     let identity: ProcessIdentity
     let layout: TopicLayout
     public let metrics: PipelineMetrics
+    /// See ``Application``; false in benchmarks only.
+    let writesChangelog: Bool
     private let isStopping = Atomic<Bool>(false)
 
     init(
         configuration: Configuration, model: Model, identity: ProcessIdentity, layout: TopicLayout,
-        metrics: PipelineMetrics
+        metrics: PipelineMetrics, writesChangelog: Bool = true
     ) {
         self.configuration = configuration
         self.model = model
         self.identity = identity
         self.layout = layout
         self.metrics = metrics
+        self.writesChangelog = writesChangelog
     }
 
     var isStopRequested: Bool { isStopping.load(ordering: .acquiring) }

@@ -16,6 +16,7 @@ struct StageBenchmark {
     let batch: Int
     /// Events between two commits.
     let commit: Int
+    static let scoreEvents = ["ad_view", "click"]
 
     static func run(_ words: [String]) throws {
         let specification = CommandSpecification(
@@ -39,7 +40,7 @@ struct StageBenchmark {
             messages: try SyntheticMessages(
                 events: try command.count("events") ?? 0, users: try command.count("users") ?? 0,
                 padding: try command.count("padding") ?? 0),
-            model: model, plan: try Processor.plan(of: model, scoreEvents: ["ad_view", "click"]),
+            model: model, plan: try Processor.plan(of: model, scoreEvents: scoreEvents),
             batch: try command.count("batch") ?? 1_024, commit: try command.count("commit") ?? 1)
         let rounds = max(2, try command.count("rounds") ?? 4)
         if let stage = command.text("only") { return try benchmark.repeatStage(stage, rounds: rounds) }

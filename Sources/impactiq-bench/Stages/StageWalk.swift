@@ -18,7 +18,13 @@ final class StageWalk {
     private let slots: UnsafeMutablePointer<Int>
     private let estimates: UnsafeMutablePointer<Estimate>
     private let out = ByteBuffer(capacity: 1 << 20)
+    private let scoredTypes: UInt64
     private var rowCount = 0
+    /// What the outputs came to.
+    private(set) var scores = 0
+    private(set) var scoreBytes = 0
+    private(set) var changed = 0
+    private(set) var changedBytes = 0
     private var nanoseconds: [Stage: UInt64] = [:]
 
     init(_ benchmark: StageBenchmark, until last: Stage = .changelog) throws {
@@ -33,8 +39,12 @@ final class StageWalk {
                 model.outcomes.map { ScoreWriter.EffectName(treatment: treatment, outcome: $0) }
             }, level: 0.95, decisions: ["treat", "suppress", "uncertain"], model: model.name, version: model.version,
             sha256: model.sha256, topics: ["events"])
-        rows = .allocate(capacity: batch * model.rowStride)
-        rows.initialize(repeating: 0, count: batch * model.rowStride)
+        scoredTypes = StageBenchmark.scoreEvents.reduce(0) { mask, type in
+            mask | (benchmark.plan.schema.typeNumber(type).map { 1 << UInt64($0) } ?? 0)
+        }
+        // One row more: the last one read may be of an event that is not scored.
+        rows = .allocate(capacity: (batch + 1) * model.rowStride)
+        rows.initialize(repeating: 0, count: (batch + 1) * model.rowStride)
         slots = .allocate(capacity: batch)
         estimates = .allocate(capacity: batch * model.effectCount)
     }
@@ -81,9 +91,16 @@ final class StageWalk {
     }
 
     private func timed(_ stage: Stage, _ body: () throws -> Void) rethrows {
-        let start = clock_gettime_nsec(CLOCK_THREAD_CPUTIME_ID)
+        let start = Self.processorTime()
         try body()
-        nanoseconds[stage, default: 0] += clock_gettime_nsec(CLOCK_THREAD_CPUTIME_ID) - start
+        nanoseconds[stage, default: 0] += Self.processorTime() - start
+    }
+
+    /// Nanoseconds of processor time of this thread.
+    static func processorTime() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     private func parse(_ range: Range<Int>) throws {
@@ -100,7 +117,10 @@ final class StageWalk {
         let stride = benchmark.model.rowStride
         state.apply(parsed) { i, applied in
             guard reading, case .applied(let slot) = applied else { return }
+            // Read for every event; the rows of those that are scored stay.
             state.features(slot, into: rows + rowCount * stride)
+            let type = parsed[i].type
+            guard type < 64, scoredTypes & (1 << UInt64(type)) != 0 else { return }
             slots[rowCount] = i
             rowCount += 1
         }
@@ -119,6 +139,8 @@ final class StageWalk {
                     decision: 0, into: out)
             }
         }
+        scores += rowCount
+        scoreBytes += out.count
     }
 
     private func encode() {
@@ -127,12 +149,8 @@ final class StageWalk {
             guard let slot else { return }
             out.append(user)
             state.encode(slot, into: out)
+            changed += 1
         }
+        changedBytes += out.count
     }
-}
-
-private func clock_gettime_nsec(_ clock: clockid_t) -> UInt64 {
-    var time = timespec()
-    clock_gettime(clock, &time)
-    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }

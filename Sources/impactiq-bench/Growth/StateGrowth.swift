@@ -1,0 +1,100 @@
+import Diagnostics
+import Events
+import Features
+import Foundation
+import Pipeline
+import Scoring
+import Terminal
+
+/// The tables of what grows in memory: processor time of parse, state and features an event, and bytes a user.
+enum StateGrowth {
+    /// - Parameter most: the largest count of users; powers of ten below it come first.
+    static func users(_ model: Model, most: Int) throws -> RoundTable {
+        let plan = try Processor.plan(of: model, scoreEvents: StageBenchmark.scoreEvents)
+        var rows: [Measurement] = []
+        var users = 10_000
+        while users <= most {
+            let result = try measure(plan, users: users, warmUp: 2 * users, events: 1_000_000)
+            add(result, "\(HumanNumber.short(Double(users))) users", &rows)
+            users *= 10
+        }
+        return RoundTable(
+            "users", conditions: "users: in memory, 1M events measured after 2 a user, 16 features over 3 windows",
+            unit: "value", rows)
+    }
+
+    static func features() throws -> RoundTable {
+        var rows: [Measurement] = []
+        for count in [4, 16, 50, 100, 200] {
+            let specification = try FeatureSpecification(json: Array(json(count).utf8))
+            let plan = try FeaturePlan(
+                specification, schema: specification.eventSchema(extraTypes: StageBenchmark.scoreEvents))
+            let result = try measure(plan, users: 20_000, warmUp: 400_000, events: 400_000)
+            add(result, "\(count) features", &rows)
+        }
+        return RoundTable(
+            "features", conditions: "features: in memory, 20k users, 400k events measured after 20 a user",
+            unit: "value", rows)
+    }
+
+    private static func add(_ result: Result, _ name: String, _ rows: inout [Measurement]) {
+        for (what, value) in [("state and features, ns", result.nanoseconds), ("bytes a user", result.bytesPerUser)] {
+            var row = Measurement("\(name): \(what)")
+            row.add(value, baseline: 1)
+            rows.append(row)
+        }
+    }
+
+    /// Features of all kinds over five windows.
+    private static func json(_ count: Int) -> String {
+        let types = ["page_view", "click", "ad_view", "add_to_cart", "purchase"]
+        let windows = ["1d", "3d", "7d", "14d", "30d"]
+        let aggregates = ["count", "sum", "recency", "max", "decayed_count", "count", "mean", "last"]
+        let features = (0..<count).map { i -> String in
+            let aggregate = aggregates[i % aggregates.count]
+            var text = #"{"name":"f\#(i)","aggregate":"\#(aggregate)","events":["\#(types[i % types.count])"]"#
+            switch aggregate {
+            case "sum", "max", "mean": text += #","field":"value","window":"\#(windows[i / 8 % windows.count])""#
+            case "count": text += #","window":"\#(windows[i / 8 % windows.count])""#
+            case "decayed_count": text += #","half_life":"\#(i + 1)h""#
+            case "last": text += #","field":"properties.history""#
+            default: break
+            }
+            return text + "}"
+        }
+        return "{\"features\":[\(features.joined(separator: ","))]}"
+    }
+
+    struct Result {
+        let nanoseconds: Double
+        let bytesPerUser: Double
+    }
+
+    private static func measure(_ plan: FeaturePlan, users: Int, warmUp: Int, events: Int) throws -> Result {
+        let messages = try SyntheticMessages(users: users)
+        let parsed = EventBatch(schema: plan.schema, capacity: 1_024)
+        let state = PartitionState(plan: plan)
+        let row = UnsafeMutablePointer<Float>.allocate(capacity: plan.count)
+        defer { row.deallocate() }
+        var nanoseconds: UInt64 = 0
+        var done = 0
+        while done < warmUp + events {
+            messages.fill(parsed.capacity)
+            parsed.removeAll()
+            for i in 0..<messages.count {
+                try parsed.append(
+                    messages.value(i), key: messages.key(i), source: SourcePosition(offset: Int64(done + i)))
+            }
+            let start = StageWalk.processorTime()
+            state.apply(parsed) { _, applied in
+                if case .applied(let slot) = applied { state.features(slot, into: row) }
+            }
+            if done / 1_024 % 100 == 99 { state.commit() }
+            if done >= warmUp { nanoseconds += StageWalk.processorTime() - start }
+            done += messages.count
+        }
+        return Result(
+            nanoseconds: Double(nanoseconds) / Double(done - warmUp),
+            bytesPerUser: Double(state.memoryBytes) / Double(max(1, state.userCount)))
+    }
+}
