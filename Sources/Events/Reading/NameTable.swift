@@ -3,7 +3,8 @@
 /// Producers write their members in one order, so the table predicts: for each member it remembers the bytes from the
 /// name's opening quote to the value that came next the last time, and when the same bytes stand there again the name is
 /// known by one comparison of 24 bytes, colon and whitespace included. The bytes were scanned strictly when they were
-/// learned, so equal bytes need no second look. Behind it stands the general path: scan, decode, look up.
+/// learned, so equal bytes need no second look. Types of events differ in a member or two, so a place remembers two
+/// continuations. Behind them stands the general path: scan, decode, look up.
 ///
 /// One thread at a time.
 final class NameTable {
@@ -26,6 +27,7 @@ final class NameTable {
     private let entries: UnsafeMutablePointer<Entry>
     private let mask: Int
     private let names: UnsafeMutablePointer<UInt8>
+    /// Two of each place: the one learned last, and the one before it.
     private let predictions: UnsafeMutablePointer<NamePrediction>
     private let scratch = ByteBuffer(capacity: 64)
     private let isPredicting: Bool
@@ -43,9 +45,9 @@ final class NameTable {
         let bytes = texts.flatMap { Array($0.utf8) }
         names = .allocate(capacity: max(1, bytes.count))
         names.initialize(from: bytes, count: bytes.count)
-        let states = 1 + count + Self.unknownStates
-        predictions = .allocate(capacity: states)
-        predictions.initialize(repeating: NamePrediction(), count: states)
+        let places = 2 * (1 + count + Self.unknownStates)
+        predictions = .allocate(capacity: places)
+        predictions.initialize(repeating: NamePrediction(), count: places)
         var start = 0
         for (index, text) in texts.enumerated() {
             insert(Array(text.utf8), index: index, start: start)
@@ -71,14 +73,20 @@ final class NameTable {
     /// - Returns: the name's index in the table, or −1 for another name.
     @inline(__always)
     func next(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
-        let prediction = predictions + state
-        if scanner.position &+ NamePrediction.width <= scanner.count,
-            prediction.pointee.matches(scanner.base + scanner.position)
-        {
-            scanner.position &+= Int(prediction.pointee.length)
-            scanner.skipWhitespace()
-            state = Int(prediction.pointee.state)
-            return Int(prediction.pointee.index)
+        var prediction = predictions + 2 &* state
+        if scanner.position &+ NamePrediction.width <= scanner.count {
+            let bytes = scanner.base + scanner.position
+            var isKnown = prediction.pointee.matches(bytes)
+            if !isKnown {
+                prediction += 1
+                isKnown = prediction.pointee.matches(bytes)
+            }
+            if isKnown {
+                scanner.position &+= Int(prediction.pointee.length)
+                scanner.skipWhitespace()
+                state = Int(prediction.pointee.state)
+                return Int(prediction.pointee.index)
+            }
         }
         return try learn(&scanner, &state)
     }
@@ -88,12 +96,13 @@ final class NameTable {
     private func learn(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
         let quote = scanner.position
         let name = try scanner.scanName()
-        let prediction = predictions + state
+        let prediction = predictions + 2 * state
         let bytes = scanner.decoded(name, scratch)
         let prefix = NamePrefix(bytes)
         let index = find(prefix, bytes)
         state = index >= 0 ? 1 + index : 1 + count + prefix.hash & (Self.unknownStates - 1)
         if isPredicting, quote + NamePrediction.width <= scanner.count {
+            prediction[1] = prediction[0]
             prediction.pointee = NamePrediction(
                 scanner.base + quote, length: scanner.position - quote, index: index, state: state)
         }

@@ -18,6 +18,7 @@ enum GrowthBenchmark {
                 .value("kafka", "KEY=VALUE", "A librdkafka property, as TLS and SASL need", repeated: true),
                 .value("events", "N", "Events of each topic", default: "1M"),
                 .value("users", "N", "Most users of the users' table", default: "1M"),
+                .value("events-a-user", "N", "Events a user before the users' table is measured", default: "2"),
                 .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
                 .value("rounds", "N", "Rounds that count, after one that does not", default: "2"),
                 .value("only", "WORD", "One of partitions, workers, messages, users, features"),
@@ -31,7 +32,11 @@ enum GrowthBenchmark {
         let model = try Model.open(path: command.text("model") ?? "")
         var tables: [RoundTable] = []
         func wants(_ word: String) -> Bool { command.text("only").map { $0 == word } ?? true }
-        if wants("users") { tables.append(try StateGrowth.users(model, most: try command.count("users") ?? 0)) }
+        if wants("users") {
+            tables.append(
+                try StateGrowth.users(
+                    model, most: try command.count("users") ?? 1, perUser: try command.count("events-a-user") ?? 2))
+        }
         if wants("features") { tables.append(try StateGrowth.features()) }
         if command.text("bootstrap") != nil {
             let forest = try BenchmarkModel(like: model, trees: 100, leaves: 64)

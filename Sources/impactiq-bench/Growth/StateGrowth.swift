@@ -8,18 +8,22 @@ import Terminal
 
 /// The tables of what grows in memory: processor time of parse, state and features an event, and bytes a user.
 enum StateGrowth {
-    /// - Parameter most: the largest count of users; powers of ten below it come first.
-    static func users(_ model: Model, most: Int) throws -> RoundTable {
+    /// - Parameters:
+    ///   - most: the largest count of users; powers of ten below it come first.
+    ///   - perUser: events a user before the measurement.
+    static func users(_ model: Model, most: Int, perUser: Int) throws -> RoundTable {
         let plan = try Processor.plan(of: model, scoreEvents: StageBenchmark.scoreEvents)
         var rows: [Measurement] = []
-        var users = 10_000
-        while users <= most {
-            let result = try measure(plan, users: users, warmUp: 2 * users, events: 1_000_000)
+        var users = min(10_000, most)
+        while true {
+            let result = try measure(plan, users: users, warmUp: perUser * users, events: 1_000_000)
             add(result, "\(HumanNumber.short(Double(users))) users", &rows)
-            users *= 10
+            if users == most { break }
+            users = min(users * 10, most)
         }
         return RoundTable(
-            "users", conditions: "users: in memory, 1M events measured after 2 a user, 16 features over 3 windows",
+            "users",
+            conditions: "users: in memory, 1M events measured after \(perUser) a user, 16 features over 3 windows",
             unit: "value", rows)
     }
 

@@ -22,7 +22,7 @@ enum StreamBenchmark {
                 .value("events", "N", "Events in the topic", default: "5M"),
                 .value("users", "N", "Users", default: "200k"),
                 .value("partitions", "N", "Partitions", default: "4"),
-                .value("workers", "N", "Workers of the rows 'run'", default: "1"),
+                .value("workers", "N", "Workers of the rows 'run'; one a processor when not given"),
                 .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
                 .value("set", "KEY=VALUE", "More configuration for the rows 'run'", repeated: true),
                 .value("only", "WORD", "Only the baseline and rows whose names have this word"),
@@ -42,7 +42,9 @@ enum StreamBenchmark {
         let forest = try BenchmarkModel(like: model, trees: 100, leaves: 64)
         let limit = Double(try command.milliseconds("duration") ?? 60_000) / 1_000
         let stages = StreamStages(topic: topic, model: model, limit: limit)
-        let settings = ["workers=\(try command.count("workers") ?? 1)"] + command.texts("set")
+        let settings =
+            ["workers=\(try command.count("workers") ?? ProcessInfo.processInfo.activeProcessorCount)"]
+            + command.texts("set")
         func application(_ model: BenchmarkModel, commit: Int, changelog: Bool = true) -> () throws -> Double {
             let run = ApplicationRun(
                 topic: topic, modelPath: model.path, limit: limit,
