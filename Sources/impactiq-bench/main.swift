@@ -8,6 +8,7 @@ do {
     switch arguments.first {
     case "stream": try StreamBenchmark.run(Array(arguments.dropFirst()))
     case "stages": try StageBenchmark.run(Array(arguments.dropFirst()))
+    case "restore": try RestoreBenchmark.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
     default:
         Terminal.Stream.output.write(
@@ -17,6 +18,8 @@ do {
               stream    the stages of the stream beside a raw C consume loop, on a broker
                         impactiq-bench stream --bootstrap localhost:9092
               stages    what each stage costs alone, on messages in memory; no broker
+              restore   state from the changelog and from the local copy beside a plain read; bytes a user
+                        impactiq-bench restore --bootstrap localhost:9092 --users 2M
               forest    the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
 
             """)
