@@ -120,7 +120,7 @@ public final class Shard {
                 bytes.advance(state.encode(slot, to: UnsafeMutableRawPointer(room)))
             }
             if slot == nil { checkpoint?.noteRemoval(user) }
-            // The changelog is the state as of now, not as of an event: without a time, the broker's clock serves retention.
+            // The changelog is the state as of now, not as of an event: it is stamped with the present.
             let record = OutputRecord(
                 key: keyStart..<valueStart, value: slot == nil ? nil : valueStart..<bytes.count, timestamp: 0)
             (records + recordCount).initialize(to: record)

@@ -9,6 +9,7 @@ do {
     case "stream": try StreamBenchmark.run(Array(arguments.dropFirst()))
     case "stages": try StageBenchmark.run(Array(arguments.dropFirst()))
     case "restore": try RestoreBenchmark.run(Array(arguments.dropFirst()))
+    case "spill": try SpillBenchmark.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
     default:
         Terminal.Stream.output.write(
@@ -20,6 +21,8 @@ do {
               stages    what each stage costs alone, on messages in memory; no broker
               restore   state from the changelog and from the local copy beside a plain read; bytes a user
                         impactiq-bench restore --bootstrap localhost:9092 --users 2M
+              spill     more users than memory may hold: events/s, and how much memory it takes
+                        impactiq-bench spill --users 10M --memory 1GiB
               forest    the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
 
             """)

@@ -48,7 +48,7 @@ extension Worker {
         for shard in shards.values {
             let count = shard.collectChangelog()
             try shard.takeOutputs { (records, bytes) throws(KafkaError) in
-                try producer.produceBatch(changelog, partition: shard.partition.partition, records, bytes: bytes)
+                try producer.produceBatchNow(changelog, partition: shard.partition.partition, records, bytes: bytes)
             }
             context.metrics.changelogRecords.wrappingAdd(count, ordering: .relaxed)
         }
