@@ -33,13 +33,14 @@ final class CheckpointModel {
         self.generator = generator
         self.users = users
         let specification = try FeatureSpecification(
-            json: """
+            json: Array(
+                """
                 {"features":[
                   {"name":"clicks","aggregate":"count","events":["click"],"window":"7d"},
                   {"name":"spend","aggregate":"sum","events":["purchase"],"field":"value","window":"30d"},
                   {"name":"last","aggregate":"last","field":"value"},
                   {"name":"campaigns","aggregate":"distinct","field":"campaign_id","window":"30d"}]}
-                """)
+                """.utf8))
         plan = try FeaturePlan(specification)
         batch = EventBatch(schema: plan.schema, capacity: 64)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
