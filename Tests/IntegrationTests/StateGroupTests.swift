@@ -9,7 +9,7 @@ import Testing
 /// Two processes' worth of pipelines in one group: state that moves, state that is kept warm, state that spills.
 @Suite("State in a group", .serialized)
 struct StateGroupTests {
-    private static func wait(_ seconds: Double = 90, _ what: String, until isTrue: () throws -> Bool) rethrows {
+    private static func wait(for what: String, seconds: Double = 90, until isTrue: () throws -> Bool) rethrows {
         let deadline = ContinuousClock.now + .seconds(seconds)
         while try !isTrue() {
             guard ContinuousClock.now < deadline else {
@@ -41,17 +41,17 @@ struct StateGroupTests {
         let run = try StateRun(broker)
         let first = try start(run)
         try run.harness.produce(Array(messages[..<2_000]))
-        Self.wait("the first part") { self.messages(first) >= 2_000 }
+        Self.wait(for: "the first part") { self.messages(first) >= 2_000 }
         let second = try start(run)
         // A rebalance revokes all and gives most back.
         try run.harness.produce(Array(messages[2_000..<4_000]))
-        Self.wait("the second part") { self.messages(first) + self.messages(second) >= 4_000 }
+        Self.wait(for: "the second part") { self.messages(first) + self.messages(second) >= 4_000 }
         second.stop()
         try second.wait()
         let restored = first.context.metrics.restoredUsers.load(ordering: .relaxed)
         let replayed = first.context.metrics.replayedRecords.load(ordering: .relaxed)
         try run.harness.produce(Array(messages[4_000...]))
-        Self.wait("the last part") { self.messages(first) + self.messages(second) >= 6_000 }
+        Self.wait(for: "the last part") { self.messages(first) + self.messages(second) >= 6_000 }
         first.stop()
         try first.wait()
         print("the first process restored \(restored) users, replayed \(replayed) records before the second left")
@@ -66,10 +66,10 @@ struct StateGroupTests {
         let run = try StateRun(broker, settings: ["state.store=none"])
         let first = try start(run)
         try run.harness.produce(try StateRun.trial(3_000, users: 300, seed: 22))
-        Self.wait("the events") { self.messages(first) >= 3_000 }
+        Self.wait(for: "the events") { self.messages(first) >= 3_000 }
         #expect(first.context.metrics.replayedRecords.load(ordering: .relaxed) == 0)
         let second = try start(run)
-        Self.wait("the second process to take a share") {
+        Self.wait(for: "the second process to take a share") {
             second.context.metrics.replayedRecords.load(ordering: .relaxed) > 0
         }
         // What stayed with the first process was not read again.
@@ -77,7 +77,7 @@ struct StateGroupTests {
         second.stop()
         try second.wait()
         let moved = second.context.metrics.replayedRecords.load(ordering: .relaxed)
-        Self.wait("the first process to have it all again") {
+        Self.wait(for: "the first process to have it all again") {
             first.context.metrics.replayedRecords.load(ordering: .relaxed) > 0
         }
         first.stop()
@@ -96,11 +96,11 @@ struct StateGroupTests {
         let run = try StateRun(broker, settings: settings)
         let first = try start(run)
         try run.harness.produce(Array(messages[..<2_000]))
-        Self.wait("the first part") { self.messages(first) >= 2_000 }
+        Self.wait(for: "the first part") { self.messages(first) >= 2_000 }
         let second = try start(run)
         let topic = run.harness.configuration.changelogTopic
         // Both processes' stores together: each partition twice, once with its owner, once warm.
-        try Self.wait("warm copies") {
+        try Self.wait(for: "warm copies") {
             let copies = try LocalCopies(stateDirectory: run.harness.folder.path, topic: topic)
             defer { copies.close() }
             let counts = Dictionary(grouping: copies.copies, by: \.partition).mapValues(\.count)
@@ -110,7 +110,7 @@ struct StateGroupTests {
         first.stop()
         try first.wait()
         try run.harness.produce(Array(messages[2_000...]))
-        Self.wait("the second part") { self.messages(first) + self.messages(second) >= 4_000 }
+        Self.wait(for: "the second part") { self.messages(first) + self.messages(second) >= 4_000 }
         let loaded = second.context.metrics.restoredUsers.load(ordering: .relaxed) - before
         second.stop()
         try second.wait()

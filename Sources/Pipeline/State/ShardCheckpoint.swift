@@ -120,24 +120,24 @@ package final class ShardCheckpoint {
         case .asking:
             guard isProven, !ticket.isAsking else { return }
             guard let marks = ticket.takeMarks() else { return postpone() }
-            begin(marks, fingerprint: state.plan.fingerprint)
+            begin(marks, state)
         case .writing(let segment, let checkpoint):
             write(state, from: segment, checkpoint, until: until)
         case .finishing:
             finish()
             if phase == .idle, let marks = last {
                 last = nil
-                if hasChanges { begin(marks, fingerprint: state.plan.fingerprint) }
+                if hasChanges { begin(marks, state) }
             }
         }
     }
 
     /// The partition goes: a last pass, whatever is due. The marks were asked for before a commit that succeeded.
-    package func beginLast(_ marks: CheckpointTicket.Marks, fingerprint: UInt64) {
-        if isWorking { last = marks } else if hasChanges { begin(marks, fingerprint: fingerprint) }
+    package func beginLast(_ marks: CheckpointTicket.Marks, _ state: PartitionState) {
+        if isWorking { last = marks } else if hasChanges { begin(marks, state) }
     }
 
-    private func begin(_ marks: CheckpointTicket.Marks, fingerprint: UInt64) {
+    private func begin(_ marks: CheckpointTicket.Marks, _ state: PartitionState) {
         if generation != local.store.generation {
             if hasSpilled {
                 isLost = true
@@ -151,16 +151,25 @@ package final class ShardCheckpoint {
             segment: 0,
             Checkpoint(
                 topic: local.changelog, offset: marks.stable, start: marks.start, time: marks.time,
-                fingerprint: fingerprint))
+                fingerprint: state.plan.fingerprint))
         hasChanges = false
         written = 0
         startedAt = .now
         let batch = local.batch()
         // Before the users: one who came back is written again below.
-        for user in removed { user.withUnsafeBytes { batch.put(ticket.partition, user: $0, record: nil) } }
+        for user in removed { remove(user, state, batch) }
         removedInPass = removed
         removed = []
         self.batch = batch
+    }
+
+    /// Takes a user out of the store. One who has come back meanwhile may have been written behind the removal: marked
+    /// anew, so that he is written again behind this.
+    private func remove(_ user: [UInt8], _ state: PartitionState, _ batch: StoreBatch) {
+        user.withUnsafeBytes { user in
+            batch.put(ticket.partition, user: user, record: nil)
+            if let slot = state.slot(ofUser: user) { state.markUnsaved(slot) }
+        }
     }
 
     private func write(
@@ -258,12 +267,12 @@ package final class ShardCheckpoint {
     /// Waits until everything handed over is in the store, the deletions of erased users too.
     ///
     /// - Throws: the store's failure, or `state_spill_lost` when the store is not this partition's any more.
-    package func drain() throws(ImpactError) {
+    package func drain(_ state: PartitionState) throws(ImpactError) {
         let deletions = removed
         if !deletions.isEmpty {
             let batch = batch ?? local.batch()
             self.batch = batch
-            for user in deletions { user.withUnsafeBytes { batch.put(ticket.partition, user: $0, record: nil) } }
+            for user in deletions { remove(user, state, batch) }
             removed = []
         }
         if let batch, !batch.isEmpty { hand(batch) }
@@ -280,9 +289,9 @@ package final class ShardCheckpoint {
     }
 
     /// After a commit: takes erased users out of the store at once, if there are any. What fails is tried again.
-    package func deleteErased() {
+    package func deleteErased(_ state: PartitionState) {
         guard !erased.isEmpty else { return }
-        do throws(ImpactError) { try drain() } catch { Log.debug(component, error.message) }
+        do throws(ImpactError) { try drain(state) } catch { Log.debug(component, error.message) }
     }
 
     private func postpone() {

@@ -78,7 +78,7 @@ package final class WorkerSpill {
         let wanted = bytes / 6 * 5
         var freed = 0
         // What is queued may be older than what the marks say: it must be in the store before anything is dropped.
-        try checkpoint.drain()
+        try checkpoint.drain(state)
         for _ in 0..<1_000 where freed < wanted {
             victims.removeAll()
             state.chooseVictims(
@@ -86,7 +86,7 @@ package final class WorkerSpill {
                 limit: Self.saveLimit
             ) { user, slot in checkpoint.save(state, user, slot) }
             if victims.count == 0 { return }
-            try checkpoint.drain()
+            try checkpoint.drain(state)
             state.evict(victims)
             shard.hasSpilled = true
             evicted += victims.count

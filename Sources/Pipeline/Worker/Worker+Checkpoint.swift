@@ -129,7 +129,7 @@ extension Worker {
         guard provenCommits > before else { return }
         for shard in behind {
             guard let checkpoint = shard.checkpoint, let marks = checkpoint.ticket.takeMarks() else { continue }
-            checkpoint.beginLast(marks, fingerprint: shard.state.plan.fingerprint)
+            checkpoint.beginLast(marks, shard.state)
         }
     }
 

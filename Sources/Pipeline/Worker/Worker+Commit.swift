@@ -67,7 +67,7 @@ extension Worker {
             accept()
             if isProven { provenCommits += 1 }
             advanceCheckpoints(isProven: isProven)
-            for shard in shards.values where shard.hasSpilled { shard.checkpoint?.deleteErased() }
+            for shard in shards.values where shard.hasSpilled { shard.checkpoint?.deleteErased(shard.state) }
         case .aborted(let cause):
             undo(cause)
         case .reinitialised(let cause):

@@ -144,8 +144,19 @@ final class CheckpointModel {
         changelog.reduce(into: [:]) { $0[$1.user] = $1.record }
     }
 
+    /// Whether a state is what the changelog says.
+    func isTruth(_ state: PartitionState) -> Bool { Self.image(state) == truth }
+
     /// The store as a kill would leave it, with the tail replayed; nil without a checkpoint.
-    func restored(_ name: String) throws -> (Shard, Checkpoint)? {
+    ///
+    /// - Parameter adopts: whether the restored partition takes the store over.
+    func restored(_ name: String, adopts: Bool = false) throws -> (Shard, Checkpoint)? {
+        let shard = Shard(TopicPartition("events", 3), plan: plan)
+        if adopts {
+            guard try local.store.checkpoint(of: 3) != nil else { return nil }
+            // Before the look at the store: what the one before it has queued is not written any more.
+            adopt(shard)
+        }
         let copy = folder.appending(path: name).path
         try FileManager.default.copyItem(atPath: local.store.path, toPath: copy)
         try? FileManager.default.removeItem(atPath: copy + "/LOCK")
@@ -153,7 +164,6 @@ final class CheckpointModel {
         let store = try StateStore(path: copy)
         defer { store.close() }
         guard let checkpoint = try store.checkpoint(of: 3) else { return nil }
-        let shard = Shard(TopicPartition("events", 3), plan: plan)
         let state = shard.state
         let cursor = try store.records(of: 3)
         while try cursor.read(16, { user, record throws(ImpactError) in try state.restore(user: user, record: record) })
