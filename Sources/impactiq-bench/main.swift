@@ -12,6 +12,8 @@ do {
     case "allocations": try AllocationBenchmark.run(Array(arguments.dropFirst()))
     case "latency": try LatencyBenchmark.run(Array(arguments.dropFirst()))
     case "stages": try StageBenchmark.run(Array(arguments.dropFirst()))
+    case "restore": try RestoreBenchmark.run(Array(arguments.dropFirst()))
+    case "spill": try SpillBenchmark.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
     default:
         Terminal.Stream.output.write(
@@ -24,6 +26,8 @@ do {
               roofline     the stages alone, and the product's share of what they allow together
               growth       cost by partitions, workers, message size, users and features
               allocations  what a worker allocates in steady state; without --bootstrap no broker is needed
+              restore      state from the changelog and from the local copy beside a plain read; bytes a user
+              spill        more users than memory may hold: events/s, and how much memory it takes
               stages       what each stage costs alone, on messages in memory; no broker
               forest       the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
 
