@@ -34,6 +34,7 @@ let package = Package(
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
         system("CZip", "libzip", "libzip-dev"),
         system("CZlib", "zlib", "zlib1g-dev"),
+        system("CZstd", "libzstd", "libzstd-dev"),
         system("CPostgres", "libpq", "libpq-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
@@ -57,6 +58,14 @@ let package = Package(
         library(
             "Pipeline", ["Consumer", "Features", "Scoring", "Sinks", "Events", "Kafka", "Diagnostics"]),
 
+        // The same processor over a bounded range: replay, training rows.
+        library(
+            "Backtest",
+            [
+                "Pipeline", "Sinks", "Scoring", "Features", "Consumer", "Events", "Kafka", "Diagnostics", "CZlib",
+                "CZstd",
+            ]),
+
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
         library("Terminal", ["Diagnostics"]),
@@ -64,7 +73,8 @@ let package = Package(
         library(
             "Commands",
             [
-                "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring", "Sinks",
+                "Backtest", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring",
+                "Sinks",
                 "Events",
                 "Kafka", "Diagnostics",
             ]),
@@ -72,7 +82,8 @@ let package = Package(
         .executableTarget(
             name: "impactiq-bench",
             dependencies: [
-                "Commands", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring",
+                "Commands", "Backtest", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features",
+                "Scoring",
                 "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
             ], swiftSettings: swift),
 
@@ -104,6 +115,12 @@ let package = Package(
             "SinksTests",
             ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
         tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
+        tests(
+            "BacktestTests",
+            [
+                "Backtest", "Pipeline", "Scoring", "Simulation", "Features", "Sinks", "Kafka", "Events", "Diagnostics",
+                "CZlib", "CZstd",
+            ]),
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
@@ -111,7 +128,8 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "Events",
+                "Commands", "Backtest", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features",
+                "Events",
                 "Consumer",
                 "Kafka", "CRdkafka", "Diagnostics", "CSQLite", "Reliability",
             ]),

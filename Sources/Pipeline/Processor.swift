@@ -157,6 +157,23 @@ public final class Processor {
         return outcome
     }
 
+    /// What was appended and not flushed, for those who count while replaying.
+    package var batch: EventBatch { events }
+
+    /// Applies what was appended without scoring it: the warm-up of a replay.
+    package func flushWithoutScores() -> Outcome {
+        defer { discard() }
+        var outcome = Outcome()
+        for run in 0..<runCount {
+            runs[run].shard._withUnsafeGuaranteedRef { shard in
+                shard.state.apply(events, runs[run].start..<runs[run].end) { _, applied in
+                    if case .applied = applied { outcome.events += 1 } else { outcome.duplicates += 1 }
+                }
+            }
+        }
+        return outcome
+    }
+
     /// Forgets what was appended and not flushed.
     public func discard() {
         events.removeAll()

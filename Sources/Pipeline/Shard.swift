@@ -44,7 +44,7 @@ public final class Shard {
     }
 
     /// Lends the outputs collected so far to `body`, then forgets them.
-    func takeOutputs<Failure: Error>(
+    package func takeOutputs<Failure: Error>(
         _ body: (UnsafeBufferPointer<OutputRecord>, UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         defer {
