@@ -9,8 +9,9 @@ each got a men's e-mail, a women's e-mail or none. Get it from https://blog.mine
 `fetch_hillstrom` and causalml load the same file). It is not part of this repository: no licence to redistribute it is known.
 
 For each customer: a `profile` event with what was known before the trial, a `treatment` event (the assignment), an
-`ad_view` when there was an e-mail, a `click` when the shop was visited, a `purchase` when something was bought. The data
-says only that visits and purchases came within two weeks: here they come one day after, and an hour later.
+`ad_view` when there was an e-mail, a `click` when the shop was visited, a `purchase` when something was bought, and a
+`trial_end` after two weeks. The data says only that visits and purchases came within these two weeks: here they come one
+day after the assignment, and an hour later.
 """
 import argparse
 import csv
@@ -54,6 +55,7 @@ with open(options.data, newline="") as file:
             event("click", mailed + DAY, channel="email")
         if customer["conversion"] == "1":
             event("purchase", mailed + DAY + 3_600_000, value=float(customer["spend"]), currency="USD")
+        event("trial_end", mailed + 14 * DAY)
 
 events.sort(key=lambda item: item[0])
 for _, members in events:

@@ -66,7 +66,11 @@ public final class Replay: Sendable {
         isResumed: Bool, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
     ) throws -> ReplayResult {
         let partitions = spans.map(\.partition)
-        try target.prepare(partitions: partitions, isResumed: isResumed)
+        do { try target.prepare(partitions: partitions, isResumed: isResumed) } catch {
+            // A place that was refused must not pass for one that this replay began to write.
+            if !isResumed { folder.remove() }
+            throw error
+        }
         let start = ContinuousClock.now
         let isComplete = try PartitionPool.run(
             spans, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },

@@ -63,7 +63,7 @@ struct ReplayCheckpoint {
 
     /// Fills an empty state. Nil when there is no checkpoint, or none that is whole: the partition begins anew.
     func read(into state: PartitionState) throws -> ReplayProgress? {
-        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        guard let data = try? Data(contentsOf: URL(filePath: path), options: .mappedIfSafe) else { return nil }
         return try data.withUnsafeBytes { bytes -> ReplayProgress? in
             guard bytes.count > SHA256.digestSize + 14 else { return damaged() }
             let body = UnsafeRawBufferPointer(rebasing: bytes.dropLast(SHA256.digestSize))

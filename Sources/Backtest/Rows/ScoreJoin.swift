@@ -1,3 +1,4 @@
+import Diagnostics
 import Events
 
 /// Finds the published score that belongs to an assignment, reading a partition's scores once, in step with its events.
@@ -9,6 +10,7 @@ final class ScoreJoin {
 
     private let scores: any PublishedScores
     private let reader = ScoreReader()
+    private let partition: Int32
     private let mode: RowsOptions.ScoreAt
     /// By the hash of the user's id: the last score before the place that was asked for. Only for `before`.
     private var latest: [UInt64: Found] = [:]
@@ -17,6 +19,7 @@ final class ScoreJoin {
 
     init(_ scores: any PublishedScores, partition: Int32, mode: RowsOptions.ScoreAt) throws {
         self.scores = scores
+        self.partition = partition
         self.mode = mode
         try scores.begin(partition: partition)
     }
@@ -24,7 +27,7 @@ final class ScoreJoin {
     /// The score for the event at this offset; offsets must ascend.
     func score(at offset: Int64, userHash: UInt64) throws -> Found? {
         while let bytes = try scores.peek() {
-            let score = try reader.read(bytes)
+            let score = try read(bytes)
             guard score.sourceOffset <= offset else { break }
             let found = Found(uplift: score.uplift, standardError: score.standardError)
             if score.sourceOffset == offset {
@@ -38,6 +41,15 @@ final class ScoreJoin {
             scores.advance()
         }
         return mode == .before ? latest[userHash] : nil
+    }
+
+    private func read(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) -> Score {
+        do throws(EventError) { return try reader.read(bytes) } catch {
+            let text = String(decoding: bytes.prefix(200), as: UTF8.self)
+            throw ImpactError(
+                .badInput, code: "not_a_score",
+                "partition \(partition) of the scores holds a message that is no score (\(error.code.name)): \(text)")
+        }
     }
 
     private func note(_ score: Score) {

@@ -12,13 +12,14 @@ enum LoadCommand: Command {
     static let specification = CommandSpecification(
         "load", "Write the events of files to the input topic, keyed by user",
         discussion: """
-            One JSON object a line, plain, .gz or .zst. A record's key is the event's user_id and its timestamp the event's \
-            time, so that --from and --to of replay mean event time. Invalid lines are passed over, counted, and the first \
+            One JSON object a line, plain, .gz or .zst. A record's key is the event's user_id; its timestamp is the \
+            present, or with --event-time the event's time, so that --from and --to of replay mean event time: only for a \
+            topic whose retention is longer than the events are old. Invalid lines are passed over, counted, and the first \
             one is shown; nothing is written twice within a run, but a run that is repeated writes all again.
             """,
         options: ConfigurationOptions.options + [
             .value("to", "topic:NAME", "The topic; default input.topics"),
-            .flag("now", "Stamp records with the present instead of the event's time"),
+            .flag("event-time", "Stamp records with the event's time instead of the present"),
         ],
         arguments: [.init("FILE", "Event files, in their order", repeated: true)],
         examples: [
@@ -40,14 +41,14 @@ enum LoadCommand: Command {
         let output = try producer.topic(topic)
         let progress = ProgressLine("load", unit: "events")
         let limits = try configuration.processorSettings().limits
-        let isNow = command.flag("now")
+        let isEventTime = command.flag("event-time")
         var written = 0, rejected = 0
         for path in command.arguments {
             let reader = try EventFileReader(path: path, limits: limits)
             while !StopSignal.isRaised,
                 try reader.next({ user, event, time in
                     do throws(KafkaError) {
-                        try producer.produce(output, key: user, value: event, timestamp: isNow ? present : time)
+                        try producer.produce(output, key: user, value: event, timestamp: isEventTime ? time : present)
                     } catch { throw error.impactError(doing: "writing to \(topic)") }
                 })
             {

@@ -61,6 +61,7 @@ enum ReplayCommand: Command {
         }
         let model = try Model.open(path: try configuration.required("model.path"))
         let job = try ReplayJob(command, configuration, model)
+        defer { if job.isEphemeral { job.folder.remove() } }
         let progress = ProgressLine("replay", total: job.total, unit: "offsets")
         let result = try job.replay.run(
             isResumed: job.isResumed, progress: { progress.update($0) }, isStopped: { StopSignal.isRaised })
@@ -76,6 +77,9 @@ enum ReplayCommand: Command {
 /// A replay as a command line asks for it, new or resumed.
 struct ReplayJob {
     let replay: Replay
+    let folder: ReplayFolder
+    /// Whether nobody can find the folder again: it goes away however the replay ends.
+    let isEphemeral: Bool
     let isResumed: Bool
     let total: Int?
     let description: String
@@ -83,7 +87,8 @@ struct ReplayJob {
 
     init(_ command: ParsedCommand, _ configuration: Configuration, _ model: Model) throws {
         let output = ReplayOutput(command.text("out"))
-        let folder = ReplayFolder(output.folder)
+        folder = ReplayFolder(output.folder)
+        isEphemeral = output.isEphemeral
         var settings = try configuration.processorSettings()
         let request = Self.request(command, configuration, model)
         let source: BacktestSource
@@ -179,6 +184,13 @@ enum ReplayOutput {
             FileManager.default.temporaryDirectory.appending(path: "impactiq-replay-\(UUID().uuidString)").path
         case .file(let path, _), .sqlite(let path): path + ".replay"
         case .topic(let name): name + ".replay"
+        }
+    }
+
+    var isEphemeral: Bool {
+        switch self {
+        case .file("-", _), .none: true
+        default: false
         }
     }
 

@@ -58,6 +58,7 @@ enum RowsCommand: Command {
         let configuration = try ConfigurationOptions.load(command)
         guard let out = command.text("out") else { throw command.invalid("out", "name a file") }
         var options = RowsOptions(specification: try specification(command))
+        options.threads = try command.count("workers") ?? 0
         let rules = command.texts("outcome")
         if !rules.isEmpty { options.outcomes = try rules.map { rule throws(ImpactError) in try OutcomeRule(rule) } }
         let run = try RowsRun(command, configuration, &options, scores: command.text("scores"))
@@ -96,7 +97,8 @@ struct RowsRun {
     init(
         _ command: ParsedCommand, _ configuration: Configuration, _ options: inout RowsOptions, scores: String?
     ) throws {
-        source = try BacktestSource(command, configuration)
+        let source = try BacktestSource(command, configuration)
+        self.source = source
         options.window = try command.milliseconds("outcome-window") ?? options.window
         options.lateness = try command.milliseconds("lateness") ?? options.lateness
         guard options.window > 0 else { throw command.invalid("outcome-window", "must be longer than nothing") }
@@ -109,7 +111,6 @@ struct RowsRun {
         options.scoreAt = mode
         options.limits = try configuration.processorSettings().limits
         options.limits.requiresKey = options.limits.requiresKey && source.factory.hasKeys
-        if command.isGiven("workers") { options.threads = try command.count("workers") ?? 0 }
         let published = try scores.map {
             try PublishedTopic.open($0, configuration, inputPartitions: source.partitions)
         }

@@ -26,6 +26,7 @@ enum TopicEvaluation {
         var rows = RowsOptions(specification: try FeatureSpecification(json: Array(specification.utf8)))
         rows.keepsCensored = false
         rows.outcomes = [rule]
+        rows.threads = try command.count("threads") ?? 0
         let path =
             command.text("rows-out")
             ?? FileManager.default.temporaryDirectory.appending(path: "impactiq-trial-\(UUID().uuidString).csv").path
