@@ -79,7 +79,8 @@ struct ReplayTests {
                 tries += 1
                 // The folder of a stopped replay may hold the rest of a write that was cut off.
                 let part = scratch.file("r\(round).replay/scores-0")
-                if let file = FileHandle(forWritingAtPath: part) {
+                let isDone = FileManager.default.fileExists(atPath: scratch.file("r\(round).replay/done-0"))
+                if !isDone, let file = FileHandle(forWritingAtPath: part) {
                     try file.seekToEnd()
                     try file.write(contentsOf: Data("{\"torn".utf8))
                     try file.close()

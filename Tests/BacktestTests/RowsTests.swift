@@ -119,7 +119,7 @@ struct RowsTests {
                 if end[row.offset] != row.features { future += 1 }
             }
         }
-        #expect(rows > 300)
+        #expect(rows > 150)
         #expect(applied == rows, "every row counts its own event in campaigns_all")
         #expect(future > rows / 2)
     }

@@ -1,6 +1,7 @@
 import Consumer
 import Diagnostics
 import Events
+import Foundation
 import Kafka
 import Sinks
 
@@ -53,11 +54,24 @@ public struct TopicTarget: ReplayTarget {
 
     public func complete(_ partitions: [Int32]) {}
 
+    private func marks(_ place: TopicPartition) throws -> Watermarks {
+        let admin = try Admin(properties: properties)
+        defer { admin.close() }
+        let deadline = ContinuousClock.now + .seconds(10)
+        while true {
+            do throws(ImpactError) { return try admin.watermarks(of: place) } catch {
+                // For a moment after a topic was made its leader may not know that it is one.
+                guard error.code == "kafka_not_leader_for_partition", ContinuousClock.now < deadline else {
+                    throw error
+                }
+                usleep(100_000)
+            }
+        }
+    }
+
     /// The source offset of the last score in a partition; nil of an empty one.
     private func lastSource(_ partition: Int32) throws -> Int64? {
-        let admin = try Admin(properties: properties)
-        let marks = try admin.watermarks(of: TopicPartition(topic, partition))
-        admin.close()
+        let marks = try marks(TopicPartition(topic, partition))
         guard marks.high > marks.low else { return nil }
         let source = try TopicSource(topic: topic, properties: properties, component: "replay-output")
         defer { source.close() }

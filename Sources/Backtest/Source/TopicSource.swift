@@ -98,8 +98,8 @@ final class TopicSource: RecordSource {
         if ["OFFSET_OUT_OF_RANGE", "_AUTO_OFFSET_RESET"].contains(error.name) {
             return ImpactError(
                 .badInput, code: "range_retention",
-                "\(place): offset \(position) is not there any more: retention removed it while it was to be read "
-                    + "(\(error))")
+                "\(place): offset \(position) is not there any more: retention removed it, or the topic was "
+                    + "deleted and made anew (\(error))")
         }
         return error.impactError(doing: "reading \(place)")
     }
