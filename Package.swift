@@ -34,6 +34,7 @@ let package = Package(
         system("CSQLite", "sqlite3", "libsqlite3-dev"),
         system("CZip", "libzip", "libzip-dev"),
         system("CZlib", "zlib", "zlib1g-dev"),
+        system("CZstd", "libzstd", "libzstd-dev"),
         system("CPostgres", "libpq", "libpq-dev"),
         system("CRocksDB", "rocksdb", "librocksdb-dev"),
         .target(name: "CNumeric"),
@@ -60,6 +61,14 @@ let package = Package(
             "Pipeline",
             ["Consumer", "Features", "StateStore", "Scoring", "Sinks", "Events", "Kafka", "Diagnostics"]),
 
+        // The same processor over a bounded range: replay, training rows.
+        library(
+            "Backtest",
+            [
+                "Pipeline", "Sinks", "Scoring", "Features", "Consumer", "Events", "Kafka", "Diagnostics", "CZlib",
+                "CZstd",
+            ]),
+
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
         library("Terminal", ["Diagnostics"]),
@@ -67,15 +76,15 @@ let package = Package(
         library(
             "Commands",
             [
-                "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "StateStore", "Scoring",
-                "Sinks", "Events", "Kafka", "Diagnostics",
+                "Backtest", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "StateStore",
+                "Scoring", "Sinks", "Events", "Kafka", "Diagnostics",
             ]),
         .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
         .executableTarget(
             name: "impactiq-bench",
             dependencies: [
-                "Commands", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "StateStore",
-                "Scoring", "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
+                "Commands", "Backtest", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features",
+                "StateStore", "Scoring", "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
             ], swiftSettings: swift),
 
         // Tests mirror the sources.
@@ -109,6 +118,12 @@ let package = Package(
         tests(
             "PipelineTests",
             ["Pipeline", "Simulation", "StateStore", "Sinks", "Features", "Events", "Kafka", "Diagnostics"]),
+        tests(
+            "BacktestTests",
+            [
+                "Backtest", "Pipeline", "Scoring", "Simulation", "Features", "Sinks", "Kafka", "Events", "Diagnostics",
+                "CZlib", "CZstd",
+            ]),
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
@@ -116,9 +131,8 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "StateStore",
-                "Events", "Consumer", "Kafka", "CRdkafka", "Diagnostics", "CSQLite",
-                "Reliability",
+                "Commands", "Backtest", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features",
+                "StateStore", "Events", "Consumer", "Kafka", "CRdkafka", "Diagnostics", "CSQLite", "Reliability",
             ]),
     ],
     cxxLanguageStandard: .cxx17

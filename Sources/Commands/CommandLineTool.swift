@@ -9,6 +9,10 @@ public enum CommandLineTool {
     static let entries: [CommandEntry] = [
         CommandEntry(path: ["demo"], type: DemoCommand.self),
         CommandEntry(path: ["run"], type: RunCommand.self),
+        CommandEntry(path: ["load"], type: LoadCommand.self),
+        CommandEntry(path: ["replay"], type: ReplayCommand.self),
+        CommandEntry(path: ["rows"], type: RowsCommand.self),
+        CommandEntry(path: ["evaluate"], type: EvaluateCommand.self),
         CommandEntry(path: ["model"], type: ModelCommand.self),
         CommandEntry(path: ["generate"], type: GenerateCommand.self),
         CommandEntry(path: ["log-store"], type: LogStoreCommand.self),

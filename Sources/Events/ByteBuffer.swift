@@ -162,3 +162,11 @@ extension UnsafeMutablePointer<UInt8> {
         return cnumeric_write_double(UnsafeMutableRawPointer(self).assumingMemoryBound(to: CChar.self), 32, value)
     }
 }
+
+extension ByteBuffer {
+    /// Puts four bytes, little-endian, over what was written at `position`.
+    package func overwrite(_ value: UInt32, at position: Int) {
+        precondition(position >= 0 && position + 4 <= count)
+        UnsafeMutableRawPointer(storage.pointee.base + position).storeBytes(of: value.littleEndian, as: UInt32.self)
+    }
+}

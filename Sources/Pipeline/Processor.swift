@@ -204,6 +204,17 @@ public final class Processor {
         }
     }
 
+    /// What was appended and not flushed, for those who count while replaying.
+    package var batch: EventBatch { events }
+
+    /// Applies what was appended without scoring it: the warm-up of a replay.
+    package func flushWithoutScores() -> Outcome {
+        defer { discard() }
+        var outcome = Outcome()
+        _ = applyAll(&outcome)
+        return outcome
+    }
+
     /// Forgets what was appended and not flushed.
     public func discard() {
         events.removeAll()

@@ -1,6 +1,28 @@
 import Diagnostics
 import Evaluation
 import Foundation
+import Terminal
+
+/// `impactiq-bench evaluate`: prints what ``evaluationBenchmark(rows:columns:rounds:)`` measures.
+enum EvaluationBenchmarkCommand {
+    static func run(_ words: [String]) throws {
+        let specification = CommandSpecification(
+            "evaluate", "Ranking and curves of a trial, timed; scripts/bench-evaluate.py adds scikit-uplift",
+            options: [
+                .value("rows", "N", "Rows of a synthetic trial", default: "10M"),
+                .value("columns", "DIR", "A folder with score.f64, treatment.u8, outcome.u8 instead"),
+                .value("rounds", "N", "Rounds", default: "3"),
+            ], examples: [.init("evaluate --rows 1M", "a million rows")])
+        switch try specification.parse(words) {
+        case .help(let text): Terminal.Stream.output.write(text)
+        case .run(let command):
+            let line = try evaluationBenchmark(
+                rows: try command.count("rows") ?? 0, columns: command.text("columns"),
+                rounds: try command.count("rounds") ?? 3)
+            Terminal.Stream.output.write(line + "\n")
+        }
+    }
+}
 
 /// The time that `evaluate` needs for ranking a trial and for its curves, and the numbers that scikit-uplift must agree
 /// with. `scripts/bench-evaluate.py` runs it beside scikit-uplift on the same rows.
@@ -10,7 +32,7 @@ import Foundation
 ///   - columns: a folder with raw little-endian columns `score.f64`, `treatment.u8`, `outcome.u8`.
 /// - Returns: one line of JSON: rows, seconds (best and all of three rounds), the Qini coefficient, the number of
 ///   points of the uplift curve and its last height.
-public func evaluationBenchmark(rows: Int, columns: String? = nil, rounds: Int = 3) throws -> String {
+func evaluationBenchmark(rows: Int, columns: String? = nil, rounds: Int = 3) throws -> String {
     let (score, treatment, outcome) = try columns.map(readColumns) ?? syntheticColumns(rows)
     var seconds: [Double] = []
     var qini: Double?

@@ -14,6 +14,8 @@ do {
     case "stages": try StageBenchmark.run(Array(arguments.dropFirst()))
     case "restore": try RestoreBenchmark.run(Array(arguments.dropFirst()))
     case "spill": try SpillBenchmark.run(Array(arguments.dropFirst()))
+    case "backtest": try BacktestBenchmark.run(Array(arguments.dropFirst()))
+    case "evaluate": try EvaluationBenchmarkCommand.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
     default:
         Terminal.Stream.output.write(
@@ -28,6 +30,8 @@ do {
               allocations  what a worker allocates in steady state; without --bootstrap no broker is needed
               restore      state from the changelog and from the local copy beside a plain read; bytes a user
               spill        more users than memory may hold: events/s, and how much memory it takes
+              backtest     replay and rows beside the live pipeline without its transactions, on a broker
+              evaluate     the ranking and curves of a trial; scripts/bench-evaluate.py adds scikit-uplift
               stages       what each stage costs alone, on messages in memory; no broker
               forest       the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
 

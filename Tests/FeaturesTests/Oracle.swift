@@ -102,8 +102,9 @@ struct Oracle {
         return isAboutEvents ? 1 : value.number
     }
 
-    func features(_ user: String) -> [Float] {
-        let clock = clock(user)
+    /// - Parameter time: as of when; nil is the user's clock.
+    func features(_ user: String, at time: Int64? = nil) -> [Float] {
+        let clock = time ?? clock(user)
         var row = specification.features.map { value($0, user, clock) ?? $0.defaultValue ?? .nan }.map { Float($0) }
         for (i, feature) in specification.features.enumerated() where feature.aggregate == .ratio {
             let numerator = row[specification.names.firstIndex(of: feature.numerator!)!]

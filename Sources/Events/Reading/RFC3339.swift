@@ -1,11 +1,11 @@
 /// Date and time of RFC 3339 with a zone, to the millisecond.
-enum RFC3339 {
+package enum RFC3339 {
     /// Milliseconds since 1970 UTC, or nil for anything but a valid date and time with a zone.
     ///
     /// Digits past the milliseconds are cut; `T` and `Z` may be lower case or a space stand for `T`; a leap second (`:60`)
     /// is the last millisecond of its minute, since Unix time has no room for it.
     @inline(__always)
-    static func parse(_ text: UnsafeRawBufferPointer) -> Int64? {
+    package static func parse(_ text: UnsafeRawBufferPointer) -> Int64? {
         guard let base = text.baseAddress, text.count >= 20 else { return nil }
         // 2026-11-21T10:00:00 as three words that overlap: all nineteen bytes lie within the twenty.
         let date = digits(StableHash.word(base, 0), like: 0x2D30_302D_3030_3030)  // "0000-00-", lowest byte first

@@ -109,7 +109,7 @@ extension PartitionCore {
     // MARK: Event ids
 
     @inline(__always)
-    private func isKnown(_ id: UInt64, _ record: UserRecord) -> Bool {
+    func isKnown(_ id: UInt64, _ record: UserRecord) -> Bool {
         var next = record.address + listsStart(record)
         let end = next + record.listCount(0) &* 8
         // Almost every id is new, so all are looked at anyway: no branch an id.

@@ -23,6 +23,32 @@ extension PartitionCore {
         finish(row)
     }
 
+    /// Writes a user's features as of a time that is not before the user's clock: what an event of that time, which counts
+    /// nowhere, would leave.
+    func read(_ record: UserRecord, at clock: Int64, into row: UnsafeMutablePointer<Float>) {
+        let now = CalendarClock.minute(clock)
+        var offset = listsStart(record) &+ record.listCount(0) &* 8
+        for c in 0..<calendarCount {
+            let count = record.listCount(1 &+ c)
+            readRows(c, calendars[c], record.address + offset, count, now, into: row)
+            offset &+= count &* calendars[c].rowBytes
+        }
+        for d in 0..<distinctCount {
+            // What has left the window since the user's clock is still in the table.
+            let current = distincts[d].clock.bucket(now)
+            let count = record.listCount(1 &+ calendarCount &+ d)
+            var alive = 0
+            for i in 0..<count {
+                let value = record.read(offset &+ i &* 8, as: UInt64.self)
+                if value >> 32 &+ distincts[d].clock.buckets > current { alive &+= 1 }
+            }
+            row[Int(reader.distinct[d])] = Float(alive)
+            offset &+= count &* 8
+        }
+        readFixed(record, clock, into: row)
+        finish(row)
+    }
+
     /// The aggregates of one calendar. Sums run from the oldest bucket to the newest.
     @inline(__always)
     private func readRows(

@@ -1,0 +1,61 @@
+import Consumer
+import Diagnostics
+import Events
+import Kafka
+
+/// The published scores of one partition, in order, one at a time; committed ones only.
+public protocol PublishedScores: AnyObject {
+    /// Begins at the first score of the partition.
+    func begin(partition: Int32) throws
+    /// The bytes of the score at hand, good until ``advance()``; nil behind the last one.
+    func peek() throws -> UnsafeRawBufferPointer?
+    func advance()
+    func close()
+}
+
+/// From a topic whose partitions are those of the input.
+public final class TopicScores: PublishedScores {
+    private let topic: String
+    private let ends: [Watermarks]
+    private let source: TopicSource
+    private let bytes = ByteBuffer(capacity: 1 << 20)
+    private var values: [Range<Int>] = []
+    private var next = 0
+    private var isAtEnd = true
+
+    /// - Parameter ends: first and next offsets of the topic's partitions, captured at the start.
+    public init(topic: String, ends: [Watermarks], properties: KafkaProperties, component: String) throws {
+        self.topic = topic
+        self.ends = ends
+        source = try TopicSource(topic: topic, properties: properties, component: component)
+    }
+
+    public func begin(partition: Int32) throws {
+        values.removeAll(keepingCapacity: true)
+        next = 0
+        let marks = ends[Int(partition)]
+        isAtEnd = marks.high <= marks.low
+        try source.begin(PartitionSpan(partition: partition, first: marks.low, from: marks.low, end: marks.high))
+    }
+
+    public func peek() throws -> UnsafeRawBufferPointer? {
+        while next == values.count {
+            if isAtEnd { return nil }
+            values.removeAll(keepingCapacity: true)
+            bytes.removeAll()
+            next = 0
+            isAtEnd = try !source.read(max: 1_024) { record in
+                // A tombstone, which erasure writes, is no score.
+                guard let value = record.value else { return }
+                let start = bytes.count
+                bytes.append(value)
+                values.append(start..<bytes.count)
+            }
+        }
+        return bytes.bytes(values[next])
+    }
+
+    public func advance() { next += 1 }
+
+    public func close() { source.close() }
+}

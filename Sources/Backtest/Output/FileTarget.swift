@@ -1,0 +1,147 @@
+import Diagnostics
+import Events
+import Sinks
+
+/// JSON lines or CSV: the partitions' scores one after another, by number, each in the order of its events.
+public struct FileTarget: ReplayTarget {
+    public enum Format: String, Sendable { case jsonl, csv }
+
+    let path: String
+    let format: Format
+    let folder: String
+    public var name: String { "\(format.rawValue):\(path)" }
+
+    /// - Parameters:
+    ///   - path: the file, or `-`.
+    ///   - folder: where the parts grow.
+    public init(path: String, format: Format, folder: String) {
+        self.path = path
+        self.format = format
+        self.folder = folder
+    }
+
+    public func prepare(partitions: [Int32], isResumed: Bool) {}
+
+    public func sink(for span: PartitionSpan, resumingAt length: Int?) throws -> any ReplaySink {
+        let file = try PartFile(part(span.partition), keeping: length ?? 0)
+        return format == .csv ? CSVSink(file) : LineSink(file)
+    }
+
+    public func complete(_ partitions: [Int32]) throws {
+        let heading = format == .csv ? ScoreCSV.heading : []
+        try PartFiles.join(partitions.map(part), into: path, heading: heading)
+    }
+
+    private func part(_ partition: Int32) -> String { "\(folder)/scores-\(partition)" }
+}
+
+/// A score a line, byte for byte as it is published.
+private final class LineSink: ReplaySink {
+    private let file: PartFile
+
+    init(_ file: PartFile) { self.file = file }
+
+    func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) throws {
+        try file.append { out in
+            for record in records {
+                out.append(record.value(in: bytes))
+                out.append(UInt8(ascii: "\n"))
+            }
+        }
+    }
+
+    func settle() throws -> Int {
+        try file.sync()
+        return file.length
+    }
+
+    func finish() throws { try file.sync() }
+}
+
+extension OutputRecord {
+    /// The record's value; empty for Kafka's null.
+    func value(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[valueStart..<valueStart + max(0, Int(valueCount))])
+    }
+}
+
+/// The columns of the log store's table.
+private final class CSVSink: ReplaySink {
+    private let file: PartFile
+    private let reader = ScoreReader()
+
+    init(_ file: PartFile) { self.file = file }
+
+    func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) throws {
+        var fault: EventError?
+        try file.append { out in
+            for record in records {
+                do throws(EventError) {
+                    ScoreCSV.append(try reader.read(record.value(in: bytes)), of: reader, to: out)
+                } catch {
+                    fault = error
+                }
+            }
+        }
+        // A score of ours that cannot be read would be a fault of the program.
+        if let fault { throw ImpactError(.failed, code: "score_unreadable", "a score of our own: \(fault)") }
+    }
+
+    func settle() throws -> Int {
+        try file.sync()
+        return file.length
+    }
+
+    func finish() throws { try file.sync() }
+}
+
+/// A score as a row of CSV (RFC 4180).
+enum ScoreCSV {
+    static let heading = Array(
+        ("source_topic,source_partition,source_offset,user_id,time,event_type,treatment,outcome,uplift,std_error,ci_lower,"
+            + "ci_upper,ci_level,decision,model,model_version,model_sha256\n").utf8)
+
+    static func append(_ score: Score, of reader: ScoreReader, to out: ByteBuffer) {
+        func text(_ text: Score.Text) {
+            if text.isPresent { appendField(reader.bytes(text), to: out) }
+            out.append(UInt8(ascii: ","))
+        }
+        func number(_ value: Double) {
+            if value.isFinite { out.append(value) }
+            out.append(UInt8(ascii: ","))
+        }
+        text(score.sourceTopic)
+        out.append(Int64(score.sourcePartition))
+        out.append(UInt8(ascii: ","))
+        out.append(score.sourceOffset)
+        out.append(UInt8(ascii: ","))
+        text(score.user)
+        out.append(score.time)
+        out.append(UInt8(ascii: ","))
+        text(score.eventType)
+        text(score.treatment)
+        text(score.outcome)
+        number(score.uplift)
+        number(score.standardError)
+        number(score.lower)
+        number(score.upper)
+        number(score.level)
+        text(score.decision)
+        text(score.model)
+        text(score.modelVersion)
+        appendField(reader.bytes(score.modelSHA256), to: out)
+        out.append(UInt8(ascii: "\n"))
+    }
+
+    /// In quotes when the text needs them.
+    static func appendField(_ bytes: UnsafeRawBufferPointer, to out: ByteBuffer) {
+        let special: (UInt8) -> Bool = { $0 == 0x2C || $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }
+        guard bytes.contains(where: special) else { return out.append(bytes) }
+        out.append(UInt8(ascii: "\""))
+        for byte in bytes {
+            if byte == UInt8(ascii: "\"") { out.append(byte) }
+            out.append(byte)
+        }
+        out.append(UInt8(ascii: "\""))
+    }
+}

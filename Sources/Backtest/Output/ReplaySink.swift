@@ -1,0 +1,41 @@
+import Sinks
+
+/// Takes the scores of one partition, in order. Belongs to one thread.
+public protocol ReplaySink: AnyObject {
+    /// Takes scores; `bytes` is what the records' ranges mean.
+    func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) throws
+    /// Makes what was written last beyond a crash of the process, and says how long the partition's file is.
+    func settle() throws -> Int
+    /// The partition is complete.
+    func finish() throws
+}
+
+/// Where the scores of a replay go.
+public protocol ReplayTarget: Sendable {
+    /// For people and for the manifest.
+    var name: String { get }
+    /// Looks at the place before anything is read.
+    ///
+    /// - Parameter isResumed: whether an earlier try of this replay has begun.
+    func prepare(partitions: [Int32], isResumed: Bool) throws
+    /// - Parameter length: the length of the partition's file as of the checkpoint; nil for a partition that begins anew.
+    func sink(for span: PartitionSpan, resumingAt length: Int?) throws -> any ReplaySink
+    /// All partitions are complete.
+    func complete(_ partitions: [Int32]) throws
+}
+
+/// No output: for comparisons alone.
+public struct NoTarget: ReplayTarget {
+    public let name = "none"
+
+    private final class Sink: ReplaySink {
+        func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) {}
+        func settle() -> Int { 0 }
+        func finish() {}
+    }
+
+    public init() {}
+    public func prepare(partitions: [Int32], isResumed: Bool) {}
+    public func sink(for span: PartitionSpan, resumingAt length: Int?) -> any ReplaySink { Sink() }
+    public func complete(_ partitions: [Int32]) {}
+}

@@ -1,0 +1,195 @@
+import Diagnostics
+import Features
+import Foundation
+import Kafka
+import Pipeline
+import Scoring
+import Synchronization
+
+/// A bounded replay: the pipeline's own processor over a range of partitions, with a state of its own, on several
+/// threads, each with one partition at a time.
+///
+/// The output depends on the records and the model alone, not on threads, batches, or how often the replay was killed
+/// and run again.
+public final class Replay: Sendable {
+    /// What decides the bytes, and where they go.
+    public struct Options: Sendable {
+        public var settings: Processor.Settings
+        public var threads = 0
+        public var checkpointInterval = Duration.seconds(30)
+        /// Lists pairs whose decisions differ, when scores are compared.
+        public var changesPath: String?
+
+        public init(settings: Processor.Settings) { self.settings = settings }
+    }
+
+    private let model: Model
+    private let options: Options
+    private let spans: [PartitionSpan]
+    private let sources: any RecordSourceFactory
+    private let target: any ReplayTarget
+    private let published: (@Sendable (String) throws -> any PublishedScores)?
+    private let folder: ReplayFolder
+    private let read = Atomic<Int>(0)
+    private let messages = Atomic<Int>(0)
+    private let results = Mutex<[Int32: PartitionResult]>([:])
+
+    struct PartitionResult: Codable, Sendable {
+        var counters: ReplayCounters
+        var watch: StreamWatch
+        var comparison: ScoreComparison?
+    }
+
+    /// - Parameters:
+    ///   - published: makes the published side of a comparison for a thread; nil compares nothing.
+    ///   - folder: holds the plan already.
+    public init(
+        model: Model, options: Options, spans: [PartitionSpan], sources: any RecordSourceFactory,
+        target: any ReplayTarget, published: (@Sendable (String) throws -> any PublishedScores)?, folder: ReplayFolder
+    ) {
+        self.model = model
+        self.options = options
+        self.spans = spans
+        self.sources = sources
+        self.target = target
+        self.published = published
+        self.folder = folder
+    }
+
+    /// Runs until every partition is complete, and puts the output together.
+    ///
+    /// - Parameters:
+    ///   - progress: hears, on this thread and some times a second, how many offsets were read of how many.
+    ///   - isStopped: asked between batches; then checkpoints are written.
+    /// - Throws: `stopped`; the first thread's failure.
+    public func run(
+        isResumed: Bool, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
+    ) throws -> ReplayResult {
+        let partitions = spans.map(\.partition)
+        do { try target.prepare(partitions: partitions, isResumed: isResumed) } catch {
+            // A place that was refused must not pass for one that this replay began to write.
+            if !isResumed { folder.remove() }
+            throw error
+        }
+        let start = ContinuousClock.now
+        let isComplete = try PartitionPool.run(
+            spans, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },
+            isStopped: isStopped
+        ) { [self] number, next, isStopped in
+            let worker = try ReplayThread(self, number: number)
+            defer { worker.close() }
+            while let span = next() {
+                if try !worker.run(span, isStopped) { return false }
+            }
+            return true
+        }
+        guard isComplete else {
+            throw ImpactError(
+                .failed, code: "stopped",
+                "stopped; checkpoints are in \(folder.path): the same command goes on from there")
+        }
+        try target.complete(partitions)
+        if let path = options.changesPath {
+            try PartFiles.join(partitions.map { folder.file("changes-\($0)") }, into: path)
+        }
+        folder.remove()
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        return result(seconds: seconds)
+    }
+
+    private func result(seconds: Double) -> ReplayResult {
+        var result = ReplayResult(seconds: seconds)
+        let parts = results.withLock { $0 }
+        var fields: Set<String>?, types: Set<String>?
+        let plan = try? Processor.plan(of: model, scoreEvents: options.settings.scoreEvents)
+        for partition in parts.keys.sorted() {
+            guard let part = parts[partition] else { continue }
+            result.counters.add(part.counters)
+            if let comparison = part.comparison {
+                result.comparison = result.comparison ?? ScoreComparison()
+                result.comparison?.add(comparison)
+            }
+            guard let plan, part.counters.events > 0 else { continue }
+            let unseen = part.watch.unseen(in: plan.schema)
+            fields = fields?.intersection(unseen.fields) ?? unseen.fields
+            types = types?.intersection(unseen.types) ?? unseen.types
+        }
+        result.unseenFields = (fields ?? []).sorted()
+        result.unseenTypes = (types ?? []).sorted()
+        result.messagesThisTime = messages.load(ordering: .relaxed)
+        return result
+    }
+
+    /// One thread's share: a source, a processor and a comparison's reader that serve its partitions in turn.
+    private final class ReplayThread {
+        private let replay: Replay
+        private let source: any RecordSource
+        private let processor: Processor
+        private let published: (any PublishedScores)?
+
+        init(_ replay: Replay, number: Int) throws {
+            self.replay = replay
+            source = try replay.sources.make(component: "replay-\(number)")
+            processor = try Processor(model: replay.model, settings: replay.options.settings)
+            published = try replay.published?("replay-against-\(number)")
+        }
+
+        func run(_ span: PartitionSpan, _ isStopped: () -> Bool) throws -> Bool {
+            let folder = replay.folder
+            let done = "done-\(span.partition)"
+            if let earlier = try folder.read(done, as: PartitionResult.self) {
+                replay.results.withLock { $0[span.partition] = earlier }
+                replay.read.wrappingAdd(span.end == .max ? 0 : span.length, ordering: .relaxed)
+                return true
+            }
+            let shard = Shard(TopicPartition(replay.sources.topic, span.partition), plan: processor.plan)
+            let checkpoint = ReplayCheckpoint(path: folder.file("state-\(span.partition)"))
+            let resumed = try checkpoint.read(into: shard.state)
+            let position = resumed?.position ?? span.first
+            let sink = try replay.target.sink(for: span, resumingAt: resumed?.outputLength)
+            let changes = try replay.options.changesPath.map { _ in
+                try PartFile(folder.file("changes-\(span.partition)"), keeping: resumed?.changesLength ?? 0)
+            }
+            let comparer = try published.map {
+                try ScoreComparer($0, span: span, changes: changes, resumed: resumed?.comparison, at: position)
+            }
+            var rest = span
+            rest.first = position
+            try source.begin(rest)
+            replay.read.wrappingAdd(Int(clamping: position - span.first), ordering: .relaxed)
+            let work = PartitionReplay(
+                span, processor: processor, source: source, shard: shard, sink: sink, comparer: comparer,
+                resumed: resumed, checkpoint: checkpoint, interval: replay.options.checkpointInterval)
+            let before = work.counters.messages
+            defer { replay.messages.wrappingAdd(work.counters.messages - before, ordering: .relaxed) }
+            let isComplete = try work.run(capacity: replay.options.settings.capacity) { offsets in
+                replay.read.wrappingAdd(offsets, ordering: .relaxed)
+                return isStopped()
+            }
+            guard isComplete else { return false }
+            let result = PartitionResult(counters: work.counters, watch: work.watch, comparison: work.comparison)
+            try folder.write(result, done)
+            replay.results.withLock { $0[span.partition] = result }
+            return true
+        }
+
+        func close() {
+            source.close()
+            published?.close()
+        }
+    }
+}
+
+/// What a replay did.
+public struct ReplayResult: Sendable {
+    public var counters = ReplayCounters()
+    /// nil when nothing was compared.
+    public var comparison: ScoreComparison?
+    /// Fields that features read and that no event of the range has.
+    public var unseenFields: [String] = []
+    /// Types that features count and that no event of the range is of.
+    public var unseenTypes: [String] = []
+    public var seconds: Double
+    /// Without those of earlier tries.
+    public var messagesThisTime = 0
+}

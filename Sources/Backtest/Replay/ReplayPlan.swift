@@ -1,0 +1,92 @@
+import Diagnostics
+import Events
+import Foundation
+
+/// What a replay is, fixed before the first record is read and kept beside its output, so that a second try after a
+/// kill does the same work: the end that was captured, the model, and whatever else decides a byte.
+public struct ReplayPlan: Sendable, Equatable, Codable {
+    struct Span: Sendable, Equatable, Codable {
+        var partition: Int32
+        var first: Int64
+        var from: Int64
+        var end: Int64
+    }
+
+    /// What was asked for, in words: a second try must ask the same.
+    public var request: [String: String]
+    private var spans: [Span]
+
+    public init(request: [String: String], spans: [PartitionSpan]) {
+        self.request = request
+        self.spans = spans.map { Span(partition: $0.partition, first: $0.first, from: $0.from, end: $0.end) }
+    }
+
+    public var partitions: [PartitionSpan] {
+        spans.map { PartitionSpan(partition: $0.partition, first: $0.first, from: $0.from, end: $0.end) }
+    }
+
+    /// What another plan asks differently; nil when both ask the same.
+    public func difference(to other: [String: String]) -> String? {
+        Set(request.keys).union(other.keys).sorted().first { request[$0] != other[$0] }
+    }
+}
+
+/// The folder beside the output in which a replay grows: its plan, the partitions' parts, and their checkpoints.
+///
+/// ```
+/// OUT.replay/plan.json        what this replay is
+///           /scores-3         partition 3's part of the output
+///           /changes-3        its part of --changes
+///           /state-3          its checkpoint: positions, counters, users' records
+///           /done-3           its counters: partition 3 is complete
+/// ```
+/// Removed when the output is whole.
+public struct ReplayFolder: Sendable {
+    public let path: String
+
+    public init(_ path: String) { self.path = path }
+
+    /// The plan of an earlier try; nil when there is none.
+    ///
+    /// - Throws: `checkpoint_damaged`.
+    public func plan() throws(ImpactError) -> ReplayPlan? {
+        try read("plan.json", as: ReplayPlan.self)
+    }
+
+    /// Makes the folder and writes the plan.
+    public func begin(_ plan: ReplayPlan) throws(ImpactError) {
+        do {
+            try? FileManager.default.removeItem(atPath: path)
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw ImpactError(
+                .failed, code: "file_failed", "cannot make the folder \(path): \(error.localizedDescription)")
+        }
+        try write(plan, "plan.json")
+    }
+
+    public func remove() { try? FileManager.default.removeItem(atPath: path) }
+
+    func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    func read<Value: Decodable>(_ name: String, as type: Value.Type) throws(ImpactError) -> Value? {
+        guard let data = FileManager.default.contents(atPath: file(name)) else { return nil }
+        do { return try JSONDecoder().decode(type, from: data) } catch {
+            throw ImpactError(
+                .badInput, code: "checkpoint_damaged",
+                "\(file(name)) cannot be read; delete the folder \(path) and run the command again")
+        }
+    }
+
+    /// Writes a file that is there whole or not at all.
+    func write<Value: Encodable>(_ value: Value, _ name: String) throws(ImpactError) {
+        let data: Data
+        do { data = try JSONEncoder().encode(value) } catch {
+            throw ImpactError(.failed, code: "file_failed", "cannot encode \(name): \(error)")
+        }
+        let part = try PartFile(file("\(name).new"), keeping: 0)
+        try part.append { $0.append([UInt8](data)) }
+        try part.sync()
+        guard rename(part.path, file(name)) == 0 else { throw PartFile.failure(file(name)) }
+    }
+}

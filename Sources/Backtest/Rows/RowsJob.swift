@@ -1,0 +1,75 @@
+import Diagnostics
+import Features
+import Foundation
+import Synchronization
+
+/// Training rows of a range, on several threads, each with one partition at a time; the rows of the partitions stand one
+/// after another, by number, each in the order of its assignments, whatever the threads.
+public final class RowsJob: Sendable {
+    private let options: RowsOptions
+    private let plan: FeaturePlan
+    private let spans: [PartitionSpan]
+    private let sources: any RecordSourceFactory
+    private let published: (@Sendable (String) throws -> any PublishedScores)?
+    private let read = Atomic<Int>(0)
+    private let results = Mutex<[Int32: RowsCounters]>([:])
+
+    /// - Parameter published: joins the scores of a topic; a row without one is left out and counted.
+    /// - Throws: `rows_column`, `too_many_event_types`.
+    public init(
+        options: RowsOptions, spans: [PartitionSpan], sources: any RecordSourceFactory,
+        published: (@Sendable (String) throws -> any PublishedScores)? = nil
+    ) throws(ImpactError) {
+        self.options = options
+        self.spans = spans
+        self.sources = sources
+        self.published = published
+        plan = try options.plan()
+    }
+
+    /// Writes the rows to a file; it appears when it is whole.
+    ///
+    /// - Parameter path: `-` is standard output.
+    public func run(
+        to path: String, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
+    ) throws -> RowsCounters {
+        let folder = Self.folder(path)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let isComplete = try PartitionPool.run(
+            spans, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },
+            isStopped: isStopped
+        ) { [self] number, next, isStopped in
+            let source = try sources.make(component: "rows-\(number)")
+            defer { source.close() }
+            let scores = try published?("rows-scores-\(number)")
+            defer { scores?.close() }
+            while let span = next() {
+                let join = try scores.map { try ScoreJoin($0, partition: span.partition, mode: options.scoreAt) }
+                let work = PartitionRows(
+                    span, plan: plan, options: options, file: try PartFile("\(folder)/\(span.partition)", keeping: 0),
+                    join: join)
+                let isDone = try work.run(source) { offsets in
+                    read.wrappingAdd(offsets, ordering: .relaxed)
+                    return isStopped()
+                }
+                guard isDone else { return false }
+                results.withLock { $0[span.partition] = work.counters }
+            }
+            return true
+        }
+        guard isComplete else { throw ImpactError(.failed, code: "stopped", "stopped; nothing was written") }
+        try PartFiles.join(
+            spans.map { "\(folder)/\($0.partition)" }, into: path,
+            heading: RowColumns.heading(options, hasScores: published != nil))
+        var total = RowsCounters()
+        let parts = results.withLock { $0 }
+        for partition in parts.keys.sorted() { if let part = parts[partition] { total.add(part) } }
+        return total
+    }
+
+    private static func folder(_ path: String) -> String {
+        guard path == "-" else { return path + ".parts" }
+        return FileManager.default.temporaryDirectory.appending(path: "impactiq-rows-\(UUID().uuidString)").path
+    }
+}

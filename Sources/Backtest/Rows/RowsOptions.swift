@@ -1,0 +1,70 @@
+import Diagnostics
+import Events
+import Features
+import Pipeline
+
+/// What training rows are made of.
+public struct RowsOptions: Sendable {
+    public var specification: FeatureSpecification
+    public var outcomes = OutcomeRule.usual
+    /// An outcome counts when its time is at or after the assignment's and before that plus this, milliseconds.
+    public var window: Int64 = 7 * 86_400_000
+    /// How much longer a row stays open for events that arrive late, in event time, milliseconds.
+    public var lateness: Int64 = 86_400_000
+    /// Types of events that assign; nil: every event with a `treatment`.
+    public var assignmentTypes: [String]?
+    public var limits = EventLimits()
+    public var threads = 0
+    /// Where a row's score comes from, when scores are joined.
+    public var scoreAt = ScoreAt.assignment
+    /// Whether rows whose window is not over at the end of the data are written, marked, or only counted.
+    public var keepsCensored = true
+    /// The most open rows a partition may have.
+    public var maxOpen = 20_000_000
+
+    /// Which score belongs to an assignment.
+    public enum ScoreAt: String, Sendable, CaseIterable {
+        /// The one of the assigning event itself.
+        case assignment
+        /// That one, else the user's last one before it. Never one after it: only one arm may have such.
+        case before
+    }
+
+    public init(specification: FeatureSpecification) { self.specification = specification }
+
+    /// Compiles the specification against a schema that also knows the outcomes' types and `value`.
+    ///
+    /// - Throws: `rows_column` when two columns would have one name; `too_many_event_types`.
+    public func plan() throws(ImpactError) -> FeaturePlan {
+        var seen = Set(RowColumns.fixed + ["uplift", "std_error", "censored"])
+        for name in specification.names + outcomes.map(\.name) where !seen.insert(name).inserted {
+            throw ImpactError(
+                .usage, code: "rows_column",
+                "two columns would be named '\(name)': rename the feature, or the outcome with --outcome")
+        }
+        let types = outcomes.flatMap { $0.types + $0.subtracted } + (assignmentTypes ?? []) + [Processor.eraseType]
+        let base = try specification.eventSchema(extraTypes: types)
+        var fields = base.fields
+        if !fields.contains(where: { $0.path == "value" }) { fields.append(.init("value", expects: .number)) }
+        return try FeaturePlan(
+            specification, schema: EventSchema(fields: fields, customTypes: base.types))
+    }
+}
+
+/// The columns of a row.
+enum RowColumns {
+    static let fixed = ["partition", "offset", "user_id", "time", "experiment", "arm", "arm_propensity"]
+
+    static func heading(_ options: RowsOptions, hasScores: Bool) -> [UInt8] {
+        let names =
+            fixed + (hasScores ? ["uplift", "std_error"] : []) + options.specification.names
+            + options.outcomes.map(\.name) + ["censored"]
+        let out = ByteBuffer()
+        for (i, name) in names.enumerated() {
+            if i > 0 { out.append(UInt8(ascii: ",")) }
+            Array(name.utf8).withUnsafeBytes { ScoreCSV.appendField($0, to: out) }
+        }
+        out.append(UInt8(ascii: "\n"))
+        return Array(out.bytes)
+    }
+}

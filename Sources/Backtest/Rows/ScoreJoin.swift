@@ -1,0 +1,62 @@
+import Diagnostics
+import Events
+
+/// Finds the published score that belongs to an assignment, reading a partition's scores once, in step with its events.
+final class ScoreJoin {
+    struct Found {
+        var uplift: Double
+        var standardError: Double
+    }
+
+    private let scores: any PublishedScores
+    private let reader = ScoreReader()
+    private let partition: Int32
+    private let mode: RowsOptions.ScoreAt
+    /// By the hash of the user's id: the last score before the place that was asked for. Only for `before`.
+    private var latest: [UInt64: Found] = [:]
+    private(set) var models: Set<String> = []
+    private var lastModel: [UInt8] = []
+
+    init(_ scores: any PublishedScores, partition: Int32, mode: RowsOptions.ScoreAt) throws {
+        self.scores = scores
+        self.partition = partition
+        self.mode = mode
+        try scores.begin(partition: partition)
+    }
+
+    /// The score for the event at this offset; offsets must ascend.
+    func score(at offset: Int64, userHash: UInt64) throws -> Found? {
+        while let bytes = try scores.peek() {
+            let score = try read(bytes)
+            guard score.sourceOffset <= offset else { break }
+            let found = Found(uplift: score.uplift, standardError: score.standardError)
+            if score.sourceOffset == offset {
+                note(score)
+                return found
+            }
+            if mode == .before {
+                latest[StableHash.hash(reader.bytes(score.user))] = found
+                note(score)
+            }
+            scores.advance()
+        }
+        return mode == .before ? latest[userHash] : nil
+    }
+
+    private func read(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) -> Score {
+        do throws(EventError) { return try reader.read(bytes) } catch {
+            let text = String(decoding: bytes.prefix(200), as: UTF8.self)
+            throw ImpactError(
+                .badInput, code: "not_a_score",
+                "partition \(partition) of the scores holds a message that is no score (\(error.code.name)): \(text)")
+        }
+    }
+
+    private func note(_ score: Score) {
+        let hash = reader.bytes(score.modelSHA256)
+        guard !lastModel.elementsEqual(hash) else { return }
+        lastModel = Array(hash)
+        models.insert(
+            "\(reader.string(score.model)) \(reader.string(score.modelVersion)) \(reader.string(score.modelSHA256))")
+    }
+}

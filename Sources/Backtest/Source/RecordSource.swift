@@ -1,0 +1,34 @@
+/// One record as a backtest sees it; its bytes are good inside the call that lends it.
+public struct SourceRecord {
+    public var key: UnsafeRawBufferPointer?
+    public var value: UnsafeRawBufferPointer?
+    public var offset: Int64
+    /// Milliseconds since 1970; −1 when the record has none.
+    public var timestamp: Int64
+}
+
+/// The records of one partition, in order: a topic's, or the lines of a file. Belongs to one thread.
+public protocol RecordSource: AnyObject {
+    /// Goes to the span's place.
+    func begin(_ span: PartitionSpan) throws
+
+    /// Lends the next records, `max` at most, one by one; waits for the first of them.
+    ///
+    /// - Returns: false when the span is read to its end. A return without records is no end.
+    /// - Throws: `partition_vanished`, `range_retention`, what the file or the broker says, and what `body` throws.
+    func read(max: Int, _ body: (SourceRecord) throws -> Void) throws -> Bool
+
+    /// The next offset to read.
+    var position: Int64 { get }
+
+    func close()
+}
+
+/// Makes a source for each thread of a backtest.
+public protocol RecordSourceFactory: Sendable {
+    /// The topic that scores name as their source.
+    var topic: String { get }
+    /// Whether records carry the user's id as their key.
+    var hasKeys: Bool { get }
+    func make(component: String) throws -> any RecordSource
+}

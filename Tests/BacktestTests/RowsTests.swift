@@ -1,0 +1,186 @@
+import Backtest
+import Diagnostics
+import Events
+import Features
+import Foundation
+import TestSupport
+import Testing
+
+/// Rows against the oracle on random streams in every order, and what must never be in them.
+@Suite("Training rows")
+struct RowsTests {
+    private static let day: Int64 = 86_400_000
+
+    /// Events of few users whose times jump back and forth: outcomes before assignments, assignments after exposures,
+    /// duplicates, late arrivals, several assignments whose windows overlap.
+    private func stream(_ generator: inout SeededGenerator, _ count: Int) -> [RowsOracle.Event] {
+        var now: Int64 = 1_795_255_200_000
+        var events: [RowsOracle.Event] = []
+        func uniform(_ n: Int) -> Int { Int.random(in: 0..<n, using: &generator) }
+        for i in 0..<count {
+            now += Int64(uniform(3 * 3_600_000))
+            var time = now
+            switch uniform(8) {
+            case 0: time -= Int64(uniform(12 * 3_600_000))
+            case 1: time -= Int64(uniform(6)) * Self.day
+            case 2: time = events.last?.time ?? now
+            default: break
+            }
+            let types = ["page_view", "click", "purchase", "refund", "ad_view", "treatment", "own"]
+            var event = RowsOracle.Event(user: "u-\(uniform(6))", type: types[uniform(types.count)], time: time)
+            if uniform(5) > 0 { event.id = "e-\(i)" }
+            if event.type == "treatment" || uniform(12) == 0 {
+                event.arm = ["ad", "control", "arm, \"quoted\""][uniform(3)]
+                event.propensity = uniform(3) > 0 ? 0.25 : nil
+            }
+            if ["purchase", "refund"].contains(event.type), uniform(6) > 0 { event.value = Double(uniform(400)) / 4 }
+            if uniform(3) > 0 { event.x = Double(uniform(100)) }
+            events.append(event)
+            if uniform(10) == 0 { events.append(events[uniform(events.count)]) }
+        }
+        return events
+    }
+
+    private func write(
+        _ files: [String], threads: Int = 2, _ change: (inout RowsOptions) -> Void = { _ in }
+    ) throws -> (rows: [Int32: [RowsOracle.Row]], counters: RowsCounters, text: String) {
+        let scratch = try Scratch()
+        var options = RowsOptions(specification: try FeatureSpecification(json: Array(RowsOracle.features.utf8)))
+        options.window = 2 * Self.day
+        options.lateness = Self.day / 2
+        options.limits.requiresKey = false
+        options.threads = threads
+        change(&options)
+        let sources = try FileSourceFactory(paths: files, topic: "events")
+        let job = try RowsJob(
+            options: options, spans: try sources.spans(from: .beginning, to: .end, warmUp: .none), sources: sources)
+        let counters = try job.run(to: scratch.file("rows.csv"), progress: { _ in }, isStopped: { false })
+        let text = try String(contentsOfFile: scratch.file("rows.csv"), encoding: .utf8)
+        return (Self.parse(text, features: 5, outcomes: options.outcomes.count), counters, text)
+    }
+
+    /// Cuts the CSV; the arm is the one field with quotes.
+    private static func parse(_ text: String, features: Int, outcomes: Int) -> [Int32: [RowsOracle.Row]] {
+        var rows: [Int32: [RowsOracle.Row]] = [:]
+        for line in text.split(separator: "\n").dropFirst() {
+            let plain = line.replacing(#""arm, ""quoted""""#, with: "ODD")
+            let cells = plain.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+            let arm = cells[5] == "ODD" ? #"arm, "quoted""# : cells[5]
+            rows[Int32(cells[0]) ?? -1, default: []].append(
+                RowsOracle.Row(
+                    offset: Int(cells[1]) ?? -1, user: cells[2], arm: arm,
+                    features: cells[7..<7 + features].map { Float($0) },
+                    outcomes: cells[7 + features..<7 + features + outcomes].map { Double($0) ?? .nan },
+                    isCensored: cells[7 + features + outcomes] == "1"))
+        }
+        return rows
+    }
+
+    @Test("Equal the oracle's on random streams, for any number of threads")
+    func equalTheOracle() throws {
+        let scratch = try Scratch()
+        var generator = SeededGenerator.announced("rows")
+        var total = 0, censored = 0, outOfOrder = 0, late = 0, before = 0, converted = 0.0
+        for round in 0..<40 {
+            let streams = (0..<3).map { _ in stream(&generator, 150) }
+            let files = try streams.enumerated().map { index, events in
+                try scratch.write(events.map(\.json).joined(separator: "\n"), "e\(index).jsonl")
+            }
+            let made = try write(files, threads: 1 + round % 3)
+            let oracle = RowsOracle(window: 2 * Self.day, lateness: Self.day / 2)
+            for (index, events) in streams.enumerated() {
+                let expected = oracle.rows(events)
+                #expect(made.rows[Int32(index)] ?? [] == expected.rows, "round \(round), file \(index)")
+                outOfOrder += expected.outOfOrder
+                converted += expected.rows.reduce(0) { $0 + $1.outcomes[0] }
+            }
+            total += made.counters.rows
+            censored += made.counters.censored
+            late += made.counters.outcomesLate
+            before += made.counters.outcomesBefore
+            outOfOrder -= made.counters.outOfOrder
+        }
+        #expect(outOfOrder == 0)
+        // The streams hold what the test is about.
+        #expect(total > 1_000 && censored > 50 && late > 50 && before > 50 && converted > 100)
+    }
+
+    @Test("Leaky rows are caught: with the exposure itself, or with what comes after, the oracle disagrees")
+    func leaksAreCaught() throws {
+        var generator = SeededGenerator.announced("leaks")
+        var applied = 0, future = 0, rows = 0
+        for _ in 0..<10 {
+            let events = stream(&generator, 150)
+            let expected = RowsOracle(window: 2 * Self.day, lateness: Self.day / 2).rows(events).rows
+            rows += expected.count
+            let after = try leaky(events, readsAtEnd: false), end = try leaky(events, readsAtEnd: true)
+            for row in expected {
+                if after[row.offset] != row.features { applied += 1 }
+                if end[row.offset] != row.features { future += 1 }
+            }
+        }
+        #expect(rows > 150)
+        #expect(applied == rows, "every row counts its own event in campaigns_all")
+        #expect(future > rows / 2)
+    }
+
+    /// What a row-maker that forgets the order would take for features: those with the assignment applied, or those at
+    /// the end of the stream.
+    private func leaky(_ events: [RowsOracle.Event], readsAtEnd: Bool) throws -> [Int: [Float?]] {
+        let plan = try FeaturePlan(FeatureSpecification(json: Array(RowsOracle.features.utf8)))
+        let state = PartitionState(plan: plan)
+        var limits = EventLimits()
+        limits.requiresKey = false
+        let batch = EventBatch(schema: plan.schema, limits: limits, capacity: events.count)
+        for (i, event) in events.enumerated() {
+            try Array(event.json.utf8).withUnsafeBytes {
+                try batch.append($0, key: nil, source: SourcePosition(offset: Int64(i)))
+            }
+        }
+        var leaked: [Int: [Float?]] = [:]
+        for i in 0..<batch.count {
+            _ = state.apply(batch, i)
+            if events[i].arm != nil, !readsAtEnd { leaked[i] = state.features(ofUser: batch.user(i)).map(optional) }
+        }
+        guard readsAtEnd else { return leaked }
+        for i in 0..<batch.count where events[i].arm != nil {
+            leaked[i] = state.features(ofUser: batch.user(i)).map(optional)
+        }
+        return leaked
+    }
+
+    private func optional(_ row: [Float]) -> [Float?] { row.map { $0.isNaN ? nil : $0 } }
+
+    @Test("Own outcomes, assignment types and censored rows left out")
+    func options() throws {
+        let scratch = try Scratch()
+        let start: Int64 = 1_795_255_200_000
+        let events: [RowsOracle.Event] = [
+            .init(user: "a", type: "click", time: start - 10),
+            .init(user: "a", type: "treatment", time: start, arm: "ad", propensity: 0.5),
+            .init(user: "a", type: "ad_view", time: start + 1, arm: "ad", propensity: 0.5),
+            .init(user: "a", type: "click", time: start + 2), .init(user: "a", type: "click", time: start + 3),
+            .init(user: "b", type: "treatment", time: start + 2 * Self.day, arm: "control"),
+        ]
+        let file = try scratch.write(events.map(\.json).joined(separator: "\n"), "e.jsonl")
+        let made = try write([file]) {
+            $0.outcomes = [OutcomeRule("clicks", .count, ["click"])]
+            $0.assignmentTypes = ["treatment"]
+            $0.keepsCensored = false
+        }
+        #expect(made.counters.rows == 1 && made.counters.censored == 1)
+        let row = try #require(made.rows[0]?.first)
+        #expect(row.outcomes == [2] && row.features[0] == 1 && row.features[4] == 1)
+        #expect(made.text.hasPrefix("partition,offset,user_id,time,experiment,arm,arm_propensity,clicks_2d,x,"))
+    }
+
+    @Test("Two columns of one name are refused before anything is read")
+    func columns() throws {
+        do {
+            _ = try write([]) { $0.outcomes = [OutcomeRule("x", .any, ["click"])] }
+            Issue.record("accepted")
+        } catch let error as ImpactError {
+            #expect(error.kind == .usage && error.message.contains("'x'"))
+        }
+    }
+}
