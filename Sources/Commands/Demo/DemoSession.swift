@@ -92,6 +92,7 @@ package final class DemoSession {
             overrides: [
                 "application.id=demo", "bootstrap.servers=\(cluster.bootstrap)", "model.path=\(settings.model)",
                 "state.dir=\(stateFolder.path)", "processing.guarantee=at_least_once", "workers=\(settings.workers)",
+                "group.instance.id=none",
                 // A day of the trial passes in seconds: a long demo runs ahead of the clock.
                 "event.time.max.ahead.ms=2000000000000",
             ])

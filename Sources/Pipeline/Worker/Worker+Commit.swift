@@ -72,6 +72,7 @@ extension Worker {
             shard.state.commit()
             shard.committedOffset = shard.nextOffset
         }
+        forgetSuspects()
         KillPoint.afterAccept.reached()
         context.metrics.commits.wrappingAdd(1, ordering: .relaxed)
     }

@@ -11,6 +11,8 @@ public final class WorkerContext: Sendable {
     /// Names this process towards Kafka; see ``ProcessIdentity``.
     let identity: ProcessIdentity
     let layout: TopicLayout
+    /// What each worker is handling, for the next start; nil without poison protection.
+    let poison: PoisonNotes?
     public let metrics: PipelineMetrics
     private let isStopping = Atomic<Bool>(false)
 
@@ -22,11 +24,22 @@ public final class WorkerContext: Sendable {
         self.model = model
         self.identity = identity
         self.layout = layout
+        poison = PoisonNotes.ofProcess(configuration, identity)
         self.metrics = metrics
     }
 
     var isStopRequested: Bool { isStopping.load(ordering: .acquiring) }
     func requestStop() { isStopping.store(true, ordering: .releasing) }
+
+    /// The group knows a process again by this name: one that was killed and starts again gets its partitions back at
+    /// once, where a new member would wait for the old one's session to end.
+    var instanceName: String? {
+        switch configuration.groupInstanceID {
+        case "", "none": nil
+        case "auto": identity.name
+        case let name: name
+        }
+    }
 
     func properties(client: String) -> KafkaProperties {
         configuration.kafkaProperties(client: client)
