@@ -17,6 +17,7 @@ public enum CommandLineTool {
         CommandEntry(path: ["generate"], type: GenerateCommand.self),
         CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
         CommandEntry(path: ["dead-letter"], type: DeadLetterCommand.self),
+        CommandEntry(path: ["reset"], type: ResetCommand.self),
         CommandEntry(path: ["topics"], type: TopicsCommand.self),
         CommandEntry(path: ["state"], type: StateCommand.self),
         CommandEntry(path: ["config"], type: ConfigCommand.self),

@@ -40,6 +40,8 @@ public enum Log {
     private static func write(_ level: Level, _ component: String, _ message: () -> String) {
         guard level.rawValue >= threshold.load(ordering: .relaxed) else { return }
         let time = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
-        FileHandle.standardError.write(Data("\(time) \(level) \(component): \(message())\n".utf8))
+        // Not FileHandle, which ends the process when the log's disk is full or its reader is gone: then the line is lost.
+        var line = "\(time) \(level) \(component): \(message())\n"
+        _ = line.withUTF8 { Foundation.write(2, $0.baseAddress, $0.count) }
     }
 }

@@ -9,6 +9,14 @@ extension Admin {
         ofGroup group: String, partitions: [TopicPartition]? = nil, stable: Bool = true
     ) throws(ImpactError) -> [TopicPartition: Int64] {
         let work = "reading the offsets of group \(group)"
+        return try untilCoordinated(doing: work) { () throws(ImpactError) in
+            try askOffsets(ofGroup: group, partitions: partitions, stable: stable, doing: work)
+        }
+    }
+
+    private func askOffsets(
+        ofGroup group: String, partitions: [TopicPartition]?, stable: Bool, doing work: String
+    ) throws(ImpactError) -> Result<[TopicPartition: Int64], KafkaError> {
         // A null list asks for all.
         var query: OpaquePointer?
         if let partitions {
@@ -18,7 +26,7 @@ extension Admin {
             query = rd_kafka_ListConsumerGroupOffsets_new(group, nil)
         }
         defer { rd_kafka_ListConsumerGroupOffsets_destroy(query) }
-        let answer: Result<[TopicPartition: Int64], KafkaError> = try request(
+        return try request(
             RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, doing: work
         ) { client, options, queue in
             if let error = rd_kafka_AdminOptions_set_require_stable_offsets(options, stable ? 1 : 0) {
@@ -30,10 +38,6 @@ extension Admin {
             let result = rd_kafka_event_ListConsumerGroupOffsets_result(event)
             let groups = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count)
             return Self.groupOffsets(groups, count)
-        }
-        switch answer {
-        case .success(let offsets): return offsets
-        case .failure(let error): throw failure(error, doing: work)
         }
     }
 

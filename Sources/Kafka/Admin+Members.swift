@@ -5,10 +5,15 @@ import Diagnostics
 public struct GroupMember: Sendable, Equatable {
     public var clientID: String
     public var assignment: [TopicPartition]
+    public var host: String
+    /// Set for a static member, which stays until its session ends although its process has left.
+    public var instanceID: String?
 
-    public init(clientID: String, assignment: [TopicPartition]) {
+    public init(clientID: String, assignment: [TopicPartition], host: String = "", instanceID: String? = nil) {
         self.clientID = clientID
         self.assignment = assignment
+        self.host = host
+        self.instanceID = instanceID
     }
 }
 
@@ -16,9 +21,15 @@ extension Admin {
     /// The group's members with what they are assigned; none of a group that does not exist.
     public func members(ofGroup group: String) throws(ImpactError) -> [GroupMember] {
         let work = "asking for the members of group \(group)"
-        let answer: Result<[GroupMember], KafkaError> = try request(
-            RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing: work
-        ) { client, options, queue in
+        return try untilCoordinated(doing: work) { () throws(ImpactError) in
+            try askMembers(ofGroup: group, doing: work)
+        }
+    }
+
+    private func askMembers(
+        ofGroup group: String, doing work: String
+    ) throws(ImpactError) -> Result<[GroupMember], KafkaError> {
+        try request(RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, doing: work) { client, options, queue in
             group.withCString { name in
                 var names: [UnsafePointer<CChar>?] = [name]
                 rd_kafka_DescribeConsumerGroups(client, &names, 1, options, queue)
@@ -31,24 +42,24 @@ extension Admin {
             if let error = rd_kafka_ConsumerGroupDescription_error(description),
                 rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_NO_ERROR
             {
-                return .failure(
-                    KafkaError(
-                        rd_kafka_error_code(error), rd_kafka_error_string(error).map { String(cString: $0) }))
+                let code = rd_kafka_error_code(error)
+                if code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND { return .success([]) }
+                return .failure(KafkaError(code, rd_kafka_error_string(error).map { String(cString: $0) }))
             }
+            let members = 0..<rd_kafka_ConsumerGroupDescription_member_count(description)
             return .success(
-                (0..<rd_kafka_ConsumerGroupDescription_member_count(description)).map { i in
-                    let member = rd_kafka_ConsumerGroupDescription_member(description, i)
-                    let assignment = rd_kafka_MemberAssignment_partitions(
-                        rd_kafka_MemberDescription_assignment(member))
-                    return GroupMember(
-                        clientID: rd_kafka_MemberDescription_client_id(member).map { String(cString: $0) } ?? "",
-                        assignment: TopicPartitionList.elements(of: UnsafeMutablePointer(mutating: assignment))
-                            .map(\.partition))
+                members.compactMap { i in
+                    rd_kafka_ConsumerGroupDescription_member(description, i).map { Self.member($0) }
                 })
         }
-        switch answer {
-        case .success(let members): return members
-        case .failure(let error): throw failure(error, doing: work)
-        }
+    }
+
+    private static func member(_ member: OpaquePointer) -> GroupMember {
+        let assignment = rd_kafka_MemberAssignment_partitions(rd_kafka_MemberDescription_assignment(member))
+        return GroupMember(
+            clientID: rd_kafka_MemberDescription_client_id(member).map { String(cString: $0) } ?? "",
+            assignment: TopicPartitionList.elements(of: UnsafeMutablePointer(mutating: assignment)).map(\.partition),
+            host: rd_kafka_MemberDescription_host(member).map { String(cString: $0) } ?? "",
+            instanceID: rd_kafka_MemberDescription_group_instance_id(member).map { String(cString: $0) })
     }
 }

@@ -134,6 +134,17 @@ extension Admin {
 
     /// A topic's effective settings, defaults included: `cleanup.policy`, `max.message.bytes`, ….
     public func settings(of topic: String) throws(ImpactError) -> [String: String] {
+        try settings(of: topic) { _ in true }
+    }
+
+    /// The settings that the topic itself has, without the broker's and the defaults: what makes another one like it.
+    public func ownSettings(of topic: String) throws(ImpactError) -> [String: String] {
+        try settings(of: topic) { rd_kafka_ConfigEntry_source($0) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG }
+    }
+
+    private func settings(
+        of topic: String, where isWanted: (OpaquePointer) -> Bool
+    ) throws(ImpactError) -> [String: String] {
         let work = "reading the settings of topic \(topic)"
         var resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic)
         defer { rd_kafka_ConfigResource_destroy(resource) }
@@ -155,7 +166,9 @@ extension Admin {
             var settings: [String: String] = [:]
             let entries = rd_kafka_ConfigResource_configs(resources[0], &count)
             for i in 0..<count {
-                guard let entry = entries?[i], let value = rd_kafka_ConfigEntry_value(entry) else { continue }
+                guard let entry = entries?[i], isWanted(entry), let value = rd_kafka_ConfigEntry_value(entry) else {
+                    continue
+                }
                 settings[String(cString: rd_kafka_ConfigEntry_name(entry))] = String(cString: value)
             }
             return .success(settings)

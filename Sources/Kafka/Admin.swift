@@ -1,10 +1,11 @@
 import CRdkafka
 import Diagnostics
+import Foundation
 
 /// Asks the broker about topics, offsets and groups, and changes them. For set-up, checks, replay and tests: each call
 /// blocks for at most `timeoutMilliseconds` and throws an error that says what to do.
 ///
-/// Its client is a consumer without a group, so that asking about a topic never creates it.
+/// Its client is a consumer that joins no group, so that asking about a topic never creates it.
 public final class Admin: Sendable {
     package let handle: KafkaHandle
     public let timeoutMilliseconds: Int
@@ -18,7 +19,8 @@ public final class Admin: Sendable {
         var properties = properties
         properties["isolation.level"] = readCommitted ? "read_committed" : "read_uncommitted"
         properties["allow.auto.create.topics"] = "false"
-        properties["group.id"] = nil
+        // Never joined. Without one, 2.0.2 follows a null pointer when a group's coordinator has moved (librdkafka #5040).
+        properties["group.id"] = "impactiq-admin"
         handle = try KafkaHandle(.consumer, properties: properties, component: component)
         self.timeoutMilliseconds = timeoutMilliseconds
     }
@@ -42,6 +44,30 @@ public final class Admin: Sendable {
                 doing: work, advice: "The broker refuses it: check the credentials under kafka.* and the ACLs")
         default:
             return error.impactError(doing: work)
+        }
+    }
+
+    /// Repeats a question to a group's coordinator until the coordinator is there: it moves, and on a new cluster the
+    /// first question makes it.
+    package func untilCoordinated<Value>(
+        doing work: String, _ ask: () throws(ImpactError) -> Result<Value, KafkaError>
+    ) throws(ImpactError) -> Value {
+        let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
+        while true {
+            let problem: ImpactError
+            do throws(ImpactError) {
+                switch try ask() {
+                case .success(let value): return value
+                case .failure(let error): problem = failure(error, doing: work)
+                }
+            } catch {
+                problem = error
+            }
+            let passes = [
+                "kafka_not_coordinator", "kafka_coordinator_not_available", "kafka_coordinator_load_in_progress",
+            ]
+            guard passes.contains(problem.code), DispatchTime.now() < deadline else { throw problem }
+            usleep(100_000)
         }
     }
 

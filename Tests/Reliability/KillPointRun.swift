@@ -1,4 +1,3 @@
-import CPostgres
 import Diagnostics
 import Foundation
 import Kafka
@@ -111,7 +110,8 @@ public final class KillPointRun: Sendable {
             seed: stream.seed ^ UInt64(truncatingIfNeeded: KillPoint.allCases.firstIndex(of: point) ?? 0))
         let isOften = Self.reach(point) == .often
         let steps = [
-            "\(KillPoint.afterScores.rawValue):\(Int.random(in: 3...9, using: &random))",
+            // Its third transaction at the earliest: two are committed, so there is state to restore.
+            "\(KillPoint.afterChangelog.rawValue):\(Int.random(in: 3...8, using: &random))",
             "\(point.rawValue):\(isOften ? Int.random(in: 1...8, using: &random) : 1)",
             "\(point.rawValue):\(isOften ? Int.random(in: 1...8, using: &random) : 1)",
         ]
@@ -138,7 +138,7 @@ public final class KillPointRun: Sendable {
             let application = try TestApplication(
                 "\(prefix)-\(point.rawValue)-moved", stream: stream,
                 // So slow that there is work left when the other one joins.
-                settings: Self.settings + ["batch.max.events=4"])
+                settings: Self.settings + ["batch.max.events=1"])
             try rebalance(point, application, &outcome)
             if outcome.problems.isEmpty { application.delete() }
         } catch {
@@ -177,7 +177,7 @@ public final class KillPointRun: Sendable {
     }
 
     /// Waits until the processes have done all, or have died, and asks those that live to leave.
-    static func finish(
+    public static func finish(
         _ children: [ChildProcess], _ application: TestApplication, _ ends: [TopicPartition: Int64],
         seconds: Double = 90
     ) throws -> [ChildProcess.Ending] {
@@ -205,17 +205,6 @@ public final class KillPointRun: Sendable {
 
     private func store(_ kind: String, _ name: String) throws -> TestApplication.LogStoreKind {
         guard kind == "postgresql", let postgres else { return .sqlite }
-        let schema = name.replacing("-", with: "_")
-        let url = postgres.url(schema: schema)
-        let connection = PQconnectdb(url)
-        defer { PQfinish(connection) }
-        for sql in ["DROP SCHEMA IF EXISTS \(schema) CASCADE", "CREATE SCHEMA \(schema)"] {
-            let result = PQexec(connection, sql)
-            defer { PQclear(result) }
-            guard PQresultStatus(result) == PGRES_COMMAND_OK else {
-                throw ImpactError(.failed, code: "schema", String(cString: PQerrorMessage(connection)))
-            }
-        }
-        return .postgresql(url: url)
+        return .postgresql(url: try postgres.freshSchema(name))
     }
 }

@@ -15,7 +15,7 @@ enum LogStoreContents {
     static func rows(of application: TestApplication) throws -> [UInt64] {
         switch application.logStore {
         case .none: []
-        case .sqlite: try sqlite(application.database)
+        case .sqlite, .file: try sqlite(application.database)
         case .postgresql(let url): try postgresql(url)
         }
     }

@@ -28,7 +28,7 @@ public enum ReliabilityTool {
                     .value("width", "N", "Cases at the same time", default: "3"),
                 ],
                 examples: [.init("scripts/reliability kill-points --seeds 20", "the run in docs/reliability.md")])
-        ])
+        ] + SoakTool.specifications(shared))
 
     public static func run(_ words: [String]) -> Int32 {
         StopSignal.install()
@@ -55,8 +55,7 @@ public enum ReliabilityTool {
             throw ImpactError(.usage, code: "no_broker", "set KAFKA_BOOTSTRAP_SERVERS; scripts/reliability does")
         }
         let site = try TestSite(bootstrap: bootstrap, folder: command.text("folder") ?? "/tmp/impactiq-reliability")
-        switch command.name {
-        default: return try KillPointSweep(command, site).run()
-        }
+        if command.path.last == "kill-points" { return try KillPointSweep(command, site).run() }
+        return try SoakTool.run(command, site)
     }
 }

@@ -26,10 +26,36 @@ public struct Snapshot: Sendable {
         state = try TopicContents(application.changelog, site: site, compacted: true).latest
         rows = try LogStoreContents.rows(of: application)
         hasLogStore = application.logStore != .none
+        guard hasLogStore else { return }
+        // A process that leaves gives the log store some seconds; what it did not take then, the next reader takes.
+        for _ in 0..<3 where rows.count < scoreCount {
+            let reader = try application.command(["log-store", "--for", "2s"])
+            _ = reader.wait(seconds: 120)
+            rows = try LogStoreContents.rows(of: application)
+        }
     }
 
     /// What differs from the undisturbed run; empty when all is equal.
-    public func problems(against reference: Snapshot) -> [String] {
+    ///
+    /// - Parameters:
+    ///   - users: users of the undisturbed run who are not expected here.
+    ///   - moreDeadLetters: how many dead letters there should be above those of the undisturbed run.
+    public func problems(
+        against undisturbed: Snapshot, withoutUsers users: [String] = [], moreDeadLetters: Int = 0
+    ) -> [String] {
+        var reference = undisturbed
+        for user in users where reference.state.removeValue(forKey: Array(user.utf8)) == nil {
+            return ["state: the undisturbed run does not know \(user)"]
+        }
+        if moreDeadLetters > 0 {
+            let missing = Self.missing(deadLetters, reference.deadLetters)
+            if missing > 0 || deadLetterCount != reference.deadLetterCount + moreDeadLetters {
+                return [
+                    "dead letters: \(deadLetterCount), undisturbed \(reference.deadLetterCount), \(missing) missing"
+                ]
+            }
+            reference.deadLetters = deadLetters
+        }
         var problems = Self.compare("scores", scores, reference.scores)
         problems += Self.compare("dead letters", deadLetters, reference.deadLetters)
         let missing = reference.state.keys.filter { state[$0] == nil }.count
@@ -45,6 +71,12 @@ public struct Snapshot: Sendable {
             if reference.hasLogStore { problems += Self.compare("log store", [rows], [reference.rows]) }
         }
         return problems
+    }
+
+    /// Records of the other that are not here.
+    private static func missing(_ ours: [[UInt64]], _ reference: [[UInt64]]) -> Int {
+        let here = Set(ours.joined())
+        return reference.joined().count { !here.contains($0) }
     }
 
     private static func compare(_ what: String, _ ours: [[UInt64]], _ reference: [[UInt64]]) -> [String] {

@@ -7,6 +7,7 @@ import Synchronization
 public final class TestApplication: Sendable {
     public enum LogStoreKind: Sendable, Equatable {
         case none, sqlite
+        case file(path: String)
         case postgresql(url: String)
     }
 
@@ -20,7 +21,10 @@ public final class TestApplication: Sendable {
     public var output: String { "\(name)-scores" }
     public var deadLetter: String { "\(name)-dead" }
     public var changelog: String { "\(name)-state-changelog" }
-    public var database: String { "\(folder)/scores.db" }
+    public var database: String {
+        if case .file(let path) = logStore { return path }
+        return "\(folder)/scores.db"
+    }
 
     /// - Parameter settings: `key=value` for every process.
     public init(
@@ -50,7 +54,7 @@ public final class TestApplication: Sendable {
         ]
         switch logStore {
         case .none: break
-        case .sqlite: all.append("log.store=sqlite:\(database)")
+        case .sqlite, .file: all.append("log.store=sqlite:\(database)")
         case .postgresql(let url): all.append("log.store=\(url)")
         }
         return (all + settings).flatMap { ["--set", $0] }
@@ -74,6 +78,15 @@ public final class TestApplication: Sendable {
         return try ChildProcess(
             command, environment: stream.site.environment(variables),
             log: "\(folder)/\(logged)-\(instance)-\(number).log")
+    }
+
+    /// Starts another command on this application.
+    public func command(_ words: [String], environment: [String: String] = [:]) throws -> ChildProcess {
+        let number = launches.wrappingAdd(1, ordering: .relaxed).newValue
+        return try ChildProcess(
+            [stream.site.program] + words + configuration(instance: "a"),
+            environment: stream.site.environment(environment),
+            log: "\(folder)/command-\(number).log")
     }
 
     /// Whether the committed offsets have reached the end of the input.

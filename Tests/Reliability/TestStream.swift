@@ -33,14 +33,31 @@ public final class TestStream: Sendable {
         try admin.create([.events(topic, partitions: partitions)])
     }
 
-    /// Writes this many messages at once.
-    public func write(_ count: Int) throws {
+    /// Writes this many messages at once: the first of the stream, or of another one when `salt` is not 0.
+    public func write(_ count: Int, salt: UInt64 = 0) throws {
+        var settings = settings
+        settings.seed &+= salt
         let producer = try OutputProducer(properties: site.properties, options: ProducerOptions())
         defer { producer.close() }
         let writer = try TrialTopicWriter(producer: producer, topic: topic, settings: settings)
         try writer.write(count)
         try producer.flush()
         total.wrappingAdd(count, ordering: .relaxed)
+    }
+
+    /// Writes one message.
+    public func write(key: String, value: String) throws {
+        let producer = try OutputProducer(properties: site.properties, options: ProducerOptions())
+        defer { producer.close() }
+        let target = try producer.topic(topic)
+        try Array(key.utf8).withUnsafeBytes { key in
+            try Array(value.utf8).withUnsafeBytes { value in
+                try producer.produce(
+                    target, key: key, value: value, timestamp: Int64(Date().timeIntervalSince1970 * 1_000))
+            }
+        }
+        try producer.flush()
+        total.wrappingAdd(1, ordering: .relaxed)
     }
 
     /// Messages written so far.

@@ -94,7 +94,7 @@ struct TopicContents {
 }
 
 /// Keeps the partitions' ends as they are told.
-private final class EndWatcher: AssignmentHandler {
+final class EndWatcher: AssignmentHandler {
     var ends: [Int32: Int64] = [:]
 
     func assigned(_ partitions: [TopicPartition]) {}

@@ -41,12 +41,13 @@ enum DeadLetterCommand: Command {
                     After the cause is mended: key, value, headers and timestamp go back, byte for byte, to the topic and \
                     partition they came from, and the pipeline handles them again. How far each code has been replayed is \
                     committed together with the records, so a replay that was killed goes on without doubling or losing \
-                    one; a letter that was sent back is not sent again. Letters that --code or --from leave out, and that \
-                    stand before one of the same code that is sent, are passed over for good unless --again is given. \
+                    one; a letter that was sent back is not sent again. A range that leaves out earlier letters of a code it \
+                    sends is refused, unless --skip says that they may be passed over for good. \
                     Shows what it would do and asks first; without a terminal it only shows, unless --yes is given.
                     """,
                 options: selection + [
                     .flag("yes", "Do it without asking"),
+                    .flag("skip", "Pass over for good what the range leaves out"),
                     .flag("again", "Also those that were sent back already: some events may come twice"),
                     .flag("json", "Print the summary as one JSON object"),
                 ],

@@ -25,6 +25,8 @@ struct DeadLetterReplay {
         var done = 0
         var ofOthers = 0
         var unreachable: [String: Int] = [:]
+        /// Letters that the selection leaves out although a later one of the same code and partition is sent.
+        var passedOver = 0
 
         var count: Int { due.values.reduce(0) { $0 + $1.values.reduce(0, +) } }
     }
@@ -37,6 +39,7 @@ struct DeadLetterReplay {
         let partitions = try inputPartitions()
         let plan = try plan(replayer, partitions)
         if !command.flag("json") { show(plan) }
+        try refuse(plan)
         guard plan.count > 0, try isConfirmed(plan.count) else {
             if command.flag("json") { printJSON(plan, sent: 0) }
             return
@@ -84,10 +87,20 @@ struct DeadLetterReplay {
 
     private func plan(_ replayer: DeadLetterReplayer, _ partitions: [String: Int]) throws -> Plan {
         var plan = Plan()
+        var leftOut: [String: Int] = [:]
         try reader().read { letter in
             if StopSignal.isRaised { return false }
-            guard selection.holds(letter) else { return true }
             let reason = letter.reason
+            let sequence = "\(letter.partition)/\(reason.code)"
+            let isWanted = selection.holds(letter)
+            if try isDue(letter, replayer), isReachable(letter, partitions) {
+                if isWanted {
+                    plan.passedOver += leftOut.removeValue(forKey: sequence) ?? 0
+                } else {
+                    leftOut[sequence, default: 0] += 1
+                }
+            }
+            guard isWanted else { return true }
             if letter.application != configuration.applicationID {
                 plan.ofOthers += 1
             } else if try !isDue(letter, replayer) {
@@ -100,6 +113,15 @@ struct DeadLetterReplay {
             return true
         }
         return plan
+    }
+
+    /// One position a code is kept: what stands before a letter that is sent counts as sent.
+    private func refuse(_ plan: Plan) throws {
+        guard plan.passedOver > 0, !sendsAgain, !command.flag("skip") else { return }
+        throw ImpactError(
+            .usage, code: "dead_letter_replay_gap",
+            "\(plan.passedOver) letters that were not sent back stand before letters of this range, and would count as sent. "
+                + "Widen the range, or give --skip to pass them over for good")
     }
 
     private func show(_ plan: Plan) {

@@ -93,7 +93,7 @@ package final class DemoSession {
                 "application.id=demo", "bootstrap.servers=\(cluster.bootstrap)", "model.path=\(settings.model)",
                 // The embedded broker forgets its topics with the process, so there is nothing to come back to.
                 "state.dir=\(stateFolder.path)", "state.store=none", "processing.guarantee=at_least_once",
-                "workers=\(settings.workers)",
+                "workers=\(settings.workers)", "group.instance.id=none",
                 // A day of the trial passes in seconds: a long demo runs ahead of the clock.
                 "event.time.max.ahead.ms=2000000000000",
             ])

@@ -32,6 +32,7 @@ extension Configuration {
     public var eventTimeMaxAheadMilliseconds: Int64 { Int64(integer("event.time.max.ahead.ms")) }
     public var batchMaxEvents: Int { integer("batch.max.events") }
     public var groupInstanceID: String { text("group.instance.id") }
+    public var protectsFromPoison: Bool { text("poison.protection") == "true" }
     public var shutdownTimeoutMilliseconds: Int { integer("shutdown.timeout.ms") }
 
     /// The name of the changelog topic.

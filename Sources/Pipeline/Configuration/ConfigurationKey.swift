@@ -85,7 +85,12 @@ public struct ConfigurationKey: Sendable {
             "how far an event's time may lie ahead of its record's timestamp"),
         .init("batch.max.events", "1024", .integer(1...65_536), "most events handled at once when there is lag"),
         .init(
-            "group.instance.id", "", .text, "static membership: a name for this process, the worker's number is added"),
+            "group.instance.id", "auto", .text,
+            "static membership: this process's name in the group; auto keeps one in state.dir, none joins anew each time"
+        ),
+        .init(
+            "poison.protection", "true", .boolean,
+            "quarantine a message at which the process died twice in the dead letter, code poison"),
         .init("shutdown.timeout.ms", "10000", .integer(500...600_000), "deadline for draining and leaving"),
     ]
 }

@@ -88,6 +88,7 @@ extension Worker {
 
     private func accept() {
         for shard in shards.values { shard.accept() }
+        forgetSuspects()
         KillPoint.afterAccept.reached()
         context.metrics.commits.wrappingAdd(1, ordering: .relaxed)
     }

@@ -33,6 +33,8 @@ final class Worker: AssignmentHandler {
     let restorer: StateRestorer
     /// Keeps memory within its bound; nil without one.
     let spill: WorkerSpill?
+    /// Where this worker says what it is handling; nil without poison protection.
+    let poison: PoisonSlot?
     let scores: OutputTopic
     let changelog: OutputTopic
     var shards: [Int32: Shard] = [:]
@@ -55,9 +57,7 @@ final class Worker: AssignmentHandler {
         var options = ConsumerOptions(group: configuration.applicationID)
         options.clientID = StandbyRule.clientID(
             application: configuration.applicationID, process: context.identity.name, worker: number)
-        if !configuration.groupInstanceID.isEmpty {
-            options.groupInstance = "\(configuration.groupInstanceID)-\(number)"
-        }
+        options.groupInstance = context.instanceName.map { "\($0)-\(number)" }
         options.fetchWaitMilliseconds = 10
         consumer = try EventConsumer(
             properties: context.properties(client: "consumer"), topics: configuration.inputTopics, options: options,
@@ -83,6 +83,7 @@ final class Worker: AssignmentHandler {
         spill = try configuration.workerMemoryBytes().flatMap { bound in
             context.local.map { WorkerSpill(bound: bound, store: $0.store) }
         }
+        poison = context.poison?.slot(worker: number)
         consumer.handler = self
         restorer.isMemoryFull = { [unowned self] in
             spill.map { WorkerSpill.used(shards.values) > $0.bound / 2 } ?? false
@@ -161,6 +162,8 @@ final class Worker: AssignmentHandler {
 
     /// Parses, scores and hands over one batch; a failure of the producer undoes the whole transaction.
     private func process(_ batch: borrowing MessageBatch) throws {
+        // What happens outside of it is no message's fault.
+        defer { poison?.clear() }
         do {
             try handOver(batch)
         } catch let error as KafkaError {
@@ -172,16 +175,38 @@ final class Worker: AssignmentHandler {
         var current: Shard?
         var partition: Int32 = -1
         var newest: Int64 = -1
+        var flushed = 0
+        let isAlert = isAlert
         for i in 0..<batch.count {
             let message = batch[i]
             if message.partition != partition || current == nil {
                 partition = message.partition
                 current = shards[partition]
-                if let current { processor.begin(current) }
+                if let current {
+                    processor.begin(current)
+                    // At most: the end of the run is not known yet.
+                    poison?.note(partition, from: message.offset, through: message.offset + Int64(batch.count - i))
+                }
             }
             guard let shard = current else { continue }
             let timestamp = message.timestamp
             newest = max(newest, timestamp)
+            var isAlone = false
+            if isAlert, let suspect = suspect(message) {
+                // What came before it first, and without it.
+                try flush(batch, messages: i - flushed, newest: newest)
+                flushed = i
+                // The next message begins a run of its own.
+                current = nil
+                if suspect.isPoison {
+                    try reject(message, EventError(.poison))
+                    shard.nextOffset = message.offset + 1
+                    continue
+                }
+                isAlone = true
+                isolate(suspect, in: shard)
+            }
+            if isAlert { TestPoison.taste(message.payloadBuffer) }
             do throws(EventError) {
                 try processor.append(
                     message.payloadBuffer, key: message.keyBuffer,
@@ -192,11 +217,16 @@ final class Worker: AssignmentHandler {
                 try reject(message, error)
             }
             shard.nextOffset = message.offset + 1
+            if isAlone {
+                try flush(batch, messages: 1, newest: timestamp)
+                flushed = i + 1
+                poison?.clear()
+            }
         }
-        try flush(batch, newest: newest)
+        try flush(batch, messages: batch.count - flushed, newest: newest)
     }
 
-    private func flush(_ batch: borrowing MessageBatch, newest: Int64) throws {
+    private func flush(_ batch: borrowing MessageBatch, messages: Int, newest: Int64) throws {
         guard loadSpilled() else { return }
         let outcome = try processor.flush { tag, error in
             try reject(batch[tag], error)
@@ -209,7 +239,7 @@ final class Worker: AssignmentHandler {
             }
         }
         KillPoint.afterScores.reached()
-        record(outcome, messages: batch.count, newest: newest)
+        record(outcome, messages: messages, newest: newest)
     }
 
     private func reject(_ message: borrowing Message, _ error: EventError) throws {

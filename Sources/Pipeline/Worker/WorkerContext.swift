@@ -13,6 +13,8 @@ public final class WorkerContext: Sendable {
     let layout: TopicLayout
     /// The local copy of the state; nil when there is none.
     let local: LocalState?
+    /// What each worker is handling, for the next start; nil without poison protection.
+    let poison: PoisonNotes?
     public let metrics: PipelineMetrics
     /// See ``Application``; false in benchmarks only.
     let writesChangelog: Bool
@@ -27,12 +29,23 @@ public final class WorkerContext: Sendable {
         self.identity = identity
         self.layout = layout
         self.local = local
+        poison = PoisonNotes.ofProcess(configuration, identity)
         self.metrics = metrics
         self.writesChangelog = writesChangelog
     }
 
     var isStopRequested: Bool { isStopping.load(ordering: .acquiring) }
     func requestStop() { isStopping.store(true, ordering: .releasing) }
+
+    /// The group knows a process again by this name: one that was killed and starts again gets its partitions back at
+    /// once, where a new member would wait for the old one's session to end.
+    var instanceName: String? {
+        switch configuration.groupInstanceID {
+        case "", "none": nil
+        case "auto": identity.name
+        case let name: name
+        }
+    }
 
     func properties(client: String) -> KafkaProperties {
         configuration.kafkaProperties(client: client)

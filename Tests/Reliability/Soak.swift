@@ -1,0 +1,169 @@
+import Diagnostics
+import Foundation
+import Kafka
+import Synchronization
+
+/// A long run: events arrive at a rate, processes work, something disturbs them, and at the end all is compared with an
+/// undisturbed run over the same input.
+public final class Soak {
+    public struct Settings: Sendable {
+        public var rate = 20_000.0
+        public var seconds = 60.0
+        public var partitions = 6
+        public var users = 20_000
+        public var seed: UInt64 = 1
+        /// `key=value` for every process.
+        public var settings: [String] = []
+        public var logStore = TestApplication.LogStoreKind.none
+
+        public init() {}
+    }
+
+    public struct Outcome: Sendable {
+        public var problems: [String] = []
+        public var messages = 0
+        public var scores = 0
+        public var deadLetters = 0
+        public var users = 0
+        public var rows = 0
+        /// Seconds from the end of the writing until everything was committed.
+        public var drained = 0.0
+        /// What the scenario measured, in the order of printing.
+        public var measured: [(name: String, value: String)] = []
+    }
+
+    public let site: TestSite
+    public let stream: TestStream
+    public let application: TestApplication
+    public let admin: Admin
+    public let settings: Settings
+    /// The processes by instance name.
+    public private(set) var members: [String: ChildProcess] = [:]
+    private var memberSettings: [String: [String]] = [:]
+    public var outcome = Outcome()
+    private let deadline: ContinuousClock.Instant
+
+    public init(_ site: TestSite, name: String, _ settings: Settings) throws {
+        self.site = site
+        self.settings = settings
+        stream = try TestStream(
+            site, topic: "\(name)-events", partitions: settings.partitions, seed: settings.seed, users: settings.users)
+        application = try TestApplication(
+            "\(name)-app", stream: stream, logStore: settings.logStore,
+            settings: [
+                "kafka.consumer.session.timeout.ms=6000", "kafka.consumer.heartbeat.interval.ms=1000",
+                "shutdown.timeout.ms=30000",
+            ] + settings.settings)
+        admin = try Admin(properties: site.properties)
+        deadline = .now + .seconds(settings.seconds)
+    }
+
+    /// Whether events still arrive.
+    public var isGoingOn: Bool { ContinuousClock.now < deadline }
+
+    /// Sleeps, but not past the end of the writing.
+    public func sleep(_ seconds: Double) {
+        let left = max(0, (deadline - .now) / .seconds(1))
+        usleep(UInt32(min(seconds, left) * 1e6))
+    }
+
+    /// Starts a process under this name.
+    public func start(_ instance: String, settings: [String]? = nil) throws {
+        if let settings { memberSettings[instance] = settings }
+        members[instance] = try application.launch(
+            instance: instance, settings: memberSettings[instance] ?? [], logged: "soak")
+    }
+
+    /// Asks a process to leave and waits for it.
+    public func stop(_ instance: String) {
+        guard let member = members.removeValue(forKey: instance) else { return }
+        member.says("pipeline: running")
+        member.signal(SIGTERM)
+        let ending = member.wait(seconds: 60)
+        if ending != .exited(0) {
+            outcome.problems.append(
+                "\(instance) ended with \(ending.map { "\($0)" } ?? "nothing after 60 s"): \(member.tail)")
+        }
+    }
+
+    public func killNow(_ instance: String) {
+        members[instance]?.signal(SIGKILL)
+        _ = members[instance]?.wait(seconds: 10)
+    }
+
+    /// Processes that have ended although nobody killed them are a finding; they are started again.
+    public func lookAfter() throws {
+        for (instance, member) in members {
+            guard let ending = member.poll(), ending != .killed(signal: SIGKILL) else { continue }
+            outcome.problems.append("\(instance) ended by itself with \(ending): \(member.tail)")
+            try start(instance)
+        }
+    }
+
+    /// Runs the whole: `disturb` is called once, while events arrive, and should return when ``isGoingOn`` is false.
+    public func run(_ disturb: (Soak) throws -> Void) throws -> Outcome {
+        defer { admin.close() }
+        let writer = DispatchGroup()
+        writer.enter()
+        let (stream, rate) = (stream, settings.rate)
+        let box = FailureBox()
+        Thread.detachNewThread {
+            do { try stream.write(perSecond: rate) } catch { box.value.withLock { $0 = error } }
+            writer.leave()
+        }
+        defer {
+            stream.stopWriting()
+            writer.wait()
+        }
+        try disturb(self)
+        while isGoingOn {
+            try lookAfter()
+            sleep(0.5)
+        }
+        stream.stopWriting()
+        writer.wait()
+        if let error = box.value.withLock({ $0 }) { throw error }
+        try drain()
+        try compare()
+        return outcome
+    }
+
+    private func drain() throws {
+        let ends = try stream.ends()
+        let start = ContinuousClock.now
+        while !application.isDone(ends, admin: admin) {
+            try lookAfter()
+            guard ContinuousClock.now - start < .seconds(300) else {
+                let tails = members.values.map(\.tail).joined(separator: "\n--\n")
+                throw ImpactError(.failed, code: "stuck", "not done 300 s after the last event:\n\(tails)")
+            }
+            usleep(50_000)
+        }
+        outcome.drained = (ContinuousClock.now - start) / .seconds(1)
+        for instance in members.keys.sorted() { stop(instance) }
+    }
+
+    private func compare() throws {
+        let reference = try TestApplication("\(application.name)-reference", stream: stream)
+        let child = try reference.launch()
+        let endings = try KillPointRun.finish([child], reference, stream.ends(), seconds: 900)
+        if endings != [.exited(0)] { outcome.problems.append("the undisturbed run ended with \(endings)") }
+        let snapshot = try Snapshot(of: application)
+        outcome.problems += try snapshot.problems(against: Snapshot(of: reference))
+        outcome.messages = stream.written
+        outcome.scores = snapshot.scoreCount
+        outcome.deadLetters = snapshot.deadLetterCount
+        outcome.users = snapshot.userCount
+        outcome.rows = snapshot.rowCount
+        if snapshot.scoreCount == 0 { outcome.problems.append("nothing was published") }
+        if outcome.problems.isEmpty {
+            application.delete()
+            reference.delete()
+            stream.delete()
+        }
+    }
+}
+
+private final class FailureBox: Sendable {
+    let value = Mutex<(any Error)?>(nil)
+}

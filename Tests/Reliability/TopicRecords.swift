@@ -1,0 +1,44 @@
+import Consumer
+import Diagnostics
+import Foundation
+import Kafka
+import Sinks
+
+/// Every committed record of a small topic, whole, by partition and offset.
+public struct TopicRecords {
+    public private(set) var records: [(partition: Int32, record: DeadLetterEnvelope)] = []
+
+    public init(_ topic: String, site: TestSite) throws {
+        let admin = try Admin(properties: site.properties, readCommitted: true)
+        defer { admin.close() }
+        let marks = try admin.watermarks(ofTopic: topic)
+        let ends = marks.enumerated().filter { $0.element.high > $0.element.low }
+        if ends.isEmpty { return }
+        var options = ConsumerOptions()
+        options.reportsPartitionEnd = true
+        let consumer = try EventConsumer(
+            properties: site.properties, topics: [topic], options: options, component: "checker")
+        defer { consumer.close() }
+        let watcher = EndWatcher()
+        consumer.handler = watcher
+        try consumer.assign(
+            Dictionary(uniqueKeysWithValues: ends.map { (TopicPartition(topic, Int32($0.offset)), .beginning) }))
+        let deadline = ContinuousClock.now + .seconds(30)
+        while ends.contains(where: { watcher.ends[Int32($0.offset)] ?? 0 < $0.element.high }) {
+            guard ContinuousClock.now < deadline else {
+                throw ImpactError(.failed, code: "short_read", "\(topic) was not read to its end")
+            }
+            let batch = try consumer.poll(max: 1_000, timeoutMilliseconds: 100)
+            for i in 0..<batch.count {
+                let message = batch[i]
+                records.append(
+                    (
+                        message.partition,
+                        DeadLetterEnvelope(
+                            key: message.keyBytes, value: message.payloadBytes, headers: message.headers,
+                            timestamp: message.timestamp)
+                    ))
+            }
+        }
+    }
+}
