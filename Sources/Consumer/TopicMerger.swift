@@ -86,7 +86,8 @@ public final class TopicMerger {
         }
     }
 
-    private func removeAll() {
+    /// Forgets all partitions and gives back what was read of them; before the consumer is closed.
+    public func removeAll() {
         for number in groups.keys {
             for topic in consumer.topics.indices { groups[number]?.lanes[topic]?.deallocate() }
         }
