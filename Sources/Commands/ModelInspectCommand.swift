@@ -44,8 +44,8 @@ enum ModelInspectCommand {
             "intervals   \(model.hasStandardErrors ? "yes" : "no: fitted without little bags")",
             "events      \(model.specificationJSON.isEmpty ? "no feature specification: rows only" : "feature specification inside")",
             "kernel      \(Kernel.best.rawValue) (of \(Kernel.available.map(\.rawValue).joined(separator: ", ")))",
-            "provenance  \(model.provenance)", "",
         ]
+        lines += ProvenanceText.lines(model) + [""]
         var forests = Table(
             .text("outcome"), .text("kind"), .number("trees"), .number("nodes"), .number("leaves"), .number("tiles"),
             .number("deepest"), .number("leaf depth"), .number("bytes a row"))

@@ -90,11 +90,12 @@ enum RunCommand: Command {
         let latency = LatencyHistogram.quantile(0.99, of: quantiles).map {
             ", latency p99 ≤ \(HumanNumber.latency(milliseconds: $0))"
         }
+        let outOfOrder = metrics.outOfOrder.load(ordering: .relaxed)
         return "\(metrics.messages.load(ordering: .relaxed)) messages, \(scores) scores, "
             + "\(metrics.deadLetters.load(ordering: .relaxed)) dead letters, "
             + "\(metrics.duplicates.load(ordering: .relaxed)) duplicates, \(metrics.late.load(ordering: .relaxed)) late, "
             + "\(metrics.workers.users) users, lag \(metrics.workers.lag), "
             + "\(metrics.commits.load(ordering: .relaxed)) commits, \(metrics.aborts.load(ordering: .relaxed)) aborts"
-            + (latency ?? "")
+            + (latency ?? "") + (outOfOrder > 0 ? ", \(outOfOrder) merged late" : "")
     }
 }

@@ -138,7 +138,7 @@ public final class EventConsumer {
         } while true
     }
 
-    private func freeStorage(for max: Int) -> BatchStorage {
+    func freeStorage(for max: Int) -> BatchStorage {
         if storage.isLent || storage.capacity < max {
             storage = BatchStorage(capacity: Swift.max(max, storage.capacity), topics: table, handle: handle)
         }

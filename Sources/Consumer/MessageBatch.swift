@@ -21,8 +21,17 @@ public struct MessageBatch: ~Copyable {
     }
 
     deinit {
-        for i in 0..<count { rd_kafka_message_destroy(storage.messages[i]) }
+        for i in 0..<count where storage.messages[i] != nil { rd_kafka_message_destroy(storage.messages[i]) }
         storage.isLent = false
+    }
+
+    /// Hands the records over, each with its topic's index: `body` owns them from here on.
+    consuming func disown(_ body: (UnsafeMutablePointer<rd_kafka_message_t>, Int) -> Void) {
+        for i in 0..<count {
+            guard let message = storage.messages[i] else { continue }
+            storage.messages[i] = nil
+            body(message, Int(storage.topics.index(of: message.pointee.rkt)))
+        }
     }
 
     public var isEmpty: Bool { count == 0 }

@@ -11,6 +11,8 @@ public final class PipelineMetrics: Sendable {
     public let deadLetters = Atomic<Int>(0)
     public let duplicates = Atomic<Int>(0)
     public let late = Atomic<Int>(0)
+    /// Records of several input topics that came after the merge's wait: a replay may order them differently.
+    public let outOfOrder = Atomic<Int>(0)
     public let commits = Atomic<Int>(0)
     public let aborts = Atomic<Int>(0)
     public let changelogRecords = Atomic<Int>(0)

@@ -4,14 +4,13 @@ import Features
 import Kafka
 import Sinks
 
-/// One input partition in the hands of one worker: its state, how far it was read, and its outputs not yet handed over.
+/// One partition number in the hands of one worker: its state, how far its input was read, and its outputs not yet
+/// handed over. Several input topics are co-partitioned: the partitions of one number share a shard.
 public final class Shard {
+    /// The input partition; of the first topic when there are several.
     public let partition: TopicPartition
+    let positions: ReadPositions
     public private(set) var state: PartitionState
-    /// The next offset to process; nil before the first message.
-    public internal(set) var nextOffset: Int64?
-    /// The next offset as of the last commit.
-    var committedOffset: Int64?
     /// The shard's way into the local store; nil when there is none.
     package var checkpoint: ShardCheckpoint?
     /// Whether the state is complete: false while it is being restored.
@@ -26,8 +25,14 @@ public final class Shard {
     private var recordCount = 0
     private var recordCapacity = 1_024
 
-    public init(_ partition: TopicPartition, plan: FeaturePlan) {
-        self.partition = partition
+    public convenience init(_ partition: TopicPartition, plan: FeaturePlan) {
+        self.init(partition.partition, topics: [partition.topic], plan: plan)
+    }
+
+    init(_ number: Int32, topics: [String], plan: FeaturePlan) {
+        let partitions = topics.map { TopicPartition($0, number) }
+        partition = partitions[0]
+        positions = ReadPositions(partitions)
         state = PartitionState(plan: plan)
         records = .allocate(capacity: recordCapacity)
     }
@@ -58,18 +63,19 @@ public final class Shard {
     /// The transaction was committed.
     package func accept() {
         state.commit()
-        committedOffset = nextOffset
+        positions.accept()
         checkpoint?.committed()
     }
 
     /// Takes the state back to the last commit.
     package func rollback() {
         state.rollback()
+        positions.undo()
         checkpoint?.rolledBack()
     }
 
     /// Whether anything was processed since the last commit.
-    var isDirty: Bool { nextOffset != committedOffset }
+    var isDirty: Bool { positions.isDirty }
 
     /// Adds an output record: `write` puts its value into the buffer.
     @inline(__always)

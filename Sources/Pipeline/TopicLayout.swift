@@ -33,12 +33,21 @@ public struct TopicLayout: Sendable, Equatable {
     /// - Throws: `missing_topic` or `topic_misfit` with the command that mends it; `kafka_unreachable`.
     public static func check(_ configuration: Configuration, admin: Admin) throws(ImpactError) -> TopicLayout {
         let inputs = configuration.inputTopics
-        guard inputs.count == 1, let input = inputs.first else {
-            throw ImpactError(
-                .badConfiguration, code: "several_inputs",
-                "input.topics names \(inputs.count) topics: merging co-partitioned topics is not built yet; name one")
+        guard let input = inputs.first else {
+            throw ImpactError(.badConfiguration, code: "missing_input", "input.topics names no topic")
+        }
+        guard Set(inputs).count == inputs.count else {
+            throw ImpactError(.badConfiguration, code: "repeated_input", "input.topics names a topic twice")
         }
         let partitions = try require(input, admin).partitions
+        for other in inputs.dropFirst() {
+            let count = try require(other, admin).partitions
+            if count == partitions { continue }
+            throw ImpactError(
+                .badConfiguration, code: "topic_misfit",
+                "\(other) has \(count) partitions, \(input) has \(partitions): several input topics must be "
+                    + "co-partitioned, each user's events in the same partition number of all")
+        }
         let output = try require(configuration.outputTopic, admin).partitions
         let deadLetter = try require(configuration.deadLetterTopic, admin).partitions
         let changelog = try require(configuration.changelogTopic, admin).partitions

@@ -47,8 +47,8 @@ final class PipelineHarness {
             ] + settings)
         let admin = try Admin(properties: properties)
         defer { admin.close() }
+        try admin.create(configuration.inputTopics.map { .events($0, partitions: partitions) })
         try admin.create([
-            .events(configuration.inputTopics[0], partitions: partitions),
             .scores(configuration.outputTopic, partitions: partitions),
             .deadLetter(configuration.deadLetterTopic, partitions: partitions),
             .changelog(configuration.changelogTopic, partitions: partitions),
@@ -77,6 +77,22 @@ final class PipelineHarness {
 
     func produce(_ messages: [RealEvents.Message]) throws {
         try produce(messages.map { (Array($0.key.utf8), Array($0.value.utf8)) })
+    }
+
+    /// Writes events to one of several input topics, each with its partition and time.
+    func produce(_ events: [MergedEvents.Event], topic: Int) throws {
+        let producer = try OutputProducer(properties: properties, options: ProducerOptions())
+        defer { producer.close() }
+        let target = try producer.topic(configuration.inputTopics[topic])
+        for event in events {
+            try event.key.withUnsafeBytes { key in
+                try event.value.withUnsafeBytes { value in
+                    try producer.produce(
+                        target, partition: event.partition, key: key, value: value, timestamp: event.time)
+                }
+            }
+        }
+        try producer.flush()
     }
 
     /// Runs the pipeline in this process until `count` messages were taken and everything is committed.

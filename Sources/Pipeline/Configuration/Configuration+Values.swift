@@ -8,6 +8,7 @@ extension Configuration {
     public var applicationID: String { text("application.id") }
     public var bootstrapServers: String { text("bootstrap.servers") }
     public var inputTopics: [String] { list("input.topics") }
+    public var inputMergeWaitMilliseconds: Int { integer("input.merge.wait.ms") }
     public var acceptsAnyKey: Bool { text("input.key") == "any" }
     public var outputTopic: String { text("output.topic") }
     public var deadLetterTopic: String { text("dead.letter.topic") }

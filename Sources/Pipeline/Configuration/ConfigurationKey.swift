@@ -42,6 +42,9 @@ public struct ConfigurationKey: Sendable {
         .init("application.id", "impactiq", .text, "names the consumer group, the transactions and the changelog"),
         .init("bootstrap.servers", "localhost:9092", .list, "Kafka brokers, host:port with commas between"),
         .init("input.topics", "events", .list, "topics of raw events; several must be co-partitioned"),
+        .init(
+            "input.merge.wait.ms", "100", .integer(0...60_000),
+            "several input topics: how long a record waits for a slower topic to be merged in time order"),
         .init("input.key", "required", .oneOf(["required", "any"]), "whether the message key must be the user_id"),
         .init("output.topic", "uplift-scores", .text, "topic of the scores"),
         .init("dead.letter.topic", "events.dead-letter", .text, "topic of the rejected events, byte for byte"),

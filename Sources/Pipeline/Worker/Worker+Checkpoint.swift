@@ -104,11 +104,11 @@ extension Worker {
     }
 
     /// A new shard with its right to the local store.
-    func makeShard(_ partition: TopicPartition) -> Shard {
-        let shard = Shard(partition, plan: processor.plan)
+    func makeShard(_ number: Int32) -> Shard {
+        let shard = Shard(number, topics: consumer.topics, plan: processor.plan)
         if let local = context.local {
             shard.checkpoint = ShardCheckpoint(
-                local, local.acquire(partition.partition),
+                local, local.acquire(number),
                 intervalMilliseconds: context.configuration.checkpointIntervalMilliseconds, component: component)
         }
         return shard
@@ -137,16 +137,16 @@ extension Worker {
     func park(_ partitions: [TopicPartition]) {
         for partition in partitions {
             guard let shard = shards.removeValue(forKey: partition.partition) else { continue }
-            if shard.isRestored, !isFenced { parked[partition] = shard } else { release(shard) }
+            if shard.isRestored, !isFenced { parked[partition.partition] = shard } else { release(shard) }
         }
     }
 
     /// The parked shard of a partition, when nobody else has worked on it.
-    func takeParked(_ partition: TopicPartition, committed: Int64?) -> Shard? {
-        guard let shard = parked[partition], shard.committedOffset == committed,
+    func takeParked(_ number: Int32, committed: [TopicPartition: Int64]) -> Shard? {
+        guard let shard = parked[number], shard.positions.stands(at: committed),
             !(shard.checkpoint?.ticket.isEnded ?? false)
         else { return nil }
-        parked[partition] = nil
+        parked[number] = nil
         return shard
     }
 

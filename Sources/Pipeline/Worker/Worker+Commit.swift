@@ -11,17 +11,14 @@ extension Worker {
     /// changelog, and the consumed offsets.
     func commit() {
         guard isOpen else { return }
-        commit(dirtyOffsets())
+        commit(offsets(\.changed))
     }
 
     /// Commits the offsets once more, which only the partitions' owner can.
     func commitProof() {
         open()
         guard isOpen else { return }
-        commit(
-            shards.values.reduce(into: [:]) { offsets, shard in
-                if let next = shard.nextOffset { offsets[shard.partition] = next }
-            })
+        commit(offsets(\.known))
     }
 
     private func commit(_ offsets: [TopicPartition: Int64]) {
@@ -38,10 +35,10 @@ extension Worker {
         }
     }
 
-    private func dirtyOffsets() -> [TopicPartition: Int64] {
-        var offsets: [TopicPartition: Int64] = [:]
-        for shard in shards.values where shard.isDirty { offsets[shard.partition] = shard.nextOffset }
-        return offsets
+    private func offsets(_ some: KeyPath<ReadPositions, [TopicPartition: Int64]>) -> [TopicPartition: Int64] {
+        shards.values.reduce(into: [:]) { offsets, shard in
+            offsets.merge(shard.positions[keyPath: some]) { $1 }
+        }
     }
 
     private func produceChangelog() throws(KafkaError) {
@@ -102,10 +99,12 @@ extension Worker {
         for shard in shards.values {
             shard.takeOutputs { _, _ in }
             shard.rollback()
-            shard.nextOffset = shard.committedOffset
         }
         guard !shards.isEmpty else { return }
-        do { try consumer.seekToCommitted() } catch {
+        do {
+            try merger?.rewind()
+            try consumer.seekToCommitted()
+        } catch {
             Log.warning(component, "cannot go back (\(error)): leaving, to join anew")
             isFenced = true
         }

@@ -32,7 +32,9 @@ extension Worker {
     func forgetSuspects() {
         guard let notes = context.poison, notes.isAlert else { return }
         for shard in shards.values {
-            if let offset = shard.committedOffset { notes.passed(shard.partition.partition, committed: offset) }
+            if let offset = shard.positions.known[shard.partition] {
+                notes.passed(shard.partition.partition, committed: offset)
+            }
         }
     }
 }
@@ -41,6 +43,11 @@ extension PoisonNotes {
     /// The notes of this process, unless the configuration wants none. Without them the pipeline works all the same.
     static func ofProcess(_ configuration: Configuration, _ identity: ProcessIdentity) -> PoisonNotes? {
         guard configuration.protectsFromPoison else { return nil }
+        guard configuration.inputTopics.count == 1 else {
+            // The notes tell messages by partition and offset alone.
+            Log.warning("pipeline", "no poison protection with several input topics")
+            return nil
+        }
         do {
             let notes = try PoisonNotes(
                 path: "\(configuration.stateDirectory)/poison-\(identity.name).notes", workers: configuration.workers,

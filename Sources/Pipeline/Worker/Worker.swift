@@ -27,6 +27,8 @@ final class Worker: AssignmentHandler {
     let context: WorkerContext
     let component: String
     let consumer: EventConsumer
+    /// Brings the records of several input topics into one order; nil for one topic.
+    let merger: TopicMerger?
     let producer: OutputProducer
     let processor: Processor
     let deadLetters: DeadLetterWriter
@@ -39,7 +41,7 @@ final class Worker: AssignmentHandler {
     let changelog: OutputTopic
     var shards: [Int32: Shard] = [:]
     /// Shards of partitions that went and may come back, and those whose last pass into the local store is under way.
-    var parked: [TopicPartition: Shard] = [:]
+    var parked: [Int32: Shard] = [:]
     var retiring: [Shard] = []
     /// Commits that proved the ownership of the partitions.
     var provenCommits = 0
@@ -49,6 +51,8 @@ final class Worker: AssignmentHandler {
     private var commitDue = ContinuousClock.now
     private var lagDue = ContinuousClock.now
     private var failure: (any Error)?
+    /// Records that came after the merge's wait, and that the metrics know of already.
+    private var reportedOutOfOrder = 0
 
     init(number: Int, context: WorkerContext) throws(ImpactError) {
         self.context = context
@@ -59,9 +63,13 @@ final class Worker: AssignmentHandler {
             application: configuration.applicationID, process: context.identity.name, worker: number)
         options.groupInstance = context.instanceName.map { "\($0)-\(number)" }
         options.fetchWaitMilliseconds = 10
+        options.reportsPartitionEnd = configuration.inputTopics.count > 1
         consumer = try EventConsumer(
             properties: context.properties(client: "consumer"), topics: configuration.inputTopics, options: options,
             component: component)
+        merger =
+            options.reportsPartitionEnd
+            ? TopicMerger(consumer, wait: configuration.inputMergeWaitMilliseconds) : nil
         let isTransactional = configuration.guarantee == .exactlyOnce
         var output = ProducerOptions(
             transactionalID: isTransactional
@@ -111,7 +119,7 @@ final class Worker: AssignmentHandler {
         for shard in try restorer.step(timeoutMilliseconds: isRestoring ? 20 : 0) {
             try relieveMemory()
             KillPoint.beforeResume.reached()
-            try consumer.resume([shard.partition])
+            try consumer.resume(shard.positions.partitions)
             KillPoint.afterResume.reached()
         }
         let now = ContinuousClock.now
@@ -134,8 +142,7 @@ final class Worker: AssignmentHandler {
 
     private func pollOnce(timeoutMilliseconds: Int) throws {
         do {
-            let batch = try consumer.poll(
-                max: context.configuration.batchMaxEvents, timeoutMilliseconds: timeoutMilliseconds)
+            let batch = try poll(timeoutMilliseconds)
             if batch.isEmpty { return }
             open()
             guard !isFenced else { return }
@@ -146,6 +153,12 @@ final class Worker: AssignmentHandler {
             Log.warning(component, "\(error)")
             Thread.sleep(forTimeInterval: 0.2)
         }
+    }
+
+    private func poll(_ timeoutMilliseconds: Int) throws(KafkaError) -> MessageBatch {
+        let max = context.configuration.batchMaxEvents
+        if let merger { return try merger.poll(max: max, timeoutMilliseconds: timeoutMilliseconds) }
+        return try consumer.poll(max: max, timeoutMilliseconds: timeoutMilliseconds)
     }
 
     /// Begins a transaction with the first message after a commit.
@@ -200,7 +213,7 @@ final class Worker: AssignmentHandler {
                 current = nil
                 if suspect.isPoison {
                     try reject(message, EventError(.poison))
-                    shard.nextOffset = message.offset + 1
+                    shard.positions.advance(Int(message.topic), to: message.offset + 1)
                     continue
                 }
                 isAlone = true
@@ -216,7 +229,7 @@ final class Worker: AssignmentHandler {
             } catch {
                 try reject(message, error)
             }
-            shard.nextOffset = message.offset + 1
+            shard.positions.advance(Int(message.topic), to: message.offset + 1)
             if isAlone {
                 try flush(batch, messages: 1, newest: timestamp)
                 flushed = i + 1
@@ -281,13 +294,18 @@ final class Worker: AssignmentHandler {
             users += shard.state.userCount
         }
         context.metrics.late.wrappingAdd(late, ordering: .relaxed)
-        context.metrics.workers.update(component, lag: Int(consumer.lag), users: users)
+        context.metrics.workers.update(component, lag: Int(consumer.lag) + (merger?.waiting ?? 0), users: users)
+        guard let merger, merger.lateRecords > reportedOutOfOrder else { return }
+        context.metrics.outOfOrder.wrappingAdd(merger.lateRecords - reportedOutOfOrder, ordering: .relaxed)
+        reportedOutOfOrder = merger.lateRecords
     }
 
     /// Ends in bounded time: the clients have deadlines of their own.
     private func close() {
         let timeout = context.configuration.shutdownTimeoutMilliseconds / 4
         KillPoint.beforeLeave.reached()
+        // A record that still waits would keep the client from ending.
+        merger?.removeAll()
         consumer.close(timeoutMilliseconds: timeout)
         KillPoint.afterLeave.reached()
         finishCheckpoints(within: timeout)
@@ -305,24 +323,34 @@ final class Worker: AssignmentHandler {
             let committed = try committedOffsets(of: partitions)
             KillPoint.afterCommittedOffsets.reached()
             var fresh: [Shard] = []
-            for partition in partitions {
-                if let kept = takeParked(partition, committed: committed[partition]) {
-                    shards[partition.partition] = kept
+            for number in try numbers(of: partitions) {
+                if let kept = takeParked(number, committed: committed) {
+                    shards[number] = kept
                     continue
                 }
-                let shard = makeShard(partition)
-                shard.nextOffset = committed[partition]
-                shard.committedOffset = committed[partition]
-                shards[partition.partition] = shard
+                let shard = makeShard(number)
+                shard.positions.begin(at: committed)
+                shards[number] = shard
                 fresh.append(shard)
             }
+            merger?.add(partitions)
             retireParked()
-            try consumer.pause(fresh.map(\.partition))
+            try consumer.pause(fresh.flatMap(\.positions.partitions))
             try restorer.add(fresh)
             KillPoint.afterAssigned.reached()
         } catch {
             failure = error
         }
+    }
+
+    /// The partition numbers, of which every input topic's partition must have come.
+    private func numbers(of partitions: [TopicPartition]) throws(ImpactError) -> [Int32] {
+        let counts = partitions.reduce(into: [Int32: Int]()) { $0[$1.partition, default: 0] += 1 }
+        guard let torn = counts.first(where: { $0.value != consumer.topics.count }) else { return counts.keys.sorted() }
+        throw ImpactError(
+            .failed, code: "torn_assignment",
+            "the group assigned partition \(torn.key) of only \(torn.value) of the \(consumer.topics.count) input topics: "
+                + "all members of a group must read the same input.topics")
     }
 
     private func committedOffsets(of partitions: [TopicPartition]) throws -> [TopicPartition: Int64] {
@@ -355,7 +383,10 @@ final class Worker: AssignmentHandler {
     }
 
     private func drop(_ partitions: [TopicPartition]) {
+        merger?.remove(partitions)
         park(partitions)
         do { try restorer.remove(partitions.map(\.partition)) } catch { failure = error }
     }
+
+    func reachedEnd(of partition: TopicPartition, at offset: Int64) { merger?.reachedEnd(of: partition, at: offset) }
 }

@@ -1,0 +1,64 @@
+import Kafka
+
+/// How far a shard's input partitions were read: those of one number, one a topic in the order of `input.topics`.
+///
+/// Next offsets, not last ones, as Kafka counts them. Offsets live behind a pointer, since one changes with every event.
+final class ReadPositions {
+    let partitions: [TopicPartition]
+    private let next: UnsafeMutablePointer<Int64>
+    private let committed: UnsafeMutablePointer<Int64>
+    private static let unknown: Int64 = -1
+
+    init(_ partitions: [TopicPartition]) {
+        self.partitions = partitions
+        next = .allocate(capacity: partitions.count)
+        next.initialize(repeating: Self.unknown, count: partitions.count)
+        committed = .allocate(capacity: partitions.count)
+        committed.initialize(repeating: Self.unknown, count: partitions.count)
+    }
+
+    deinit {
+        next.deallocate()
+        committed.deallocate()
+    }
+
+    /// Takes over what the group has committed.
+    func begin(at offsets: [TopicPartition: Int64]) {
+        for (topic, partition) in partitions.enumerated() {
+            next[topic] = offsets[partition] ?? Self.unknown
+            committed[topic] = next[topic]
+        }
+    }
+
+    /// The record before this offset was taken.
+    @inline(__always)
+    func advance(_ topic: Int, to offset: Int64) {
+        precondition(topic >= 0 && topic < partitions.count, "a record of a topic that was not asked for")
+        next[topic] = offset
+    }
+
+    func accept() { committed.update(from: next, count: partitions.count) }
+    func undo() { next.update(from: committed, count: partitions.count) }
+
+    /// Whether anything was taken since the last commit.
+    var isDirty: Bool { partitions.indices.contains { next[$0] != committed[$0] } }
+
+    /// Whether the group's committed offsets are those of the last commit.
+    func stands(at offsets: [TopicPartition: Int64]) -> Bool {
+        partitions.indices.allSatisfy { committed[$0] == offsets[partitions[$0]] ?? Self.unknown }
+    }
+
+    /// What was taken since the last commit.
+    var changed: [TopicPartition: Int64] { offsets { next[$0] != committed[$0] } }
+
+    /// All that is known.
+    var known: [TopicPartition: Int64] { offsets { _ in true } }
+
+    private func offsets(_ isWanted: (Int) -> Bool) -> [TopicPartition: Int64] {
+        var offsets: [TopicPartition: Int64] = [:]
+        for topic in partitions.indices where next[topic] != Self.unknown && isWanted(topic) {
+            offsets[partitions[topic]] = next[topic]
+        }
+        return offsets
+    }
+}
