@@ -131,7 +131,7 @@ struct ReplayTopicTests {
         let folder = try ScratchDirectory()
         var trial = TrialSettings()
         trial.seed = SeededGenerator.announced("trial").seed
-        trial.users = 1_500
+        trial.users = 300
         let events = try TrialMessages.make(16_000, trial)
         let harness = try PipelineHarness(broker, model: Self.model, settings: ["score.events=treatment"])
         try harness.produce(events.map { ($0.key, $0.value) })
@@ -168,7 +168,7 @@ struct ReplayTopicTests {
             rows += 1
             converted += happened ? 1 : 0
         }
-        #expect(rows > 1_000 && converted > 50)
+        #expect(rows > 300 && converted > 10, "\(rows) rows, \(converted) converted")
     }
 
     private struct Place: Hashable {
