@@ -66,10 +66,10 @@ struct RestoreBenchmark {
             .init(stable: ends[Int(partition)], start: 0, time: LocalState.now())
         }
         defer { local.close() }
-        var table = RatioTable(names: [
+        var rows = [
             "plain read of the changelog", "restore from the changelog", "write the local copy",
             "restore from the copy",
-        ])
+        ].map { Measurement($0) }
         var memory = 0
         for round in 0..<rounds {
             let plain = try plainRead()
@@ -81,10 +81,14 @@ struct RestoreBenchmark {
                 throw ImpactError(.failed, code: "bench", "the local copy lacks users")
             }
             for partition in 0..<partitions { try store.erase(Int32(partition)) }
-            if round > 0 { table.add([plain, fromLog, saved, fromCopy]) }
+            if round > 0 {
+                for (i, rate) in [plain, fromLog, saved, fromCopy].enumerated() { rows[i].add(rate, baseline: plain) }
+            }
             if round == 0 { try report(memory, local, shards, json: json) }
         }
-        Terminal.Stream.output.write(json ? table.json.line + "\n" : "\n" + table.text)
+        let table = RoundTable(
+            "restore", conditions: "\(users) users, \(partitions) partitions", unit: "users/s", rows, hasBaseline: true)
+        Terminal.Stream.output.write(json ? table.json.line + "\n" : "\n" + table.text(against: nil))
     }
 
     /// Bytes a user, from the first round: the store holds each record once then.
