@@ -1,3 +1,4 @@
+import Consumer
 import Diagnostics
 import Features
 import Foundation
