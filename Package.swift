@@ -35,6 +35,7 @@ let package = Package(
         system("CZip", "libzip", "libzip-dev"),
         system("CZlib", "zlib", "zlib1g-dev"),
         system("CPostgres", "libpq", "libpq-dev"),
+        system("CRocksDB", "rocksdb", "librocksdb-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
         .target(name: "CBench", dependencies: ["CRdkafka"]),
@@ -45,6 +46,7 @@ let package = Package(
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
         library("Features", ["Events", "CNumeric", "Diagnostics"]),
+        library("StateStore", ["CRocksDB", "Diagnostics"]),
         library("Tabular", ["Diagnostics", "CNumeric"]),
         library("Scoring", ["Features", "Events", "Tabular", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
         library(
@@ -55,7 +57,8 @@ let package = Package(
 
         // The only module that sees all four stages.
         library(
-            "Pipeline", ["Consumer", "Features", "Scoring", "Sinks", "Events", "Kafka", "Diagnostics"]),
+            "Pipeline",
+            ["Consumer", "Features", "StateStore", "Scoring", "Sinks", "Events", "Kafka", "Diagnostics"]),
 
         // Around the core.
         library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
@@ -64,16 +67,15 @@ let package = Package(
         library(
             "Commands",
             [
-                "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring", "Sinks",
-                "Events",
-                "Kafka", "Diagnostics",
+                "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "StateStore", "Scoring",
+                "Sinks", "Events", "Kafka", "Diagnostics",
             ]),
         .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
         .executableTarget(
             name: "impactiq-bench",
             dependencies: [
-                "Commands", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "Scoring",
-                "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "StateStore",
+                "Scoring", "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
             ], swiftSettings: swift),
 
         // Tests mirror the sources.
@@ -95,6 +97,7 @@ let package = Package(
         tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
         tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
         tests("FeaturesTests", ["Features", "Events"]),
+        tests("StateStoreTests", ["StateStore", "Diagnostics"]),
         tests("TabularTests", ["Tabular"]),
         tests(
             "ScoringTests",
@@ -103,7 +106,9 @@ let package = Package(
         tests(
             "SinksTests",
             ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
-        tests("PipelineTests", ["Pipeline", "Simulation", "Diagnostics"]),
+        tests(
+            "PipelineTests",
+            ["Pipeline", "Simulation", "StateStore", "Sinks", "Features", "Events", "Kafka", "Diagnostics"]),
         tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
         tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
         tests("TerminalTests", ["Terminal", "Diagnostics"]),
@@ -111,9 +116,9 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "Events",
-                "Consumer",
-                "Kafka", "CRdkafka", "Diagnostics", "CSQLite", "Reliability",
+                "Commands", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features", "StateStore",
+                "Events", "Consumer", "Kafka", "CRdkafka", "Diagnostics", "CSQLite",
+                "Reliability",
             ]),
     ],
     cxxLanguageStandard: .cxx17

@@ -14,6 +14,7 @@ public enum CommandLineTool {
         CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
         CommandEntry(path: ["dead-letter"], type: DeadLetterCommand.self),
         CommandEntry(path: ["topics"], type: TopicsCommand.self),
+        CommandEntry(path: ["state"], type: StateCommand.self),
         CommandEntry(path: ["config"], type: ConfigCommand.self),
     ]
 

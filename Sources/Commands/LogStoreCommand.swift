@@ -46,9 +46,10 @@ enum LogStores {
         let address = configuration.logStore
         guard address != "none" else { return nil }
         let indexesUsers = configuration.indexesUsers
+        var options = LogStoreReaderOptions(topic: configuration.outputTopic)
+        options.erasesOnTombstone = configuration.erasesLogStore
         return LogStoreReader(
-            properties: configuration.kafkaProperties(client: "consumer"),
-            options: .init(topic: configuration.outputTopic)
+            properties: configuration.kafkaProperties(client: "consumer"), options: options
         ) { () throws(LogStoreError) -> any LogStore in
             if address.hasPrefix("sqlite:") {
                 return SQLiteLogStore(
@@ -62,6 +63,7 @@ enum LogStores {
         let counters = reader.counters
         return
             "log store: \(counters.rows) rows stored, \(counters.duplicates) were there, \(counters.rejected) rejected, "
+            + (counters.erased > 0 ? "\(counters.erased) erased, " : "")
             + "\(counters.batches) transactions"
     }
 }

@@ -31,6 +31,10 @@ public enum KillPoint: String, CaseIterable, Sendable {
     case duringCommit = "during-commit"
     case afterCommit = "after-commit"
     case afterAccept = "after-accept"
+    // A pass into the local copy: before its first batch, after a batch is written, after the claim is written.
+    case checkpointBegin = "checkpoint-begin"
+    case checkpointBatch = "checkpoint-batch"
+    case checkpointEnd = "checkpoint-end"
     // Partitions that go to others, and the end.
     case beforeRevokeCommit = "before-revoke-commit"
     case afterRevokeCommit = "after-revoke-commit"

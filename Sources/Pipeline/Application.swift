@@ -1,4 +1,5 @@
 import Diagnostics
+import Features
 import Foundation
 import Kafka
 import Scoring
@@ -40,11 +41,13 @@ public final class Application: Sendable {
         let model = try Model.open(path: try configuration.required("model.path"))
         // A specification that does not compile is better known now than on a worker's thread.
         _ = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
+        _ = try configuration.workerMemoryBytes()
         let identity = try ProcessIdentity(stateDirectory: configuration.stateDirectory)
         let known: TopicLayout
         if let layout { known = layout } else { known = try Self.layout(configuration, isStopped) }
         context = WorkerContext(
-            configuration: configuration, model: model, identity: identity, layout: known, metrics: metrics,
+            configuration: configuration, model: model, identity: identity, layout: known,
+            local: writesChangelog ? try LocalState(configuration, identity, known) : nil, metrics: metrics,
             writesChangelog: writesChangelog)
     }
 
@@ -66,6 +69,7 @@ public final class Application: Sendable {
 
     /// Starts the workers.
     public func start() {
+        startStandby()
         for number in 0..<context.configuration.workers {
             threads.enter()
             let thread = Thread { [self] in
@@ -77,6 +81,31 @@ public final class Application: Sendable {
             thread.stackSize = 4 << 20
             thread.start()
         }
+    }
+
+    private func startStandby() {
+        let follower: StandbyFollower?
+        do throws(ImpactError) {
+            let configuration = context.configuration
+            let plan = try Processor.plan(of: context.model, scoreEvents: configuration.scoreEvents)
+            follower = try StandbyFollower(context, fingerprint: plan.fingerprint)
+        } catch {
+            return Log.warning("standby", "\(error.message): no warm copies are kept")
+        }
+        guard let follower else { return }
+        threads.enter()
+        let thread = Thread { [threads, follower = Handover(follower)] in
+            follower.value.run()
+            threads.leave()
+        }
+        thread.name = "standby"
+        thread.start()
+    }
+
+    /// A value that one thread makes and another one uses from then on.
+    private struct Handover<Value>: @unchecked Sendable {
+        let value: Value
+        init(_ value: Value) { self.value = value }
     }
 
     private func work(_ number: Int) {
@@ -112,6 +141,7 @@ public final class Application: Sendable {
                 )
             }
         }
+        context.local?.close()
         if let error = failure.withLock({ $0 }) { throw error }
     }
 }

@@ -14,6 +14,14 @@ public final class PipelineMetrics: Sendable {
     public let commits = Atomic<Int>(0)
     public let aborts = Atomic<Int>(0)
     public let changelogRecords = Atomic<Int>(0)
+    /// Users erased by `user.delete` events.
+    public let erasures = Atomic<Int>(0)
+    /// Users restored from the local copy, and records of the changelog replayed.
+    public let restoredUsers = Atomic<Int>(0)
+    public let replayedRecords = Atomic<Int>(0)
+    /// Users dropped from memory, which the local copy has, and users brought back.
+    public let evictedUsers = Atomic<Int>(0)
+    public let reloadedUsers = Atomic<Int>(0)
     /// Scores by decision, in the order of `Decision`'s raw values.
     public let treat = Atomic<Int>(0)
     public let suppress = Atomic<Int>(0)

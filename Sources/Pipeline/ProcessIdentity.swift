@@ -9,6 +9,8 @@ import Foundation
 public final class ProcessIdentity: Sendable {
     /// Random, kept in the file.
     public let name: String
+    /// The file's number: no other process that runs on the same folder has it.
+    public let number: Int
     private let descriptor: Int32
 
     /// - Throws: `failed` when the folder cannot be made or written.
@@ -30,6 +32,7 @@ public final class ProcessIdentity: Sendable {
             }
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
                 self.descriptor = descriptor
+                self.number = number
                 self.name = Self.readOrChooseName(descriptor)
                 return
             }

@@ -25,6 +25,8 @@ public final class Processor {
         /// Names of the input topics, by the number in a source position.
         public var topics = ["events"]
         public var capacity = 1_024
+        /// Whether an erased user gets a tombstone among the scores.
+        public var writesTombstones = false
 
         public init() {}
     }
@@ -34,14 +36,20 @@ public final class Processor {
         public var events = 0
         public var scores = 0
         public var duplicates = 0
+        /// Events of ``Processor/eraseType``.
+        public var erasures = 0
         /// Scores by decision, in the order of `Decision`.
         public var treat = 0
         public var suppress = 0
         public var uncertain = 0
     }
 
+    /// The type of an event that erases its user.
+    public static let eraseType = "user.delete"
+
     public let model: Model
     public let plan: FeaturePlan
+    private let eraseNumber: UInt8
     private let settings: Settings
     private let events: EventBatch
     private let scorer: Scorer
@@ -63,6 +71,8 @@ public final class Processor {
     private let rowEvents: UnsafeMutablePointer<Int>
     private let estimates: UnsafeMutablePointer<Estimate>
     private let effects: UnsafeMutablePointer<ScoreWriter.Effect>
+    /// Events of the batch that erased their users, in order.
+    private let erasures: UnsafeMutablePointer<Int>
 
     /// - Throws: `missing_specification` for a model without a feature specification.
     public init(model: Model, settings: Settings) throws(ImpactError) {
@@ -70,6 +80,8 @@ public final class Processor {
         self.settings = settings
         let plan = try Self.plan(of: model, scoreEvents: settings.scoreEvents)
         self.plan = plan
+        // Asked for in `plan(of:scoreEvents:)`, so it is there.
+        eraseNumber = UInt8(clamping: plan.schema.typeNumber(Self.eraseType) ?? 255)
         scoredTypes = settings.scoreEvents.reduce(0) { mask, type in
             plan.schema.typeNumber(type).map { mask | 1 << UInt64($0) } ?? mask
         }
@@ -87,6 +99,7 @@ public final class Processor {
         rowEvents = .allocate(capacity: settings.capacity)
         estimates = .allocate(capacity: settings.capacity * model.effectCount)
         effects = .allocate(capacity: model.effectCount)
+        erasures = .allocate(capacity: settings.capacity)
     }
 
     deinit {
@@ -96,9 +109,10 @@ public final class Processor {
         rowEvents.deallocate()
         estimates.deallocate()
         effects.deallocate()
+        erasures.deallocate()
     }
 
-    /// The model's feature specification, compiled against a schema that also knows the types that are scored.
+    /// The model's feature specification, compiled against a schema that also knows the types that are scored or erase.
     public static func plan(of model: Model, scoreEvents: [String]) throws(ImpactError) -> FeaturePlan {
         guard !model.specificationJSON.isEmpty else {
             throw ImpactError(
@@ -107,7 +121,7 @@ public final class Processor {
             )
         }
         let specification = try FeatureSpecification(json: model.specificationJSON)
-        return try FeaturePlan(specification, schema: specification.eventSchema(extraTypes: scoreEvents))
+        return try FeaturePlan(specification, schema: specification.eventSchema(extraTypes: scoreEvents + [eraseType]))
     }
 
     public var isFull: Bool { events.count == settings.capacity }
@@ -134,6 +148,15 @@ public final class Processor {
         runs[runCount - 1].end = events.count
     }
 
+    /// Calls `body` with the events appended for each shard, in order.
+    func forEachRun<Failure: Error>(
+        _ body: (Shard, EventBatch, Range<Int>) throws(Failure) -> Void
+    ) throws(Failure) {
+        for run in 0..<runCount where runs[run].start < runs[run].end {
+            try body(runs[run].shard.takeUnretainedValue(), events, runs[run].start..<runs[run].end)
+        }
+    }
+
     /// Applies and scores what was appended, and puts the scores into their shards.
     ///
     /// - Parameter reject: takes an event whose row the model refuses: its tag and why.
@@ -145,8 +168,10 @@ public final class Processor {
         let refused = scorer.score(rows: rows, stride: model.rowStride, count: rowCount, into: estimates)
         defer { discard() }
         var run = 0
+        var tombstones = Tombstones(count: settings.writesTombstones ? outcome.erasures : 0)
         for row in 0..<rowCount {
             let index = rowEvents[row]
+            writeTombstones(before: index, &tombstones)
             while runs[run].end <= index { run += 1 }
             if refused > 0, let feature = scorer.refusedFeature(row: row) {
                 try reject(tags[index], EventError(.missingFeature, field: .feature(feature)))
@@ -154,7 +179,29 @@ public final class Processor {
             }
             runs[run].shard._withUnsafeGuaranteedRef { write(row: row, event: index, into: $0, &outcome) }
         }
+        writeTombstones(before: events.count, &tombstones)
         return outcome
+    }
+
+    /// How far the tombstones of a batch are written.
+    private struct Tombstones {
+        var next = 0
+        var run = 0
+        let count: Int
+
+        init(count: Int) { self.count = count }
+    }
+
+    /// A user's tombstone comes after the scores of the events before his erasure, and before those after it.
+    private func writeTombstones(before event: Int, _ tombstones: inout Tombstones) {
+        while tombstones.next < tombstones.count, erasures[tombstones.next] < event {
+            let index = erasures[tombstones.next]
+            while runs[tombstones.run].end <= index { tombstones.run += 1 }
+            runs[tombstones.run].shard._withUnsafeGuaranteedRef {
+                $0.addTombstone(key: events.user(index), timestamp: events[index].source.timestamp)
+            }
+            tombstones.next += 1
+        }
     }
 
     /// Forgets what was appended and not flushed.
@@ -176,6 +223,13 @@ public final class Processor {
                     }
                     outcome.events += 1
                     let type = events[index].type
+                    if type == eraseNumber {
+                        // Applied first, so that a repeated id is a duplicate here too.
+                        shard.erase(user: events.user(index))
+                        erasures[outcome.erasures] = index
+                        outcome.erasures += 1
+                        return
+                    }
                     guard type < 64, scoredTypes & (1 << UInt64(type)) != 0 else { return }
                     state.features(slot, into: rows + rowCount * model.rowStride)
                     rowEvents[rowCount] = index

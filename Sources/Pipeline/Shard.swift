@@ -1,3 +1,4 @@
+import Diagnostics
 import Events
 import Features
 import Kafka
@@ -6,11 +7,17 @@ import Sinks
 /// One input partition in the hands of one worker: its state, how far it was read, and its outputs not yet handed over.
 public final class Shard {
     public let partition: TopicPartition
-    public let state: PartitionState
+    public private(set) var state: PartitionState
     /// The next offset to process; nil before the first message.
     public internal(set) var nextOffset: Int64?
     /// The next offset as of the last commit.
     var committedOffset: Int64?
+    /// The shard's way into the local store; nil when there is none.
+    package var checkpoint: ShardCheckpoint?
+    /// Whether the state is complete: false while it is being restored.
+    var isRestored = false
+    /// Where the search for cold users goes on.
+    var hand = 0
     /// Late events that the metrics know of already.
     var reportedLate: UInt64 = 0
 
@@ -27,6 +34,40 @@ public final class Shard {
 
     deinit { records.deallocate() }
 
+    /// Whether users of this partition are in the local store only.
+    var hasSpilled: Bool {
+        get { checkpoint?.hasSpilled ?? false }
+        set { checkpoint?.hasSpilled = newValue }
+    }
+
+    /// Erases a user, as part of the transaction at hand.
+    package func erase(user: UnsafeRawBufferPointer) {
+        checkpoint?.noteErasure(user)
+        state.remove(user: user)
+    }
+
+    /// Begins anew with an empty state.
+    func resetState() { state = PartitionState(plan: state.plan) }
+
+    /// Replays a record of the changelog; nil is a tombstone.
+    package func restore(user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer?) throws(ImpactError) {
+        try state.restore(user: user, record: record, isUnsaved: true)
+        checkpoint?.noteReplay(removed: record == nil ? user : nil)
+    }
+
+    /// The transaction was committed.
+    package func accept() {
+        state.commit()
+        committedOffset = nextOffset
+        checkpoint?.committed()
+    }
+
+    /// Takes the state back to the last commit.
+    package func rollback() {
+        state.rollback()
+        checkpoint?.rolledBack()
+    }
+
     /// Whether anything was processed since the last commit.
     var isDirty: Bool { nextOffset != committedOffset }
 
@@ -40,6 +81,16 @@ public final class Shard {
         write(bytes)
         (records + recordCount).initialize(
             to: OutputRecord(key: keyStart..<valueStart, value: valueStart..<bytes.count, timestamp: timestamp))
+        recordCount += 1
+    }
+
+    /// Adds an output record without a value.
+    func addTombstone(key: UnsafeRawBufferPointer, timestamp: Int64) {
+        if recordCount == recordCapacity { growRecords() }
+        let start = bytes.count
+        bytes.append(key)
+        (records + recordCount).initialize(
+            to: OutputRecord(key: start..<bytes.count, value: nil, timestamp: timestamp))
         recordCount += 1
     }
 
@@ -64,15 +115,18 @@ public final class Shard {
             bytes.append(user)
             let valueStart = bytes.count
             if let slot {
+                state.markUnsaved(slot)
                 let room = bytes.reserve(state.encodedBound(slot))
                 bytes.advance(state.encode(slot, to: UnsafeMutableRawPointer(room)))
             }
-            // The changelog is the state as of now, not as of an event: without a time, the broker's clock serves retention.
+            if slot == nil { checkpoint?.noteRemoval(user) }
+            // The changelog is the state as of now, not as of an event: it is stamped with the present.
             let record = OutputRecord(
                 key: keyStart..<valueStart, value: slot == nil ? nil : valueStart..<bytes.count, timestamp: 0)
             (records + recordCount).initialize(to: record)
             recordCount += 1
         }
+        if recordCount > 0 { checkpoint?.noteChange() }
         return recordCount
     }
 

@@ -8,14 +8,21 @@ public struct TopicLayout: Sendable, Equatable {
     public var deadLetterPartitions: Int
     /// The dead-letter topic's `max.message.bytes`.
     public var deadLetterBytes: Int
+    /// The changelog's `delete.retention.ms`: how long compaction leaves a tombstone there.
+    public var tombstoneMilliseconds: Int64
+    /// Whether the output topic is compacted: an erased user gets a tombstone there.
+    public var isOutputCompacted: Bool
 
     package init(
-        inputPartitions: Int, outputPartitions: Int, deadLetterPartitions: Int, deadLetterBytes: Int = 1_048_588
+        inputPartitions: Int, outputPartitions: Int, deadLetterPartitions: Int, deadLetterBytes: Int = 1_048_588,
+        tombstoneMilliseconds: Int64 = 86_400_000, isOutputCompacted: Bool = false
     ) {
         self.inputPartitions = inputPartitions
         self.outputPartitions = outputPartitions
         self.deadLetterPartitions = deadLetterPartitions
         self.deadLetterBytes = deadLetterBytes
+        self.tombstoneMilliseconds = tombstoneMilliseconds
+        self.isOutputCompacted = isOutputCompacted
     }
 
     /// A score goes to the partition of its event when both topics have as many; else to its key's partition.
@@ -49,9 +56,12 @@ public struct TopicLayout: Sendable, Equatable {
             )
         }
         let room = (try? admin.settings(of: configuration.deadLetterTopic))?["max.message.bytes"].flatMap { Int($0) }
+        let outputPolicy = (try? admin.settings(of: configuration.outputTopic))?["cleanup.policy"] ?? "delete"
         return TopicLayout(
             inputPartitions: partitions, outputPartitions: output, deadLetterPartitions: deadLetter,
-            deadLetterBytes: room ?? 1_048_588)
+            deadLetterBytes: room ?? 1_048_588,
+            tombstoneMilliseconds: settings["delete.retention.ms"].flatMap { Int64($0) } ?? 86_400_000,
+            isOutputCompacted: outputPolicy.contains("compact"))
     }
 
     private static func require(_ topic: String, _ admin: Admin) throws(ImpactError) -> TopicDescription {

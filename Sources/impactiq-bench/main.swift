@@ -12,6 +12,8 @@ do {
     case "allocations": try AllocationBenchmark.run(Array(arguments.dropFirst()))
     case "latency": try LatencyBenchmark.run(Array(arguments.dropFirst()))
     case "stages": try StageBenchmark.run(Array(arguments.dropFirst()))
+    case "restore": try RestoreBenchmark.run(Array(arguments.dropFirst()))
+    case "spill": try SpillBenchmark.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
     default:
         Terminal.Stream.output.write(
@@ -25,6 +27,8 @@ do {
               growth       cost by partitions, workers, message size, users and features
               allocations  what a worker allocates in steady state; without --bootstrap no broker is needed
               stages       what each stage costs alone, on messages in memory; no broker
+              restore      state from the changelog and from the local copy beside a plain read; bytes a user
+              spill        more users than memory may hold: events/s, and how much memory it takes
               forest       the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
 
             impactiq-bench BENCHMARK --help says more. scripts/bench-stream-peer.py sets a Python consumer beside it.

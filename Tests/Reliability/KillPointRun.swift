@@ -70,13 +70,21 @@ public final class KillPointRun: Sendable {
         // Without a default: whoever adds a step decides here how a test comes to it.
         switch point {
         case .afterStart, .afterCommittedOffsets, .afterAssigned, .afterRestoreBatch, .beforeResume, .afterResume,
-            .beforeRevokeCommit, .afterRevokeCommit, .afterDrop, .beforeLeave, .afterLeave:
+            .beforeRevokeCommit, .afterRevokeCommit, .afterDrop, .beforeLeave, .afterLeave,
+            .checkpointBegin, .checkpointBatch, .checkpointEnd:
+            // Passes come with the clock, and once more on leaving.
             .oncePerLife
         case .afterBegin, .afterDeadLetter, .afterScores, .beforeChangelog, .afterChangelog, .beforeSendOffsets,
             .afterSendOffsets, .duringCommit, .afterCommit, .afterAccept:
             .often
         case .logStoreAfterRows, .logStoreBeforeCommit, .logStoreAfterCommit: .logStore
         }
+    }
+
+    /// Passes into the local copy in the midst of the work, too, for the steps that are theirs.
+    private static func settings(of point: KillPoint) -> [String] {
+        [.checkpointBegin, .checkpointBatch, .checkpointEnd].contains(point)
+            ? ["state.checkpoint.interval.ms=100"] : []
     }
 
     /// Runs one case; its topics and files go away when all is well.
@@ -86,7 +94,8 @@ public final class KillPointRun: Sendable {
         do {
             let name = "\(prefix)-\(point.rawValue)-\(logStore)"
             let application = try TestApplication(
-                name, stream: stream, logStore: try store(logStore, name), settings: Self.settings)
+                name, stream: stream, logStore: try store(logStore, name),
+                settings: Self.settings + Self.settings(of: point))
             try run(point, application, &outcome)
             if outcome.problems.isEmpty { application.delete() }
         } catch {

@@ -91,7 +91,9 @@ package final class DemoSession {
             file: nil, environment: [:],
             overrides: [
                 "application.id=demo", "bootstrap.servers=\(cluster.bootstrap)", "model.path=\(settings.model)",
-                "state.dir=\(stateFolder.path)", "processing.guarantee=at_least_once", "workers=\(settings.workers)",
+                // The embedded broker forgets its topics with the process, so there is nothing to come back to.
+                "state.dir=\(stateFolder.path)", "state.store=none", "processing.guarantee=at_least_once",
+                "workers=\(settings.workers)",
                 // A day of the trial passes in seconds: a long demo runs ahead of the clock.
                 "event.time.max.ahead.ms=2000000000000",
             ])

@@ -175,7 +175,8 @@ struct PartitionCore: ~Copyable {
         let source = record(old)
         let target = record(reference)
         target.address.copyMemory(from: source.address, byteCount: source.used)
-        target.write(RecordLayout.capacity, UInt16(truncatingIfNeeded: blockBytes / RecordArena.unit))
+        target.write(
+            RecordLayout.capacity, UInt16(truncatingIfNeeded: blockBytes / RecordArena.unit) | source.flags)
         if undo.holds(source) {
             undo.redirect(source.read(RecordLayout.journal, as: UInt32.self), to: reference)
         }
@@ -250,6 +251,7 @@ struct PartitionCore: ~Copyable {
             let restored = record(reference)
             restored.address.copyMemory(from: image, byteCount: saved.used)
             prepare(restored, hash: saved.hash, idBytes: saved.idBytes, used: saved.used)
+            restored.raise(saved.flags)
             _ = table.insert(saved.hash, reference)
         }
         beginTransaction()

@@ -34,9 +34,12 @@ extension PartitionState {
     /// For filling the state from the changelog or a checkpoint, before events arrive: it is no part of a
     /// transaction.
     ///
+    /// - Parameter isUnsaved: whether the local store lacks the record as it is.
     /// - Throws: `badInput` for a record that is damaged or of another plan (``UserRecordCodec``), `failed` with
     ///   code `restore_in_transaction` when there are uncommitted changes. The state is then as it was.
-    public func restore(user: UnsafeRawBufferPointer, record bytes: UnsafeRawBufferPointer?) throws(ImpactError) {
+    public func restore(
+        user: UnsafeRawBufferPointer, record bytes: UnsafeRawBufferPointer?, isUnsaved: Bool = false
+    ) throws(ImpactError) {
         guard core.pointee.undo.count == 0 else {
             throw ImpactError(
                 .failed, code: "restore_in_transaction",
@@ -46,12 +49,14 @@ extension PartitionState {
             throw ImpactError(
                 .badInput, code: "user_id_too_long", "a stored user id has \(user.count) bytes, more than 65535")
         }
-        try core.pointee.restore(user, bytes)
+        try core.pointee.restore(user, bytes, isUnsaved)
     }
 }
 
 extension PartitionCore {
-    mutating func restore(_ user: UnsafeRawBufferPointer, _ bytes: UnsafeRawBufferPointer?) throws(ImpactError) {
+    mutating func restore(
+        _ user: UnsafeRawBufferPointer, _ bytes: UnsafeRawBufferPointer?, _ isUnsaved: Bool
+    ) throws(ImpactError) {
         let hash = self.hash(user)
         guard let bytes else {
             if let entry = find(user, hash) { discard(entry) }
@@ -65,6 +70,7 @@ extension PartitionCore {
         let reference = allocate(used: used)
         let record = record(reference)
         prepare(record, hash: hash, idBytes: user.count, used: used)
+        if isUnsaved { record.raise(RecordLayout.unsaved) }
         record.address.advanced(by: fixedEnd).initializeMemory(as: UInt8.self, repeating: 0, count: lists - fixedEnd)
         if let id = user.baseAddress { (record.address + fixedEnd).copyMemory(from: id, byteCount: user.count) }
         (record.address + RecordLayout.clock).copyMemory(from: scratch, byteCount: fixedBytes)

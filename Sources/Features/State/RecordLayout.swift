@@ -3,7 +3,7 @@
 /// ```
 ///  0 hash        u64   keyed hash of the id ┐
 ///  8 journal     u32   entry of the undo log│ local to the process,
-/// 12 capacity    u16   32-byte units        │ not in the changelog
+/// 12 capacity    u16   32-byte units, flags │ not in the changelog
 /// 14 idBytes     u16                        │
 /// 16 used        u32   bytes in use         │
 /// 20 epoch       u32   0 released, else   ┘ (``UndoLog/epoch`` of the last change)
@@ -32,6 +32,12 @@ enum RecordLayout {
     static let oldestID = 36
     static let counts = 40
 
+    /// Flags in the two upper bits of the capacity, whose units need 14 (a record is at most 256 KiB and its id): the
+    /// local store does not hold the record as it is; it was changed since the last look for cold records.
+    static let unsaved: UInt16 = 1 << 14
+    static let warm: UInt16 = 1 << 15
+    static let flags = unsaved | warm
+
     static func padded(_ bytes: Int) -> Int { (bytes &+ 7) & ~7 }
 }
 
@@ -53,10 +59,25 @@ struct UserRecord {
     var idBytes: Int { Int(read(RecordLayout.idBytes, as: UInt16.self)) }
     var used: Int { Int(read(RecordLayout.used, as: UInt32.self)) }
     /// Bytes of the block.
-    var capacity: Int { Int(read(RecordLayout.capacity, as: UInt16.self)) &* RecordArena.unit }
+    var capacity: Int {
+        Int(read(RecordLayout.capacity, as: UInt16.self) & ~RecordLayout.flags) &* RecordArena.unit
+    }
     var clock: Int64 { read(RecordLayout.clock, as: Int64.self) }
     var epoch: UInt32 { read(RecordLayout.epoch, as: UInt32.self) }
     var isLive: Bool { epoch != 0 }
+    var flags: UInt16 { read(RecordLayout.capacity, as: UInt16.self) & RecordLayout.flags }
+    var isUnsaved: Bool { flags & RecordLayout.unsaved != 0 }
+    var isWarm: Bool { flags & RecordLayout.warm != 0 }
+
+    @inline(__always)
+    func raise(_ flags: UInt16) {
+        write(RecordLayout.capacity, read(RecordLayout.capacity, as: UInt16.self) | flags)
+    }
+
+    @inline(__always)
+    func lower(_ flags: UInt16) {
+        write(RecordLayout.capacity, read(RecordLayout.capacity, as: UInt16.self) & ~flags)
+    }
 
     @inline(__always)
     func listCount(_ list: Int) -> Int { Int(read(RecordLayout.counts &+ 2 &* list, as: UInt16.self)) }

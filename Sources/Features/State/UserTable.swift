@@ -11,7 +11,7 @@ struct UserTable {
     }
 
     private static let segmentBits: UInt64 = 7
-    private static let segmentCount = 1 << Int(segmentBits)
+    static let segmentCount = 1 << Int(segmentBits)
     private static let initialEntries = 16
     private let segments: UnsafeMutablePointer<Segment>
     private(set) var count = 0
@@ -135,10 +135,21 @@ struct UserTable {
 
     /// All references, in no particular order.
     func forEach(_ body: (UInt32) -> Void) {
-        for s in 0..<Self.segmentCount {
-            for i in 0...Int(segments[s].mask) where segments[s].entries[i] != 0 {
-                body(UInt32(truncatingIfNeeded: segments[s].entries[i]))
-            }
+        for s in 0..<Self.segmentCount { forEach(inSegment: s, body) }
+    }
+
+    /// The references of one segment. A user stays in a segment for life, wherever the record moves.
+    func forEach(inSegment s: Int, _ body: (UInt32) -> Void) {
+        for i in 0...Int(segments[s].mask) where segments[s].entries[i] != 0 {
+            body(UInt32(truncatingIfNeeded: segments[s].entries[i]))
         }
+    }
+
+    /// Places of a segment, and the reference at one; 0 for none. For looking ahead.
+    func places(inSegment s: Int) -> Int { Int(segments[s].mask) + 1 }
+
+    @inline(__always)
+    func reference(inSegment s: Int, at place: Int) -> UInt32 {
+        UInt32(truncatingIfNeeded: segments[s].entries[place])
     }
 }

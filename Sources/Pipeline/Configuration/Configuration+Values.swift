@@ -14,6 +14,11 @@ extension Configuration {
     public var modelPath: String { text("model.path") }
     public var workers: Int { integer("workers") }
     public var stateDirectory: String { text("state.dir") }
+    public var usesLocalStore: Bool { text("state.store") == "rocksdb" }
+    public var checkpointIntervalMilliseconds: Int { integer("state.checkpoint.interval.ms") }
+    public var stateCacheBytes: Int { integer("state.cache.bytes") }
+    public var standbyReplicas: Int { integer("num.standby.replicas") }
+    public var stateMemoryBytes: Int { integer("state.memory.bytes") }
     public var commitIntervalMilliseconds: Int { integer("commit.interval.ms") }
     public var guarantee: Guarantee { Guarantee(rawValue: text("processing.guarantee")) ?? .exactlyOnce }
     public var scoreEvents: [String] { list("score.events") }
@@ -21,6 +26,7 @@ extension Configuration {
     public var confidenceLevel: Double { number("confidence.level") }
     public var logStore: String { text("log.store") }
     public var indexesUsers: Bool { text("log.store.index.users") == "true" }
+    public var erasesLogStore: Bool { text("log.store.erase") == "true" }
     public var httpListen: String { text("http.listen") }
     public var messageMaxBytes: Int { integer("message.max.bytes") }
     public var eventTimeMaxAheadMilliseconds: Int64 { Int64(integer("event.time.max.ahead.ms")) }

@@ -50,6 +50,21 @@ public struct ConfigurationKey: Sendable {
             "workers", "1", .integer(1...256), "threads; each owns one consumer, one producer and its partitions' state"
         ),
         .init("state.dir", "state", .path, "folder of local state"),
+        .init(
+            "state.store", "rocksdb", .oneOf(["rocksdb", "none"]),
+            "a copy of the state in state.dir, so that a start replays only the changelog's tail; or none"),
+        .init(
+            "state.checkpoint.interval.ms", "15000", .integer(100...86_400_000),
+            "how often the local copy of a partition is brought up to date, milliseconds"),
+        .init(
+            "state.cache.bytes", "67108864", .integer(1 << 20...1 << 40),
+            "bound of the local copy's own memory in this process: cache, filters, and half as much for writes"),
+        .init(
+            "state.memory.bytes", "0", .integer(0...1 << 44),
+            "bound of this process's state in memory, state.cache.bytes included: cold users spill to disk; 0 is none"),
+        .init(
+            "num.standby.replicas", "0", .integer(0...16),
+            "processes beside the owner that keep a warm local copy of each partition"),
         .init("commit.interval.ms", "100", .integer(1...60_000), "longest time between two commits, milliseconds"),
         .init(
             "processing.guarantee", "exactly_once", .oneOf(["exactly_once", "at_least_once"]),
@@ -60,6 +75,9 @@ public struct ConfigurationKey: Sendable {
         .init("confidence.level", "0.95", .number(0.5...0.999999), "level of the interval on each score"),
         .init("log.store", "none", .logStore, "sqlite:PATH, postgresql://…, or none"),
         .init("log.store.index.users", "false", .boolean, "index the log store by user_id; slower to write"),
+        .init(
+            "log.store.erase", "false", .boolean,
+            "a user.delete event also deletes the user's rows in the log store (by a tombstone in the output topic)"),
         .init("http.listen", "127.0.0.1:8080", .address, "address of the HTTP API; loopback unless told otherwise"),
         .init("message.max.bytes", "1048576", .integer(1_024...64_000_000), "largest event accepted, bytes"),
         .init(

@@ -3,33 +3,51 @@ import Diagnostics
 import Features
 import Foundation
 import Kafka
+import StateStore
+import Synchronization
 
-/// Fills the state of newly assigned partitions from the changelog, a step at a time, while the worker goes on polling.
+/// Fills the state of newly assigned partitions, a step at a time, while the worker goes on polling: from the local
+/// store as far as it goes, then from the changelog.
 ///
 /// ```
-///   add(shards) ──► reading ──(position ≥ the end captured in add)──► done, one partition at a time
-///                     │ remove(partition)
-///                     ▼
-///                  forgotten
+///   add(shards) ─► loading ──end of the store──► reading ──(position ≥ the end captured in add)──► done, one by one
+///      │              │ damaged                    ▲ ▲
+///      │              └── empty state, from the ───┘ │
+///      │ nothing stored    changelog's beginning     │          remove(partition): forgotten
+///      └─────────────────────────────────────────────┘
 /// ```
 /// The end is captured after the group's committed offsets were read, which waits for the previous owner's open
 /// transaction: whatever that owner committed lies before the end. Control records and compaction leave holes, so
 /// "restored" is a position, never a count.
-final class StateRestorer: AssignmentHandler {
+package final class StateRestorer: AssignmentHandler {
+    private struct Target {
+        let shard: Shard
+        /// The changelog's end, captured in `add`.
+        let end: Int64
+        /// The next offset of the changelog to read.
+        var next: Int64
+        /// The local store's records, while they are being loaded.
+        var cursor: StoreCursor?
+    }
+
     private let consumer: EventConsumer
     private let admin: Admin
     private let topic: String
     private let component: String
-    private var targets: [Int32: (shard: Shard, end: Int64)] = [:]
-    private var reached: [Int32: Int64] = [:]
+    private let metrics: PipelineMetrics
+    private var targets: [Int32: Target] = [:]
     private var finished: [Shard] = []
-    private var records = 0
+    private var loaded = 0
+    private var replayed = 0
     private var started = ContinuousClock.now
     private var lastReport = ContinuousClock.now
     private static let batch = 8_192
 
-    init(properties: KafkaProperties, topic: String, component: String) throws(ImpactError) {
+    package init(
+        properties: KafkaProperties, topic: String, metrics: PipelineMetrics, component: String
+    ) throws(ImpactError) {
         self.topic = topic
+        self.metrics = metrics
         self.component = component
         var options = ConsumerOptions()
         options.reportsPartitionEnd = true
@@ -42,26 +60,32 @@ final class StateRestorer: AssignmentHandler {
         consumer.handler = self
     }
 
-    var isIdle: Bool { targets.isEmpty }
+    /// Whether no more users should be loaded than the tail of the changelog changes: the others stay in the store.
+    var isMemoryFull: () -> Bool = { false }
 
-    func close() {
+    var isIdle: Bool { targets.isEmpty && finished.isEmpty }
+
+    package func close() {
         consumer.close()
         admin.close()
     }
 
     /// Begins to restore these shards. Those with an empty changelog are finished at the next step.
-    func add(_ shards: [Shard]) throws {
+    package func add(_ shards: [Shard]) throws {
         if targets.isEmpty {
-            records = 0
+            loaded = 0
+            replayed = 0
             started = .now
+            lastReport = .now
         }
         for shard in shards {
             let number = shard.partition.partition
             let marks = try end(of: TopicPartition(topic, number))
-            if marks.high <= marks.low {
+            let target = target(shard, marks)
+            if target.cursor == nil, target.next >= target.end {
                 finished.append(shard)
             } else {
-                targets[number] = (shard, marks.high)
+                targets[number] = target
             }
         }
         try assign()
@@ -85,43 +109,139 @@ final class StateRestorer: AssignmentHandler {
         try assign()
     }
 
-    /// Every change of the set starts its partitions at their beginnings or where they stand.
+    // MARK: The local store
+
+    private func target(_ shard: Shard, _ marks: Watermarks) -> Target {
+        var target = Target(shard: shard, end: marks.high, next: marks.low)
+        guard let local = shard.checkpoint?.local else { return target }
+        let number = shard.partition.partition
+        let generation = local.store.generation
+        do throws(ImpactError) {
+            switch try plan(number, marks, local, shard.state.plan.fingerprint) {
+            case .local(let offset):
+                target.next = offset
+                target.cursor = try local.store.records(of: number)
+            case .changelog:
+                // What a pass left that did not come to its end.
+                try local.store.erase(number)
+            case .rebuild(let reason):
+                Log.warning(
+                    component, "the local copy of partition \(number) is of no use (\(reason)): restoring from \(topic)"
+                )
+                try local.store.erase(number)
+            }
+        } catch {
+            distrust(error, local, generation)
+        }
+        return target
+    }
+
+    private func plan(
+        _ number: Int32, _ marks: Watermarks, _ local: LocalState, _ fingerprint: UInt64
+    ) throws(ImpactError) -> RestorePlan {
+        guard let checkpoint = try local.store.checkpoint(of: number) else { return .changelog }
+        let partition = TopicPartition(topic, number)
+        let time = checkpoint.time + RestorePlan.clockSlack
+        let firstAfter = (try? admin.offsets(atOrAfter: time, of: [partition]))?[partition]
+        return RestorePlan.decide(
+            checkpoint, topic: topic, fingerprint: fingerprint, marks: marks, firstAfter: firstAfter,
+            now: LocalState.now(), tombstoneMilliseconds: local.tombstoneMilliseconds)
+    }
+
+    /// Loads a piece of the store of each partition that is at it.
+    private func load() throws {
+        var isAnyLoaded = false
+        for (number, var target) in targets {
+            guard let cursor = target.cursor, let local = target.shard.checkpoint?.local else { continue }
+            let generation = local.store.generation
+            let state = target.shard.state
+            let before = cursor.count
+            var hasMore = false
+            do throws(ImpactError) {
+                hasMore = try cursor.read(Self.batch) { user, record throws(ImpactError) in
+                    try state.restore(user: user, record: record)
+                }
+            } catch {
+                distrust(error, local, generation)
+                try? local.store.erase(number)
+                target.shard.resetState()
+                target.next = try end(of: TopicPartition(topic, number)).low
+            }
+            loaded += cursor.count - before
+            metrics.restoredUsers.wrappingAdd(cursor.count - before, ordering: .relaxed)
+            if hasMore {
+                guard isMemoryFull() else { continue }
+                target.shard.hasSpilled = true
+            }
+            target.cursor = nil
+            targets[number] = target
+            isAnyLoaded = true
+        }
+        if isAnyLoaded { try assign() }
+    }
+
+    /// The local copy failed: says so, and replaces a damaged store.
+    private func distrust(_ error: ImpactError, _ local: LocalState, _ generation: Int) {
+        let isOfRecord = error.code.hasPrefix("state_record_")
+        guard isOfRecord || StateStore.isDamage(error) else {
+            return Log.warning(component, "\(error.message): restoring from \(topic)")
+        }
+        do throws(ImpactError) {
+            try local.store.replace(generation: generation, reason: error.message)
+        } catch { Log.warning(component, error.message) }
+    }
+
+    // MARK: The changelog
+
+    /// Every change of the set starts its partitions where they stand.
     private func assign() throws {
         var places: [TopicPartition: StartOffset] = [:]
-        let positions = consumer.positions(targets.keys.map { TopicPartition(topic, $0) })
-        for number in targets.keys {
-            let partition = TopicPartition(topic, number)
-            places[partition] = positions[partition].map { .offset($0) } ?? .beginning
+        for (number, target) in targets where target.cursor == nil {
+            places[TopicPartition(topic, number)] = .offset(target.next)
         }
-        reached = reached.filter { targets[$0.key] != nil }
         try consumer.assign(places)
     }
 
-    /// Reads on for a moment.
+    /// Restores on for a moment.
     /// - Returns: shards whose state is complete.
-    func step(timeoutMilliseconds: Int) throws -> [Shard] {
-        if !targets.isEmpty { try read(timeoutMilliseconds) }
+    package func step(timeoutMilliseconds: Int) throws -> [Shard] {
+        if !targets.isEmpty {
+            try load()
+            let isReading = targets.values.contains { $0.cursor == nil && $0.next < $0.end }
+            if isReading { try read(timeoutMilliseconds) }
+            report()
+        }
         var done = finished
         finished = []
-        for (number, target) in targets where (reached[number] ?? -1) >= target.end {
+        for (number, target) in targets where target.cursor == nil && target.next >= target.end {
             done.append(target.shard)
             targets[number] = nil
         }
-        if !done.isEmpty { report(done) }
-        if !done.isEmpty { try assign() }
+        if !done.isEmpty {
+            for shard in done { shard.isRestored = true }
+            report(done)
+            try assign()
+        }
         return done
     }
 
     private func read(_ timeoutMilliseconds: Int) throws {
         let batch = try consumer.poll(max: Self.batch, timeoutMilliseconds: timeoutMilliseconds)
+        var number: Int32 = -1
+        var shard: Shard?
+        var next: Int64 = 0
         for i in 0..<batch.count {
             let message = batch[i]
-            guard let target = targets[message.partition] else { continue }
-            // The partition's end may have been told already, inside the same poll.
-            reached[message.partition] = max(reached[message.partition] ?? 0, message.offset + 1)
+            if message.partition != number {
+                advance(number, to: next)
+                number = message.partition
+                shard = targets[number].flatMap { $0.cursor == nil ? $0.shard : nil }
+            }
+            guard let shard else { continue }
+            next = message.offset + 1
             guard let user = message.keyBuffer else { continue }
             do {
-                try target.shard.state.restore(user: user, record: message.payloadBuffer)
+                try shard.restore(user: user, record: message.payloadBuffer)
             } catch {
                 throw ImpactError(
                     error.kind, code: error.code,
@@ -130,18 +250,34 @@ final class StateRestorer: AssignmentHandler {
                         + "application.id, or delete the changelog topic and start from the beginning")
             }
         }
-        records += batch.count
+        advance(number, to: next)
+        replayed += batch.count
+        metrics.replayedRecords.wrappingAdd(batch.count, ordering: .relaxed)
         if !batch.isEmpty { KillPoint.afterRestoreBatch.reached() }
-        if ContinuousClock.now - lastReport > .seconds(5) {
-            lastReport = .now
-            let seconds = max(0.001, (ContinuousClock.now - started) / .seconds(1))
-            let left = targets.reduce(0) { $0 + max(0, $1.value.end - (reached[$1.key] ?? 0)) }
-            let rate = Double(records) / seconds
-            Log.info(
-                component,
-                "restoring \(targets.count) partitions: \(records) records, \(Int(rate)) a second, "
-                    + "\(Int(Double(left) / max(1, rate))) s left")
-        }
+    }
+
+    /// The partition's end may have been told already, inside the same poll: never back.
+    private func advance(_ number: Int32, to next: Int64) {
+        guard var target = targets[number], target.cursor == nil else { return }
+        target.next = max(target.next, next)
+        targets[number] = target
+    }
+
+    // MARK: Progress
+
+    private func report() {
+        guard ContinuousClock.now - lastReport > .seconds(5) else { return }
+        lastReport = .now
+        let seconds = max(0.001, (ContinuousClock.now - started) / .seconds(1))
+        let left = targets.values.reduce(0) { $0 + max(0, $1.end - $1.next) }
+        let rate = Double(loaded + replayed) / seconds
+        let loading = targets.values.count { $0.cursor != nil }
+        Log.info(
+            component,
+            "restoring \(targets.count) partitions"
+                + (loading > 0 ? " (\(loading) from the local copy, \(loaded) users so far)" : "")
+                + ": \(loaded + replayed) records, \(Int(rate)) a second, "
+                + "\(Int(Double(left) / max(1, rate))) s left of the changelog")
     }
 
     private func report(_ done: [Shard]) {
@@ -150,14 +286,15 @@ final class StateRestorer: AssignmentHandler {
         let numbers = done.map { "\($0.partition.partition)" }.sorted().joined(separator: " ")
         Log.info(
             component,
-            "state restored for partitions \(numbers): \(users) users in \(String(format: "%.2f", seconds)) s")
+            "state restored for partitions \(numbers): \(users) users in \(String(format: "%.2f", seconds)) s "
+                + "(so far \(loaded) from the local copy, \(replayed) records of the changelog)")
     }
 
     // The consumer has no group: only its ends are of interest.
-    func assigned(_ partitions: [TopicPartition]) {}
-    func revoked(_ partitions: [TopicPartition]) {}
-    func lost(_ partitions: [TopicPartition]) {}
-    func reachedEnd(of partition: TopicPartition, at offset: Int64) {
-        reached[partition.partition] = max(reached[partition.partition] ?? 0, offset)
+    package func assigned(_ partitions: [TopicPartition]) {}
+    package func revoked(_ partitions: [TopicPartition]) {}
+    package func lost(_ partitions: [TopicPartition]) {}
+    package func reachedEnd(of partition: TopicPartition, at offset: Int64) {
+        advance(partition.partition, to: offset)
     }
 }

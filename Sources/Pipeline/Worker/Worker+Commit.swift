@@ -11,7 +11,20 @@ extension Worker {
     /// changelog, and the consumed offsets.
     func commit() {
         guard isOpen else { return }
-        let offsets = dirtyOffsets()
+        commit(dirtyOffsets())
+    }
+
+    /// Commits the offsets once more, which only the partitions' owner can.
+    func commitProof() {
+        open()
+        guard isOpen else { return }
+        commit(
+            shards.values.reduce(into: [:]) { offsets, shard in
+                if let next = shard.nextOffset { offsets[shard.partition] = next }
+            })
+    }
+
+    private func commit(_ offsets: [TopicPartition: Int64]) {
         do throws(KafkaError) {
             KillPoint.beforeChangelog.reached()
             try produceChangelog()
@@ -51,8 +64,12 @@ extension Worker {
         case .ready:
             return
         case .committed:
-            if context.configuration.guarantee == .atLeastOnce { commitOffsets(attempted) }
+            var isProven = !attempted.isEmpty
+            if context.configuration.guarantee == .atLeastOnce { isProven = commitOffsets(attempted) && isProven }
             accept()
+            if isProven { provenCommits += 1 }
+            advanceCheckpoints(isProven: isProven)
+            for shard in shards.values where shard.hasSpilled { shard.checkpoint?.deleteErased(shard.state) }
         case .aborted(let cause):
             undo(cause)
         case .reinitialised(let cause):
@@ -60,20 +77,17 @@ extension Worker {
             if !attempted.isEmpty, isVisible(attempted) { accept() } else { undo(cause) }
         case .fenced(let cause):
             Log.warning(component, "another producer took over (\(cause)): leaving, to join anew")
-            for shard in shards.values { shard.state.rollback() }
+            for shard in shards.values { shard.rollback() }
             isOpen = false
             isFenced = true
         case .interrupted:
             isOpen = false
-            for shard in shards.values { shard.state.rollback() }
+            for shard in shards.values { shard.rollback() }
         }
     }
 
     private func accept() {
-        for shard in shards.values {
-            shard.state.commit()
-            shard.committedOffset = shard.nextOffset
-        }
+        for shard in shards.values { shard.accept() }
         KillPoint.afterAccept.reached()
         context.metrics.commits.wrappingAdd(1, ordering: .relaxed)
     }
@@ -86,7 +100,7 @@ extension Worker {
         processor.discard()
         for shard in shards.values {
             shard.takeOutputs { _, _ in }
-            shard.state.rollback()
+            shard.rollback()
             shard.nextOffset = shard.committedOffset
         }
         guard !shards.isEmpty else { return }
@@ -110,9 +124,14 @@ extension Worker {
 
     /// At least once: the records are acknowledged, so the offsets may follow. What a crash between the two repeats is
     /// dropped as duplicates where events have ids.
-    private func commitOffsets(_ offsets: [TopicPartition: Int64]) {
-        do { try consumer.commit(offsets) } catch {
+    /// - Returns: whether they were taken.
+    private func commitOffsets(_ offsets: [TopicPartition: Int64]) -> Bool {
+        do {
+            try consumer.commit(offsets)
+            return true
+        } catch {
             Log.warning(component, "\(error); the next commit repeats it")
+            return false
         }
     }
 }

@@ -31,9 +31,16 @@ final class Worker: AssignmentHandler {
     let processor: Processor
     let deadLetters: DeadLetterWriter
     let restorer: StateRestorer
+    /// Keeps memory within its bound; nil without one.
+    let spill: WorkerSpill?
     let scores: OutputTopic
     let changelog: OutputTopic
     var shards: [Int32: Shard] = [:]
+    /// Shards of partitions that went and may come back, and those whose last pass into the local store is under way.
+    var parked: [TopicPartition: Shard] = [:]
+    var retiring: [Shard] = []
+    /// Commits that proved the ownership of the partitions.
+    var provenCommits = 0
     /// Whether anything was handed to the producer since the last commit.
     var isOpen = false
     var isFenced = false
@@ -46,7 +53,8 @@ final class Worker: AssignmentHandler {
         component = "worker-\(number)"
         let configuration = context.configuration
         var options = ConsumerOptions(group: configuration.applicationID)
-        options.clientID = "\(configuration.applicationID)-\(component)"
+        options.clientID = StandbyRule.clientID(
+            application: configuration.applicationID, process: context.identity.name, worker: number)
         if !configuration.groupInstanceID.isEmpty {
             options.groupInstance = "\(configuration.groupInstanceID)-\(number)"
         }
@@ -71,8 +79,14 @@ final class Worker: AssignmentHandler {
         processor = try Processor(model: context.model, settings: try context.processorSettings())
         restorer = try StateRestorer(
             properties: context.properties(client: "consumer"), topic: configuration.changelogTopic,
-            component: component)
+            metrics: context.metrics, component: component)
+        spill = try configuration.workerMemoryBytes().flatMap { bound in
+            context.local.map { WorkerSpill(bound: bound, store: $0.store) }
+        }
         consumer.handler = self
+        restorer.isMemoryFull = { [unowned self] in
+            spill.map { WorkerSpill.used(shards.values) > $0.bound / 2 } ?? false
+        }
     }
 
     /// Works until the context asks to stop, or until another producer has taken this one's place.
@@ -94,12 +108,17 @@ final class Worker: AssignmentHandler {
         let isRestoring = !restorer.isIdle
         try pollOnce(timeoutMilliseconds: isRestoring ? 0 : waitMilliseconds())
         for shard in try restorer.step(timeoutMilliseconds: isRestoring ? 20 : 0) {
+            try relieveMemory()
             KillPoint.beforeResume.reached()
             try consumer.resume([shard.partition])
             KillPoint.afterResume.reached()
         }
         let now = ContinuousClock.now
-        if isOpen, now >= commitDue { commit() }
+        if isOpen, now >= commitDue || isMemoryFull { commit() }
+        if !isOpen {
+            advanceCheckpoints(isProven: false)
+            try relieveMemory()
+        }
         if now >= lagDue {
             lagDue = now + .seconds(1)
             reportLag()
@@ -129,7 +148,7 @@ final class Worker: AssignmentHandler {
     }
 
     /// Begins a transaction with the first message after a commit.
-    private func open() {
+    func open() {
         guard !isOpen else { return }
         switch producer.begin() {
         case .ready:
@@ -178,6 +197,7 @@ final class Worker: AssignmentHandler {
     }
 
     private func flush(_ batch: borrowing MessageBatch, newest: Int64) throws {
+        guard loadSpilled() else { return }
         let outcome = try processor.flush { tag, error in
             try reject(batch[tag], error)
         }
@@ -211,6 +231,7 @@ final class Worker: AssignmentHandler {
         metrics.events.wrappingAdd(outcome.events, ordering: .relaxed)
         metrics.scores.wrappingAdd(outcome.scores, ordering: .relaxed)
         metrics.duplicates.wrappingAdd(outcome.duplicates, ordering: .relaxed)
+        metrics.erasures.wrappingAdd(outcome.erasures, ordering: .relaxed)
         metrics.treat.wrappingAdd(outcome.treat, ordering: .relaxed)
         metrics.suppress.wrappingAdd(outcome.suppress, ordering: .relaxed)
         metrics.uncertain.wrappingAdd(outcome.uncertain, ordering: .relaxed)
@@ -239,6 +260,7 @@ final class Worker: AssignmentHandler {
         KillPoint.beforeLeave.reached()
         consumer.close(timeoutMilliseconds: timeout)
         KillPoint.afterLeave.reached()
+        finishCheckpoints(within: timeout)
         restorer.close()
         producer.close(timeoutMilliseconds: timeout)
         context.metrics.workers.update(component, lag: 0, users: 0)
@@ -254,13 +276,18 @@ final class Worker: AssignmentHandler {
             KillPoint.afterCommittedOffsets.reached()
             var fresh: [Shard] = []
             for partition in partitions {
-                let shard = Shard(partition, plan: processor.plan)
+                if let kept = takeParked(partition, committed: committed[partition]) {
+                    shards[partition.partition] = kept
+                    continue
+                }
+                let shard = makeShard(partition)
                 shard.nextOffset = committed[partition]
                 shard.committedOffset = committed[partition]
                 shards[partition.partition] = shard
                 fresh.append(shard)
             }
-            try consumer.pause(partitions)
+            retireParked()
+            try consumer.pause(fresh.map(\.partition))
             try restorer.add(fresh)
             KillPoint.afterAssigned.reached()
         } catch {
@@ -283,7 +310,7 @@ final class Worker: AssignmentHandler {
 
     func revoked(_ partitions: [TopicPartition]) {
         KillPoint.beforeRevokeCommit.reached()
-        commit()
+        commitLast()
         KillPoint.afterRevokeCommit.reached()
         drop(partitions)
         KillPoint.afterDrop.reached()
@@ -298,7 +325,7 @@ final class Worker: AssignmentHandler {
     }
 
     private func drop(_ partitions: [TopicPartition]) {
-        for partition in partitions { shards[partition.partition] = nil }
+        park(partitions)
         do { try restorer.remove(partitions.map(\.partition)) } catch { failure = error }
     }
 }

@@ -11,6 +11,8 @@ public final class WorkerContext: Sendable {
     /// Names this process towards Kafka; see ``ProcessIdentity``.
     let identity: ProcessIdentity
     let layout: TopicLayout
+    /// The local copy of the state; nil when there is none.
+    let local: LocalState?
     public let metrics: PipelineMetrics
     /// See ``Application``; false in benchmarks only.
     let writesChangelog: Bool
@@ -18,12 +20,13 @@ public final class WorkerContext: Sendable {
 
     init(
         configuration: Configuration, model: Model, identity: ProcessIdentity, layout: TopicLayout,
-        metrics: PipelineMetrics, writesChangelog: Bool = true
+        local: LocalState?, metrics: PipelineMetrics, writesChangelog: Bool = true
     ) {
         self.configuration = configuration
         self.model = model
         self.identity = identity
         self.layout = layout
+        self.local = local
         self.metrics = metrics
         self.writesChangelog = writesChangelog
     }
@@ -36,7 +39,9 @@ public final class WorkerContext: Sendable {
     }
 
     func processorSettings() throws(ImpactError) -> Processor.Settings {
-        try configuration.processorSettings()
+        var settings = try configuration.processorSettings()
+        settings.writesTombstones = layout.isOutputCompacted || configuration.erasesLogStore
+        return settings
     }
 }
 
@@ -47,6 +52,31 @@ extension Configuration {
         var properties: KafkaProperties = ["bootstrap.servers": bootstrapServers]
         for (key, value) in passThrough(client: client) { properties[key] = value }
         return properties
+    }
+
+    /// Bytes that the local store may hold for what is not in its files yet.
+    var stateWriteBufferBytes: Int { max(2 << 20, stateCacheBytes / 2) }
+
+    /// Each worker's share of `state.memory.bytes`; nil without a bound.
+    ///
+    /// - Throws: `badConfiguration` for a bound that leaves a worker less than 8 MiB, or that has nowhere to spill to.
+    func workerMemoryBytes() throws(ImpactError) -> Int? {
+        guard stateMemoryBytes > 0 else { return nil }
+        guard usesLocalStore else {
+            throw ImpactError(
+                .badConfiguration, code: "bad_value",
+                "state.memory.bytes needs state.store=rocksdb: users beyond the bound are kept there")
+        }
+        let store = stateCacheBytes + stateWriteBufferBytes
+        let share = (stateMemoryBytes - store) / workers
+        guard share >= 8 << 20 else {
+            throw ImpactError(
+                .badConfiguration, code: "bad_value",
+                "state.memory.bytes=\(stateMemoryBytes) leaves a worker \(share) bytes: give at least "
+                    + "\(store + workers * (8 << 20)) (\(store) for the local store, 8 MiB a worker), or lower "
+                    + "state.cache.bytes")
+        }
+        return share
     }
 
     /// What decides how events become scores.

@@ -1,0 +1,303 @@
+import Diagnostics
+import Events
+import Features
+import Foundation
+import StateStore
+
+/// Brings one shard's users into the local store, a piece after each commit. On the worker's thread.
+///
+/// ```
+///          due and changed            answered, then a commit
+///   idle ──────────────────► asking ─────────────────────────► writing ──last piece──► finishing ──all written──► idle
+///    ▲                         │ no answer                        │                        │
+///    └─────────────────────────┴──────────────────────────────────┴── a write failed ──────┘  (all users next time)
+/// ```
+/// A pass writes the users changed since the one before, and with its last batch the changelog offset up to which that
+/// is everything. The offset is the end of the changelog's committed part, asked for before a commit that succeeded: the
+/// commit proves that nobody else owned the partition in between, so all before the offset was in memory when the pass
+/// began. What the pass writes may be newer than the offset, never newer than Kafka.
+package final class ShardCheckpoint {
+    package enum Phase: Equatable {
+        case idle
+        case asking
+        case writing(segment: Int, Checkpoint)
+        case finishing
+    }
+
+    package let local: LocalState
+    package let ticket: CheckpointTicket
+    private let interval: Duration
+    private let component: String
+    package private(set) var phase = Phase.idle
+    /// Whether a commit changed users since the last pass began.
+    private var hasChanges = false
+    /// The store lacks users that bear no mark: a write failed, or the store is another one.
+    private var needsAll = false
+    private var generation: Int
+    private var due: ContinuousClock.Instant
+    /// When an unchanged partition's checkpoint is renewed: an old one is worth nothing (``RestorePlan``).
+    private var renewal: ContinuousClock.Instant
+    /// Users removed by commits since the last pass began, and those whom the pass at hand removes.
+    private var removed: [[UInt8]] = []
+    private var removedInPass: [[UInt8]] = []
+    /// Users erased by the transaction at hand, and by commits whose deletion is not in the store yet. Kept only when
+    /// users were spilled: a look-up must not find them.
+    private var erasing: Set<[UInt8]> = []
+    private var erased: Set<[UInt8]> = []
+    /// Whether the store has users whom memory does not hold.
+    package var hasSpilled = false
+    /// The store was replaced while it alone had some users: the partition must be restored anew.
+    package private(set) var isLost = false
+    /// The pass to begin when the one at hand is over: the last one, before the partition goes.
+    private var last: CheckpointTicket.Marks?
+    /// Users removed since the last commit.
+    private var removing: [[UInt8]] = []
+    private let scratch = ByteBuffer(capacity: 1 << 12)
+    private var batch: StoreBatch?
+    private var startedAt = ContinuousClock.now
+    private var written = 0
+
+    package init(_ local: LocalState, _ ticket: CheckpointTicket, intervalMilliseconds: Int, component: String) {
+        self.local = local
+        self.ticket = ticket
+        self.component = component
+        interval = .milliseconds(intervalMilliseconds)
+        generation = local.store.generation
+        // Partitions that come together should not all write at once.
+        due = .now + .milliseconds(Int.random(in: intervalMilliseconds / 2...max(1, intervalMilliseconds)))
+        renewal = .now + .milliseconds(local.tombstoneMilliseconds / 10)
+    }
+
+    /// Whether a pass is under way.
+    package var isWorking: Bool { phase != .idle && phase != .asking }
+    /// Whether the store lacks anything.
+    package var isBehind: Bool { hasChanges || isWorking }
+
+    // MARK: What the stream tells
+
+    /// A user goes with the transaction at hand.
+    package func noteRemoval(_ user: UnsafeRawBufferPointer) { removing.append(Array(user)) }
+    package func noteChange() { hasChanges = true }
+
+    /// The store may lack any user: the next pass writes them all.
+    package func noteAll() {
+        hasChanges = true
+        needsAll = true
+    }
+
+    /// The tail of the changelog changed a user, or removed him.
+    package func noteReplay(removed user: UnsafeRawBufferPointer?) {
+        hasChanges = true
+        if let user { removed.append(Array(user)) }
+    }
+
+    /// The transaction was committed.
+    package func committed() {
+        guard !removing.isEmpty || !erasing.isEmpty else { return }
+        removed += removing
+        removing.removeAll()
+        erased.formUnion(erasing)
+        erasing.removeAll()
+    }
+
+    package func rolledBack() {
+        removing.removeAll()
+        erasing.removeAll()
+    }
+
+    // MARK: Passes
+
+    /// Between commits, the latest of which proved that the partition is still this member's: does a piece of the work.
+    ///
+    /// - Parameter until: no new piece is begun after this time.
+    package func advance(_ state: PartitionState, until: ContinuousClock.Instant, isProven: Bool) {
+        switch phase {
+        case .idle:
+            let now = ContinuousClock.now
+            guard hasChanges ? now >= due : now >= renewal else { return }
+            phase = .asking
+            local.ask(ticket)
+        case .asking:
+            guard isProven, !ticket.isAsking else { return }
+            guard let marks = ticket.takeMarks() else { return postpone() }
+            begin(marks, state)
+        case .writing(let segment, let checkpoint):
+            write(state, from: segment, checkpoint, until: until)
+        case .finishing:
+            finish()
+            if phase == .idle, let marks = last {
+                last = nil
+                if hasChanges { begin(marks, state) }
+            }
+        }
+    }
+
+    /// The partition goes: a last pass, whatever is due. The marks were asked for before a commit that succeeded.
+    package func beginLast(_ marks: CheckpointTicket.Marks, _ state: PartitionState) {
+        if isWorking { last = marks } else if hasChanges { begin(marks, state) }
+    }
+
+    private func begin(_ marks: CheckpointTicket.Marks, _ state: PartitionState) {
+        if generation != local.store.generation {
+            if hasSpilled {
+                isLost = true
+                return postpone()
+            }
+            generation = local.store.generation
+            needsAll = true
+        }
+        KillPoint.checkpointBegin.reached()
+        phase = .writing(
+            segment: 0,
+            Checkpoint(
+                topic: local.changelog, offset: marks.stable, start: marks.start, time: marks.time,
+                fingerprint: state.plan.fingerprint))
+        hasChanges = false
+        written = 0
+        startedAt = .now
+        let batch = local.batch()
+        // Before the users: one who came back is written again below.
+        for user in removed { remove(user, state, batch) }
+        removedInPass = removed
+        removed = []
+        self.batch = batch
+    }
+
+    /// Takes a user out of the store. One who has come back meanwhile may have been written behind the removal: marked
+    /// anew, so that he is written again behind this.
+    private func remove(_ user: [UInt8], _ state: PartitionState, _ batch: StoreBatch) {
+        user.withUnsafeBytes { user in
+            batch.put(ticket.partition, user: user, record: nil)
+            if let slot = state.slot(ofUser: user) { state.markUnsaved(slot) }
+        }
+    }
+
+    private func write(
+        _ state: PartitionState, from first: Int, _ checkpoint: Checkpoint, until: ContinuousClock.Instant
+    ) {
+        var segment = first
+        while segment < PartitionState.segmentCount {
+            guard local.hasRoom else { break }
+            let batch = batch ?? local.batch()
+            self.batch = batch
+            state.takeUnsaved(inSegment: segment, all: needsAll) { user, slot in
+                scratch.removeAll()
+                state.encode(slot, into: scratch)
+                batch.put(ticket.partition, user: user, record: scratch.bytes)
+                written += 1
+            }
+            segment += 1
+            if batch.bytes >= LocalState.batchBytes { hand(batch) }
+            if ContinuousClock.now >= until { break }
+        }
+        guard segment == PartitionState.segmentCount else {
+            phase = .writing(segment: segment, checkpoint)
+            return
+        }
+        let batch = batch ?? local.batch()
+        batch.put(ticket.partition, checkpoint)
+        hand(batch)
+        phase = .finishing
+    }
+
+    private func hand(_ batch: StoreBatch) {
+        local.submit(batch, ticket, generation: generation)
+        self.batch = nil
+    }
+
+    private func finish() {
+        guard ticket.isIdle else { return }
+        if let failure = ticket.takeFailure() { return fail(failure) }
+        KillPoint.checkpointEnd.reached()
+        needsAll = false
+        removedInPass = []
+        phase = .idle
+        due = .now + interval
+        renewal = .now + .milliseconds(local.tombstoneMilliseconds / 10)
+        let seconds = (ContinuousClock.now - startedAt) / .seconds(1)
+        Log.debug(
+            component,
+            "partition \(ticket.partition): \(written) users saved locally in \(String(format: "%.2f", seconds)) s")
+    }
+
+    /// A pass whose writes failed has lowered marks: the next one takes every user.
+    private func fail(_ failure: ImpactError) {
+        Log.warning(component, "\(failure.message). Kafka has everything; trying again later")
+        needsAll = true
+        removed = removedInPass + removed
+        removedInPass = []
+        last = nil
+        postpone()
+        do throws(ImpactError) {
+            if StateStore.isDamage(failure) {
+                try local.store.replace(generation: generation, reason: failure.message)
+            } else if !StateStore.isReplaced(failure) {
+                try local.store.reopen()
+            }
+        } catch { Log.warning(component, error.message) }
+    }
+
+    // MARK: Spilling
+
+    /// Whether the store at hand is not the one that this partition's users were written to.
+    package var isOfAnotherStore: Bool { isLost || generation != local.store.generation }
+    /// Whether the marks do not say what the store has.
+    package var isInDoubt: Bool { needsAll }
+
+    /// An event of the transaction at hand erased a user.
+    func noteErasure(_ user: UnsafeRawBufferPointer) { if hasSpilled { erasing.insert(Array(user)) } }
+
+    /// Whether the user was erased, though the store may still have a record.
+    package func isErased(_ user: UnsafeRawBufferPointer) -> Bool {
+        guard !erasing.isEmpty || !erased.isEmpty else { return false }
+        let user = Array(user)
+        return erasing.contains(user) || erased.contains(user)
+    }
+
+    /// Adds a user to what is written next.
+    package func save(_ state: PartitionState, _ user: UnsafeRawBufferPointer, _ slot: PartitionState.Slot) {
+        let batch = batch ?? local.batch()
+        self.batch = batch
+        scratch.removeAll()
+        state.encode(slot, into: scratch)
+        batch.put(ticket.partition, user: user, record: scratch.bytes)
+        if batch.bytes >= LocalState.batchBytes { hand(batch) }
+    }
+
+    /// Waits until everything handed over is in the store, the deletions of erased users too.
+    ///
+    /// - Throws: the store's failure, or `state_spill_lost` when the store is not this partition's any more.
+    package func drain(_ state: PartitionState) throws(ImpactError) {
+        let deletions = removed
+        if !deletions.isEmpty {
+            let batch = batch ?? local.batch()
+            self.batch = batch
+            for user in deletions { remove(user, state, batch) }
+            removed = []
+        }
+        if let batch, !batch.isEmpty { hand(batch) }
+        while !ticket.isIdle { usleep(200) }
+        let failure =
+            ticket.takeFailure()
+            ?? (ticket.isEnded || isOfAnotherStore
+                ? ImpactError(.failed, code: "state_spill_lost", "the local store has another owner") : nil)
+        guard let failure else { return erased.removeAll() }
+        removed = deletions + removed
+        if hasSpilled { erased.formUnion(removed) }
+        fail(failure)
+        throw failure
+    }
+
+    /// After a commit: takes erased users out of the store at once, if there are any. What fails is tried again.
+    package func deleteErased(_ state: PartitionState) {
+        guard !erased.isEmpty else { return }
+        do throws(ImpactError) { try drain(state) } catch { Log.debug(component, error.message) }
+    }
+
+    private func postpone() {
+        batch = nil
+        hasChanges = true
+        phase = .idle
+        due = .now + interval
+    }
+}

@@ -1,0 +1,62 @@
+import CRocksDB
+
+/// Changes that become part of the store together. Belongs to one thread at a time.
+public final class StoreBatch: @unchecked Sendable {  // Handed from thread to thread, never used by two at once.
+    let pointer: OpaquePointer
+    private var key: [UInt8] = []
+
+    public init() { pointer = rocksdb_writebatch_create() }
+
+    deinit { rocksdb_writebatch_destroy(pointer) }
+
+    public var count: Int { Int(rocksdb_writebatch_count(pointer)) }
+    public var isEmpty: Bool { count == 0 }
+
+    /// Bytes held.
+    public var bytes: Int {
+        var size = 0
+        rocksdb_writebatch_data(pointer, &size)
+        return size
+    }
+
+    /// Sets a user's record; nil removes the user.
+    public func put(_ partition: Int32, user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer?) {
+        key.removeAll(keepingCapacity: true)
+        key.append(contentsOf: StoreKey.recordPrefix(partition))
+        key.append(contentsOf: user)
+        key.withUnsafeBytes { key in
+            if let record {
+                rocksdb_writebatch_put(pointer, key.chars, key.count, record.chars, record.count)
+            } else {
+                rocksdb_writebatch_delete(pointer, key.chars, key.count)
+            }
+        }
+    }
+
+    /// Says how far the partition's store goes with this batch.
+    public func put(_ partition: Int32, _ checkpoint: Checkpoint) {
+        put(StoreKey.checkpoint(partition), Array(checkpoint.text.utf8))
+    }
+
+    /// Forgets all of a partition.
+    public func erase(_ partition: Int32) {
+        StoreKey.checkpoint(partition).withUnsafeBytes { key in
+            rocksdb_writebatch_delete(pointer, key.chars, key.count)
+        }
+        StoreKey.recordPrefix(partition).withUnsafeBytes { start in
+            StoreKey.recordsEnd(partition).withUnsafeBytes { end in
+                rocksdb_writebatch_delete_range(pointer, start.chars, start.count, end.chars, end.count)
+            }
+        }
+    }
+
+    func put(_ key: [UInt8], _ value: [UInt8]) {
+        key.withUnsafeBytes { key in
+            value.withUnsafeBytes { value in
+                rocksdb_writebatch_put(pointer, key.chars, key.count, value.chars, value.count)
+            }
+        }
+    }
+
+    public func removeAll() { rocksdb_writebatch_clear(pointer) }
+}
