@@ -1,6 +1,8 @@
 import Consumer
 import Events
 import Foundation
+import Pipeline
+import Synchronization
 import TestSupport
 import Testing
 
