@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bytes a user: the state's records in memory beside the RocksDB stores that Kafka Streams would keep for the same.
+"""Bytes a user: the state's records beside the RocksDB stores that Kafka Streams would keep for the same.
 
     scripts/bench-state-memory.py [--users 20000] [--bin .build/release]
 
@@ -116,12 +116,13 @@ def main():
     result = json.loads(subprocess.run(
         [arguments.bin / "impactiq-bench", "growth", "--only", "users", "--users", str(arguments.users), "--events-a-user",
          "126", "--json"], check=True, capture_output=True, cwd=REPOSITORY).stdout)
-    own = [row["value"] for row in result[0]["rows"] if "bytes" in row["row"]][-1]
-    ratio = own / rocks_bytes
+    own = {kind: [row["value"] for row in result[0]["rows"] if kind in row["row"]][-1] for kind in ("memory", "records", "stored")}
+    ratio = own["stored"] / rocks_bytes
     print(f"{len(clock):,} users, {events:,} events, {records / len(clock):.1f} records a user in RocksDB")
     print(f"RocksDB stores  {rocks_bytes:7.0f} bytes a user")
-    print(f"impactiq state  {own:7.0f} bytes a user, table and slack included")
-    print(f"ratio {ratio:.2f}, bar 0.50: {'met' if ratio <= 0.5 else 'not met'}")
+    print(f"impactiq        {own['stored']:7.0f} bytes a user stored, {own['records']:.0f} in memory, "
+          f"{own['memory']:.0f} with table, slack and the undo log")
+    print(f"stored to stored {ratio:.2f}, bar 0.50: {'met' if ratio <= 0.5 else 'not met'}")
     return 0 if ratio <= 0.5 else 1
 
 

@@ -72,10 +72,10 @@ public final class Application: Sendable {
         for number in 0..<context.configuration.workers {
             threads.enter()
             let thread = Thread { [self] in
+                Self.nameThread("worker-\(number)")
                 work(number)
                 threads.leave()
             }
-            thread.name = "worker-\(number)"
             // The default half megabyte is little for librdkafka's callbacks below a deep stack.
             thread.stackSize = 4 << 20
             thread.start()
@@ -105,6 +105,16 @@ public final class Application: Sendable {
     private struct Handover<Value>: @unchecked Sendable {
         let value: Value
         init(_ value: Value) { self.value = value }
+    }
+
+    /// For the system's tools (`top -H`, `perf`), which do not see the name that Foundation keeps on Linux.
+    private static func nameThread(_ name: String) {
+        Thread.current.name = name
+        // Swift imports no call for it; where there is no such file, nothing is named.
+        let file = open("/proc/thread-self/comm", O_WRONLY)
+        guard file >= 0 else { return }
+        _ = name.withCString { write(file, $0, name.utf8.count) }
+        close(file)
     }
 
     private func work(_ number: Int) {

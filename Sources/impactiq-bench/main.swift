@@ -45,4 +45,7 @@ do {
 } catch let error as ImpactError {
     Terminal.Stream.error.write("impactiq-bench: \(error.message)\n")
     exit(error.kind.rawValue)
+} catch {
+    Terminal.Stream.error.write("impactiq-bench: \(error)\n")
+    exit(1)
 }

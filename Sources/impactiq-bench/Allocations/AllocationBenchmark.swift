@@ -75,7 +75,7 @@ enum AllocationBenchmark {
         for i in 0..<messages.count {
             try processor.append(
                 messages.value(i), key: messages.key(i),
-                source: SourcePosition(offset: Int64(offset + i), timestamp: 1_767_225_600_000), tag: i)
+                source: SourcePosition(offset: Int64(offset + i), timestamp: 4_102_444_800_000), tag: i)
         }
         _ = processor.flush { _, _ in }
         shard.takeOutputs { _, _ in }

@@ -42,7 +42,11 @@ enum StateGrowth {
     }
 
     private static func add(_ result: Result, _ name: String, _ rows: inout [Measurement]) {
-        for (what, value) in [("state and features, ns", result.nanoseconds), ("bytes a user", result.bytesPerUser)] {
+        let values = [
+            ("state and features, ns", result.nanoseconds), ("memory a user, undo log included, bytes", result.memory),
+            ("records a user, bytes", result.records), ("stored a user, bytes", result.stored),
+        ]
+        for (what, value) in values {
             var row = Measurement("\(name): \(what)")
             row.add(value, baseline: 1)
             rows.append(row)
@@ -71,7 +75,10 @@ enum StateGrowth {
 
     struct Result {
         let nanoseconds: Double
-        let bytesPerUser: Double
+        /// Bytes a user: all memory, the records alone, and key and record as the changelog stores them.
+        let memory: Double
+        let records: Double
+        let stored: Double
     }
 
     private static func measure(_ plan: FeaturePlan, users: Int, warmUp: Int, events: Int) throws -> Result {
@@ -97,8 +104,11 @@ enum StateGrowth {
             if done >= warmUp { nanoseconds += StageWalk.processorTime() - start }
             done += messages.count
         }
+        var stored = 0
+        state.forEachUser { user, slot in stored += user.count + state.encoded(slot).count }
+        let count = Double(max(1, state.userCount))
         return Result(
-            nanoseconds: Double(nanoseconds) / Double(done - warmUp),
-            bytesPerUser: Double(state.memoryBytes) / Double(max(1, state.userCount)))
+            nanoseconds: Double(nanoseconds) / Double(done - warmUp), memory: Double(state.memoryBytes) / count,
+            records: Double(state.recordBytes) / count, stored: Double(stored) / count)
     }
 }

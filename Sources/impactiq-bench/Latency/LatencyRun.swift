@@ -132,7 +132,11 @@ private final class Feeder: @unchecked Sendable {
     }
 
     func run(until isDone: Flag) {
-        defer { producer.close() }
+        defer {
+            // What is left is measured by nobody.
+            try? producer.flush(timeoutMilliseconds: 2_000)
+            producer.close()
+        }
         let start = ContinuousClock.now
         var written = 0
         while !isDone.isRaised {

@@ -39,7 +39,7 @@ enum RooflineBenchmark {
                 plan: try Processor.plan(of: model, scoreEvents: StageBenchmark.scoreEvents), batch: 1_024,
                 commit: 100_000),
             settings: ["commit.interval.ms=1000"] + command.texts("set"))
-        var rows = RooflineRound.names.map { Measurement($0, bar: $0 == RooflineRound.share ? .atLeast(0.6) : nil) }
+        var rows = RooflineRound.names.map { Measurement($0, bar: $0 == RooflineRound.share ? .atLeast(60) : nil) }
         let warmUp = try command.count("warm-up") ?? 1
         for number in 0..<warmUp + max(1, try command.count("rounds") ?? 3) {
             let values = try round.measure()
@@ -62,7 +62,7 @@ struct RooflineRound {
     let stages: StageBenchmark
     let settings: [String]
 
-    static let share = "product's share of the sum"
+    static let share = "product's share of the sum, %"
     static let names = [
         "consume, ns", "parse, ns", "state and features, ns", "score, ns", "write, ns", "changelog encoding, ns",
         "produce and commit, ns", "sum: what a worker's stages take, ns", "product, ns", share,
@@ -84,6 +84,6 @@ struct RooflineRound {
             produce,
         ]
         let sum = alone.reduce(0, +)
-        return alone + [sum, product, sum / product]
+        return alone + [sum, product, 100 * sum / product]
     }
 }

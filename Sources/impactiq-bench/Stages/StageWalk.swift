@@ -108,7 +108,7 @@ final class StageWalk {
         for i in range {
             try parsed.append(
                 benchmark.messages.value(i), key: benchmark.messages.key(i),
-                source: SourcePosition(partition: 0, offset: Int64(i), timestamp: 1_767_225_600_000))
+                source: SourcePosition(partition: 0, offset: Int64(i), timestamp: 4_102_444_800_000))
         }
     }
 
