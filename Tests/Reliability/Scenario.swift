@@ -129,7 +129,7 @@ public enum Scenario {
             soak.sleep(5)
         }
         let log = soak.members["a"].flatMap { try? String(contentsOfFile: $0.log, encoding: .utf8) } ?? ""
-        let said = log.split(separator: "\n").filter { $0.contains("full") || $0.contains("No space") }
+        let said = log.split(separator: "\n").filter { $0.contains("is full") || $0.contains("No space") }
         soak.outcome.measured.append(("times the disk was full", "\(fills)"))
         soak.outcome.measured.append(("lines of the log that say so", "\(said.count)"))
         if let line = said.first { soak.outcome.measured.append(("the first", String(line))) }
