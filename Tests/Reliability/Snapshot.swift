@@ -73,6 +73,11 @@ public struct Snapshot: Sendable {
         return problems
     }
 
+    /// Whether this is the other's publications two times over, and the other's state.
+    public func isTwice(_ once: Snapshot) -> Bool {
+        scores == once.scores.map { $0 + $0 } && deadLetters == once.deadLetters.map { $0 + $0 } && state == once.state
+    }
+
     /// Records of the other that are not here.
     private static func missing(_ ours: [[UInt64]], _ reference: [[UInt64]]) -> Int {
         let here = Set(ours.joined())
