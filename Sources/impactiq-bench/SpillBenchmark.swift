@@ -86,11 +86,12 @@ final class SpillBenchmark {
 
     private func measure(events: Int, json: Bool) throws {
         let created = try play(users, label: "create") { $0 }
-        let random = try play(events, label: "random") { _ in Int.random(in: 0..<self.users, using: &self.random) }
-        let hot = max(1, users / 100)
+        let each = max(1, users / shards.count)
+        let random = try play(events, label: "random") { _ in Int.random(in: 0..<each, using: &self.random) }
+        let hot = max(1, each / 100)
         let skewed = try play(events, label: "hot") { _ in
-            Int.random(in: 0..<20, using: &self.random) > 0
-                ? Int.random(in: 0..<hot, using: &self.random) : Int.random(in: 0..<self.users, using: &self.random)
+            let isHot = Int.random(in: 0..<20, using: &self.random) > 0
+            return Int.random(in: 0..<(isHot ? hot : each), using: &self.random)
         }
         let resident = WorkerSpill.used(shards)
         let inMemory = shards.reduce(0) { $0 + $1.state.userCount }
@@ -137,7 +138,9 @@ final class SpillBenchmark {
             let partition = batches % shards.count
             batch.removeAll()
             while batch.count < Self.batchEvents, done < events {
-                try append(user(done) / shards.count * shards.count + partition)
+                // A number within the partition, so that a user is always in the same one.
+                let place = batches / shards.count * Self.batchEvents + batch.count
+                try append(user(place) * shards.count + partition)
                 done += 1
             }
             let shard = shards[partition]
