@@ -32,7 +32,8 @@ struct OffPolicyTests {
     /// Every estimate but the direct one is within five standard errors of the truth, even with a wrong model; DR with
     /// the right kind of model is the surest.
     @Test func findsTheTruth() throws {
-        var random = SeededGenerator.announced()
+        // What is claimed of a sample holds of almost all, not of every one: this one is fixed.
+        var random = SeededGenerator(seed: 7)
         let (log, context) = try log(40_000, &random)
         let best = TargetPolicy("best") { row, out in
             for action in 0..<3 { out[action] = 0.05 }
@@ -109,7 +110,8 @@ struct OffPolicyTests {
 
     /// In a trial: treating the best half beats treating at random, and differences of rules agree with values.
     @Test func targetingRulesOfATrial() throws {
-        var random = SeededGenerator.announced()
+        // What is claimed of a sample holds of almost all, not of every one: this one is fixed.
+        var random = SeededGenerator(seed: 7)
         let trial = try RandomTrial(20_000, share: 0.3, &random).trial(
             propensity: [Double](repeating: 0.3, count: 20_000))
         let ranked = RankedTrial(trial)
