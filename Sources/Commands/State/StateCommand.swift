@@ -86,7 +86,7 @@ enum StateCommand: Command {
         var text = """
             user       \(user)
             partition  \(found.partition)
-            clock      \(clock.formatted(.iso8601.time(includingFractionalSeconds: true)))
+            clock      \(clock.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
             events     \(found.events)
             record     \(found.recordBytes) bytes, from \(found.source)
 
