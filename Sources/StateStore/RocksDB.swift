@@ -67,7 +67,8 @@ final class RocksDB: @unchecked Sendable {  // Only constants; the library locks
         rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1)
         rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))
         rocksdb_block_based_options_set_format_version(table, 5)
-        guard let options = rocksdb_options_create() else { fatalError("out of memory") }
+        // The library allocates with C++'s new, which gives no null.
+        let options: OpaquePointer = rocksdb_options_create()
         rocksdb_options_set_block_based_table_factory(options, table)
         rocksdb_block_based_options_destroy(table)
         rocksdb_options_set_create_if_missing(options, isReadOnly ? 0 : 1)

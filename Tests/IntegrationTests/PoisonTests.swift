@@ -17,6 +17,7 @@ struct PoisonMessageTests {
         let name = TestBroker.unique("poison")
         let site = try TestSite(
             bootstrap: broker.bootstrap, folder: FileManager.default.temporaryDirectory.appending(path: name).path)
+        guard let library = try PoisonLibrary(folder: site.folder) else { return }
         var seeds = SeededGenerator.announced()
         let stream = try TestStream(site, topic: "\(name)-events", partitions: 2, seed: seeds.next() % 1_000, users: 50)
         defer { stream.delete() }
@@ -31,7 +32,7 @@ struct PoisonMessageTests {
         let reference = try TestApplication("\(name)-reference", stream: stream)
         #expect(try KillPointRun.finish([reference.launch()], reference, ends) == [.exited(0)])
         let application = try TestApplication("\(name)-app", stream: stream)
-        let poison = ["IMPACTIQ_TEST_POISON": #""id":"arsenic""#, "IMPACTIQ_TEST_POISON_SIGNAL": "\(signal)"]
+        let poison = library.environment(text: #""id":"arsenic""#, signal: signal)
         for _ in 0..<(signal == SIGABRT ? 2 : 3) {
             let child = try application.launch(environment: poison)
             #expect(child.wait(seconds: 60) == .killed(signal: signal), "\(child.tail)")
@@ -53,12 +54,13 @@ struct PoisonMessageTests {
         let name = TestBroker.unique("poison")
         let site = try TestSite(
             bootstrap: broker.bootstrap, folder: FileManager.default.temporaryDirectory.appending(path: name).path)
+        guard let library = try PoisonLibrary(folder: site.folder) else { return }
         let stream = try TestStream(site, topic: "\(name)-events", partitions: 1, seed: 1, users: 5)
         defer { stream.delete() }
         try stream.write(key: "u", value: #"{"id":"arsenic","user_id":"u","type":"page_view","time":1767225600000}"#)
         let application = try TestApplication("\(name)-app", stream: stream, settings: ["poison.protection=false"])
         for _ in 0..<4 {
-            let child = try application.launch(environment: ["IMPACTIQ_TEST_POISON": "arsenic"])
+            let child = try application.launch(environment: library.environment(text: "arsenic", signal: SIGABRT))
             #expect(child.wait(seconds: 60) == .killed(signal: SIGABRT))
         }
         application.delete()

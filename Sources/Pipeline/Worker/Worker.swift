@@ -202,8 +202,6 @@ final class Worker: AssignmentHandler {
                 }
             }
             guard let shard = current else { continue }
-            let timestamp = message.timestamp
-            newest = max(newest, timestamp)
             var isAlone = false
             if isAlert, let suspect = suspect(message) {
                 // What came before it first, and without it.
@@ -219,7 +217,8 @@ final class Worker: AssignmentHandler {
                 isAlone = true
                 isolate(suspect, in: shard)
             }
-            if isAlert { TestPoison.taste(message.payloadBuffer) }
+            let timestamp = message.timestamp
+            newest = max(newest, timestamp)
             do throws(EventError) {
                 try processor.append(
                     message.payloadBuffer, key: message.keyBuffer,

@@ -13,6 +13,7 @@ final class SpoolFile {
 
     init(directory: String) throws(ImpactError) {
         self.directory = directory
+        // mkstemp(3) asks for six X at the end, which it replaces.
         var template = Array("\(directory)/.impactiq-XXXXXX".utf8CString)
         descriptor = mkstemp(&template)
         guard descriptor >= 0 else { throw Self.failure("create a temporary file in", directory) }
