@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Bytes a user: the state's records beside the RocksDB stores that Kafka Streams would keep for the same.
 
-    scripts/bench-state-memory.py [--users 20000] [--bin .build/release]
+    scripts/bench-state-memory.py [--users 20000] [--ids 0] [--bin .build/release]
 
 Needs Debian's librocksdb7.8 and a built `impactiq`. Generates a fortnight of the simulated trial (126 events a user) and
 writes, for the demo's 16 features over 3 windows, what a Kafka Streams topology stores: a window store each for the buckets
 of 2 h, 12 h and 1 d (key: user, window start, sequence number; value: timestamp and aggregate) and a key-value store
 for the rest, with Kafka Streams' RocksDB options (no compression, 4 KiB blocks, Bloom filter). Only windows that
-still count are written, compacted once: Kafka Streams keeps at least these. The jars of Kafka Streams itself are not
+still count are written, compacted once: Kafka Streams keeps at least these. Neither side remembers event ids here, since a
+topology that drops duplicates would need one more store; --ids 16 gives ours its usual ones, for comparison. The jars of Kafka Streams itself are not
 needed, and the JVM's and the block cache's memory are not counted.
 """
 import argparse
@@ -76,6 +77,7 @@ class Rocks:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--ids", type=int, default=0, help="event ids a user that ours remembers")
     parser.add_argument("--bin", type=Path, default=REPOSITORY / ".build/release")
     arguments = parser.parse_args()
     folder = tempfile.mkdtemp()
@@ -113,9 +115,14 @@ def main():
                 records += 1
     rocks_bytes = rocks.compacted_bytes() / len(clock)
     shutil.rmtree(folder)
-    result = json.loads(subprocess.run(
-        [arguments.bin / "impactiq-bench", "growth", "--only", "users", "--users", str(arguments.users), "--events-a-user",
-         "126", "--json"], check=True, capture_output=True, cwd=REPOSITORY).stdout)
+    specification = json.loads((REPOSITORY / "examples/demo/features.json").read_text())
+    specification["deduplication"] = {"ids": arguments.ids}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as features:
+        json.dump(specification, features)
+        features.flush()
+        result = json.loads(subprocess.run(
+            [arguments.bin / "impactiq-bench", "growth", "--only", "users", "--users", str(arguments.users), "--features",
+             features.name, "--events-a-user", "126", "--json"], check=True, capture_output=True, cwd=REPOSITORY).stdout)
     own = {kind: [row["value"] for row in result[0]["rows"] if kind in row["row"]][-1] for kind in ("memory", "records", "stored")}
     ratio = own["stored"] / rocks_bytes
     print(f"{len(clock):,} users, {events:,} events, {records / len(clock):.1f} records a user in RocksDB")

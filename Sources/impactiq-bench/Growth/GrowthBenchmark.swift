@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 import Kafka
 import Pipeline
 import Scoring
@@ -20,6 +21,7 @@ enum GrowthBenchmark {
                 .value("users", "N", "Most users of the users' table", default: "1M"),
                 .value("events-a-user", "N", "Events a user before the users' table is measured", default: "2"),
                 .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("features", "FILE", "A feature specification for the users' table, instead of the model's"),
                 .value("rounds", "N", "Rounds that count, after one that does not", default: "2"),
                 .value("only", "WORD", "One of partitions, workers, messages, users, features"),
                 .flag("json", "Print one JSON array"),
@@ -33,9 +35,11 @@ enum GrowthBenchmark {
         var tables: [RoundTable] = []
         func wants(_ word: String) -> Bool { command.text("only").map { $0 == word } ?? true }
         if wants("users") {
+            let specification = try command.text("features").map { [UInt8](try Data(contentsOf: URL(filePath: $0))) }
             tables.append(
                 try StateGrowth.users(
-                    model, most: try command.count("users") ?? 1, perUser: try command.count("events-a-user") ?? 2))
+                    specification ?? model.specificationJSON, most: try command.count("users") ?? 1,
+                    perUser: try command.count("events-a-user") ?? 2))
         }
         if wants("features") { tables.append(try StateGrowth.features()) }
         if command.text("bootstrap") != nil {

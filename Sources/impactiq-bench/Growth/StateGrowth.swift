@@ -9,10 +9,12 @@ import Terminal
 /// The tables of what grows in memory: processor time of parse, state and features an event, and bytes a user.
 enum StateGrowth {
     /// - Parameters:
+    ///   - specification: the features, as JSON.
     ///   - most: the largest count of users; powers of ten below it come first.
     ///   - perUser: events a user before the measurement.
-    static func users(_ model: Model, most: Int, perUser: Int) throws -> RoundTable {
-        let plan = try Processor.plan(of: model, scoreEvents: StageBenchmark.scoreEvents)
+    static func users(_ specification: [UInt8], most: Int, perUser: Int) throws -> RoundTable {
+        let specification = try FeatureSpecification(json: specification)
+        let plan = try plan(specification)
         var rows: [Measurement] = []
         var users = min(10_000, most)
         while true {
@@ -23,7 +25,8 @@ enum StateGrowth {
         }
         return RoundTable(
             "users",
-            conditions: "users: in memory, 1M events measured after \(perUser) a user, 16 features over 3 windows",
+            conditions: "users: in memory, 1M events measured after \(perUser) a user, \(plan.count) features, "
+                + "\(specification.deduplicationIDs) ids a user",
             unit: "value", rows)
     }
 
@@ -31,14 +34,16 @@ enum StateGrowth {
         var rows: [Measurement] = []
         for count in [4, 16, 50, 100, 200] {
             let specification = try FeatureSpecification(json: Array(json(count).utf8))
-            let plan = try FeaturePlan(
-                specification, schema: specification.eventSchema(extraTypes: StageBenchmark.scoreEvents))
-            let result = try measure(plan, users: 20_000, warmUp: 400_000, events: 400_000)
+            let result = try measure(plan(specification), users: 20_000, warmUp: 400_000, events: 400_000)
             add(result, "\(count) features", &rows)
         }
         return RoundTable(
             "features", conditions: "features: in memory, 20k users, 400k events measured after 20 a user",
             unit: "value", rows)
+    }
+
+    private static func plan(_ specification: FeatureSpecification) throws -> FeaturePlan {
+        try FeaturePlan(specification, schema: specification.eventSchema(extraTypes: StageBenchmark.scoreEvents))
     }
 
     private static func add(_ result: Result, _ name: String, _ rows: inout [Measurement]) {
