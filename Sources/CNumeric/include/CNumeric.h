@@ -4,7 +4,6 @@
 
 #include "decimal_scale.h"
 #include "half_power.h"
-#include "stream_copy.h"
 #include "text_scan.h"
 
 #ifdef __cplusplus

@@ -27,24 +27,69 @@ extension JSONScanner {
         return number
     }
 
+    /// A plain number of at most fifteen digits as a double; nil, and nothing taken, for any other one.
+    ///
+    /// Its digits and its power of ten are exact, so one rounding suffices (Clinger 1990). What is left out here, an
+    /// exponent, a leading zero, many digits or a fault, is for ``scanNumber()``.
+    @inline(__always)
+    package mutating func scanShortNumber() -> Double? {
+        let isNegative = current == 0x2D
+        let start = isNegative ? position &+ 1 : position
+        // Fifteen digits, the point and what ends them must lie before it.
+        let end = min(count, start &+ 17)
+        var next = start
+        var mantissa: UInt64 = 0
+        let whole = takeDigits(&next, end, &mantissa)
+        guard whole > 0, next < end, whole == 1 || base[start] != 0x30 else { return nil }
+        var fraction = 0
+        if base[next] == 0x2E {
+            next &+= 1
+            fraction = takeDigits(&next, end, &mantissa)
+            guard fraction > 0, next < end else { return nil }
+        }
+        guard whole &+ fraction <= 15, base[next] | 0x20 != 0x65, base[next] != 0x2E else { return nil }
+        position = next
+        let magnitude = cnumeric_scale(mantissa, Int64(0 &- fraction))
+        return isNegative ? -magnitude : magnitude
+    }
+
+    /// Appends digits to the mantissa; how many there were.
+    @inline(__always)
+    private func takeDigits(_ next: inout Int, _ end: Int, _ mantissa: inout UInt64) -> Int {
+        let start = next
+        while next < end, case let digit = base[next] &- 0x30, digit <= 9 {
+            mantissa = mantissa &* 10 &+ UInt64(digit)
+            next &+= 1
+        }
+        return next &- start
+    }
+
     /// Takes the digits that follow; false when there is none.
     @inline(__always)
     private mutating func scanDigits(_ number: inout Number, fraction: Bool) -> Bool {
         let start = position
-        while true {
-            let digit = current &- 0x30
-            guard digit <= 9 else { break }
+        // Few enough to hold, so nothing can overflow; almost every number ends here.
+        let end = min(count, start &+ 18 &- number.digits)
+        var next = start
+        number.digits &+= takeDigits(&next, end, &number.mantissa)
+        if fraction { number.exponent &-= next &- start }
+        position = next
+        if next >= end, current &- 0x30 <= 9 { scanManyDigits(&number, fraction: fraction) }
+        return position > start
+    }
+
+    /// The digits after the eighteenth.
+    @inline(never)
+    private mutating func scanManyDigits(_ number: inout Number, fraction: Bool) {
+        while case let digit = current &- 0x30, digit <= 9 {
+            // From the twentieth on too many to hold: the exact value is read from the text.
             if number.digits < 19 {
                 number.mantissa = number.mantissa &* 10 &+ UInt64(digit)
-                if number.mantissa != 0 { number.digits &+= 1 }
                 if fraction { number.exponent &-= 1 }
-            } else {
-                // Too many to hold: the exact value is read from the text.
-                number.digits &+= 1
             }
+            number.digits &+= 1
             position &+= 1
         }
-        return position > start
     }
 
     private mutating func scanExponent(_ number: inout Number) throws(EventError) {

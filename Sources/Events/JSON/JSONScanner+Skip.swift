@@ -19,9 +19,9 @@ extension JSONScanner {
                 if opensObject { try skipName() }
                 continue
             case 0x22: _ = try scanString()
-            case 0x74: try scanLiteral("true")
-            case 0x66: try scanLiteral("false")
-            case 0x6E: try scanLiteral("null")
+            case 0x74: try scan(.true)
+            case 0x66: try scan(.false)
+            case 0x6E: try scan(.null)
             default: _ = try scanNumber()
             }
             if try closeContainers(&depth, outermost, &isObject) { return }

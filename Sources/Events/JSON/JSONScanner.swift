@@ -18,8 +18,9 @@ package struct JSONScanner {
         package var end: Int
         /// No fraction and no exponent.
         package var isInteger: Bool
-        /// Decimal digits, leading zeros aside, as far as they fit 19 places.
+        /// Decimal digits, as far as they fit 19 places.
         package var mantissa: UInt64
+        /// Digits read into the mantissa and behind it; a lone zero before the point is none.
         package var digits: Int
         package var isNegative: Bool
         /// Power of ten that the mantissa is multiplied by.
@@ -70,11 +71,23 @@ package struct JSONScanner {
         if position < count { throw fault() }
     }
 
-    /// `true`, `false` or `null`, whose first letter is the current byte.
-    package mutating func scanLiteral(_ literal: StaticString) throws(EventError) {
-        let length = literal.utf8CodeUnitCount
-        for i in 0..<length where byte(position + i) != literal.utf8Start[i] { throw fault() }
-        position += length
+    /// A literal name, its first four letters as a little-endian word.
+    package enum Literal: UInt32 {
+        case null = 0x6C6C_756E
+        case `true` = 0x6575_7274
+        case `false` = 0x736C_6166
+
+        @inline(__always) var length: Int { self == .false ? 5 : 4 }
+    }
+
+    /// A literal whose first letter is the current byte.
+    @inline(__always)
+    package mutating func scan(_ literal: Literal) throws(EventError) {
+        guard position &+ literal.length <= count,
+            UInt32(littleEndian: UnsafeRawPointer(base + position).loadUnaligned(as: UInt32.self)) == literal.rawValue,
+            literal != .false || base[position &+ 4] == 0x65
+        else { throw fault() }
+        position &+= literal.length
     }
 }
 
@@ -117,6 +130,7 @@ extension JSONScanner {
     }
 
     /// The error for a value of a type the field does not take; a text that is no JSON at all says so instead.
+    @inline(never)
     package func typeFault() throws(EventError) -> EventError {
         var copy = self
         try copy.skipValue(depth: 2)

@@ -118,13 +118,13 @@ private struct JSONValueParser {
         case 0x5B: return try array(depth: depth + 1)
         case 0x22: return .string(text(try scanner.scanString()))
         case 0x74:
-            try scanner.scanLiteral("true")
+            try scanner.scan(.true)
             return .bool(true)
         case 0x66:
-            try scanner.scanLiteral("false")
+            try scanner.scan(.false)
             return .bool(false)
         case 0x6E:
-            try scanner.scanLiteral("null")
+            try scanner.scan(.null)
             return .null
         default:
             let number = try scanner.scanNumber()

@@ -128,8 +128,6 @@ public final class EventBatch {
 
     @inline(__always)
     private func isUser(_ key: UnsafeRawBufferPointer, of event: Event) -> Bool {
-        // The hash was made from the user's bytes; equal bytes are what counts, so they are compared after it.
-        guard key.count == Int(event.user.count), StableHash.hash(key) == event.userHash else { return false }
-        return key.elementsEqual(bytes(event.user))
+        key.hasBytes(of: bytes(event.user))
     }
 }

@@ -73,6 +73,12 @@ extension EventReader {
     @inline(__always)
     func readDouble(_ scanner: inout JSONScanner) throws(EventError) -> Double {
         guard scanner.isAtNumber else { throw try scanner.typeFault() }
+        if let number = scanner.scanShortNumber() { return number }
+        return try readLongNumber(&scanner)
+    }
+
+    @inline(never)
+    private func readLongNumber(_ scanner: inout JSONScanner) throws(EventError) -> Double {
         let number = try scanner.scanNumber()
         return try scanner.double(number)
     }
@@ -110,14 +116,14 @@ extension EventReader {
             guard expects != .number else { throw EventError(.fieldType, position: start) }
             return FieldValue(textHash: StableHash.hash(scanner.decoded(text, scratch)))
         case 0x6E:
-            try scanner.scanLiteral("null")
+            try scanner.scan(.null)
             return .missing
         case 0x74:
-            try scanner.scanLiteral("true")
+            try scanner.scan(.true)
             guard expects != .text else { throw EventError(.fieldType, position: start) }
             return FieldValue(true)
         case 0x66:
-            try scanner.scanLiteral("false")
+            try scanner.scan(.false)
             guard expects != .text else { throw EventError(.fieldType, position: start) }
             return FieldValue(false)
         default:

@@ -107,7 +107,7 @@ final class EventReader {
         _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event,
         fields: UnsafeMutableBufferPointer<FieldValue>, arena: ByteBuffer
     ) throws(EventError) {
-        if scanner.current == 0x6E { return try scanner.scanLiteral("null") }
+        if scanner.current == 0x6E { return try scanner.scan(.null) }
         switch slot {
         case .userID: try readUser(&scanner, into: &event, arena: arena)
         case .type: try readType(&scanner, into: &event, arena: arena)
@@ -151,7 +151,7 @@ final class EventReader {
                 seen |= bit
                 do throws(EventError) {
                     if scanner.current == 0x6E {
-                        try scanner.scanLiteral("null")
+                        try scanner.scan(.null)
                     } else {
                         try readTreatmentMember(slot, &scanner, into: &event)
                         if slot == .arm { hasArm = true }

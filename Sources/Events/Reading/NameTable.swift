@@ -3,7 +3,7 @@
 /// Producers write their members in one order, so the table predicts: for each member it remembers the bytes from the
 /// name's opening quote to the value that came next the last time, and when the same bytes stand there again the name is
 /// known by one comparison of 24 bytes, colon and whitespace included. The bytes were scanned strictly when they were
-/// learned, so equal bytes need no second look. Types of events differ in a member or two, so a place remembers two
+/// learned, so equal bytes need no second look. Types of events differ in a member or two, so a place remembers four
 /// continuations. Behind them stands the general path: scan, decode, look up.
 ///
 /// One thread at a time.
@@ -20,6 +20,8 @@ final class NameTable {
         var start: Int
     }
 
+    /// How many continuations a place remembers.
+    private static let continuations = 4
     /// How many places remember what follows an unknown name, chosen by the name's bytes.
     private static let unknownStates = 16
 
@@ -27,7 +29,7 @@ final class NameTable {
     private let entries: UnsafeMutablePointer<Entry>
     private let mask: Int
     private let names: UnsafeMutablePointer<UInt8>
-    /// Two of each place: the one learned last, and the one before it.
+    /// ``continuations`` of each place, the one learned last first.
     private let predictions: UnsafeMutablePointer<NamePrediction>
     private let scratch = ByteBuffer(capacity: 64)
     private let isPredicting: Bool
@@ -45,7 +47,7 @@ final class NameTable {
         let bytes = texts.flatMap { Array($0.utf8) }
         names = .allocate(capacity: max(1, bytes.count))
         names.initialize(from: bytes, count: bytes.count)
-        let places = 2 * (1 + count + Self.unknownStates)
+        let places = Self.continuations * (1 + count + Self.unknownStates)
         predictions = .allocate(capacity: places)
         predictions.initialize(repeating: NamePrediction(), count: places)
         var start = 0
@@ -73,20 +75,17 @@ final class NameTable {
     /// - Returns: the name's index in the table, or −1 for another name.
     @inline(__always)
     func next(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
-        var prediction = predictions + 2 &* state
-        if scanner.position &+ NamePrediction.width <= scanner.count {
-            let bytes = scanner.base + scanner.position
-            var isKnown = prediction.pointee.matches(bytes)
-            if !isKnown {
-                prediction += 1
-                isKnown = prediction.pointee.matches(bytes)
-            }
-            if isKnown {
+        let bytes = NamePrediction.Bytes(scanner)
+        var prediction = predictions + Self.continuations &* state
+        let end = prediction + Self.continuations
+        while prediction < end {
+            if prediction.pointee.matches(bytes) {
                 scanner.position &+= Int(prediction.pointee.length)
                 scanner.skipWhitespace()
                 state = Int(prediction.pointee.state)
                 return Int(prediction.pointee.index)
             }
+            prediction += 1
         }
         return try learn(&scanner, &state)
     }
@@ -94,17 +93,18 @@ final class NameTable {
     /// The general path of ``next(_:_:)``.
     @inline(never)
     private func learn(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
+        let found = NamePrediction.Bytes(scanner)
         let quote = scanner.position
         let name = try scanner.scanName()
-        let prediction = predictions + 2 * state
+        let prediction = predictions + Self.continuations * state
         let bytes = scanner.decoded(name, scratch)
         let prefix = NamePrefix(bytes)
         let index = find(prefix, bytes)
         state = index >= 0 ? 1 + index : 1 + count + prefix.hash & (Self.unknownStates - 1)
-        if isPredicting, quote + NamePrediction.width <= scanner.count {
-            prediction[1] = prediction[0]
+        if isPredicting {
+            for i in stride(from: Self.continuations - 1, to: 0, by: -1) { prediction[i] = prediction[i - 1] }
             prediction.pointee = NamePrediction(
-                scanner.base + quote, length: scanner.position - quote, index: index, state: state)
+                found, length: scanner.position - quote, index: index, state: state)
         }
         return index
     }
@@ -170,6 +170,29 @@ struct NamePrediction: BitwiseCopyable {
     /// How many bytes are loaded to compare; longer names are not predicted.
     static let width = 24
 
+    /// The next bytes of a text, zeros past its end.
+    struct Bytes: BitwiseCopyable {
+        var words: (UInt64, UInt64, UInt64)
+
+        @inline(__always)
+        init(_ scanner: JSONScanner) {
+            let base = UnsafeRawPointer(scanner.base + scanner.position)
+            let left = scanner.count &- scanner.position
+            if left >= NamePrediction.width {
+                words = (StableHash.word(base, 0), StableHash.word(base, 8), StableHash.word(base, 16))
+            } else {
+                words = (Self.rest(base, left, 0), Self.rest(base, left, 8), Self.rest(base, left, 16))
+            }
+        }
+
+        @inline(__always)
+        private static func rest(_ base: UnsafeRawPointer, _ left: Int, _ offset: Int) -> UInt64 {
+            let count = left &- offset
+            if count >= 8 { return StableHash.word(base, offset) }
+            return count <= 0 ? 0 : StableHash.shortTail(base + offset, count)
+        }
+    }
+
     // Masked words are never 1 under a mask of 0, so a prediction that was not made matches nothing.
     private var words: (UInt64, UInt64, UInt64) = (1, 0, 0)
     private var masks: (UInt64, UInt64, UInt64) = (0, 0, 0)
@@ -180,26 +203,20 @@ struct NamePrediction: BitwiseCopyable {
     /// Matches nothing.
     init() {}
 
-    /// - Parameter bytes: `width` bytes can be read from it, of which `length` are the name's.
-    init(_ bytes: UnsafePointer<UInt8>, length: Int, index: Int, state: Int) {
+    /// - Parameter length: how many of the bytes are the name's.
+    init(_ found: Bytes, length: Int, index: Int, state: Int) {
         guard length <= Self.width else { return }
         masks = (Self.mask(length), Self.mask(length - 8), Self.mask(length - 16))
-        let found = Self.load(bytes)
+        let found = found.words
         words = (found.0 & masks.0, found.1 & masks.1, found.2 & masks.2)
         (self.length, self.index, self.state) = (Int32(length), Int32(index), Int32(state))
     }
 
-    /// Whether the same bytes stand at `bytes`, from which `width` can be read.
+    /// Whether the same bytes come next.
     @inline(__always)
-    func matches(_ bytes: UnsafePointer<UInt8>) -> Bool {
-        let found = Self.load(bytes)
+    func matches(_ bytes: Bytes) -> Bool {
+        let found = bytes.words
         return (found.0 & masks.0 ^ words.0) | (found.1 & masks.1 ^ words.1) | (found.2 & masks.2 ^ words.2) == 0
-    }
-
-    @inline(__always)
-    private static func load(_ bytes: UnsafePointer<UInt8>) -> (UInt64, UInt64, UInt64) {
-        let base = UnsafeRawPointer(bytes)
-        return (StableHash.word(base, 0), StableHash.word(base, 8), StableHash.word(base, 16))
     }
 
     private static func mask(_ bytes: Int) -> UInt64 {

@@ -58,6 +58,10 @@ package enum RFC3339 {
         guard text[position] == 0x2E else { return 0 }
         position &+= 1
         let start = position
+        if let milliseconds = threeDigits(text, position) {
+            position &+= 3
+            return milliseconds
+        }
         var value = 0, unit = 100
         while position < text.count, case let digit = text[position] &- 0x30, digit <= 9 {
             value &+= Int(digit) &* unit
@@ -65,6 +69,15 @@ package enum RFC3339 {
             position &+= 1
         }
         return position > start ? value : nil
+    }
+
+    /// Exactly three digits, as almost every producer writes them; nil for any other count.
+    @inline(__always)
+    private static func threeDigits(_ text: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+        guard start &+ 3 < text.count else { return nil }
+        let a = text[start] &- 0x30, b = text[start &+ 1] &- 0x30, c = text[start &+ 2] &- 0x30
+        guard a <= 9, b <= 9, c <= 9, text[start &+ 3] &- 0x30 > 9 else { return nil }
+        return Int(a) &* 100 &+ Int(b) &* 10 &+ Int(c)
     }
 
     /// The zone's offset in minutes; it must end the text.

@@ -75,7 +75,7 @@ public final class ScoreReader {
             if index >= 0 {
                 guard seen & (1 << UInt32(index)) == 0 else { throw scanner.fault(.duplicateField) }
                 let isNull = scanner.current == 0x6E
-                if isNull { try scanner.scanLiteral("null") } else { try read(Self.members[index], &scanner, &score) }
+                if isNull { try scanner.scan(.null) } else { try read(Self.members[index], &scanner, &score) }
                 if !isNull { seen |= 1 << UInt32(index) }
             } else {
                 try scanner.skipValue(depth: 1)

@@ -110,12 +110,15 @@ extension PartitionCore {
 
     @inline(__always)
     func isKnown(_ id: UInt64, _ record: UserRecord) -> Bool {
-        let ids = record.address + listsStart(record)
-        let count = record.listCount(0)
-        // Almost every id is new, so all are looked at anyway: no branch an id, and several ids at a time.
-        var hits: UInt64 = 0
-        for i in 0..<count { hits |= ids.load(fromByteOffset: i &* 8, as: UInt64.self) == id ? 1 : 0 }
-        return hits != 0
+        var next = record.address + listsStart(record)
+        let end = next + record.listCount(0) &* 8
+        // Almost every id is new, so all are looked at anyway: no branch an id.
+        var isKnown = false
+        while next < end {
+            isKnown = isKnown || next.load(as: UInt64.self) == id
+            next += 8
+        }
+        return isKnown
     }
 
     @inline(__always)

@@ -100,30 +100,8 @@ struct PartitionCore: ~Copyable {
     func find(_ user: UnsafeRawBufferPointer, _ hash: UInt64) -> UnsafeMutablePointer<UInt64>? {
         table.find(hash) { reference in
             let record = record(reference)
-            guard record.hash == hash, record.idBytes == user.count else { return false }
-            return Self.equal(record.address + fixedEnd, user)
+            return record.hash == hash && self.user(record).hasBytes(of: user)
         }
-    }
-
-    @inline(__always)
-    private static func equal(_ a: UnsafeMutableRawPointer, _ b: UnsafeRawBufferPointer) -> Bool {
-        guard let start = b.baseAddress else { return true }
-        var i = 0
-        while i &+ 8 <= b.count {
-            if a.loadUnaligned(fromByteOffset: i, as: UInt64.self)
-                != start.loadUnaligned(fromByteOffset: i, as: UInt64.self)
-            {
-                return false
-            }
-            i &+= 8
-        }
-        while i < b.count {
-            if a.load(fromByteOffset: i, as: UInt8.self) != start.load(fromByteOffset: i, as: UInt8.self) {
-                return false
-            }
-            i &+= 1
-        }
-        return true
     }
 
     /// Bytes of a block for a record of `used` bytes: an eighth more, in whole units.

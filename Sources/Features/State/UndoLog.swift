@@ -1,5 +1,3 @@
-import CNumeric
-
 /// What a rollback needs: for each user touched since the last commit, the record as it was then.
 ///
 /// Also the list of changed users for the changelog, in the order in which they were first touched. Images lie in
@@ -56,8 +54,7 @@ struct UndoLog {
         let bytes = record.used
         if chunk < 0 || filled &+ bytes > Self.chunkBytes { startChunk() }
         let image = chunks[chunk] + filled
-        // Read by a rollback only: past the caches, which the records need.
-        cnumeric_copy_past_caches(image, record.address, bytes)
+        image.copyMemory(from: record.address, byteCount: bytes)
         filled &+= bytes
         return append(Entry(reference: reference, bytes: UInt32(truncatingIfNeeded: bytes), image: image))
     }
