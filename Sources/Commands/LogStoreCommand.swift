@@ -35,7 +35,7 @@ enum LogStoreCommand: Command {
         let seconds = Double(configuration.shutdownTimeoutMilliseconds) / 2_000
         reader.stop(within: seconds)
         let isDone = try reader.wait(within: seconds + 1)
-        Log.info("log-store", LogStores.counts(reader) + (isDone ? "" : "; the rest is read at the next start"))
+        Log.info("log-store", LogStores.counts(reader) + LogStores.rest(reader, isDone: isDone))
     }
 }
 
@@ -57,6 +57,13 @@ enum LogStores {
             }
             return try PostgreSQLLogStore(url: address, options: .init(userIndex: indexesUsers))
         }
+    }
+
+    /// What the reader has left to the next start.
+    static func rest(_ reader: LogStoreReader, isDone: Bool) -> String {
+        guard isDone, let unread = reader.counters.unread else { return "; the rest is read at the next start" }
+        return unread == 0
+            ? "; the topic is stored to its end" : "; \(unread) records of open transactions are left to the next start"
     }
 
     static func counts(_ reader: LogStoreReader) -> String {

@@ -70,7 +70,7 @@ enum RunCommand: Command {
         logStore.stop(within: seconds)
         do {
             let isDone = try logStore.wait(within: seconds + 1)
-            Log.info("log-store", LogStores.counts(logStore) + (isDone ? "" : "; the rest is read at the next start"))
+            Log.info("log-store", LogStores.counts(logStore) + LogStores.rest(logStore, isDone: isDone))
         } catch {
             Log.error("log-store", error.message)
         }

@@ -15,6 +15,8 @@ extension EventConsumer {
         let patience = Int32(min(timeoutMilliseconds, 5_000))
         var left = offsets
         while !left.isEmpty {
+            // A client that has ended takes no seek ever.
+            if let fatal = handle.fatalError { throw fatal }
             let list = TopicPartitionList(capacity: left.count)
             for (partition, offset) in left { list.append(partition, offset: offset.rawOffset) }
             let work = "seeking \(Self.list(left.keys.sorted()))"

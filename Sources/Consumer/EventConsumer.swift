@@ -87,6 +87,10 @@ public final class EventConsumer {
         return MessageBatch(storage, count: count > 0 ? takeOutErrors(messages, count) : 0)
     }
 
+    /// Whether the group has ended this client's life: another one came with the same `group.instance.id`, or a new
+    /// coordinator knows this member under another id than it knows itself. Only a new client can join again.
+    public var isFenced: Bool { handle.fatalError?.isFencedMember ?? false }
+
     /// Leaves the group (a static member stays in it until its session ends) and destroys the client, within the
     /// timeout: revoked partitions go to the handler first. No batch may be alive.
     ///

@@ -8,6 +8,13 @@ extension Admin {
     public func committedOffsets(
         ofGroup group: String, partitions: [TopicPartition]? = nil, stable: Bool = true
     ) throws(ImpactError) -> [TopicPartition: Int64] {
+        try committed(ofGroup: group, partitions: partitions, stable: stable).mapValues(\.offset)
+    }
+
+    /// The same with the texts that the offsets bear.
+    public func committed(
+        ofGroup group: String, partitions: [TopicPartition]? = nil, stable: Bool = true
+    ) throws(ImpactError) -> [TopicPartition: CommittedOffset] {
         let work = "reading the offsets of group \(group)"
         return try untilCoordinated(doing: work) { () throws(ImpactError) in
             try askOffsets(ofGroup: group, partitions: partitions, stable: stable, doing: work)
@@ -16,7 +23,7 @@ extension Admin {
 
     private func askOffsets(
         ofGroup group: String, partitions: [TopicPartition]?, stable: Bool, doing work: String
-    ) throws(ImpactError) -> Result<[TopicPartition: Int64], KafkaError> {
+    ) throws(ImpactError) -> Result<[TopicPartition: CommittedOffset], KafkaError> {
         // A null list asks for all.
         var query: OpaquePointer?
         if let partitions {
@@ -48,7 +55,7 @@ extension Admin {
         let list = TopicPartitionList(offsets)
         var change = rd_kafka_AlterConsumerGroupOffsets_new(group, list.pointer)
         defer { rd_kafka_AlterConsumerGroupOffsets_destroy(change) }
-        let answer: Result<[TopicPartition: Int64], KafkaError> = try request(
+        let answer: Result<[TopicPartition: CommittedOffset], KafkaError> = try request(
             RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, doing: work
         ) { client, options, queue in
             rd_kafka_AlterConsumerGroupOffsets(client, &change, 1, options, queue)
@@ -88,7 +95,7 @@ extension Admin {
 
     private static func groupOffsets(
         _ groups: UnsafeMutablePointer<OpaquePointer?>?, _ count: Int
-    ) -> Result<[TopicPartition: Int64], KafkaError> {
+    ) -> Result<[TopicPartition: CommittedOffset], KafkaError> {
         guard let groups, count == 1 else {
             return .failure(KafkaError(RD_KAFKA_RESP_ERR__BAD_MSG, "the broker answered about \(count) groups"))
         }
@@ -96,13 +103,14 @@ extension Admin {
             let text = rd_kafka_error_string(error).map { String(cString: $0) }
             return .failure(KafkaError(rd_kafka_error_code(error), text))
         }
-        var offsets: [TopicPartition: Int64] = [:]
+        var offsets: [TopicPartition: CommittedOffset] = [:]
         let list = UnsafeMutablePointer(mutating: rd_kafka_group_result_partitions(groups[0]))
         for element in TopicPartitionList.elements(of: list) {
             if element.error != RD_KAFKA_RESP_ERR_NO_ERROR {
                 return .failure(KafkaError(element.error, "\(element.partition)"))
             }
-            if element.offset >= 0 { offsets[element.partition] = element.offset }
+            guard element.offset >= 0 else { continue }
+            offsets[element.partition] = CommittedOffset(element.offset, metadata: element.metadata)
         }
         return .success(offsets)
     }

@@ -5,14 +5,35 @@ extension Admin {
     /// First and next offset of a partition, asked from its leader.
     public func watermarks(of partition: TopicPartition) throws(ImpactError) -> Watermarks {
         let work = "asking for the offsets of \(partition)"
-        var marks = Watermarks(low: 0, high: 0)
         do {
-            try KafkaError.check(
-                rd_kafka_query_watermark_offsets(
-                    handle.pointer, partition.topic, partition.partition, &marks.low, &marks.high, timeout),
-                doing: work)
-        } catch { throw failure(error, doing: work) }
+            return try askWatermarks(partition, doing: work)
+        } catch {
+            guard error.isOfLeader else { throw failure(error, doing: work) }
+        }
+        // Asked the wrong broker, librdkafka 2.0.2 goes on asking it until its metadata expires, a quarter of an hour later.
+        refreshLeaders(of: partition.topic)
+        do { return try askWatermarks(partition, doing: work) } catch { throw failure(error, doing: work) }
+    }
+
+    private func askWatermarks(_ partition: TopicPartition, doing work: String) throws(KafkaError) -> Watermarks {
+        var marks = Watermarks(low: 0, high: 0)
+        try KafkaError.check(
+            rd_kafka_query_watermark_offsets(
+                handle.pointer, partition.topic, partition.partition, &marks.low, &marks.high, timeout),
+            doing: work)
         return marks
+    }
+
+    /// Asks which brokers lead the topic's partitions, for the client's own use.
+    private func refreshLeaders(of topic: String) {
+        guard let handleOfTopic = rd_kafka_topic_new(handle.pointer, topic, nil) else { return }
+        defer { rd_kafka_topic_destroy(handleOfTopic) }
+        var found: UnsafePointer<rd_kafka_metadata>?
+        // What goes wrong here shows in the question that follows.
+        guard rd_kafka_metadata(handle.pointer, 0, handleOfTopic, &found, timeout) == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            return
+        }
+        rd_kafka_metadata_destroy(found)
     }
 
     /// The same for every partition of a topic, in the order of their numbers. Throws `kafka_topic` when there is none.

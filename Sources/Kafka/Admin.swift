@@ -47,6 +47,15 @@ public final class Admin: Sendable {
         }
     }
 
+    /// Whether an error means that brokers are away or a partition's leader is moving: it passes without our doing.
+    package static func isOfBrokers(_ error: ImpactError) -> Bool {
+        [
+            "kafka_unreachable", "kafka_not_leader_for_partition", "kafka_leader_not_available",
+            "kafka_fenced_leader_epoch", "kafka_unknown_leader_epoch", "kafka_offset_not_available",
+            "kafka_broker_not_available", "kafka_replica_not_available",
+        ].contains(error.code)
+    }
+
     /// Repeats a question to a group's coordinator until the coordinator is there: it moves, and on a new cluster the
     /// first question makes it.
     package func untilCoordinated<Value>(

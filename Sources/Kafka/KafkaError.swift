@@ -29,6 +29,20 @@ public struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
 
     public var description: String { "\(message) (\(name))" }
 
+    /// Another member of the group has come with the same `group.instance.id`.
+    public var isFencedMember: Bool { code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID }
+
+    /// A partition's leader has moved, is not there yet, or is another one than the client knows.
+    public var isOfLeader: Bool {
+        switch code {
+        case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+            RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH, RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH,
+            RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:
+            true
+        default: false
+        }
+    }
+
     /// Codes with which no retry helps: the client may not do what it tries to do.
     public var isAuthorization: Bool {
         switch code {

@@ -1,4 +1,5 @@
 import CRdkafka
+import Foundation
 
 /// A partition of a topic.
 public struct TopicPartition: Sendable, Hashable, Comparable, CustomStringConvertible {
@@ -57,6 +58,18 @@ public struct Watermarks: Sendable, Equatable {
     }
 }
 
+/// What a group committed of a partition: the next offset to read, and a text that it may bear.
+public struct CommittedOffset: Sendable, Equatable {
+    public var offset: Int64
+    /// At most 4,096 bytes, if the broker's setting is the default; empty when there is none.
+    public var metadata: String
+
+    public init(_ offset: Int64, metadata: String = "") {
+        self.offset = offset
+        self.metadata = metadata
+    }
+}
+
 /// Owns an `rd_kafka_topic_partition_list_t`: one that is not destroyed makes `rd_kafka_destroy` hang.
 package struct TopicPartitionList: ~Copyable {
     package let pointer: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
@@ -76,26 +89,47 @@ package struct TopicPartitionList: ~Copyable {
         for (partition, offset) in offsets.sorted(by: { $0.key < $1.key }) { append(partition, offset: offset) }
     }
 
+    package init(_ offsets: [TopicPartition: CommittedOffset]) {
+        self.init(capacity: offsets.count)
+        for (partition, committed) in offsets.sorted(by: { $0.key < $1.key }) {
+            let element = rd_kafka_topic_partition_list_add(pointer, partition.topic, partition.partition)
+            element?.pointee.offset = committed.offset
+            if committed.metadata.isEmpty { continue }
+            // The list frees it.
+            element?.pointee.metadata = UnsafeMutableRawPointer(strdup(committed.metadata))
+            element?.pointee.metadata_size = committed.metadata.utf8.count
+        }
+    }
+
     deinit { rd_kafka_topic_partition_list_destroy(pointer) }
 
     package func append(_ partition: TopicPartition, offset: Int64 = Int64(RD_KAFKA_OFFSET_INVALID)) {
         rd_kafka_topic_partition_list_add(pointer, partition.topic, partition.partition).pointee.offset = offset
     }
 
-    /// The list as the library sees it, which may not be ours.
-    package static func elements(
-        of list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?
-    ) -> [(partition: TopicPartition, offset: Int64, error: rd_kafka_resp_err_t)] {
-        guard let list else { return [] }
-        return (0..<Int(list.pointee.cnt)).map { i in
-            let element = list.pointee.elems[i]
-            return (
-                TopicPartition(String(cString: element.topic), element.partition), element.offset, element.err
-            )
+    /// An entry of a list.
+    package struct Element {
+        package let partition: TopicPartition
+        package let offset: Int64
+        package let error: rd_kafka_resp_err_t
+        package let metadata: String
+
+        init(_ element: rd_kafka_topic_partition_t) {
+            partition = TopicPartition(String(cString: element.topic), element.partition)
+            offset = element.offset
+            error = element.err
+            metadata =
+                element.metadata.map {
+                    String(decoding: UnsafeRawBufferPointer(start: $0, count: element.metadata_size), as: UTF8.self)
+                } ?? ""
         }
     }
 
-    package var elements: [(partition: TopicPartition, offset: Int64, error: rd_kafka_resp_err_t)] {
-        Self.elements(of: pointer)
+    /// The list as the library sees it, which may not be ours.
+    package static func elements(of list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?) -> [Element] {
+        guard let list else { return [] }
+        return (0..<Int(list.pointee.cnt)).map { Element(list.pointee.elems[$0]) }
     }
+
+    package var elements: [Element] { Self.elements(of: pointer) }
 }

@@ -118,16 +118,30 @@ public final class Application: Sendable {
     }
 
     private func work(_ number: Int) {
+        var rejoin = RejoinPolicy()
         do {
             while true {
+                let begun = ContinuousClock.now
                 let ending = try Worker(number: number, context: context).run()
                 if ending == .stopped || context.isStopRequested { return }
+                guard ending == .fenced else { continue }
+                guard let wait = rejoin.wait(afterLifeOf: .now - begun) else { throw nameTaken(number) }
+                let end = ContinuousClock.now + wait
+                while ContinuousClock.now < end, !context.isStopRequested { Thread.sleep(forTimeInterval: 0.05) }
             }
         } catch {
             Log.error("worker-\(number)", "\(error)")
             failure.withLock { $0 = $0 ?? error }
             stop()
         }
+    }
+
+    private func nameTaken(_ number: Int) -> ImpactError {
+        let name = context.instanceName.map { "group.instance.id \($0)-\(number)" } ?? "this worker's transactional id"
+        return ImpactError(
+            .failed, code: "name_taken",
+            "\(name) was taken from this process \(RejoinPolicy.limit) times in a row: two processes run under one name. "
+                + "Give each a group.instance.id and a state.dir of its own, not a copy of another's")
     }
 
     /// Asks the workers to commit and leave.

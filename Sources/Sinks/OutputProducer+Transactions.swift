@@ -36,7 +36,7 @@ extension OutputProducer {
 
     /// Commits records and the offsets of several groups together, and waits for it.
     public func commit(
-        offsetsOfGroups groups: [String: [TopicPartition: Int64]]
+        offsetsOfGroups groups: [String: [TopicPartition: CommittedOffset]]
     ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
         return run(.commit) { [handle] in

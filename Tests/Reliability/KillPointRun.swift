@@ -30,8 +30,8 @@ public final class KillPointRun: Sendable {
     private let prefix: String
     private let postgres: TestPostgres?
     private static let settings = [
-        // Small batches and a commit after each: many transactions in a short stream.
-        "commit.interval.ms=1", "batch.max.events=40", "kafka.consumer.session.timeout.ms=6000",
+        // Small batches, and a commit after one or a few: many transactions in a short stream.
+        "commit.interval.ms=1", "batch.max.events=20", "kafka.consumer.session.timeout.ms=6000",
         "kafka.consumer.heartbeat.interval.ms=500", "shutdown.timeout.ms=20000",
     ]
 
@@ -111,9 +111,9 @@ public final class KillPointRun: Sendable {
         let isOften = Self.reach(point) == .often
         let steps = [
             // Its third transaction at the earliest: two are committed, so there is state to restore.
-            "\(KillPoint.afterChangelog.rawValue):\(Int.random(in: 3...8, using: &random))",
-            "\(point.rawValue):\(isOften ? Int.random(in: 1...8, using: &random) : 1)",
-            "\(point.rawValue):\(isOften ? Int.random(in: 1...8, using: &random) : 1)",
+            "\(KillPoint.afterChangelog.rawValue):\(Int.random(in: 3...6, using: &random))",
+            "\(point.rawValue):\(isOften ? Int.random(in: 1...6, using: &random) : 1)",
+            "\(point.rawValue):\(isOften ? Int.random(in: 1...6, using: &random) : 1)",
         ]
         for (life, step) in steps.enumerated() {
             let ending = try Self.live(application, kill: step, ends: ends)

@@ -5,16 +5,19 @@ import TestSupport
 
 /// The disturbances of the long runs. Each is short enough to be read beside what it claims.
 public enum Scenario {
-    /// kill -9 of one of three processes every 2–8 s, started again at once.
-    public static func randomKills(_ soak: Soak) throws {
+    /// kill -9 of one of the processes (three, every 2–8 s, in the long run), started again at once.
+    ///
+    /// - Parameter settle: seconds before the first kill, so that there is something to lose.
+    public static func randomKills(
+        _ soak: Soak, names: [String] = ["a", "b", "c"], every seconds: ClosedRange<Double> = 2...8, settle: Double = 5
+    ) throws {
         var random = SeededGenerator(seed: soak.settings.seed)
-        let names = ["a", "b", "c"]
         for name in names { try soak.start(name) }
-        soak.sleep(5)
+        soak.sleep(settle)
         let recovery = RecoveryClock(soak)
         var kills = 0
         while soak.isGoingOn {
-            let wait = Double.random(in: 2...8, using: &random)
+            let wait = Double.random(in: seconds, using: &random)
             let until = ContinuousClock.now + .seconds(wait)
             while ContinuousClock.now < until, soak.isGoingOn {
                 recovery.look()
@@ -22,13 +25,14 @@ public enum Scenario {
                 soak.sleep(0.05)
             }
             guard soak.isGoingOn else { break }
-            let victim = names[Int.random(in: 0..<3, using: &random)]
+            let victim = names[Int.random(in: 0..<names.count, using: &random)]
             try recovery.begin()
             soak.killNow(victim)
             kills += 1
             try soak.start(victim)
         }
         soak.outcome.measured.append(("kills survived", "\(kills)"))
+        if kills == 0 { soak.outcome.problems.append("nobody was killed: the scenario tested nothing") }
         soak.outcome.measured += recovery.summary
     }
 
@@ -114,27 +118,6 @@ public enum Scenario {
         }
         soak.outcome.measured.append(("crashes of PostgreSQL", "\(crashes)"))
     }
-
-    /// The disk of the application's files is full for a while, twice.
-    public static func diskFull(_ soak: Soak, disk: SmallDisk) throws {
-        try soak.start("a")
-        var fills = 0
-        while soak.isGoingOn, fills < 2 {
-            soak.sleep(5)
-            try disk.fill()
-            fills += 1
-            soak.sleep(10)
-            try soak.lookAfter()
-            disk.makeRoom()
-            soak.sleep(5)
-        }
-        let log = soak.members["a"].flatMap { try? String(contentsOfFile: $0.log, encoding: .utf8) } ?? ""
-        let said = log.split(separator: "\n").filter { $0.contains("is full") || $0.contains("No space") }
-        soak.outcome.measured.append(("times the disk was full", "\(fills)"))
-        soak.outcome.measured.append(("lines of the log that say so", "\(said.count)"))
-        if let line = said.first { soak.outcome.measured.append(("the first", String(line))) }
-        if said.isEmpty { soak.outcome.problems.append("nobody noticed that the disk was full") }
-    }
 }
 
 /// How long after a kill everything that had arrived before it was committed.
@@ -169,37 +152,4 @@ final class RecoveryClock {
             ("not recovered before the end", "\(pending.count)"),
         ]
     }
-}
-
-/// A small file system in memory, to be filled up. Needs the right to mount.
-public final class SmallDisk {
-    public let path: String
-    private var ballast: String { "\(path)/ballast" }
-
-    /// - Throws: `no_mount` when this process may not mount.
-    public init(path: String, bytes: Int) throws {
-        self.path = path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        guard mount("tmpfs", path, "tmpfs", 0, "size=\(bytes)") == 0 else {
-            throw ImpactError(
-                .failed, code: "no_mount", "cannot mount a tmpfs at \(path): \(String(cString: strerror(errno)))")
-        }
-    }
-
-    deinit { umount2(path, 2 /* MNT_DETACH */) }
-
-    /// Takes all the room that is left.
-    public func fill() throws {
-        let descriptor = open(ballast, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        guard descriptor >= 0 else {
-            throw ImpactError(.failed, code: "ballast", "\(ballast): \(String(cString: strerror(errno)))")
-        }
-        defer { close(descriptor) }
-        for size in [1 << 20, 4_096] {
-            let bytes = [UInt8](repeating: 0xAA, count: size)
-            while write(descriptor, bytes, size) == size {}
-        }
-    }
-
-    public func makeRoom() { unlink(ballast) }
 }

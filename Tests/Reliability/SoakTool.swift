@@ -20,7 +20,7 @@ struct SoakTool {
         ("scale", "From 1 to 4 workers in two processes, and back", 75),
         ("brokers", "Three brokers: kill one, freeze one for 30 s, restart all in turn", 90),
         ("postgres", "PostgreSQL crashes and restarts under load", 60),
-        ("disk-full", "The disk of log store and state is full for a while", 40),
+        ("disk-full", "The disk of log store and state is full for a while, twice", 60),
     ]
 
     static func specifications(_ shared: [CommandSpecification.Option]) -> [CommandSpecification] {
@@ -70,7 +70,7 @@ struct SoakTool {
         switch name {
         case "random-kills":
             settings.logStore = .sqlite
-            return try Soak(site, name: prefix, settings).run(Scenario.randomKills)
+            return try Soak(site, name: prefix, settings).run { try Scenario.randomKills($0) }
         case "zombie": return try Soak(site, name: prefix, settings).run(Scenario.zombie)
         case "scale": return try Soak(site, name: prefix, settings).run(Scenario.scale)
         case "brokers":
@@ -88,7 +88,8 @@ struct SoakTool {
         default:
             let disk = try SmallDisk(path: "\(site.folder)/\(prefix)-disk", bytes: 512 << 20)
             settings.logStore = .file(path: "\(disk.path)/scores.db")
-            settings.settings.append("state.dir=\(disk.path)/state")
+            // A pass into the local copy every second: some fall into the time when the disk is full.
+            settings.settings += ["state.dir=\(disk.path)/state", "state.checkpoint.interval.ms=1000"]
             return try Soak(site, name: prefix, settings).run { try Scenario.diskFull($0, disk: disk) }
         }
     }

@@ -43,6 +43,7 @@ public final class TestApplication: Sendable {
             .scores(output, partitions: stream.partitions), .deadLetter(deadLetter, partitions: stream.partitions),
             .changelog(changelog, partitions: stream.partitions),
         ])
+        try stream.site.awaitTopics([stream.topic, output, deadLetter, changelog])
     }
 
     /// The `--set` words that every command on this application takes.

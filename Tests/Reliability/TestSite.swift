@@ -29,6 +29,24 @@ public struct TestSite: Sendable {
 
     public var properties: KafkaProperties { ["bootstrap.servers": bootstrap] }
 
+    /// Waits until every broker knows these topics: the one that made them tells the others later, and a process that
+    /// asks another one would end for the lack of them.
+    func awaitTopics(_ topics: [String]) throws {
+        let brokers = bootstrap.split(separator: ",")
+        if brokers.count == 1 { return }
+        for broker in brokers {
+            // A client of one address learns the others, but asks the first that answers: itself.
+            let admin = try Admin(properties: ["bootstrap.servers": String(broker)])
+            defer { admin.close() }
+            let deadline = ContinuousClock.now + .seconds(60)
+            while try !topics.allSatisfy({ try admin.describe($0) != nil }), ContinuousClock.now < deadline {
+                usleep(100_000)
+            }
+        }
+        // What one client saw of one broker, another may not yet see of the next.
+        usleep(1_000_000)
+    }
+
     /// The environment of a child: this process's without what configures impactiq.
     public func environment(_ more: [String: String] = [:]) -> [String: String] {
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("IMPACTIQ_") }

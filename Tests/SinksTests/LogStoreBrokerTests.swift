@@ -52,6 +52,36 @@ import Testing
         #expect(try database.scores() == (expected + late).sorted())
     }
 
+    @Test("Stopping waits for a commit that is under way, and not for ever")
+    func openTransaction() throws {
+        guard let broker = TestBroker.start() else { return }
+        let fixture = try LogStoreReaderFixture(broker: broker)
+        let database = try TestDatabase(.sqlite)
+        let producer = try fixture.producer(transactionalID: TestBroker.unique("tx"))
+        #expect(producer.start() == .ready)
+        #expect(producer.begin() == .ready)
+        let first = scores(0..<60)
+        try fixture.send(first, with: producer)
+        try producer.flush()
+        let reader = try fixture.reader(database) { $0.openTransactionSeconds = 300 }
+        #expect(LogStoreReaderFixture.eventually { reader.counters.phase == .reading })
+        reader.stop(within: 300)
+        #expect(LogStoreReaderFixture.eventually { reader.counters.unread.map { $0 > 0 } ?? false })
+        #expect(producer.commit() == .committed)
+        try reader.wait()
+        #expect(reader.counters.unread == 0)
+        #expect(try database.scores() == first.sorted())
+
+        #expect(producer.begin() == .ready)
+        try fixture.send(scores(60..<120), with: producer)
+        try producer.flush()
+        let impatient = try fixture.reader(database, stopWithin: 300) { $0.openTransactionSeconds = 0.2 }
+        try impatient.wait()
+        #expect(impatient.counters.unread.map { $0 > 0 } == true)
+        #expect(impatient.counters.rows == 0)
+        #expect(producer.abort() == .aborted(nil))
+    }
+
     @Test("A topic that is made later, and partitions that are added later")
     func growing() throws {
         guard let broker = TestBroker.start() else { return }

@@ -99,18 +99,21 @@ struct LogStoreReaderFixture {
     }
 
     /// A reader that is running.
+    ///
+    /// - Parameter stopWithin: asks it to stop before it begins.
     func reader(
-        _ database: TestDatabase, _ change: (inout LogStoreReaderOptions) -> Void = { _ in }
+        _ database: TestDatabase, stopWithin: Double? = nil,
+        _ change: (inout LogStoreReaderOptions) -> Void = { _ in }
     ) throws -> LogStoreReader {
         let store = database.address
-        return try reader(change) { () throws(LogStoreError) in
+        return try reader(stopWithin: stopWithin, change) { () throws(LogStoreError) in
             guard let made = try store.make() else { throw LogStoreError("none", "no store") }
             return made
         }
     }
 
     func reader(
-        _ change: (inout LogStoreReaderOptions) -> Void = { _ in },
+        stopWithin: Double? = nil, _ change: (inout LogStoreReaderOptions) -> Void = { _ in },
         make: @escaping @Sendable () throws(LogStoreError) -> any LogStore
     ) throws -> LogStoreReader {
         var options = LogStoreReaderOptions(topic: topic)
@@ -120,6 +123,7 @@ struct LogStoreReaderFixture {
         options.refreshSeconds = 0.5
         change(&options)
         let reader = LogStoreReader(properties: properties, options: options, makeStore: make)
+        if let stopWithin { reader.stop(within: stopWithin) }
         reader.start()
         return reader
     }

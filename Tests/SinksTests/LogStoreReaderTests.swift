@@ -64,6 +64,27 @@ import Testing
         #expect(try database.scores() == (first + more).sorted())
     }
 
+    @Test("Asked to stop before it has begun, it reads to the end all the same", arguments: DatabaseKind.available)
+    func stoppedEarly(_ kind: DatabaseKind) throws {
+        let mock = try MockCluster()
+        let fixture = try LogStoreReaderFixture(mock: mock)
+        let database = try TestDatabase(kind)
+        let all = scores(0..<2_000)
+        try fixture.publish(all)
+        // A process may have done its work and be asked to leave before its reader has found the topic.
+        let reader = try fixture.reader(database, stopWithin: 60)
+        try reader.wait()
+        #expect(reader.counters.rows == 2_000)
+        #expect(reader.counters.unread == 0)
+        #expect(try database.scores() == all.sorted())
+        // Without time there is nothing it could do, and it does not claim to have done it.
+        try fixture.publish(scores(2_000..<2_100))
+        let hurried = try fixture.reader(database, stopWithin: 0)
+        try hurried.wait()
+        #expect(hurried.counters.unread == nil)
+        #expect(try database.scores() == all.sorted())
+    }
+
     @Test("A topic that is not there yet is waited for")
     func missingTopic() throws {
         let mock = try MockCluster()

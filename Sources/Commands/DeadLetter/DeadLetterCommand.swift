@@ -39,10 +39,10 @@ enum DeadLetterCommand: Command {
                 "replay", "Send rejected events back to where they came from, each exactly once",
                 discussion: """
                     After the cause is mended: key, value, headers and timestamp go back, byte for byte, to the topic and \
-                    partition they came from, and the pipeline handles them again. How far each code has been replayed is \
-                    committed together with the records, so a replay that was killed goes on without doubling or losing \
-                    one; a letter that was sent back is not sent again. A range that leaves out earlier letters of a code it \
-                    sends is refused, unless --skip says that they may be passed over for good. \
+                    partition they came from, and the pipeline handles them again. Which letters were sent is committed together \
+                    with the records, so a replay that was killed goes on without doubling or losing one; codes and ranges \
+                    may be replayed in any order, and a letter that was sent back is not sent again. --skip passes over \
+                    for good what stands before the letters that are sent. \
                     Shows what it would do and asks first; without a terminal it only shows, unless --yes is given.
                     """,
                 options: selection + [

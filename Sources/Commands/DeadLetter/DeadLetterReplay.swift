@@ -25,8 +25,8 @@ struct DeadLetterReplay {
         var done = 0
         var ofOthers = 0
         var unreachable: [String: Int] = [:]
-        /// Letters that the selection leaves out although a later one of the same code and partition is sent.
-        var passedOver = 0
+        /// More places without sent letters than can be written down.
+        var isTooScattered = false
 
         var count: Int { due.values.reduce(0) { $0 + $1.values.reduce(0, +) } }
     }
@@ -39,20 +39,24 @@ struct DeadLetterReplay {
         let partitions = try inputPartitions()
         let plan = try plan(replayer, partitions)
         if !command.flag("json") { show(plan) }
-        try refuse(plan)
+        if plan.isTooScattered { throw DeadLetterReplayer.tooScattered }
         guard plan.count > 0, try isConfirmed(plan.count) else {
             if command.flag("json") { printJSON(plan, sent: 0) }
             return
         }
         replayer.start()
         let progress = ProgressLine("dead-letter replay", total: plan.count, unit: "letters")
+        // Another replay may have sent some since the plan was made.
+        replayer.beginReading()
         try reader().read { letter in
             if StopSignal.isRaised { return false }
-            guard selection.holds(letter), try isDue(letter, replayer), isReachable(letter, partitions) else {
-                return true
+            guard isReachable(letter, partitions) else { return true }
+            if selection.holds(letter), try isDue(letter, replayer) {
+                try replayer.send(letter)
+                progress.update(replayer.sent)
+            } else {
+                try pass(letter, replayer)
             }
-            try replayer.send(letter)
-            progress.update(replayer.sent)
             return true
         }
         try replayer.commit()
@@ -85,43 +89,32 @@ struct DeadLetterReplay {
         return try sendsAgain || !replayer.isReplayed(letter)
     }
 
+    /// Letters that --skip passes over count as sent as soon as a later one of their code is sent.
+    private func pass(_ letter: DeadLetter, _ replayer: DeadLetterReplayer) throws {
+        let wasSent = try replayer.isReplayed(letter)
+        if wasSent || !command.flag("skip") { try replayer.pass(letter, wasSent: wasSent) }
+    }
+
     private func plan(_ replayer: DeadLetterReplayer, _ partitions: [String: Int]) throws -> Plan {
         var plan = Plan()
-        var leftOut: [String: Int] = [:]
         try reader().read { letter in
             if StopSignal.isRaised { return false }
-            let reason = letter.reason
-            let sequence = "\(letter.partition)/\(reason.code)"
             let isWanted = selection.holds(letter)
-            if try isDue(letter, replayer), isReachable(letter, partitions) {
-                if isWanted {
-                    plan.passedOver += leftOut.removeValue(forKey: sequence) ?? 0
-                } else {
-                    leftOut[sequence, default: 0] += 1
-                }
-            }
-            guard isWanted else { return true }
             if letter.application != configuration.applicationID {
-                plan.ofOthers += 1
-            } else if try !isDue(letter, replayer) {
-                plan.done += 1
-            } else if isReachable(letter, partitions) {
-                plan.due[reason.code, default: [:]][reason.topic, default: 0] += 1
+                if isWanted { plan.ofOthers += 1 }
+            } else if !isReachable(letter, partitions) {
+                if isWanted { plan.unreachable[letter.reason.topic, default: 0] += 1 }
+            } else if isWanted, try isDue(letter, replayer) {
+                plan.due[letter.reason.code, default: [:]][letter.reason.topic, default: 0] += 1
+                try replayer.count(letter)
             } else {
-                plan.unreachable[reason.topic, default: 0] += 1
+                if isWanted { plan.done += 1 }
+                try pass(letter, replayer)
             }
             return true
         }
+        plan.isTooScattered = replayer.isTooScattered
         return plan
-    }
-
-    /// One position a code is kept: what stands before a letter that is sent counts as sent.
-    private func refuse(_ plan: Plan) throws {
-        guard plan.passedOver > 0, !sendsAgain, !command.flag("skip") else { return }
-        throw ImpactError(
-            .usage, code: "dead_letter_replay_gap",
-            "\(plan.passedOver) letters that were not sent back stand before letters of this range, and would count as sent. "
-                + "Widen the range, or give --skip to pass them over for good")
     }
 
     private func show(_ plan: Plan) {

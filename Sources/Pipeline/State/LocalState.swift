@@ -14,6 +14,7 @@ import Synchronization
 package final class LocalState: @unchecked Sendable {  // Mutable state is behind `condition` and `tickets`.
     package let store: StateStore
     let changelog: String
+    let trouble = StoreTrouble()
     /// How long a tombstone stays in the changelog, milliseconds: a store older than that cannot be trusted to know who
     /// was deleted.
     let tombstoneMilliseconds: Int64

@@ -209,6 +209,7 @@ package final class ShardCheckpoint {
         guard ticket.isIdle else { return }
         if let failure = ticket.takeFailure() { return fail(failure) }
         KillPoint.checkpointEnd.reached()
+        tellRecovery()
         needsAll = false
         removedInPass = []
         phase = .idle
@@ -222,7 +223,9 @@ package final class ShardCheckpoint {
 
     /// A pass whose writes failed has lowered marks: the next one takes every user.
     private func fail(_ failure: ImpactError) {
-        Log.warning(component, "\(failure.message). Kafka has everything; trying again later")
+        // Every partition's pass fails in its turn when a disk is full: one tells, and opens the store anew.
+        let advice = local.trouble.failed()
+        if advice.tells { Log.warning(component, "\(failure.message). Kafka has everything; trying again") }
         needsAll = true
         removed = removedInPass + removed
         removedInPass = []
@@ -231,10 +234,15 @@ package final class ShardCheckpoint {
         do throws(ImpactError) {
             if StateStore.isDamage(failure) {
                 try local.store.replace(generation: generation, reason: failure.message)
-            } else if !StateStore.isReplaced(failure) {
+            } else if advice.mends, !StateStore.isReplaced(failure) {
                 try local.store.reopen()
             }
-        } catch { Log.warning(component, error.message) }
+        } catch { if advice.tells { Log.warning(component, error.message) } }
+    }
+
+    private func tellRecovery() {
+        guard let time = local.trouble.succeeded() else { return }
+        Log.info(component, "the local store takes writes again after \(time.components.seconds) s")
     }
 
     // MARK: Spilling
@@ -281,7 +289,10 @@ package final class ShardCheckpoint {
             ticket.takeFailure()
             ?? (ticket.isEnded || isOfAnotherStore
                 ? ImpactError(.failed, code: "state_spill_lost", "the local store has another owner") : nil)
-        guard let failure else { return erased.removeAll() }
+        guard let failure else {
+            tellRecovery()
+            return erased.removeAll()
+        }
         removed = deletions + removed
         if hasSpilled { erased.formUnion(removed) }
         fail(failure)

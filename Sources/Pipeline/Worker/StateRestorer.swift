@@ -63,6 +63,9 @@ package final class StateRestorer: AssignmentHandler {
     /// Whether no more users should be loaded than the tail of the changelog changes: the others stay in the store.
     var isMemoryFull: () -> Bool = { false }
 
+    /// Whether the process is asked to stop, so that no broker is waited for.
+    var isStopped: () -> Bool = { false }
+
     var isIdle: Bool { targets.isEmpty && finished.isEmpty }
 
     package func close() {
@@ -91,15 +94,22 @@ package final class StateRestorer: AssignmentHandler {
         try assign()
     }
 
-    /// The changelog's offsets. A leader that moves or is not there yet is waited for, half a minute at most.
+    /// The changelog's offsets. Brokers that are away and a leader that moves are waited for, as everywhere.
     private func end(of partition: TopicPartition) throws -> Watermarks {
-        for _ in 0..<150 {
+        var told = ContinuousClock.now
+        var others = 0
+        while true {
             do { return try admin.watermarks(of: partition) } catch {
-                Log.debug(component, "\(error.message); asking again")
+                // A topic may be unknown to a broker that has just started; half a minute is enough for such things.
+                others += Admin.isOfBrokers(error) ? 0 : 1
+                if others > 150 || isStopped() { throw error }
+                if ContinuousClock.now - told > .seconds(10) {
+                    told = .now
+                    Log.warning(component, "\(error.message); asking again")
+                }
                 Thread.sleep(forTimeInterval: 0.2)
             }
         }
-        return try admin.watermarks(of: partition)
     }
 
     /// Forgets partitions that went away.

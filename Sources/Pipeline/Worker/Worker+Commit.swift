@@ -77,6 +77,7 @@ extension Worker {
             for shard in shards.values { shard.rollback() }
             isOpen = false
             isFenced = true
+            isNameTaken = true
         case .interrupted:
             isOpen = false
             for shard in shards.values { shard.rollback() }
@@ -100,11 +101,13 @@ extension Worker {
             shard.takeOutputs { _, _ in }
             shard.rollback()
         }
-        guard !shards.isEmpty else { return }
+        guard !shards.isEmpty, !isFenced else { return }
+        if let cause, isOusted(by: cause) { return leave(fencedBy: cause) }
         do {
             try merger?.rewind()
             try consumer.seekToCommitted()
         } catch {
+            if consumer.isFenced { return leave(fencedBy: error) }
             Log.warning(component, "cannot go back (\(error)): leaving, to join anew")
             isFenced = true
         }

@@ -21,8 +21,8 @@ import Synchronization
 /// ```
 /// Belongs to the thread that makes it.
 final class Worker: AssignmentHandler {
-    /// Why ``run()`` ended.
-    enum Ending { case stopped, fenced }
+    /// Why ``run()`` ended: asked to; ousted by another of its name; to begin again from what is committed.
+    enum Ending { case stopped, fenced, renewed }
 
     let context: WorkerContext
     let component: String
@@ -47,7 +47,9 @@ final class Worker: AssignmentHandler {
     var provenCommits = 0
     /// Whether anything was handed to the producer since the last commit.
     var isOpen = false
+    /// Whether it must leave and join anew, and whether that is because producer or consumer were fenced.
     var isFenced = false
+    var isNameTaken = false
     private var commitDue = ContinuousClock.now
     private var lagDue = ContinuousClock.now
     private var failure: (any Error)?
@@ -93,12 +95,13 @@ final class Worker: AssignmentHandler {
         }
         poison = context.poison?.slot(worker: number)
         consumer.handler = self
+        restorer.isStopped = { context.isStopRequested }
         restorer.isMemoryFull = { [unowned self] in
             spill.map { WorkerSpill.used(shards.values) > $0.bound / 2 } ?? false
         }
     }
 
-    /// Works until the context asks to stop, or until another producer has taken this one's place.
+    /// Works until the context asks to stop, or until another producer or group member has taken this one's place.
     func run() throws -> Ending {
         defer { close() }
         if producer.start() == .interrupted { return .stopped }
@@ -107,10 +110,10 @@ final class Worker: AssignmentHandler {
         while !context.isStopRequested {
             try step()
             if let failure { throw failure }
-            if isFenced { return .fenced }
+            if isFenced { return isNameTaken ? .fenced : .renewed }
         }
         commit()
-        return isFenced ? .fenced : .stopped
+        return .stopped
     }
 
     private func step() throws {
@@ -148,6 +151,7 @@ final class Worker: AssignmentHandler {
             guard !isFenced else { return }
             try process(batch)
         } catch let error as KafkaError {
+            if consumer.isFenced { return leave(fencedBy: error) }
             if error.isAuthorization { throw error.impactError(doing: "reading the input") }
             guard error.isRetriable, !error.isFatal else { throw error.impactError(doing: "reading the input") }
             Log.warning(component, "\(error)")
@@ -338,6 +342,7 @@ final class Worker: AssignmentHandler {
             try restorer.add(fresh)
             KillPoint.afterAssigned.reached()
         } catch {
+            if consumer.isFenced { return leave(fencedBy: error) }
             failure = error
         }
     }

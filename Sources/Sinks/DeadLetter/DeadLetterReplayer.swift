@@ -4,18 +4,19 @@ import Kafka
 
 /// Sends dead letters back to where they came from, each exactly once.
 ///
-/// How far each kind of error has been replayed is committed in the transaction that sends the records, as the offsets
-/// of a consumer group a code (`<application.id>-dead-letter-replay.<code>`): a replay that was killed neither doubles nor
-/// loses a letter, and replaying one code after another, or all at last, sends each letter once. A second replay that
-/// starts meanwhile takes the identity over and ends the first.
+/// Which letters of each kind of error were sent (``SentLetters``) is committed in the transaction that sends them, as the
+/// offsets of a consumer group a code (`<application.id>-dead-letter-replay.<code>`) and their metadata: a replay that was
+/// killed neither doubles nor loses a letter, and replaying codes and ranges in any order, or all at last, sends each
+/// letter once. A second replay that starts meanwhile takes the identity over and ends the first.
 public final class DeadLetterReplayer {
     private let application: String
     private let producer: OutputProducer
     private let admin: Admin
     private let topic: String
-    /// Per code, the next offset of each partition of the dead-letter topic; nil before it was asked for.
-    private var positions: [String: [TopicPartition: Int64]] = [:]
-    private var open: [String: [TopicPartition: Int64]] = [:]
+    /// What was sent, by code and partition of the dead-letter topic; no entry before the code was asked for.
+    private var letters: [String: [Int32: SentLetters]] = [:]
+    /// What the open transaction changes.
+    private var open: [String: Set<Int32>] = [:]
     private var openRecords = 0
     private var openBytes = 0
     /// Records sent and committed.
@@ -43,13 +44,50 @@ public final class DeadLetterReplayer {
 
     static func group(application: String, code: String) -> String { "\(application)-dead-letter-replay.\(code)" }
 
+    /// Forgets what it knows, and asks anew with the next letter: before each reading of the topic.
+    public func beginReading() { letters = [:] }
+
     /// Whether the letter was sent back already.
     public func isReplayed(_ letter: DeadLetter) throws(ImpactError) -> Bool {
-        let code = letter.reason.code
-        if positions[code] == nil {
-            positions[code] = try admin.committedOffsets(ofGroup: Self.group(application: application, code: code))
+        try sent(letter.reason.code)[letter.partition]?.contains(letter.offset) ?? false
+    }
+
+    /// The reading came to a letter that is not sent now: it was before, or it stays.
+    public func pass(_ letter: DeadLetter, wasSent: Bool) throws(ImpactError) {
+        try change(letter) { if wasSent { $0.meet(letter.offset) } else { $0.leave(letter.offset) } }
+    }
+
+    /// Counts a letter as sent, without sending it: for a plan.
+    public func count(_ letter: DeadLetter) throws(ImpactError) { try change(letter) { $0.send(letter.offset) } }
+
+    /// Whether what was sent cannot be written down, in the little room that an offset has.
+    public var isTooScattered: Bool { longestMetadata > SentLetters.maxMetadata }
+
+    private var longestMetadata: Int {
+        letters.values.reduce(0) { max($0, $1.values.reduce(0) { max($0, $1.metadata.utf8.count) }) }
+    }
+
+    private func change(_ letter: DeadLetter, _ body: (inout SentLetters) -> Void) throws(ImpactError) {
+        var all = try sent(letter.reason.code)
+        body(&all[letter.partition, default: SentLetters()])
+        letters[letter.reason.code] = all
+    }
+
+    private func sent(_ code: String) throws(ImpactError) -> [Int32: SentLetters] {
+        if let known = letters[code] { return known }
+        let group = Self.group(application: application, code: code)
+        var sent: [Int32: SentLetters] = [:]
+        for (partition, committed) in try admin.committed(ofGroup: group) where partition.topic == topic {
+            guard let known = SentLetters(position: committed.offset, metadata: committed.metadata) else {
+                throw ImpactError(
+                    .failed, code: "dead_letter_replay_position",
+                    "the offset of \(partition) that group \(group) committed bears a text that no replay has written. "
+                        + "Delete the group to begin anew; letters that were sent back are then sent again")
+            }
+            sent[partition.partition] = known
         }
-        return letter.offset < positions[code]?[TopicPartition(topic, letter.partition)] ?? 0
+        letters[code] = sent
+        return sent
     }
 
     /// Sends a letter; it is visible after the next commit, which full transactions make by themselves.
@@ -68,7 +106,8 @@ public final class DeadLetterReplayer {
         } catch {
             throw Self.failure(error, letter)
         }
-        open[letter.reason.code, default: [:]][TopicPartition(topic, letter.partition)] = letter.offset + 1
+        try count(letter)
+        open[letter.reason.code, default: []].insert(letter.partition)
         openRecords += 1
         openBytes += (record.key?.count ?? 0) + (record.value?.count ?? 0)
         if openRecords >= Self.maxRecords || openBytes >= Self.maxBytes { try commit() }
@@ -77,15 +116,28 @@ public final class DeadLetterReplayer {
     /// Makes what was sent visible, together with how far it goes.
     public func commit() throws(ImpactError) {
         if openRecords == 0 { return }
-        let offsets = Dictionary(
-            uniqueKeysWithValues: open.map { (Self.group(application: application, code: $0.key), $0.value) })
+        var offsets: [String: [TopicPartition: CommittedOffset]] = [:]
+        for (code, partitions) in open {
+            let group = Self.group(application: application, code: code)
+            for partition in partitions {
+                guard let sent = letters[code]?[partition] else { continue }
+                offsets[group, default: [:]][TopicPartition(topic, partition)] = CommittedOffset(
+                    sent.position, metadata: sent.metadata)
+            }
+        }
+        // On the way there may be one island more than before and after.
+        if longestMetadata > SentLetters.maxMetadata + 50 { throw Self.tooScattered }
         try check(producer.commit(offsetsOfGroups: offsets), wants: .committed)
-        for (code, offsets) in open { positions[code, default: [:]].merge(offsets) { $1 } }
         sent += openRecords
         open = [:]
         openRecords = 0
         openBytes = 0
     }
+
+    public static let tooScattered = ImpactError(
+        .usage, code: "dead_letter_replay_scattered",
+        "this selection leaves out letters in so many places that what was sent cannot be written down. Widen the range, "
+            + "or give --skip to pass over for good what it leaves out")
 
     private func check(_ outcome: TransactionOutcome, wants: TransactionOutcome) throws(ImpactError) {
         if outcome == wants { return }

@@ -15,6 +15,7 @@ public final class LogStoreCounters: Sendable {
     private let storedBatches = Atomic<Int>(0)
     private let failedTries = Atomic<Int>(0)
     private let recordsBehind = Atomic<Int64>(-1)
+    private let unreadRecords = Atomic<Int64>(-1)
     private let currentPhase = Atomic<UInt8>(Phase.starting.rawValue)
 
     public init() {}
@@ -38,6 +39,11 @@ public final class LogStoreCounters: Sendable {
         let lag = recordsBehind.load(ordering: .relaxed)
         return lag < 0 ? nil : lag
     }
+    /// Records that lay before the end of the topic when somebody asked to stop, and are not read; nil while unknown.
+    public var unread: Int64? {
+        let unread = unreadRecords.load(ordering: .relaxed)
+        return unread < 0 ? nil : unread
+    }
     public var phase: Phase { Phase(rawValue: currentPhase.load(ordering: .relaxed)) ?? .starting }
 
     func count(_ outcome: AppendOutcome, rejected: Int) {
@@ -52,5 +58,6 @@ public final class LogStoreCounters: Sendable {
     func countTombstone() { passedTombstones.add(1, ordering: .relaxed) }
     func countFailure() { failedTries.add(1, ordering: .relaxed) }
     func setLag(_ lag: Int64) { recordsBehind.store(lag, ordering: .relaxed) }
+    func setUnread(_ count: Int64) { unreadRecords.store(count, ordering: .relaxed) }
     func enter(_ phase: Phase) { currentPhase.store(phase.rawValue, ordering: .relaxed) }
 }

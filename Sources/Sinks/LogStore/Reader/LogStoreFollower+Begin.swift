@@ -4,10 +4,11 @@ import Kafka
 
 /// Where to begin: waits for the topic, compares the stored positions with what the broker holds.
 extension LogStoreFollower {
-    /// Waits for broker and topic; nil when asked to stop meanwhile.
+    /// Waits for broker and topic: also when asked to stop meanwhile, since the topic may hold what has just been
+    /// committed. Nil when there is no topic by then, so that nothing is left to read.
     func findTopic() throws(ReaderInterruption) -> FollowedTopic? {
         var backoff = Backoff(options.retrySeconds, stop: stop, counters: counters)
-        while !stop.isStopping {
+        while !stop.isPastDeadline {
             do throws(KafkaError) {
                 if let count = try probe.partitionCount() {
                     let cluster = try probe.clusterID()
@@ -15,6 +16,7 @@ extension LogStoreFollower {
                     partitionCount = count
                     return FollowedTopic(cluster: cluster, topic: options.topic)
                 }
+                if stop.isStopping { return nil }
                 counters.enter(.waitingForTopic)
                 backoff.wait("topic \(options.topic) does not exist yet: `impactiq topics create` makes it")
             } catch {
@@ -23,7 +25,7 @@ extension LogStoreFollower {
                 backoff.wait("\(error)")
             }
         }
-        return nil
+        throw .stopped
     }
 
     func refuseOtherCluster(_ source: FollowedTopic) throws(ReaderInterruption) {
@@ -103,7 +105,7 @@ extension LogStoreFollower {
                 }
                 backoff.wait("\(source.topic) [\(partition)] ends at \(end), before the stored position \(position)")
             }
-            if stop.isStopping { throw .stopped }
+            if stop.isPastDeadline { throw .stopped }
         }
     }
 

@@ -30,29 +30,31 @@ final class LogStoreFollower: AssignmentHandler {
     var batchBegan: UInt64 = 0
     var rejectionsSaid = 0
     var saidOtherTopics = false
+    /// The way to the end, once somebody has asked to stop.
+    var drainage: Drainage?
 
     init(
-        consumer: EventConsumer, writer: LogStoreWriter, options: LogStoreReaderOptions, counters: LogStoreCounters,
-        stop: LogStoreStop
+        consumer: EventConsumer, properties: KafkaProperties, writer: LogStoreWriter, options: LogStoreReaderOptions,
+        counters: LogStoreCounters, stop: LogStoreStop
     ) {
         self.consumer = consumer
         self.writer = writer
         self.options = options
         self.counters = counters
         self.stop = stop
-        probe = TopicProbe(consumer: consumer, topic: options.topic)
+        probe = TopicProbe(consumer: consumer, properties: properties, topic: options.topic)
         consumer.handler = self
     }
 
-    /// Runs until asked to stop. Returns when all is stored, or what is left can be read again at the next start.
+    /// Runs until asked to stop. Returns when all is stored; or when the time is over, and then says what is left, which
+    /// the next start reads.
     func run() throws(ImpactError) {
         // The database first: what is wrong with it should show at once.
         do throws(ReaderInterruption) {
             _ = try writer.persist { store throws(LogStoreError) in try store.sources() }
             while !stop.isPastDeadline {
                 do throws(ReaderInterruption) {
-                    try follow()
-                    return
+                    return try follow()
                 } catch {
                     guard case .replan(let reason) = error else { throw error }
                     Log.info("log-store", reason)
@@ -61,11 +63,12 @@ final class LogStoreFollower: AssignmentHandler {
         } catch {
             if case .failed(let problem) = error { throw problem }
         }
+        sayWhatIsLeft()
     }
 
     func follow() throws(ReaderInterruption) {
         counters.enter(.waitingForBroker)
-        guard let source = try findTopic() else { return }
+        guard let source = try findTopic() else { return counters.setUnread(0) }
         try refuseOtherCluster(source)
         let batch = ScoreBatch(source: source, capacity: options.batchRows, byteLimit: options.batchBytes)
         let builder = ScoreBatchBuilder(batch, erasesOnTombstone: options.erasesOnTombstone, counters: counters)
@@ -77,19 +80,13 @@ final class LogStoreFollower: AssignmentHandler {
 
     private func read(_ builder: ScoreBatchBuilder) throws(ReaderInterruption) {
         var refreshed = LogStoreStop.now()
-        var goal: [Int32: Int64]?
+        drainage = nil
         while true {
             try poll(builder)
             if builder.isFull || isDue(builder) { try flush(builder) }
             updateLag(builder)
             if stop.isStopping {
-                if goal == nil {
-                    counters.enter(.draining)
-                    goal = committedEnds()
-                }
-                // A tenth of a second is kept for the last transaction.
-                let isThere = goal?.allSatisfy { (builder.position($0.key) ?? 0) >= $0.value } ?? true
-                if isThere || stop.secondsLeft < 0.1 { return try flush(builder) }
+                if try drain(builder) { return }
             } else if Double(LogStoreStop.now() &- refreshed) / 1e9 >= options.refreshSeconds {
                 refreshed = LogStoreStop.now()
                 try lookForPartitions(builder)
@@ -180,20 +177,6 @@ final class LogStoreFollower: AssignmentHandler {
     }
 
     // MARK: Ends and partitions
-
-    /// Where committed records end now, to be read before leaving; empty when the broker does not answer.
-    private func committedEnds() -> [Int32: Int64] {
-        var ends: [Int32: Int64] = [:]
-        for partition in 0..<partitionCount where stop.secondsLeft > 0.5 {
-            do throws(KafkaError) {
-                ends[partition] = try probe.watermarks(partition).high
-            } catch {
-                Log.warning("log-store", "leaving without reading to the end: \(error)")
-                return [:]
-            }
-        }
-        return ends
-    }
 
     private func updateLag(_ builder: ScoreBatchBuilder) {
         var lag: Int64 = Int64(builder.batch.rows.count)

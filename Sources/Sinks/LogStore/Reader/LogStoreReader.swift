@@ -56,7 +56,7 @@ public final class LogStoreReader: Sendable {
 
     /// Asks to read to the topic's present end, store that and leave, within so many seconds; returns at once.
     ///
-    /// What the time does not suffice for is read again at the next start.
+    /// What the time does not suffice for is read at the next start; ``LogStoreCounters/unread`` tells how much that is.
     public func stop(within seconds: Double) { signal.stop(within: seconds) }
 
     /// Waits for the thread that ``start()`` made. Throws what ended it, if not ``stop(within:)``.
@@ -104,7 +104,8 @@ public final class LogStoreReader: Sendable {
         defer { consumer.close(timeoutMilliseconds: Int(min(5, max(1, signal.secondsLeft)) * 1_000)) }
         let writer = LogStoreWriter(store, stop: signal, counters: counters, retrySeconds: options.retrySeconds)
         let follower = LogStoreFollower(
-            consumer: consumer, writer: writer, options: options, counters: counters, stop: signal)
+            consumer: consumer, properties: properties, writer: writer, options: options, counters: counters,
+            stop: signal)
         try follower.run()
     }
 }

@@ -15,6 +15,8 @@ public struct LogStoreReaderOptions: Sendable {
     public var refreshSeconds = 30.0
     /// First and longest wait after a failure of the database or the broker; each wait doubles the one before.
     public var retrySeconds = 0.2...5.0
+    /// Asked to stop, with all committed records read: how long it waits for open transactions that came before.
+    public var openTransactionSeconds = 3.0
 
     public init(topic: String) { self.topic = topic }
 }

@@ -6,6 +6,8 @@ import Kafka
 /// Asks the broker about the output topic through the reader's own client, with short time-outs.
 struct TopicProbe {
     let consumer: EventConsumer
+    /// For a client that sees what is not committed yet, too.
+    let properties: KafkaProperties
     let topic: String
     private static let timeoutMilliseconds: Int32 = 2_000
 
@@ -43,5 +45,15 @@ struct TopicProbe {
     func watermarks(_ partition: Int32) throws(KafkaError) -> Watermarks {
         try consumer.watermarks(
             TopicPartition(topic, partition), timeoutMilliseconds: Int(Self.timeoutMilliseconds))
+    }
+
+    /// Where the log ends now, a partition, with what is not committed yet.
+    func logEnds(_ partitions: Int32) throws(ImpactError) -> [Int32: Int64] {
+        let admin = try Admin(
+            properties: properties, timeoutMilliseconds: Int(Self.timeoutMilliseconds), component: "log-store")
+        defer { admin.close() }
+        var ends: [Int32: Int64] = [:]
+        for partition in 0..<partitions { ends[partition] = try admin.watermarks(of: .init(topic, partition)).high }
+        return ends
     }
 }
