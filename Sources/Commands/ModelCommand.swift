@@ -69,6 +69,7 @@ enum ModelCommand: Command {
             .value("columns", "WHICH", "all: the input's columns too; minimal: the new ones only", default: "all"),
             .value("level", "LEVEL", "Confidence level of the interval", default: "0.95"),
             .value("threshold", "EFFECT", "Smallest effect worth treating", default: "0"),
+            .flag("covariance", "Write the covariances of the treatments' effects too (slower)"),
             .value("threads", "N", "Threads; one a core when not given"),
         ],
         arguments: [.init("FILE", "The CSV; - is standard input")],

@@ -18,6 +18,7 @@ enum ModelScoreCommand {
         options.columns = columns
         options.level = try command.number("level") ?? 0.95
         options.threshold = try command.number("threshold") ?? 0
+        options.covariances = command.flag("covariance")
         options.threads = try command.count("threads") ?? 0
         let scorer = try CSVScorer(model: try Model.open(path: path), options: options)
         let total = RowProgress(ProgressLine("score", unit: "rows"))
@@ -29,7 +30,7 @@ enum ModelScoreCommand {
     }
 }
 
-/// Progress of work on several threads: by bytes when the input's size is known.
+/// Progress of work on several threads, with the time left by bytes when the input's size is known.
 ///
 /// `@unchecked Sendable`: the scorer calls back one thread at a time.
 private final class RowProgress: @unchecked Sendable {
@@ -37,6 +38,9 @@ private final class RowProgress: @unchecked Sendable {
 
     init(_ progress: ProgressLine) { self.progress = progress }
 
-    func update(_ now: CSVProgress) { progress.update(now.rows) }
+    func update(_ now: CSVProgress) {
+        let share = now.totalBytes.map { $0 > 0 ? Double(now.bytes) / Double($0) : 1 }
+        progress.update(now.rows, share: share)
+    }
     func finish(_ rows: Int) { progress.finish(rows) }
 }

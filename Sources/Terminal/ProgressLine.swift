@@ -39,10 +39,13 @@ public final class ProgressLine {
     }
 
     /// Says how many items are done, when it is time to say so again.
-    public func update(_ done: Int, now: ContinuousClock.Instant = .now) {
+    /// - Parameter share: the part of the work that is done, 0 … 1, when something else than the items' total tells it
+    ///   (bytes of a file).
+    public func update(_ done: Int, share: Double? = nil, now: ContinuousClock.Instant = .now) {
         guard now - last >= interval else { return }
         last = now
-        write(isLive ? "\r\(line(done, now))\u{1B}[K" : line(done, now) + "\n")
+        let text = line(done, share, now)
+        write(isLive ? "\r\(text)\u{1B}[K" : text + "\n")
     }
 
     /// Says the final count, the rate and the time taken.
@@ -54,14 +57,15 @@ public final class ProgressLine {
         write(isLive ? "\r\(text)\u{1B}[K\n" : text + "\n")
     }
 
-    private func line(_ done: Int, _ now: ContinuousClock.Instant) -> String {
+    private func line(_ done: Int, _ share: Double?, _ now: ContinuousClock.Instant) -> String {
         let seconds = (now - start) / .seconds(1)
-        let rate = seconds > 0 ? Double(done) / seconds : 0
-        guard let total, total > 0 else {
-            return "\(label): \(HumanNumber.grouped(done)) \(unit), \(HumanNumber.rate(rate))"
+        let rate = HumanNumber.rate(seconds > 0 ? Double(done) / seconds : 0)
+        let count = total.map { $0 > 0 ? " of \(HumanNumber.grouped($0))" : "" } ?? ""
+        let items = "\(label): \(HumanNumber.grouped(done))\(count) \(unit)"
+        guard let part = share ?? total.flatMap({ $0 > 0 ? Double(done) / Double($0) : nil }) else {
+            return "\(items), \(rate)"
         }
-        let left = rate > 0 ? ", \(HumanNumber.span(seconds: Double(max(total - done, 0)) / rate)) left" : ""
-        return "\(label): \(HumanNumber.grouped(done)) of \(HumanNumber.grouped(total)) \(unit) "
-            + "(\(Int(100 * Double(done) / Double(total))) %), \(HumanNumber.rate(rate))\(left)"
+        let left = part > 0 ? ", \(HumanNumber.span(seconds: seconds * max(1 / part - 1, 0))) left" : ""
+        return "\(items) (\(Int(100 * part)) %), \(rate)\(left)"
     }
 }

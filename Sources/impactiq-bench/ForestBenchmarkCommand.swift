@@ -34,6 +34,7 @@ package enum ForestBenchmarkCommand {
                 print(String(decoding: try JSONEncoder().encode(results), as: UTF8.self))
             } else {
                 print(ForestBenchmark.table(results))
+                print("\(try hugePages(of: arguments[1])) of \(rows.model.byteCount >> 10) KiB in huge pages")
             }
         case ("import", 3...):
             try importForest(arguments[1], to: arguments[2], trees: value("--trees").flatMap(Int.init))
@@ -57,6 +58,21 @@ package enum ForestBenchmarkCommand {
         default:
             throw ImpactError(.usage, code: "usage", "impactiq-bench forest time|import|open|score …")
         }
+    }
+
+    /// KiB of a mapped file that huge pages hold.
+    private static func hugePages(of path: String) throws -> Int {
+        let target = URL(filePath: path).resolvingSymlinksInPath().path
+        var isTarget = false
+        var kilobytes = 0
+        // Not String(contentsOfFile:), which takes the first 4 KiB of a file without a size for all of it.
+        let maps = try FileHandle(forReadingFrom: URL(filePath: "/proc/self/smaps")).readToEnd() ?? Data()
+        for line in String(decoding: maps, as: UTF8.self).split(separator: "\n") {
+            let words = line.split(separator: " ", maxSplits: 5)
+            if words.count == 6, words[0].contains("-") { isTarget = words[5].hasSuffix(target) }
+            if isTarget, words[0] == "FilePmdMapped:" { kilobytes += Int(words[1]) ?? 0 }
+        }
+        return kilobytes
     }
 
     private static func importForest(_ path: String, to output: String, trees: Int?) throws {

@@ -70,6 +70,22 @@ func shortNumbers(value: Double, text: String) { #expect(HumanNumber.short(value
     #expect(written.last == "generate: 1,000 events in 20.0 s, 50 /s\n")
 }
 
+@Test func progressByShareTellsTheTimeLeft() {
+    var written: [String] = []
+    let start = ContinuousClock.now
+    let progress = ProgressLine(
+        "score", total: nil, unit: "rows", isLive: false, plainInterval: .seconds(10), start: start
+    ) { written.append($0) }
+    progress.update(500, share: 0.2, now: start + .seconds(10))
+    progress.update(1000, now: start + .seconds(20))
+    progress.update(2500, share: 1, now: start + .seconds(50))
+    #expect(
+        written == [
+            "score: 500 rows (20 %), 50 /s, 40 s left\n", "score: 1,000 rows, 50 /s\n",
+            "score: 2,500 rows (100 %), 50 /s, 0 s left\n",
+        ])
+}
+
 @Test func aLiveScreenRedrawsInPlaceAndReturnsTheCursor() {
     var written = ""
     let screen = LiveScreen(.output, isLive: true, plainInterval: .zero, size: { (10, 4) }) { written += $0 }

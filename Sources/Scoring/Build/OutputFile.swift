@@ -63,6 +63,8 @@ final class OutputFile {
         guard bytes.withUnsafeBytes({ pwrite(descriptor, $0.baseAddress, $0.count, 0) }) == headerBytes,
             fsync(descriptor) == 0
         else { throw SpoolFile.failure("write", temporary) }
+        // Written bytes are cached in small pages; `MappedFile` reads them back into huge ones.
+        _ = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
         guard rename(temporary, path) == 0 else { throw SpoolFile.failure("put the model in place at", path) }
         placed = true
         return sum

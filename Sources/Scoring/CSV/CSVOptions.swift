@@ -19,6 +19,8 @@ public struct CSVOptions: Sendable {
     /// The level of the interval, and the effect above which a customer is worth treating.
     public var level = 0.95
     public var threshold = 0.0
+    /// Writes the covariances of the treatments' effects too; as slow as scoring one row at a time.
+    public var covariances = false
     /// Threads that read, score and write; 0: one a core.
     public var threads = 0
     /// A longer record is refused (a quote that is never closed makes the rest of a file one record).

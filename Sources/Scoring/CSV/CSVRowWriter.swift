@@ -7,7 +7,7 @@ struct CSVRowWriter {
     let options: CSVOptions
     let level: ConfidenceLevel
     let header: CSVHeader
-    private(set) var output: [UInt8] = []
+    var output: [UInt8] = []
     private(set) var decisions = (treat: 0, suppress: 0, uncertain: 0)
     private let jsonNames: [[UInt8]]
 
@@ -20,7 +20,7 @@ struct CSVRowWriter {
     }
 
     /// The names of the columns that the estimates add.
-    static func columns(_ model: Model) -> [String] {
+    static func columns(_ model: Model, covariances: Bool) -> [String] {
         let main = ["uplift", "std_error", "ci_lower", "ci_upper", "decision"]
         guard model.effectCount > 1 else { return main }
         var names = main + ["treatment", "outcome"]
@@ -29,13 +29,13 @@ struct CSVRowWriter {
                 names += main.prefix(4).map { "\($0):\(outcome):\(treatment)" }
             }
         }
-        return names
+        return covariances ? names + covarianceColumns(model) : names
     }
 
     /// The line above the rows; nothing for JSON lines.
     func headerLine() -> [UInt8] {
         guard options.format == .csv else { return [] }
-        let added = Self.columns(model).map { name in
+        let added = Self.columns(model, covariances: options.covariances).map { name in
             let needsQuotes = name.contains { ",\"\r\n".contains($0) }
             return needsQuotes ? "\"\(name.replacing("\"", with: "\"\""))\"" : name
         }.joined(separator: ",")
@@ -53,9 +53,10 @@ struct CSVRowWriter {
     /// - Parameters:
     ///   - record: the row's bytes in `text`, without the line break.
     ///   - estimates: `model.effectCount` of them.
+    ///   - covariances: as `Scorer.covariances` gives them, when the options ask for them.
     mutating func write(
         _ text: UnsafeRawBufferPointer, _ record: Range<Int>, line: Int, fields: CSVRecord,
-        _ estimates: UnsafePointer<Estimate>
+        _ estimates: UnsafePointer<Estimate>, _ covariances: UnsafePointer<Double>?
     ) {
         let chosen = decided(estimates)
         let (lower, upper) = level.interval(estimates[chosen])
@@ -71,8 +72,11 @@ struct CSVRowWriter {
                 output.append(UInt8(ascii: ","))
             }
             writeCSV(estimates, chosen, decision)
+            if let covariances { writeCSV(covariances) }
         } else {
             writeJSON(text, record, line, fields, estimates, chosen, decision)
+            if let covariances { writeJSON(covariances) }
+            append("}")
         }
         output.append(UInt8(ascii: "\n"))
     }
@@ -122,7 +126,7 @@ struct CSVRowWriter {
         append(level.upper(estimate), absent)
     }
 
-    private mutating func append(_ value: Double, _ absent: StaticString) {
+    mutating func append(_ value: Double, _ absent: StaticString) {
         guard value.isFinite else { return append(absent) }
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { buffer in
             guard let base = buffer.baseAddress else { return }
@@ -131,11 +135,11 @@ struct CSVRowWriter {
         }
     }
 
-    private mutating func append(_ text: StaticString) {
+    mutating func append(_ text: StaticString) {
         output.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    private mutating func append(_ text: String) { output.append(contentsOf: text.utf8) }
+    mutating func append(_ text: String) { output.append(contentsOf: text.utf8) }
 }
 
 extension CSVRowWriter {
@@ -184,7 +188,6 @@ extension CSVRowWriter {
             }
             append("]")
         }
-        append("}")
     }
 
     private mutating func appendJSON(_ estimate: Estimate) {

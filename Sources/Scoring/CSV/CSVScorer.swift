@@ -16,8 +16,13 @@ public struct CSVScorer: Sendable {
     private let options: CSVOptions
     private let level: ConfidenceLevel
 
-    /// - Throws: `invalid_level`.
+    /// - Throws: `invalid_level`; `no_covariance` when covariances are asked for and the model has one treatment.
     public init(model: Model, options: CSVOptions = CSVOptions()) throws(ImpactError) {
+        guard !options.covariances || model.treatments.count > 1 else {
+            throw ImpactError(
+                .badInput, code: "no_covariance",
+                "\(model.path) has one treatment; covariances are between the effects of several")
+        }
         self.model = model
         self.options = options
         level = try ConfidenceLevel(options.level)
@@ -36,7 +41,7 @@ public struct CSVScorer: Sendable {
         let reader = try CSVChunkReader(path: input)
         let header = try readHeader(reader)
         if options.format == .csv, options.columns == .all {
-            let added = CSVRowWriter.columns(model)
+            let added = CSVRowWriter.columns(model, covariances: options.covariances)
             if let column = header.names.firstIndex(where: added.contains) {
                 throw CSVFault.error(
                     reader.name, line: 1, column: column, names: header.names, "csv_header",

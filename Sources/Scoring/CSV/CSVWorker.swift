@@ -15,6 +15,8 @@ final class CSVWorker {
     let buffer: UnsafeMutableRawBufferPointer
     private let rows: UnsafeMutablePointer<Float>
     private let estimates: UnsafeMutablePointer<Estimate>
+    /// A row's covariances; nil when they are not asked for.
+    private let covariances: UnsafeMutablePointer<Double>?
     /// Of each row of the batch: where it stands and in which line.
     private var places: [(bytes: Range<Int>, line: Int)] = []
 
@@ -32,6 +34,8 @@ final class CSVWorker {
         estimates = .allocate(capacity: Self.batch * model.effectCount)
         estimates.initialize(
             repeating: Estimate(effect: 0, standardError: 0), count: Self.batch * model.effectCount)
+        let entries = model.effectCount * model.treatments.count
+        covariances = options.covariances ? .allocate(capacity: entries) : nil
         places.reserveCapacity(Self.batch)
     }
 
@@ -39,6 +43,7 @@ final class CSVWorker {
         buffer.deallocate()
         rows.deallocate()
         estimates.deallocate()
+        covariances?.deallocate()
     }
 
     /// Scores the rows of a chunk into `writer.output`. Returns how many, and the error that stopped it.
@@ -120,8 +125,9 @@ final class CSVWorker {
         guard count > 0 else { return 0 }
         scorer.score(rows: rows, stride: model.rowStride, count: count, into: estimates)
         for (row, place) in places.enumerated() {
+            if let covariances { scorer.covariances(row: rows + row * model.rowStride, into: covariances) }
             writer.write(
-                text, place.bytes, line: place.line, fields: record, estimates + row * model.effectCount)
+                text, place.bytes, line: place.line, fields: record, estimates + row * model.effectCount, covariances)
         }
         places.removeAll(keepingCapacity: true)
         return count

@@ -28,8 +28,11 @@ public final class Scorer {
     private let refused: UnsafeMutablePointer<Int32>
     private var lastCount = 0
 
-    /// Rows × trees that go down together: enough to hide the memory's latency, few enough for the caches.
-    private static let slots = 1024
+    /// Rows that go down together at the most.
+    private static let mostRows = 1024
+    /// Rows × trees that go down together when a tree has room for more than its rows: enough to hide the memory's
+    /// latency, and their tiles, 64 bytes each, are still in the L1 cache when their turn comes.
+    private static let slots = 256
     /// Bytes of leaf addresses kept for the standard errors of a block of rows: with the leaves they should fit the L2
     /// cache. But 64 rows at the least, that trees from beyond the caches are fetched for more than a few rows.
     private static let addressBytes = 128 << 10
@@ -46,10 +49,10 @@ public final class Scorer {
         }
         let trees = model.forests.reduce(0) { max($0, $1.treeCount) }
         let columns = model.forests.reduce(0) { max($0, $1.layout.storedColumns) }
-        effectRows = min(Self.slots, Self.powerOfTwo(atLeast: maxRows))
+        effectRows = min(Self.mostRows, Self.powerOfTwo(atLeast: maxRows))
         errorRows = min(effectRows, max(64, min(256, Self.powerOfTwo(atLeast: Self.addressBytes / 4 / trees + 1) / 2)))
-        exits = .allocate(capacity: max(Self.slots, errorRows * trees))
-        active = .allocate(capacity: Self.slots)
+        exits = .allocate(capacity: max(Self.mostRows, errorRows * trees))
+        active = .allocate(capacity: Self.mostRows)
         sums = .allocate(capacity: effectRows * columns)
         counts = .allocate(capacity: effectRows)
         coefficients = .allocate(capacity: errorRows * model.treatments.count * (columns + 1))

@@ -26,6 +26,9 @@ final class MappedFile: @unchecked Sendable {  // the bytes are never written to
         guard let address = mmap(nil, size, PROT_READ, MAP_SHARED, descriptor, 0), address != MAP_FAILED else {
             throw ImpactError(.failed, code: "file_failed", "cannot map \(path): \(String(cString: strerror(errno)))")
         }
+        // Before the first touch: a file system with large folios (ext4 since Linux 6.16, xfs since 5.18) then reads
+        // what is not cached yet into huge pages, which processes still share. A kernel without them refuses or ignores it.
+        _ = madvise(address, size, Int32(MADV_HUGEPAGE))
         bytes = UnsafeRawBufferPointer(start: address, count: size)
     }
 

@@ -134,6 +134,38 @@ import Testing
         #expect(values[at + 1] == normalised("\(estimates[3].standardError)"))
     }
 
+    /// The covariance of two arms' effects stands beside them, for each outcome, as the engine gives it.
+    @Test func covariancesOfSeveralArmsAreWritten() throws {
+        let other = try ScratchFolder()
+        let model = try importModel(.econml, resourcePath("econml-two-arms-two-outcomes.npz"), into: other)
+        let text = "x0,x1,x2,x3,x4\n0.25,-1,2,0.5,1\n-1,0.5,0,0.125,-2\n"
+        let rows: [[Float]] = [[0.25, -1, 2, 0.5, 1], [-1, 0.5, 0, 0.125, -2]]
+        let scorer = Scorer(model: model, maxRows: 1)
+        let expected = rows.map { row in
+            var matrices = [Double](repeating: 0, count: 2 * 2 * 2)
+            scorer.covariances(row: row + [Float](repeating: 0, count: model.rowStride - 5), into: &matrices)
+            return [matrices[1], matrices[5]]
+        }
+        let (lines, _, error) = try run(text, model: model) {
+            $0.columns = .minimal
+            $0.covariances = true
+        }
+        #expect(error == nil)
+        #expect(lines[0].hasSuffix(",covariance:Y0:1:2,covariance:Y1:1:2"))
+        for (line, values) in zip(lines.dropFirst(), expected) {
+            #expect(line.split(separator: ",").count == 7 + 4 * 4 + 2)
+            #expect(line.hasSuffix("," + normalised("\(values[0]),\(values[1])")))
+        }
+        let json = try run(text, model: model) {
+            $0.format = .jsonLines
+            $0.covariances = true
+        }
+        let value = normalised("\(expected[1][1])")
+        #expect(json.lines[1].hasSuffix(#"{"outcome":"Y1","treatments":["1","2"],"covariance":\#(value)}]}"#))
+        let refusal = #expect(throws: ImpactError.self) { try run(text) { $0.covariances = true } }
+        #expect(refusal?.code == "no_covariance")
+    }
+
     @Test(arguments: [
         ("", "csv_header", "line 1: the file is empty"),
         ("x0,x1,x2,x3\n", "csv_header", "line 1: the model's feature \"x4\" has no column"),
