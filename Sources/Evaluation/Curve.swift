@@ -16,11 +16,17 @@ public struct Curve: Sendable, Equatable {
     public func area(threads: Int = 1) -> Double {
         population.withUnsafeBufferPointer { x in
             value.withUnsafeBufferPointer { y in
-                PairwiseSum.sum(max(0, x.count - 1), threads: threads) { i in
-                    (x[i + 1] - x[i]) * (y[i + 1] + y[i]) / 2
-                }
+                guard let x = x.baseAddress, let y = y.baseAddress else { return 0 }
+                return PairwiseSum.sum(count - 1, threads: threads, Trapezoids(x: x, y: y))
             }
         }
+    }
+
+    private struct Trapezoids: SummedTerms, @unchecked Sendable {  // read while the arrays are lent
+        let x, y: UnsafePointer<Double>
+
+        @inline(__always)
+        subscript(i: Int) -> Double { (x[i + 1] - x[i]) * (y[i + 1] + y[i]) / 2 }
     }
 
     /// The area under the straight line from the first point to the last: what random targeting reaches on average.

@@ -26,6 +26,15 @@ enum Parallel {
         }
     }
 
+    /// The sum of `part` over ranges that make up `0 ..< count`; all processors work when it is large.
+    static func sum(_ count: Int, _ part: (Range<Int>) -> Int) -> Int {
+        let slices = count > 1 << 16 ? processors : 1
+        return withUnsafeTemporaryAllocation(of: Int.self, capacity: slices) { sums in
+            forEach(slices, threads: slices) { sums[$0] = part(slice($0, of: slices, count: count)) }
+            return sums.reduce(0, +)
+        }
+    }
+
     /// The half-open range of the `part`th of `parts` nearly equal slices of `0 ..< count`.
     static func slice(_ part: Int, of parts: Int, count: Int) -> Range<Int> {
         (count * part / parts)..<(count * (part + 1) / parts)

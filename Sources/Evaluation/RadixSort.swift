@@ -1,178 +1,153 @@
-/// A stable radix sort of ranked rows, most significant digit first.
+/// A stable radix sort of a trial's rows that leaves 8 bytes a row: index, flags, and where ties end.
 ///
-/// One pass spreads the rows over up to 4,096 buckets by the leading bits in which the keys differ at all; each bucket
-/// then fits the cache and is sorted there the same way, down to runs that insertion sort finishes. The digits are taken
-/// from `key - smallest key`, so scores that share sign, exponent and half their mantissa cost no empty pass.
-/// The order is unique (stable), hence the same for any number of threads.
-enum RadixSort {
-    private static let insertionLimit = 24
-    private static let widestDigit = 12
+/// One pass spreads the rows over buckets (`KeyBuckets`). There a row is one integer: above, what its key has beside the
+/// other keys of the bucket, as many bits as fit; below, its place in reverse input order, and its flags. Such integers
+/// are all different, so sorting them by value is a stable sort, and a bucket of them lies in the nearest cache. Where
+/// bits of a key had to be cut off, neighbours that look equal are looked up.
+/// The order is unique, hence the same for any number of threads.
+struct RadixSort {
+    private let columns: RankedColumns
+    private let threads: Int
+    /// Slices of the input, one a thread.
+    private let slices: Int
 
-    static func allocate(_ count: Int) -> UnsafeMutablePointer<RankedRow> {
-        let rows = UnsafeMutablePointer<RankedRow>.allocate(capacity: max(count, 1))
-        adviseHugePages(rows, bytes: count * MemoryLayout<RankedRow>.stride)
-        return rows
+    init(_ columns: RankedColumns, threads: Int) {
+        self.columns = columns
+        self.threads = threads
+        slices = threads > 1 && columns.count > 1 << 15 ? threads : 1
     }
 
-    /// Fills `rows` with `make(count - 1) … make(0)`, sorted by ascending `key`, ties in that order.
-    @inline(__always)
-    static func sort(
-        _ count: Int, into rows: UnsafeMutablePointer<RankedRow>, threads: Int,
-        key: (Int) -> UInt64, make: (Int) -> RankedRow
-    ) {
-        // Slices of the input; the last comes first, because ties stand in reverse input order.
-        let slices = threads > 1 && count > 1 << 15 ? threads : 1
-        func input(_ slice: Int) -> Range<Int> { Parallel.slice(slices - 1 - slice, of: slices, count: count) }
-
-        let bounds = UnsafeMutablePointer<(low: UInt64, high: UInt64)>.allocate(capacity: slices)
-        defer { bounds.deallocate() }
-        Parallel.forEach(slices, threads: threads) { slice in
-            var low = UInt64.max
-            var high = UInt64.min
-            for row in input(slice) {
-                let key = key(row)
-                low = min(low, key)
-                high = max(high, key)
-            }
-            bounds[slice] = (low, high)
-        }
-        var low = UInt64.max
-        var high = UInt64.min
-        for slice in 0..<slices {
-            low = min(low, bounds[slice].low)
-            high = max(high, bounds[slice].high)
-        }
-
-        let digit = Digit(low: low, high: high, bits: count.bitWidth - count.leadingZeroBitCount - 11)
-        let buckets = digit.buckets
-        // starts[slice * buckets + bucket]: first counts, then where the slice writes its next row of that bucket.
-        let starts = UnsafeMutablePointer<Int>.allocate(capacity: slices * buckets)
-        let ends = UnsafeMutablePointer<Int>.allocate(capacity: buckets)
-        starts.initialize(repeating: 0, count: slices * buckets)
+    /// Fills `rows` with all rows in ascending order of key, ties from the last row to the first.
+    func sort(into rows: UnsafeMutablePointer<RankedRow>) {
+        let bounds = bounds()
+        let buckets = KeyBuckets(columns, low: bounds.low, high: bounds.high)
+        let packing = Packing(columns.count, sharedBits: bounds.shared)
+        let ends = UnsafeMutablePointer<Int>.allocate(capacity: buckets.count)
         defer {
-            starts.deallocate()
+            buckets.deallocate()
             ends.deallocate()
         }
+        spread(buckets, packing, into: rows, ends)
+        // Groups of buckets of about as many rows each.
+        let groups = min(columns.count, threads * 32)
+        var firsts = [0]
+        for bucket in 0..<buckets.count {
+            while firsts.count < groups && ends[bucket] > columns.count * firsts.count / groups {
+                firsts.append(bucket)
+            }
+        }
+        firsts += [Int](repeating: buckets.count, count: groups + 1 - firsts.count)
+        firsts.withUnsafeBufferPointer { firsts in
+            Parallel.forEach(groups, threads: threads) { group in
+                var sorter = BucketSort(packing, columns)
+                for bucket in firsts[group]..<firsts[group + 1] {
+                    let start = bucket == 0 ? 0 : ends[bucket - 1]
+                    guard ends[bucket] > start else { continue }
+                    sorter.sort(rows + start, ends[bucket] - start, restBits: Int(buckets.restBits[bucket]))
+                }
+            }
+        }
+    }
+
+    /// The rows of a slice; the last slice comes first, because ties stand in reverse input order.
+    private func input(_ slice: Int) -> Range<Int> {
+        Parallel.slice(slices - 1 - slice, of: slices, count: columns.count)
+    }
+
+    /// Writes every row, packed, into its bucket, and where each bucket ends.
+    private func spread(
+        _ buckets: KeyBuckets, _ packing: Packing, into rows: UnsafeMutablePointer<RankedRow>,
+        _ ends: UnsafeMutablePointer<Int>
+    ) {
+        // starts[slice * buckets + bucket]: first counts, then where the slice writes its next row of that bucket.
+        let starts = UnsafeMutablePointer<Int>.allocate(capacity: slices * buckets.count)
+        defer { starts.deallocate() }
         Parallel.forEach(slices, threads: threads) { slice in
-            let counts = starts + slice * buckets
-            for row in input(slice) { counts[digit.bucket(key(row))] &+= 1 }
+            let counts = starts + slice * buckets.count
+            counts.initialize(repeating: 0, count: buckets.count)
+            for row in input(slice) { counts[buckets.place(columns.key(row)).bucket] &+= 1 }
         }
         var next = 0
-        for bucket in 0..<buckets {
+        for bucket in 0..<buckets.count {
             for slice in 0..<slices {
-                let size = starts[slice * buckets + bucket]
-                starts[slice * buckets + bucket] = next
+                let size = starts[slice * buckets.count + bucket]
+                starts[slice * buckets.count + bucket] = next
                 next &+= size
             }
             ends[bucket] = next
         }
         Parallel.forEach(slices, threads: threads) { slice in
-            let places = starts + slice * buckets
+            let places = starts + slice * buckets.count
             for row in input(slice).reversed() {
-                let item = make(row)
-                let bucket = digit.bucket(item.key)
-                rows[places[bucket]] = item
+                let (bucket, rest) = buckets.place(columns.key(row))
+                rows[places[bucket]] = packing.pack(rest, row, columns.flags(row))
                 places[bucket] &+= 1
             }
         }
-        guard digit.shift > 0 else { return }
-        let groups = min(buckets, 256)
-        Parallel.forEach(groups, threads: threads) { group in
-            var scratch = Scratch()
-            for bucket in Parallel.slice(group, of: groups, count: buckets) {
-                let start = bucket == 0 ? 0 : ends[bucket - 1]
-                sortInPlace(rows + start, ends[bucket] - start, &scratch)
-            }
-        }
     }
 
-    /// Sorts rows that (mostly) fit the cache.
-    private static func sortInPlace(_ rows: UnsafeMutablePointer<RankedRow>, _ count: Int, _ scratch: inout Scratch) {
-        if count <= insertionLimit {
-            insertionSort(rows, count)
-            return
-        }
-        var low = UInt64.max
-        var high = UInt64.min
-        for index in 0..<count {
-            low = min(low, rows[index].key)
-            high = max(high, rows[index].key)
-        }
-        guard low < high else { return }
-        let digit = Digit(low: low, high: high, bits: count.bitWidth - count.leadingZeroBitCount - 1)
-        let buckets = digit.buckets
-        // Temporary: on the stack up to its limit, so a recursion level owns its ends.
-        withUnsafeTemporaryAllocation(of: Int.self, capacity: buckets) { ends in
-            ends.initialize(repeating: 0)
-            let ends = ends.baseAddress!  // capacity is at least 2
-            for index in 0..<count { ends[digit.bucket(rows[index].key)] &+= 1 }
-            var next = 0
-            for bucket in 0..<buckets {
-                let size = ends[bucket]
-                ends[bucket] = next
-                next &+= size
+    /// The lowest and the highest key, and in how many of their lowest bits all keys agree.
+    private func bounds() -> (low: UInt64, high: UInt64, shared: Int) {
+        typealias Bounds = (low: UInt64, high: UInt64, differing: UInt64)
+        let first = columns.key(0)
+        return withUnsafeTemporaryAllocation(of: Bounds.self, capacity: slices) { parts in
+            Parallel.forEach(slices, threads: threads) { slice in
+                var low = UInt64.max
+                var high = UInt64.min
+                var differing: UInt64 = 0
+                for row in input(slice) {
+                    let key = columns.key(row)
+                    low = min(low, key)
+                    high = max(high, key)
+                    differing |= key ^ first
+                }
+                parts[slice] = (low, high, differing)
             }
-            let copy = scratch.rows(count)
-            for index in 0..<count {
-                let bucket = digit.bucket(rows[index].key)
-                copy[ends[bucket]] = rows[index]
-                ends[bucket] &+= 1
+            var all: Bounds = (first, first, 0)
+            for part in parts {
+                all = (min(all.low, part.low), max(all.high, part.high), all.differing | part.differing)
             }
-            rows.update(from: copy, count: count)
-            guard digit.shift > 0 else { return }
-            var start = 0
-            for bucket in 0..<buckets {
-                let end = ends[bucket]
-                if end - start > 1 { sortInPlace(rows + start, end - start, &scratch) }
-                start = end
-            }
+            return (all.low, all.high, all.differing.trailingZeroBitCount)
         }
     }
+}
 
-    private static func insertionSort(_ rows: UnsafeMutablePointer<RankedRow>, _ count: Int) {
-        guard count > 1 else { return }
-        for index in 1..<count {
-            let item = rows[index]
-            var place = index
-            while place > 0 && rows[place - 1].key > item.key {
-                rows[place] = rows[place - 1]
-                place &-= 1
-            }
-            rows[place] = item
-        }
+/// How a row is packed into an integer while its bucket is sorted: `key bits │ place in reverse input order │ flags`.
+struct Packing {
+    let count: Int
+    /// The bits below the key's.
+    let payloadBits: UInt64
+    let payloadMask: UInt64
+    /// The lowest bits in which all keys agree.
+    let sharedBits: Int
+
+    init(_ count: Int, sharedBits: Int) {
+        self.count = count
+        self.sharedBits = sharedBits
+        payloadBits = UInt64(2 + count.bitWidth - (count - 1).leadingZeroBitCount)
+        payloadMask = 1 << payloadBits - 1
     }
 
-    /// The leading bits of `key - low` over keys in `low … high`.
-    private struct Digit {
-        let low: UInt64
-        let shift: UInt64
-        let buckets: Int
+    /// Whether keys that may differ in that many bits are the same when their packed bits are.
+    func isExact(restBits: Int) -> Bool { restBits - sharedBits <= UInt64.bitWidth - Int(payloadBits) }
 
-        init(low: UInt64, high: UInt64, bits: Int) {
-            self.low = low
-            let width = UInt64.bitWidth - (high - low).leadingZeroBitCount
-            shift = UInt64(max(0, width - min(max(bits, 1), widestDigit)))
-            buckets = Int(truncatingIfNeeded: (high - low) >> shift) + 1
-        }
-
-        @inline(__always)
-        func bucket(_ key: UInt64) -> Int { Int(truncatingIfNeeded: (key &- low) &>> shift) }
+    @inline(__always)
+    func pack(_ rest: UInt64, _ row: Int, _ flags: UInt64) -> RankedRow {
+        let place = UInt64(truncatingIfNeeded: count &- 1 &- row)
+        return RankedRow(bits: rest & ~payloadMask | place &<< 2 | flags)
     }
 
-    /// Room for the largest bucket met so far.
-    private struct Scratch: ~Copyable {
-        private var memory: UnsafeMutablePointer<RankedRow>?
-        private var capacity = 0
-
-        mutating func rows(_ count: Int) -> UnsafeMutablePointer<RankedRow> {
-            if let memory, count <= capacity { return memory }
-            memory?.deallocate()
-            let fresh = RadixSort.allocate(count)
-            memory = fresh
-            capacity = count
-            return fresh
-        }
-
-        deinit { memory?.deallocate() }
+    /// The input's row of a packed one.
+    @inline(__always)
+    func row(_ packed: RankedRow) -> Int {
+        count &- 1 &- Int(truncatingIfNeeded: (packed.bits & payloadMask) >> 2)
     }
+
+    @inline(__always)
+    func ranked(_ packed: RankedRow, isLastOfTie: Bool) -> RankedRow {
+        RankedRow(bits: UInt64(row(packed)) &<< 3 | (isLastOfTie ? 4 : 0) | packed.bits & 3)
+    }
+
+    @inline(__always)
+    func looksEqual(_ a: RankedRow, _ b: RankedRow) -> Bool { (a.bits ^ b.bits) &>> payloadBits == 0 }
 }

@@ -31,7 +31,8 @@ extension RankedTrial {
 
     private var perfectCurves: (qini: Curve, uplift: Curve) {
         let ranking = Ranking(trial, by: trial.perfectScore, threads: threads)
-        let points = RankedTrial.points(trial, ranking, threads, qini: true, uplift: true)
+        let points = RankedTrial.points(
+            trial, ranking, ChunkTotals(trial, ranking, threads: threads), threads, qini: true, uplift: true)
         return (
             Curve(population: points.population, value: points.qini),
             Curve(population: points.population, value: points.uplift)

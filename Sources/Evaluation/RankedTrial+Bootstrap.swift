@@ -94,13 +94,13 @@ extension RankedTrial {
             let item = ranking.rows[rank]
             if plain {
                 let drawn = Double(weights.count(item.row))
-                tally.add(treated: item.isTreated, weight: drawn, outcome: item.payload & 2 != 0 ? 1 : 0)
+                tally.add(treated: item.isTreated, weight: drawn, outcome: Double(item.response))
             } else {
                 let drawn = weight(item.row, weights, meaning)
                 tally.add(treated: item.isTreated, weight: drawn, outcome: trial.outcome[item.row])
             }
             let isLast = rank + 1 == ranking.count
-            guard isLast || (rank >= nextPoint && item.key != ranking.rows[rank + 1].key) else { continue }
+            guard isLast || (rank >= nextPoint && item.isLastOfTie) else { continue }
             nextPoint = rank + stride
             let x = tally.weight
             guard x > last.x else { continue }

@@ -1,53 +1,19 @@
-/// The walk along the ranking that every curve is made by: totals of fixed chunks first, then each chunk on its own.
+/// The walk along the ranking that every curve is made by, chunk by chunk on all threads.
 extension RankedTrial {
-    private static let chunk = 1 << 16
-
-    /// The tally before each chunk, and after the last.
-    static func totals(_ trial: Trial, _ ranking: Ranking, _ threads: Int) -> [Tally] {
-        let chunks = (ranking.count + chunk - 1) / chunk
-        var parts = [Tally](repeating: Tally(), count: chunks + 1)
-        parts.withUnsafeMutableBufferPointer { parts in
-            let start = parts.baseAddress! + 1  // chunks + 1 is at least 1
-            Parallel.forEach(chunks, threads: threads) { index in
-                var tally = Tally()
-                walk(trial, ranking, range(index, ranking.count), &tally) { _ in }
-                start[index] = tally
-            }
-        }
-        for index in 1..<max(1, parts.count) {
-            let previous = parts[index - 1]
-            parts[index] += previous
-        }
-        return parts
-    }
-
     /// The curves' points at each distinct score, the origin first.
     static func points(
-        _ trial: Trial, _ ranking: Ranking, _ threads: Int, qini: Bool, uplift: Bool
+        _ trial: Trial, _ ranking: Ranking, _ totals: ChunkTotals, _ threads: Int, qini: Bool, uplift: Bool
     ) -> (population: [Double], qini: [Double], uplift: [Double]) {
-        let tallies = totals(trial, ranking, threads)
-        var starts = [Int](repeating: 0, count: tallies.count)
-        starts.withUnsafeMutableBufferPointer { starts in
-            let starts = starts.baseAddress!  // as above
-            Parallel.forEach(tallies.count - 1, threads: threads) { index in
-                var distinct = 0
-                for row in range(index, ranking.count) { distinct &+= isLastOfTie(ranking, row) ? 1 : 0 }
-                starts[index + 1] = distinct
-            }
-        }
-        starts[0] = 1  // after the origin
-        for index in 1..<max(1, starts.count) { starts[index] += starts[index - 1] }
-        let count = starts[starts.count - 1]
-
+        let count = totals.points[totals.chunks]
         var qiniValue: [Double] = []
         var upliftValue: [Double] = []
         let population = makeColumn(count) { x in
             qiniValue = makeColumn(qini ? count : 0) { q in
                 upliftValue = makeColumn(uplift ? count : 0) { u in
-                    Parallel.forEach(tallies.count - 1, threads: threads) { index in
-                        var tally = tallies[index]
-                        var place = starts[index]
-                        walk(trial, ranking, range(index, ranking.count), &tally) { tally in
+                    Parallel.forEach(totals.chunks, threads: threads) { chunk in
+                        var tally = totals.tallies[chunk]
+                        var place = totals.points[chunk]
+                        walk(trial, ranking, ChunkTotals.range(chunk, of: ranking), &tally) { tally in
                             x[place] = tally.weight
                             if qini { q[place] = tally.qini }
                             if uplift { u[place] = tally.gain }
@@ -60,53 +26,58 @@ extension RankedTrial {
         return (population, qiniValue, upliftValue)
     }
 
-    private static func range(_ index: Int, _ count: Int) -> Range<Int> {
-        (index * chunk)..<min(count, (index + 1) * chunk)
-    }
-
-    @inline(__always)
-    private static func isLastOfTie(_ ranking: Ranking, _ row: Int) -> Bool {
-        row + 1 == ranking.count || ranking.rows[row].key != ranking.rows[row + 1].key
-    }
-
     /// Adds the ranks of `range` to `tally` and calls `emit` after the last row of each distinct score.
     @inline(__always)
-    private static func walk(
+    static func walk(
         _ trial: Trial, _ ranking: Ranking, _ range: Range<Int>, _ tally: inout Tally, _ emit: (Tally) -> Void
     ) {
         let rows = ranking.rows
         if trial.hasBinaryOutcome && trial.weight == nil {
             // Whole numbers, and no look at the columns: the ranking carries both bits.
-            var treated = Int(tally.treatedWeight)
-            var control = Int(tally.controlWeight)
-            var treatedOutcome = Int(tally.treatedOutcome)
-            var controlOutcome = Int(tally.controlOutcome)
+            var counts = ArmCounts(tally)
             for rank in range {
-                let bits = Int(truncatingIfNeeded: rows[rank].payload)
-                let arm = bits & 1
-                let responded = bits >> 1 & 1
-                treated &+= arm
-                control &+= 1 - arm
-                treatedOutcome &+= arm & responded
-                controlOutcome &+= (1 - arm) & responded
-                if isLastOfTie(ranking, rank) {
-                    emit(
-                        Tally(
-                            treatedWeight: Double(treated), controlWeight: Double(control),
-                            treatedOutcome: Double(treatedOutcome), controlOutcome: Double(controlOutcome)))
-                }
+                counts.add(rows[rank])
+                if rows[rank].isLastOfTie { emit(counts.tally) }
             }
-            tally = Tally(
-                treatedWeight: Double(treated), controlWeight: Double(control),
-                treatedOutcome: Double(treatedOutcome), controlOutcome: Double(controlOutcome))
+            tally = counts.tally
             return
         }
         trial.outcome.withUnsafeBufferPointer { outcome in
             for rank in range {
                 let row = rows[rank].row
                 tally.add(treated: rows[rank].isTreated, weight: trial.weight?[row] ?? 1, outcome: outcome[row])
-                if isLastOfTie(ranking, rank) { emit(tally) }
+                if rows[rank].isLastOfTie { emit(tally) }
             }
+        }
+    }
+
+    /// A tally in whole numbers.
+    private struct ArmCounts {
+        private var rows: Int
+        private var treated: Int
+        private var responses: Int
+        private var treatedResponses: Int
+
+        init(_ tally: Tally) {
+            rows = Int(tally.weight)
+            treated = Int(tally.treatedWeight)
+            responses = Int(tally.treatedOutcome) + Int(tally.controlOutcome)
+            treatedResponses = Int(tally.treatedOutcome)
+        }
+
+        @inline(__always)
+        mutating func add(_ row: RankedRow) {
+            rows &+= 1
+            treated &+= row.arm
+            responses &+= row.response
+            treatedResponses &+= row.arm & row.response
+        }
+
+        @inline(__always)
+        var tally: Tally {
+            Tally(
+                treatedWeight: Double(treated), controlWeight: Double(rows &- treated),
+                treatedOutcome: Double(treatedResponses), controlOutcome: Double(responses &- treatedResponses))
         }
     }
 

@@ -10,7 +10,7 @@ extension RankedTrial {
         else { return nil }
         let gains = values.enumerated().map { $1 * Double($0) }
         guard let last = gains.last, last != 0 else { return nil }
-        return PairwiseSum.sum(gains.count) { gains[$0] / abs(last) } / Double(gains.count)
+        return PairwiseSum.sum(gains.count, gains.map { $0 / abs(last) }) / Double(gains.count)
     }
 
     /// `qini_score(normalize=True)`; nil with weights, or when the Qini curve ends at 0.
@@ -22,8 +22,9 @@ extension RankedTrial {
             }), let last = values.last, last != 0
         else { return nil }
         let end = last / abs(last)
-        let random = PairwiseSum.sum(values.count) { end * Double($0) / Double(values.count - 1) }
-        return (PairwiseSum.sum(values.count) { values[$0] / abs(last) } - random) / Double(values.count)
+        let random = PairwiseSum.sum(
+            values.count, values.indices.map { end * Double($0) / Double(values.count - 1) })
+        return (PairwiseSum.sum(values.count, values.map { $0 / abs(last) }) - random) / Double(values.count)
     }
 
     /// A curve at 0, 1, … n rows; undefined points (before both arms are met) on the line from the origin.
@@ -36,7 +37,7 @@ extension RankedTrial {
         var start = 0
         while start < ranking.count {
             var end = start + 1
-            while end < ranking.count && ranking.rows[end].key == ranking.rows[start].key { end += 1 }
+            while !ranking.rows[end - 1].isLastOfTie { end += 1 }
             for rank in (start..<end).reversed() {  // a tie's rows stand in reverse input order
                 let item = ranking.rows[rank]
                 tally.add(treated: item.isTreated, weight: 1, outcome: trial.outcome[item.row])

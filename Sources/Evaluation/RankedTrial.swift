@@ -8,20 +8,21 @@ public final class RankedTrial: Sendable {
     public let trial: Trial
     let ranking: Ranking
     let threads: Int
+    private let totals: ChunkTotals
     /// All rows together.
-    let total: Tally
+    var total: Tally { totals.all }
 
     /// Sorts the rows, O(n). `threads` 0 takes one a processor.
     public init(_ trial: Trial, threads: Int = 0) {
         self.trial = trial
         self.threads = threads > 0 ? threads : Parallel.processors
         ranking = Ranking(trial, by: trial.score, threads: self.threads)
-        total = RankedTrial.totals(trial, ranking, self.threads).last ?? Tally()
+        totals = ChunkTotals(trial, ranking, threads: self.threads)
     }
 
     /// The Qini curve and the uplift curve, one point for each distinct score and the origin.
     public func curves() -> (qini: Curve, uplift: Curve) {
-        let points = RankedTrial.points(trial, ranking, threads, qini: true, uplift: true)
+        let points = RankedTrial.points(trial, ranking, totals, threads, qini: true, uplift: true)
         return (
             Curve(population: points.population, value: points.qini),
             Curve(population: points.population, value: points.uplift)
@@ -29,13 +30,13 @@ public final class RankedTrial: Sendable {
     }
 
     public func qiniCurve() -> Curve {
-        let points = RankedTrial.points(trial, ranking, threads, qini: true, uplift: false)
+        let points = RankedTrial.points(trial, ranking, totals, threads, qini: true, uplift: false)
         return Curve(population: points.population, value: points.qini)
     }
 
     /// The uplift curve, also called the cumulative gain.
     public func upliftCurve() -> Curve {
-        let points = RankedTrial.points(trial, ranking, threads, qini: false, uplift: true)
+        let points = RankedTrial.points(trial, ranking, totals, threads, qini: false, uplift: true)
         return Curve(population: points.population, value: points.uplift)
     }
 

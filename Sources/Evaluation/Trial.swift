@@ -33,6 +33,9 @@ public struct Trial: Sendable {
         propensity: [Double]? = nil, standardError: [Double]? = nil
     ) throws(ImpactError) {
         guard !score.isEmpty else { throw Self.bad("there is no row: an evaluation needs at least one of each arm") }
+        guard score.count <= UInt32.max else {
+            throw Self.bad("there are \(score.count) rows; \(UInt32.max) is the most that are ranked")
+        }
         for (name, length) in [
             ("treatment", treatment.count), ("outcome", outcome.count), ("weight", weight?.count ?? score.count),
             ("propensity", propensity?.count ?? score.count),
@@ -40,31 +43,16 @@ public struct Trial: Sendable {
         ] where length != score.count {
             throw Self.bad("column \(name) has \(length) rows and column score has \(score.count)")
         }
-        try Self.check(score, "score", "a finite number", \.isFinite)
-        if let weight { try Self.check(weight, "weight", "a finite number, 0 or more") { $0 >= 0 && $0.isFinite } }
-        if let propensity { try Self.check(propensity, "propensity", "strictly between 0 and 1") { $0 > 0 && $0 < 1 } }
-        if let standardError {
-            try Self.check(standardError, "standard error", "a finite number, 0 or more") { $0 >= 0 && $0.isFinite }
-        }
-        let (treated, highest) = treatment.withUnsafeBufferPointer { column in
-            var treated = 0
-            var highest: UInt8 = 0
-            for arm in column {
-                treated &+= Int(arm)
-                highest = max(highest, arm)
-            }
-            return (treated, highest)
-        }
-        if highest > 1 {
+        try Self.check(score, "score", .finite)
+        if let weight { try Self.check(weight, "weight", .finiteNotNegative) }
+        if let propensity { try Self.check(propensity, "propensity", .probability) }
+        if let standardError { try Self.check(standardError, "standard error", .finiteNotNegative) }
+        guard let treated = ColumnRule.countOnes(treatment) else {
             let row = treatment.firstIndex { $0 > 1 } ?? 0
             throw Self.bad("treatment of row \(row) is \(treatment[row]): it must be 0 (control) or 1 (treated)")
         }
-        let binary = outcome.withUnsafeBufferPointer { column in
-            var other = 0
-            for value in column { other &+= (value == 0 || value == 1) ? 0 : 1 }
-            return other == 0
-        }
-        if !binary { try Self.check(outcome, "outcome", "a finite number", \.isFinite) }
+        let binary = ColumnRule.isBinary(outcome)
+        if !binary { try Self.check(outcome, "outcome", .finite) }
         guard treated > 0 && treated < score.count else {
             throw ImpactError(
                 .badInput, code: "single_arm",
@@ -91,16 +79,9 @@ public struct Trial: Sendable {
 
     private static func bad(_ message: String) -> ImpactError { ImpactError(.badInput, code: "bad_trial", message) }
 
-    private static func check(
-        _ column: [Double], _ name: String, _ rule: String, _ holds: (Double) -> Bool
-    ) throws(ImpactError) {
-        let wrong = column.withUnsafeBufferPointer { values in
-            var wrong = 0
-            for value in values { wrong &+= holds(value) ? 0 : 1 }
-            return wrong
-        }
-        if wrong > 0, let row = column.firstIndex(where: { !holds($0) }) {
-            throw bad("\(name) of row \(row) is \(column[row]): it must be \(rule)")
+    private static func check(_ column: [Double], _ name: String, _ rule: ColumnRule) throws(ImpactError) {
+        if let row = rule.firstBreach(column) {
+            throw bad("\(name) of row \(row) is \(column[row]): it must be \(rule.words)")
         }
     }
 }

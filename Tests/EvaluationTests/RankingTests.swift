@@ -27,6 +27,13 @@ struct RankingTests {
             }
         ),
         ("subnormal", { Double(bitPattern: random53(&$0)) }),
+        (
+            "neighbours",  // differ in their last bits alone, which a packed key may have no room for
+            { random in
+                let group = UInt64.random(in: 0..<5_000, using: &random) &* 0x9E37_79B9_7F4A_7C15
+                return Double(bitPattern: group & 0xBFFF_FFFF_FFFF_FFF8 | UInt64.random(in: 0..<8, using: &random))
+            }
+        ),
         ("steps", { (Double.random(in: 0...1, using: &$0) * 300).rounded(.down) / 300 }),
     ]
 
@@ -36,7 +43,7 @@ struct RankingTests {
     @Test func equalsAPlainSort() throws {
         var random = SeededGenerator.announced()
         for (name, shape) in Self.shapes {
-            for count in [2, 25, 1_000, 70_000] {
+            for count in [2, 25, 1_000, 70_000, 150_000] {
                 let score = (0..<count).map { _ in shape(&random) }
                 var treatment = (0..<count).map { _ in UInt8.random(in: 0...1, using: &random) }
                 let outcome = (0..<count).map { _ in Double(Int.random(in: 0...1, using: &random)) }
