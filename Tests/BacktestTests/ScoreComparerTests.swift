@@ -14,8 +14,12 @@ struct ScoreComparerTests {
         private let values: [[UInt8]]
         private var next = 0
         private let buffer = ByteBuffer()
+        let tombstones: Int
 
-        init(_ values: [String]) { self.values = values.map { Array($0.utf8) } }
+        init(_ values: [String], tombstones: Int) {
+            self.values = values.map { Array($0.utf8) }
+            self.tombstones = tombstones
+        }
         func begin(partition: Int32) { next = 0 }
         func peek() -> UnsafeRawBufferPointer? {
             guard next < values.count else { return nil }
@@ -36,10 +40,12 @@ struct ScoreComparerTests {
 
     /// - Parameter batch: how many scores are handed over at once.
     private func compare(
-        _ replayed: [String], _ published: [String], batch: Int = 3, end: Int64 = 1_000, changes: PartFile? = nil
+        _ replayed: [String], _ published: [String], batch: Int = 3, end: Int64 = 1_000, changes: PartFile? = nil,
+        tombstones: Int = 0
     ) throws -> ScoreComparison {
         let comparer = try ScoreComparer(
-            Given(published), span: PartitionSpan(partition: 0, first: 0, from: 0, end: end), changes: changes,
+            Given(published, tombstones: tombstones), span: PartitionSpan(partition: 0, first: 0, from: 0, end: end),
+            changes: changes,
             resumed: nil, at: 0)
         var rest = replayed[...]
         while !rest.isEmpty {
@@ -62,6 +68,8 @@ struct ScoreComparerTests {
     @Test("Equal streams are identical, and no others")
     func identical() throws {
         let scores = (0..<20).map { score($0 * 3) }
+        let erased = try compare(scores, scores, tombstones: 4)
+        #expect(erased.isIdentical && erased.tombstones == 4, "tombstones are told of, and are no difference")
         let same = try compare(scores, scores)
         #expect(same.isIdentical && same.identical == 20 && same.first == nil)
         #expect(try !compare([], []).isIdentical)

@@ -10,6 +10,8 @@ public protocol PublishedScores: AnyObject {
     /// The bytes of the score at hand, good until ``advance()``; nil behind the last one.
     func peek() throws -> UnsafeRawBufferPointer?
     func advance()
+    /// Records without a value met in this partition so far: what erasure writes for a user. They are no scores.
+    var tombstones: Int { get }
     func close()
 }
 
@@ -22,6 +24,7 @@ public final class TopicScores: PublishedScores {
     private var values: [Range<Int>] = []
     private var next = 0
     private var isAtEnd = true
+    public private(set) var tombstones = 0
 
     /// - Parameter ends: first and next offsets of the topic's partitions, captured at the start.
     public init(topic: String, ends: [Watermarks], properties: KafkaProperties, component: String) throws {
@@ -33,6 +36,7 @@ public final class TopicScores: PublishedScores {
     public func begin(partition: Int32) throws {
         values.removeAll(keepingCapacity: true)
         next = 0
+        tombstones = 0
         let marks = ends[Int(partition)]
         isAtEnd = marks.high <= marks.low
         try source.begin(PartitionSpan(partition: partition, first: marks.low, from: marks.low, end: marks.high))
@@ -45,8 +49,10 @@ public final class TopicScores: PublishedScores {
             bytes.removeAll()
             next = 0
             isAtEnd = try !source.read(max: 1_024) { record in
-                // A tombstone, which erasure writes, is no score.
-                guard let value = record.value else { return }
+                guard let value = record.value else {
+                    tombstones += 1
+                    return
+                }
                 let start = bytes.count
                 bytes.append(value)
                 values.append(start..<bytes.count)

@@ -77,6 +77,7 @@ package final class ScoreComparer {
             try extra(score, other)
             published.advance()
         }
+        result.tombstones = published.tombstones
         try changes?.sync()
     }
 

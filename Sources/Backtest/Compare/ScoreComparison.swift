@@ -30,6 +30,8 @@ public struct ScoreComparison: Sendable, Equatable, Codable {
     public var publishedOnly = 0
     public var replayOnly = 0
     public var publishedTwice = 0
+    /// Published records of erased users that hold no score any more; nothing is compared with them.
+    public var tombstones = 0
     /// Pairs whose published side is another model's.
     public var otherModel = 0
     /// What the published side's models are called, by SHA-256.
@@ -69,6 +71,7 @@ public struct ScoreComparison: Sendable, Equatable, Codable {
         publishedOnly += other.publishedOnly
         replayOnly += other.replayOnly
         publishedTwice += other.publishedTwice
+        tombstones += other.tombstones
         otherModel += other.otherModel
         models.merge(other.models) { name, _ in name }
         first = first ?? other.first

@@ -58,7 +58,7 @@ final class TopicSource: RecordSource {
     func read(max: Int, _ body: (SourceRecord) throws -> Void) throws -> Bool {
         guard position < end else { return false }
         do {
-            let batch = try consumer.poll(max: max, timeoutMilliseconds: 100)
+            let batch = try consumer.poll(max: max, timeoutMilliseconds: 20)
             if !batch.isEmpty {
                 lastProgress = .now
                 return try lend(batch, body)

@@ -77,6 +77,11 @@ struct ReplaySummary {
             notes.append(
                 "no event is of type \(result.unseenTypes.joined(separator: ", ")), which features of the model count")
         }
+        if let tombstones = result.comparison?.tombstones, tombstones > 0 {
+            notes.append(
+                "\(tombstones) published records are tombstones of erased users, with which nothing is compared; where the "
+                    + "topic is compacted, scores that compaction removed count as replayed only")
+        }
         return notes
     }
 
@@ -134,7 +139,7 @@ struct ReplaySummary {
             ("different", .integer(comparison.different)), ("published_only", .integer(comparison.publishedOnly)),
             ("replay_only", .integer(comparison.replayOnly)),
             ("published_twice", .integer(comparison.publishedTwice)),
-            ("other_model", .integer(comparison.otherModel)),
+            ("other_model", .integer(comparison.otherModel)), ("tombstones", .integer(comparison.tombstones)),
         ]
         if let first = comparison.first {
             members.append(

@@ -16,11 +16,12 @@ enum EvaluateCommand: Command {
 
             With --policy the CSV is a log of decisions instead (--action, --outcome as the reward, --propensity of the \
             action taken, --stratum where actions mean another thing): what would another policy have earned? Estimated \
-            by IPS, self-normalised IPS and doubly robust, with effective sample size and a warning on poor overlap. \
+            by IPS, self-normalised IPS and doubly robust, with effective sample size and a warning on poor overlap; --report writes a page of its own. \
             A policy is uniform, always:ACTION, log:OTHER.csv (what another log did, by stratum), or columns:PREFIX (its \
             probability of action A stands in column PREFIX A, without a space).
 
-            With --topic there is no CSV: each assignment in a range of the input topic is joined with the score published for             it and with its outcomes (as 'impactiq rows --scores' does), and the trial is evaluated.
+            With --topic there is no CSV: each assignment in a range of the input topic is joined with the score published for \
+            it and with its outcomes (as 'impactiq rows --scores' does), and the trial is evaluated.
             """,
         options: EvaluateOptions.all + TopicEvaluation.options,
         arguments: [.init("FILE.csv", "The rows; - is standard input; none with --topic", optional: true)],
@@ -64,14 +65,10 @@ enum EvaluateCommand: Command {
         var provenance = given
         if let title = command.text("title") { provenance.title = title }
         if provenance.model == nil, let name = command.text("model-name") { provenance.model = name }
-        provenance.command = (["impactiq"] + CommandLine.arguments.dropFirst()).joined(separator: " ")
+        provenance.command = commandLine
         provenance.time = Date().formatted(.iso8601)
         let report = try EvaluationReport.compute(reading.trial, options: options, provenance: provenance)
-        if let page = command.text("report") {
-            var html = report.html
-            let file = try OutputFile(page)
-            try html.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
-        }
+        if let page = command.text("report") { try write(report.html, to: page) }
         let width = Terminal.Stream.output.windowSize?.columns ?? 100
         if command.flag("json") {
             Terminal.Stream.output.write(report.json.line + "\n")
@@ -79,6 +76,17 @@ enum EvaluateCommand: Command {
             Terminal.Stream.output.write(report.text(width: width))
             if command.flag("plot") { Terminal.Stream.output.write("\n" + report.plot(width: min(width, 100))) }
         }
+    }
+}
+
+extension EvaluateCommand {
+    /// As it was typed, for a report's provenance.
+    static var commandLine: String { (["impactiq"] + CommandLine.arguments.dropFirst()).joined(separator: " ") }
+
+    static func write(_ page: String, to path: String) throws {
+        var html = page
+        let file = try OutputFile(path)
+        try html.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
     }
 }
 

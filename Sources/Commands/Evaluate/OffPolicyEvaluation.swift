@@ -1,12 +1,12 @@
 import Diagnostics
 import Evaluation
+import Foundation
 import Terminal
 
 /// `impactiq evaluate --policy`: the value of a policy from another one's log.
 enum OffPolicyEvaluation {
     static func run(_ command: ParsedCommand, path: String) throws {
-        for option in ["report", "score", "treatment", "treated", "control", "std-error"] where command.isGiven(option)
-        {
+        for option in ["score", "treatment", "treated", "control", "std-error"] where command.isGiven(option) {
             throw command.invalid(option, "belongs to the evaluation of a trial, not to --policy")
         }
         if command.flag("plot") {
@@ -25,9 +25,18 @@ enum OffPolicyEvaluation {
         if case .columns(let prefix) = policy { columns.policyPrefix = prefix }
         let reading = try DecisionLogReader.read(
             path, columns, policyLog: policy.path, extraAction: policy.action, actions: try command.count("actions"))
-        let value = try OffPolicyValue(
-            reading.policy(policy), reading.log, seed: try command.seed("seed") ?? 1, level: level)
-        let report = OffPolicyReport(value: value, reading: reading, level: level)
+        let seed = try command.seed("seed") ?? 1
+        let value = try OffPolicyValue(reading.policy(policy), reading.log, seed: seed, level: level)
+        var provenance = OffPolicyProvenance()
+        provenance.title = command.text("title")
+        provenance.columns = columns
+        provenance.dataSHA256 = try FileHash.sha256(path)
+        provenance.policySHA256 = try policy.path.flatMap { path throws(ImpactError) in try FileHash.sha256(path) }
+        provenance.seed = seed
+        provenance.command = EvaluateCommand.commandLine
+        provenance.time = Date().formatted(.iso8601)
+        let report = OffPolicyReport(value: value, reading: reading, level: level, provenance: provenance)
+        if let page = command.text("report") { try EvaluateCommand.write(report.html, to: page) }
         let width = Terminal.Stream.output.windowSize?.columns ?? 100
         Terminal.Stream.output.write(command.flag("json") ? report.json.line + "\n" : report.text(width: width))
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Terminal
 
 /// What a policy would have earned, for a terminal and for machines.
@@ -6,13 +7,18 @@ public struct OffPolicyReport: Sendable {
     public let reading: DecisionReading
     public let level: Double
 
-    public init(value: OffPolicyValue, reading: DecisionReading, level: Double) {
+    public let provenance: OffPolicyProvenance
+
+    public init(
+        value: OffPolicyValue, reading: DecisionReading, level: Double, provenance: OffPolicyProvenance = .init()
+    ) {
         self.value = value
         self.reading = reading
         self.level = level
+        self.provenance = provenance
     }
 
-    private var estimates: [(name: String, label: String, estimate: ValueEstimate)] {
+    var estimates: [(name: String, label: String, estimate: ValueEstimate)] {
         [
             ("logged", "the log itself", value.logged),
             ("ips", "IPS", value.ips),
@@ -32,8 +38,9 @@ public struct OffPolicyReport: Sendable {
                 "\(Figure.fixed(estimate.interval.lower, 6)) to \(Figure.fixed(estimate.interval.upper, 6))")
         }
         var out = "Value of the policy \(value.policy), from \(reading.source)\n\n" + table.text(width: width)
+        out += "\n\(verdict)\n"
         out +=
-            "\n\(Figure.count(Double(value.decisions))) decisions of \(reading.log.actionCount) actions"
+            "\(Figure.count(Double(value.decisions))) decisions of \(reading.log.actionCount) actions"
             + (reading.strata.count > 1 ? " in \(reading.strata.count) strata" : "")
             + ", worth \(Figure.count(value.effectiveSampleSize.rounded())) of the policy's own; importance weights: mean "
             + "\(Figure.fixed(value.meanWeight, 3)), largest \(Figure.fixed(value.largestWeight, 1)); "
@@ -43,13 +50,31 @@ public struct OffPolicyReport: Sendable {
         return out
     }
 
+    /// What the doubly robust estimate says of the policy beside the log, in a sentence.
+    var verdict: String {
+        let gain = value.gainOverLog
+        let range =
+            "(doubly robust: \(number(gain.value, sign: true)) a decision, \(Figure.share(level)) interval "
+            + "\(number(gain.interval.lower, sign: true)) to \(number(gain.interval.upper, sign: true)))."
+        if gain.interval.lower > 0 { return "The policy would have earned more than the log \(range)" }
+        if gain.interval.upper < 0 { return "The policy would have earned less than the log \(range)" }
+        return "The policy is not shown to earn more or less than the log \(range)"
+    }
+
+    /// A mean reward, with two digits of its standard error and `more`.
+    func number(_ value: Double, sign: Bool = false, more: Int = 0) -> String {
+        let error = self.value.doublyRobust.standardError
+        let decimals = error > 0 && error.isFinite ? min(9, max(0, 1 - Int(log10(error).rounded(.down)))) : 6
+        return Figure.fixed(value, decimals + more, sign: sign)
+    }
+
     public var json: JSONOutput {
         var members: [(name: String, value: JSONOutput)] = [
             ("policy", .text(value.policy)), ("data", .text(reading.source)), ("decisions", .integer(value.decisions)),
             ("actions", .integer(reading.log.actionCount)), ("strata", .integer(reading.strata.count)),
             ("rows_missing", .integer(reading.rowsMissing)), ("level", .number(level)),
         ]
-        for (name, _, estimate) in estimates {
+        for (name, estimate) in estimates.map({ ($0.name, $0.estimate) }) + [("gain_over_log", value.gainOverLog)] {
             members.append(
                 (
                     name,

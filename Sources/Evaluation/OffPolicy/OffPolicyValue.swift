@@ -51,6 +51,8 @@ public struct OffPolicyValue: Sendable {
     public let ips: ValueEstimate
     public let selfNormalized: ValueEstimate
     public let doublyRobust: ValueEstimate
+    /// What the policy would have earned beyond the log, doubly robust; its interval is that of the paired differences.
+    public let gainOverLog: ValueEstimate
     /// (Σ ρ)² / Σ ρ²: as many decisions of the target policy itself would say as much.
     public let effectiveSampleSize: Double
     /// The mean of ρ, 1 in expectation when the propensities are right and the log covers the policy.
@@ -58,6 +60,8 @@ public struct OffPolicyValue: Sendable {
     public let largestWeight: Double
     /// The share of decisions that the policy would never take.
     public let unmatchedShare: Double
+    /// How the importance weights are spread.
+    public let weightBins: [ImportanceBin]
     /// What makes the numbers doubtful, in words; empty when overlap is good.
     public let warnings: [String]
     /// One doubly robust number a row; their mean is the value. Differences of two policies are means of differences.
@@ -107,7 +111,9 @@ public struct OffPolicyValue: Sendable {
         ips = ValueEstimate(mean: zip(ratio, reward).map { $0 * $1 }, weight: log.weight, level: level)
         doublyRobust = ValueEstimate(mean: robust, weight: log.weight, level: level)
         contributions = robust
+        gainOverLog = ValueEstimate(mean: zip(robust, reward).map { $0 - $1 }, weight: log.weight, level: level)
         let overlap = Overlap(ratio, log)
+        weightBins = ImportanceBin.bins(ratio, log.weight)
         selfNormalized = overlap.selfNormalized(ratio, log, level: level)
         effectiveSampleSize = overlap.effectiveSampleSize
         meanWeight = overlap.mean

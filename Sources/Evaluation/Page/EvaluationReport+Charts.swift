@@ -35,7 +35,7 @@ extension EvaluationReport {
                 }.joined(separator: ", ")
                 + ". Random targeting ends at the same height.", x: 0...1,
             y: (low - (low < 0 ? room : 0))...(high + room))
-        chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, Self.tick($0)) })
+        chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, ReportPage.tick($0)) })
         chart.horizontalAxis(
             [0, 0.2, 0.4, 0.6, 0.8, 1].map { ($0, Figure.share($0)) },
             title: "share of people treated, best scores first")
@@ -54,7 +54,7 @@ extension EvaluationReport {
         if !band.isEmpty { legend.append(("band", "\(Figure.share(options.level)) interval")) }
         legend.append(("random", "random"))
         if let peak = perfect?.value.max() { legend.append(("perfect", "perfect, peaks at \(figure.outcomes(peak))")) }
-        return Self.card(heading, Self.legend(legend), chart.element, reading)
+        return ReportPage.figure(heading, ReportPage.legend(legend), chart.element, reading)
     }
 
     func binChart(_ figure: Figure) -> String {
@@ -62,14 +62,14 @@ extension EvaluationReport {
         let ends =
             bins.flatMap(\.extent)
             + [0, averageEffect.effect ?? 0]
-        let range = Self.padded(ends.map { $0 * scale })
+        let range = ReportPage.padded(ends.map { $0 * scale })
         let count = Double(bins.count)
         var chart = SVGChart(
             id: "bins", title: "Observed effect by bin of the ranking",
             description: bins.enumerated().map {
                 "bin \($0 + 1): \($1.effect == nil ? $1.remark ?? "–" : figure.effect($1.effect))"
             }.joined(separator: ", "), x: 0.5...(count + 0.5), y: range)
-        chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, Self.tick($0)) })
+        chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, ReportPage.tick($0)) })
         let every = max(1, (bins.count + 11) / 12)
         chart.horizontalAxis(
             stride(from: 1, through: bins.count, by: every).map { (Double($0), String($0)) },
@@ -89,9 +89,9 @@ extension EvaluationReport {
                 chart.whisker(at, Interval(lower: interval.lower * scale, upper: interval.upper * scale))
             }
         }
-        return Self.card(
+        return ReportPage.figure(
             bins.count == 10 ? "Effect by decile" : "Effect by bin",
-            Self.legend([("up", "observed effect, \(figure.unit)"), ("random", "average effect")]),
+            ReportPage.legend([("up", "observed effect, \(figure.unit)"), ("random", "average effect")]),
             chart.element,
             "Each bar compares treated with control people of similar score. A good ranking falls from left to right; a bar "
                 + "whose whisker crosses zero is not shown to differ from no effect.")
@@ -105,17 +105,17 @@ extension EvaluationReport {
             [$0.observed.effect, $0.observed.interval?.lower, $0.observed.interval?.upper]
         }
         .compactMap { $0 }.map { $0 * scale }
-        let x = Self.padded(predicted + [0])
-        let y = Self.padded(observed + [0])
+        let x = ReportPage.padded(predicted + [0])
+        let y = ReportPage.padded(observed + [0])
         var chart = SVGChart(
             id: "calibration", title: "Predicted against observed effect",
             description: usable.map {
                 "predicted \(figure.effect($0.predicted)), observed \(figure.effect($0.observed.effect))"
             }
             .joined(separator: "; "), x: x, y: y)
-        chart.verticalAxis(SVGChart.ticks(y, 5).map { ($0, Self.tick($0)) })
+        chart.verticalAxis(SVGChart.ticks(y, 5).map { ($0, ReportPage.tick($0)) })
         chart.horizontalAxis(
-            SVGChart.ticks(x, 5).map { ($0, Self.tick($0)) }, title: "predicted effect, \(figure.unit)")
+            SVGChart.ticks(x, 5).map { ($0, ReportPage.tick($0)) }, title: "predicted effect, \(figure.unit)")
         chart.line([(x.lowerBound, x.lowerBound), (x.upperBound, x.upperBound)], "random")
         if let slope = calibration.slope, let intercept = calibration.intercept {
             let from = predicted.min() ?? 0
@@ -131,58 +131,15 @@ extension EvaluationReport {
                 at * scale, effect * scale,
                 tip: "predicted \(figure.effect(at)), observed \(figure.effect(effect))")
         }
-        return Self.card(
+        return ReportPage.figure(
             "Calibration",
-            Self.legend([
+            ReportPage.legend([
                 ("dot", "observed effect of a bin"), ("fit", "fitted line"), ("random", "perfectly calibrated"),
             ]),
             chart.element,
             "A point on the dotted line is a bin whose predicted effect came true. A fitted line flatter than the dotted one "
                 + "says that the predictions are too far apart (slope below 1); \(calibration.covered) of \(bins.count) bins "
                 + "hold their prediction within the interval.")
-    }
-
-    // MARK: Parts
-
-    private static func card(_ heading: String, _ legend: String, _ chart: String, _ reading: String) -> String {
-        "<figure>\n<h3>\(HTML.escape(heading))</h3>\n\(legend)\n\(chart)\n<figcaption>\(HTML.escape(reading))</figcaption>\n</figure>"
-    }
-
-    private static func legend(_ entries: [(style: String, words: String)]) -> String {
-        let items = entries.map { entry in
-            let mark =
-                switch entry.style {
-                case "band": "<path class=\"band\" d=\"M0 0H22V10H0Z\"/>"
-                case "up": "<rect class=\"up\" x=\"6\" y=\"0\" width=\"10\" height=\"10\" rx=\"2\"/>"
-                case "dot": "<circle class=\"dot\" cx=\"11\" cy=\"5\" r=\"4\"/>"
-                default: "<path class=\"\(entry.style)\" d=\"M1 5H21\"/>"
-                }
-            return "<li><svg viewBox=\"0 0 22 10\" aria-hidden=\"true\">\(mark)</svg>\(HTML.escape(entry.words))</li>"
-        }
-        return "<ul class=\"legend\">\(items.joined())</ul>"
-    }
-
-    private static func padded(_ values: [Double]) -> ClosedRange<Double> {
-        let low = values.min() ?? 0
-        let high = values.max() ?? 0
-        guard high > low else { return (low - 1)...(high + 1) }
-        let room = (high - low) * 0.06
-        return (low < 0 ? low - room : low)...(high > 0 ? high + room : high)
-    }
-
-    /// The label of a round number: `1,200`, `0.25`, `1.5 M`.
-    private static func tick(_ value: Double) -> String {
-        let size = abs(value)
-        if size >= 1e6 { return trimmed(value / 1e6, 2) + " M" }
-        if size >= 1000 { return Figure.count(value) }
-        return size >= 100 ? trimmed(value, 1) : size >= 0.01 || size == 0 ? trimmed(value, 3) : trimmed(value, 6)
-    }
-
-    private static func trimmed(_ value: Double, _ decimals: Int) -> String {
-        var text = Figure.fixed(value, decimals)
-        while text.contains("."), text.hasSuffix("0") { text.removeLast() }
-        if text.hasSuffix(".") { text.removeLast() }
-        return text
     }
 }
 

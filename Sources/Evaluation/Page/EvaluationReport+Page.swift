@@ -3,55 +3,28 @@ extension EvaluationReport {
     /// A complete HTML document: no script, no font, no picture from elsewhere.
     public var html: String {
         let figure = self.figure
-        return """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width,initial-scale=1">
-            <meta name="color-scheme" content="light dark">
-            <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-            <title>\(HTML.escape(provenance.title)) · ImpactIQ</title>
-            <style>\(ReportStyle.sheet)</style>
-            </head>
-            <body>
-            <main>
-            <header>
-            <h1>\(HTML.escape(provenance.title))</h1>
-            <p class="verdict">\(verdictMarkup)</p>
-            <p class="meta muted">\(HTML.escape(subtitle))</p>
-            \(tiles(figure))
-            </header>
-            <section>
-            <h2>What targeting by these scores gains</h2>
-            <div class="charts">
-            \(qiniChart(figure))
-            \(upliftChart(figure))
-            </div>
-            </section>
-            <section>
-            <h2>Where the effect is</h2>
-            <div class="charts">
-            \(binChart(figure))
-            \(calibrationChart(figure))
-            </div>
-            </section>
-            \(tables(figure))
-            \(notesSection)
-            \(provenanceSection)
-            </main>
-            </body>
-            </html>
-
-            """
-    }
-
-    private var verdictMarkup: String {
-        guard let interval = qini.interval else { return HTML.escape(verdict) }
-        let style = interval.lower > 0 ? "good" : interval.upper < 0 ? "bad" : ""
-        guard let bracket = verdict.firstIndex(of: "(") else { return HTML.escape(verdict) }
-        return "<strong class=\"\(style)\">\(HTML.escape(String(verdict[..<bracket])))</strong>"
-            + HTML.escape(String(verdict[bracket...]))
+        return ReportPage.document(
+            title: provenance.title, verdict: ReportPage.verdict(verdict, qini.interval), subtitle: subtitle,
+            tiles: tiles(figure),
+            body: """
+                <section>
+                <h2>What targeting by these scores gains</h2>
+                <div class="charts">
+                \(qiniChart(figure))
+                \(upliftChart(figure))
+                </div>
+                </section>
+                <section>
+                <h2>Where the effect is</h2>
+                <div class="charts">
+                \(binChart(figure))
+                \(calibrationChart(figure))
+                </div>
+                </section>
+                \(tables(figure))
+                \(ReportPage.notes(notes))
+                \(provenanceSection)
+                """)
     }
 
     private var subtitle: String {
@@ -68,7 +41,7 @@ extension EvaluationReport {
 
     private func tiles(_ figure: Figure) -> String {
         func interval(_ text: String?) -> String { text ?? "no interval" }
-        var tiles = [
+        var tiles: [(name: String, value: String, below: String)] = [
             ("Average effect", figure.effect(averageEffect.effect), interval(figure.bare(averageEffect.interval))),
             (
                 "Qini coefficient", Figure.coefficient(qini.value),
@@ -97,20 +70,11 @@ extension EvaluationReport {
                 interval(
                     calibration.slopeInterval.map { "\(Figure.fixed($0.lower, 2)) to \(Figure.fixed($0.upper, 2))" })
             ))
-        let items = tiles.map {
-            "<div><dt>\(HTML.escape($0.0))</dt><dd>\(HTML.escape($0.1))</dd><dd>\(HTML.escape($0.2))</dd></div>"
-        }
-        return "<dl class=\"tiles\">\n\(items.joined(separator: "\n"))\n</dl>"
-    }
-
-    private var notesSection: String {
-        guard !notes.isEmpty else { return "" }
-        let items = notes.map { "<li>\(HTML.escape($0))</li>" }.joined(separator: "\n")
-        return "<section>\n<h2>Before you believe a number</h2>\n<ul class=\"notes\">\n\(items)\n</ul>\n</section>"
+        return ReportPage.tiles(tiles)
     }
 
     private var provenanceSection: String {
-        let facts: [(String, String?)] = [
+        ReportPage.provenance([
             ("Data", provenance.data), ("SHA-256 of the data", provenance.dataSHA256),
             ("Outcome", provenance.outcomeName), ("Treated / control label", labels), ("Model", provenance.model),
             ("Model version", provenance.modelVersion), ("SHA-256 of the model", provenance.modelSHA256),
@@ -123,12 +87,7 @@ extension EvaluationReport {
             ),
             ("Definitions", "as scikit-uplift 0.5.1: ties in reverse input order, curves at distinct scores"),
             ("Command", provenance.command), ("Made", provenance.time),
-        ]
-        let items = facts.compactMap { name, value in
-            value.map { "<dt>\(name)</dt><dd>\(HTML.escape($0))</dd>" }
-        }
-        return "<section>\n<h2>Where the numbers come from</h2>\n<dl class=\"facts\">\n"
-            + items.joined(separator: "\n") + "\n</dl>\n</section>"
+        ])
     }
 
     private var labels: String? {

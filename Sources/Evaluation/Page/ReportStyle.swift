@@ -46,7 +46,7 @@ enum ReportStyle {
         .random{stroke:var(--random);stroke-width:1.75;stroke-dasharray:1 5}
         .fit{stroke:var(--model);stroke-width:1.75;stroke-dasharray:7 4}
         svg path.band{fill:var(--band);stroke:none}
-        .up{fill:var(--goodfill)}.down{fill:var(--badfill)}
+        .plain{fill:var(--random)}.up{fill:var(--goodfill)}.down{fill:var(--badfill)}
         .whisker{stroke:var(--ink);stroke-width:1.25}.dot{fill:var(--model);stroke:var(--card);stroke-width:1.5}
         .table{background:var(--card);border:1px solid var(--line);border-radius:10px;margin:14px 0 0;overflow:hidden}
         .table h3{padding:12px 16px 4px;margin:0;font-size:.92rem}.scroll{overflow-x:auto;-webkit-overflow-scrolling:touch}
