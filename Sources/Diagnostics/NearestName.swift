@@ -1,12 +1,17 @@
 /// Finds the known name a person probably meant: for unknown options, configuration keys, features, commands.
 public enum NearestName {
+    /// Longer names are no slip of the hand, and comparing them takes time by the square of their length.
+    private static let longest = 64
+
     /// The candidate with the least edit distance to `name` when it is near enough to be a slip of the hand
     /// (at most a third of the longer name, at least one), or one that `name` abbreviates; the first of equals.
     public static func find(_ name: String, among candidates: some Sequence<String>) -> String? {
         let wanted = Array(name.utf8)
+        guard wanted.count <= longest else { return nil }
         var best: (name: String, distance: Int)?
         for candidate in candidates {
-            let known = Array(candidate.utf8)
+            let known = Array(candidate.utf8.prefix(longest + 1))
+            if known.count > longest { continue }
             var distance = editDistance(wanted, known)
             if wanted.count >= 3, known.starts(with: wanted) { distance = min(distance, 1) }
             let allowed = max(1, max(wanted.count, known.count) / 3)

@@ -8,6 +8,10 @@ import Testing
     #expect(NearestName.find("--ev", among: known) == "--events")
     #expect(NearestName.find("--completely", among: known) == nil)
     #expect(NearestName.find("x", among: []) == nil)
+    // As near as can be, and yet not compared: its cost would grow with the square of the length.
+    let long = String(repeating: "a", count: 65)
+    #expect(NearestName.find(long, among: [long, "aa"]) == nil)
+    #expect(NearestName.find("aaa", among: [long]) == nil)
 }
 
 @Test(arguments: [("", "", 0), ("", "abc", 3), ("kitten", "sitting", 3), ("ab", "ba", 1), ("abc", "abc", 0)])
