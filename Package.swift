@@ -39,6 +39,7 @@ let package = Package(
         system("CRocksDB", "rocksdb", "librocksdb-dev"),
         .target(name: "CNumeric"),
         .target(name: "CForest"),
+        .target(name: "CRocksDBLog", dependencies: ["CRocksDB"]),
         .target(name: "CBench", dependencies: ["CRdkafka"]),
 
         // The four stages and what they stand on.
@@ -47,7 +48,7 @@ let package = Package(
         library("Kafka", ["CRdkafka", "Diagnostics"]),
         library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
         library("Features", ["Events", "CNumeric", "Diagnostics"]),
-        library("StateStore", ["CRocksDB", "Diagnostics"]),
+        library("StateStore", ["CRocksDB", "CRocksDBLog", "Diagnostics"]),
         library("Tabular", ["Diagnostics", "CNumeric"]),
         library("Scoring", ["Features", "Events", "Tabular", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
         library(

@@ -1,4 +1,5 @@
 import CRocksDB
+import CRocksDBLog
 import Diagnostics
 import Foundation
 
@@ -79,12 +80,9 @@ final class RocksDB: @unchecked Sendable {  // Only constants; the library locks
         rocksdb_options_set_max_background_jobs(options, 2)
         // A reader beside a living process must hold its files open, since compaction deletes them.
         rocksdb_options_set_max_open_files(options, isReadOnly ? -1 : 256)
-        // One who only looks writes nothing into another's folder, not even RocksDB's own log.
-        if isReadOnly { rocksdb_options_set_db_log_dir(options, FileManager.default.temporaryDirectory.path) }
+        // No log file of RocksDB's own: what matters comes as errors, and on a full disk that file would end the process.
+        impactiq_rocksdb_silence(UnsafeMutableRawPointer(options))
         rocksdb_options_set_bytes_per_sync(options, 1 << 20)
-        rocksdb_options_set_keep_log_file_num(options, 2)
-        rocksdb_options_set_max_log_file_size(options, 1 << 20)
-        rocksdb_options_set_info_log_level(options, 2)
         return options
     }
 

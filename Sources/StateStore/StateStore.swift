@@ -25,6 +25,8 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
     private var cursors: [ObjectIdentifier: Unmanaged<StoreCursor>] = [:]
     private let cursorLock = NSLock()
     private let generations = Atomic<Int>(0)
+    /// A write failed: none until the store is opened anew.
+    private let isStuck = Atomic<Bool>(false)
 
     /// Opens the store or makes it. One that is damaged is moved aside, with a warning that says where.
     ///
@@ -110,6 +112,7 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
             database = nil
             try Self.moveAside(path, reason: reason)
             database = try Self.open(path, options)
+            isStuck.store(false, ordering: .releasing)
             generations.add(1, ordering: .acquiringAndReleasing)
         }
     }
@@ -120,6 +123,7 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
             endCursors()
             database = nil
             database = try Self.open(path, options)
+            isStuck.store(false, ordering: .releasing)
         }
     }
 
@@ -173,7 +177,16 @@ extension StateStore {
                 throw ImpactError(
                     .failed, code: StoreFault.replaced, "the local store \(path) was replaced by an empty one")
             }
-            try Self.write(batch, to: database)
+            // RocksDB may wait for ever in a write that follows a failed one.
+            if isStuck.load(ordering: .acquiring) {
+                throw StoreFault.error("it takes no writes until it is opened anew", path: path, doing: "writing")
+            }
+            do throws(ImpactError) {
+                try Self.write(batch, to: database)
+            } catch {
+                isStuck.store(true, ordering: .releasing)
+                throw error
+            }
         }
     }
 
