@@ -13,11 +13,11 @@ final class SpoolFile {
 
     init(directory: String) throws(ImpactError) {
         self.directory = directory
-        // mkstemp(3) asks for six X at the end, which it replaces.
-        var template = Array("\(directory)/.impactiq-XXXXXX".utf8CString)
-        descriptor = mkstemp(&template)
+        // Nobody else has the name: the call fails rather than open a file that is there.
+        let path = "\(directory)/.impactiq-\(UInt64.random(in: 0 ... .max))"
+        descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Self.failure("create a temporary file in", directory) }
-        unlink(template)
+        unlink(path)
     }
 
     deinit {
