@@ -90,7 +90,7 @@ struct BacktestBenchmark {
             model: model, options: options, spans: spans, sources: sources(clock), target: target, published: nil,
             folder: folder)
         let result = try replay.run(isResumed: false, progress: { _ in }, isStopped: { false })
-        try check(result.counters.messages)
+        try check(result.counters.stream.messages)
         return Double(topic.events) / ((.now - (isWhole ? start : clock.start ?? start)) / .seconds(1))
     }
 
@@ -105,7 +105,7 @@ struct BacktestBenchmark {
         options.threads = threads
         let job = try RowsJob(options: options, spans: try spans(), sources: sources(clock))
         let counters = try job.run(to: path, progress: { _ in }, isStopped: { false })
-        try check(counters.messages)
+        try check(counters.stream.messages)
         return Double(topic.events) / ((.now - (clock.start ?? .now)) / .seconds(1))
     }
 

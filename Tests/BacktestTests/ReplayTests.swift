@@ -57,9 +57,9 @@ struct ReplayTests {
     func batchesAndThreads() throws {
         let expected = try #require(try replay("one", threads: 1))
         #expect(expected.result.counters.scores > 300)
-        #expect(expected.result.counters.duplicates > 0)
-        #expect(expected.result.counters.rejectedCount > 0)
-        #expect(expected.result.counters.eventTimeBackwards > 0)
+        #expect(expected.result.counters.stream.duplicates > 0)
+        #expect(expected.result.counters.stream.rejectedCount > 0)
+        #expect(expected.result.counters.stream.eventTimeBackwards > 0)
         #expect(expected.result.unseenFields.isEmpty)
         for (capacity, threads) in [(1, 3), (7, 2), (100, 1), (4_096, 3)] {
             let other = try #require(try replay("c\(capacity)", capacity: capacity, threads: threads))

@@ -9,9 +9,19 @@ import Testing
 /// Dead letters go back byte for byte to where they came from, each once, however often the replay is killed.
 @Suite("Dead-letter replay", .serialized)
 struct DeadLetterReplayTests {
-    private static func site(_ name: String, _ broker: TestBroker) throws -> TestSite {
-        try TestSite(
-            bootstrap: broker.bootstrap, folder: FileManager.default.temporaryDirectory.appending(path: name).path)
+    /// Runs the body with a stream and an application of its own; says `skipped` without a broker.
+    private func withApplication(
+        partitions: Int, test: String = #function, _ body: (TestStream, TestApplication) throws -> Void
+    ) throws {
+        guard let broker = TestBroker.start(test: test) else { return }
+        let name = TestBroker.unique("dlr")
+        let folder = FileManager.default.temporaryDirectory.appending(path: name).path
+        let site = try TestSite(bootstrap: broker.bootstrap, folder: folder)
+        let stream = try TestStream(site, topic: "\(name)-events", partitions: partitions, seed: 1, users: 5)
+        defer { stream.delete() }
+        let application = try TestApplication("\(name)-app", stream: stream)
+        defer { application.delete() }
+        try body(stream, application)
     }
 
     /// What dead letters are made of here: every part of a record that could get lost on the way.
@@ -33,101 +43,86 @@ struct DeadLetterReplayTests {
 
     @Test("Killed at every step of its transactions: each letter once, as it was, in order")
     func exactlyOnce() throws {
-        guard let broker = TestBroker.start() else { return }
-        let name = TestBroker.unique("dlr")
-        let site = try Self.site(name, broker)
-        let stream = try TestStream(site, topic: "\(name)-events", partitions: 2, seed: 1, users: 5)
-        defer { stream.delete() }
-        let application = try TestApplication("\(name)-app", stream: stream)
-        let letters = Self.letters(stream.topic)
-        try write(letters, application)
+        try withApplication(partitions: 2) { stream, application in
+            let letters = Self.letters(stream.topic)
+            try write(letters, application)
 
-        let steps: [KillPoint] = [.beforeSendOffsets, .afterSendOffsets, .duringCommit, .afterCommit]
-        // One code first; all the rest later must not send it again.
-        try replay(application, steps, ["--code", "invalid_json"])
-        let first = letters.filter { $0.1.code == "invalid_json" }
-        try expect(stream, first.map(\.0), partitions: first.map(\.1.partition))
-        try replay(application, steps.map { $0 }, [])
-        let rest = letters.filter { $0.1.code != "invalid_json" }
-        let all = first + rest
-        try expect(stream, all.map(\.0), partitions: all.map(\.1.partition))
-        // A third time there is nothing left.
-        try replay(application, [], [])
-        try expect(stream, all.map(\.0), partitions: all.map(\.1.partition))
-        application.delete()
+            let steps: [KillPoint] = [.beforeSendOffsets, .afterSendOffsets, .duringCommit, .afterCommit]
+            // One code first; all the rest later must not send it again.
+            try replay(application, steps, ["--code", "invalid_json"])
+            let first = letters.filter { $0.1.code == "invalid_json" }
+            try expect(stream, first.map(\.0), partitions: first.map(\.1.partition))
+            try replay(application, steps, [])
+            let rest = letters.filter { $0.1.code != "invalid_json" }
+            let all = first + rest
+            try expect(stream, all.map(\.0), partitions: all.map(\.1.partition))
+            // A third time there is nothing left.
+            try replay(application, [], [])
+            try expect(stream, all.map(\.0), partitions: all.map(\.1.partition))
+        }
     }
 
     @Test("Ranges in any order, killed at every step, then all: each letter once")
     func ranges() throws {
-        guard let broker = TestBroker.start() else { return }
-        let name = TestBroker.unique("dlr")
-        let site = try Self.site(name, broker)
-        let stream = try TestStream(site, topic: "\(name)-events", partitions: 2, seed: 1, users: 5)
-        defer { stream.delete() }
-        let application = try TestApplication("\(name)-app", stream: stream)
-        let letters = Self.letters(stream.topic)
-        try write(letters, application)
-        func time(_ i: Int) -> String { "\(1_700_000_000_000 + i)" }
-        var sent: [(DeadLetterEnvelope, DeadLetterReason)] = []
-        func add(_ range: Range<Int>, _ isWanted: (DeadLetterReason) -> Bool = { _ in true }) {
-            let isSent = Set(sent.map(\.1.offset))
-            sent += letters[range].filter { isWanted($0.1) && !isSent.contains($0.1.offset) }
+        try withApplication(partitions: 2) { stream, application in
+            let letters = Self.letters(stream.topic)
+            try write(letters, application)
+            func time(_ i: Int) -> String { "\(1_700_000_000_000 + i)" }
+            var sent: [(DeadLetterEnvelope, DeadLetterReason)] = []
+            func add(_ range: Range<Int>, _ isWanted: (DeadLetterReason) -> Bool = { _ in true }) {
+                let isSent = Set(sent.map(\.1.offset))
+                sent += letters[range].filter { isWanted($0.1) && !isSent.contains($0.1.offset) }
+            }
+            try replay(application, [.afterSendOffsets, .afterCommit], ["--from", time(700), "--to", time(900)])
+            add(700..<900)
+            try replay(application, [.duringCommit], ["--from", time(200), "--to", time(800), "--partition", "1"])
+            add(200..<800) { $0.partition == 1 }
+            try replay(application, [], ["--code", "invalid_json", "--from", time(100)])
+            add(100..<1_200) { $0.code == "invalid_json" }
+            try expect(stream, sent.map(\.0), partitions: sent.map(\.1.partition))
+            try replay(application, [.afterSendOffsets, .afterCommit], [])
+            add(0..<1_200)
+            try expect(stream, sent.map(\.0), partitions: sent.map(\.1.partition))
         }
-        try replay(application, [.afterSendOffsets, .afterCommit], ["--from", time(700), "--to", time(900)])
-        add(700..<900)
-        try replay(application, [.duringCommit], ["--from", time(200), "--to", time(800), "--partition", "1"])
-        add(200..<800) { $0.partition == 1 }
-        try replay(application, [], ["--code", "invalid_json", "--from", time(100)])
-        add(100..<1_200) { $0.code == "invalid_json" }
-        try expect(stream, sent.map(\.0), partitions: sent.map(\.1.partition))
-        try replay(application, [.afterSendOffsets, .afterCommit], [])
-        add(0..<1_200)
-        try expect(stream, sent.map(\.0), partitions: sent.map(\.1.partition))
-        application.delete()
     }
 
     @Test("Without --yes nothing is sent; another application's letters and foreign topics stay")
     func restraint() throws {
-        guard let broker = TestBroker.start() else { return }
-        let name = TestBroker.unique("dlr")
-        let site = try Self.site(name, broker)
-        let stream = try TestStream(site, topic: "\(name)-events", partitions: 1, seed: 1, users: 5)
-        defer { stream.delete() }
-        let application = try TestApplication("\(name)-app", stream: stream)
-        let record = DeadLetterEnvelope(key: [1], value: [2], headers: [], timestamp: 5)
-        func reason(_ topic: String, _ partition: Int32 = 0) -> DeadLetterReason {
-            DeadLetterReason(code: "invalid_json", message: "", topic: topic, partition: partition, offset: 0)
-        }
-        try write([(record, reason(stream.topic))], application, as: "another")
-        // Whoever can write to the dead-letter topic must not choose where a replay writes.
-        try write([(record, reason(application.output)), (record, reason(stream.topic, 7))], application)
-        try replay(application, [], [])
-        #expect(try TopicRecords(stream.topic, site: site).records.isEmpty)
-        try write([(record, reason(stream.topic))], application)
-        let dry = try application.command(["dead-letter", "replay"])
-        #expect(dry.wait(seconds: 60) == .exited(0))
-        #expect(try TopicRecords(stream.topic, site: site).records.isEmpty)
-        // A range that leaves out an earlier letter: that one is not sent, and still due.
-        let later = DeadLetterEnvelope(key: [1], value: [2], headers: [], timestamp: 9)
-        try write([(later, reason(stream.topic))], application)
-        try replay(application, [], ["--from", "9"])
-        #expect(try TopicRecords(stream.topic, site: site).records.map(\.record) == [later])
-        try replay(application, [], [])
-        try replay(application, [], [])
-        #expect(try TopicRecords(stream.topic, site: site).records.map(\.record) == [later, record])
+        try withApplication(partitions: 1) { stream, application in
+            let record = DeadLetterEnvelope(key: [1], value: [2], headers: [], timestamp: 5)
+            func reason(_ topic: String, _ partition: Int32 = 0) -> DeadLetterReason {
+                DeadLetterReason(code: "invalid_json", message: "", topic: topic, partition: partition, offset: 0)
+            }
+            try write([(record, reason(stream.topic))], application, as: "another")
+            // Whoever can write to the dead-letter topic must not choose where a replay writes.
+            try write([(record, reason(application.output)), (record, reason(stream.topic, 7))], application)
+            try replay(application, [], [])
+            #expect(try TopicRecords(stream.topic, site: stream.site).records.isEmpty)
+            try write([(record, reason(stream.topic))], application)
+            let dry = try application.command(["dead-letter", "replay"])
+            #expect(dry.wait(seconds: 60) == .exited(0))
+            #expect(try TopicRecords(stream.topic, site: stream.site).records.isEmpty)
+            // A range that leaves out an earlier letter: that one is not sent, and still due.
+            let later = DeadLetterEnvelope(key: [1], value: [2], headers: [], timestamp: 9)
+            try write([(later, reason(stream.topic))], application)
+            try replay(application, [], ["--from", "9"])
+            #expect(try TopicRecords(stream.topic, site: stream.site).records.map(\.record) == [later])
+            try replay(application, [], [])
+            try replay(application, [], [])
+            #expect(try TopicRecords(stream.topic, site: stream.site).records.map(\.record) == [later, record])
 
-        let list = try application.command(["dead-letter", "list", "--json"])
-        #expect(list.wait(seconds: 60) == .exited(0))
-        let lines = try String(contentsOfFile: list.log, encoding: .utf8).split(separator: "\n").filter {
-            $0.first == "{"
+            let list = try application.command(["dead-letter", "list", "--json"])
+            #expect(list.wait(seconds: 60) == .exited(0))
+            let lines = try String(contentsOfFile: list.log, encoding: .utf8).split(separator: "\n").filter {
+                $0.first == "{"
+            }
+            #expect(lines.count == 5)
+            for line in lines {
+                let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+                #expect(object?["code"] as? String == "invalid_json")
+                #expect((object?["time"] as? String)?.hasPrefix("1970-01-01T00:00:00.00") == true)
+            }
         }
-        #expect(lines.count == 5)
-        for line in lines {
-            let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
-            #expect(object?["code"] as? String == "invalid_json")
-            #expect((object?["time"] as? String)?.hasPrefix("1970-01-01T00:00:00.00") == true)
-        }
-        application.delete()
     }
 
     /// Kills a replay at each step, then lets one through.

@@ -79,8 +79,8 @@ final class PartitionReplay {
                 isWarming = false
                 processor.begin(shard)
             }
-            counters.messages += 1
-            if isWarming { counters.warmUpMessages += 1 }
+            counters.stream.messages += 1
+            if isWarming { counters.stream.warmUpMessages += 1 }
             do throws(EventError) {
                 try processor.append(
                     record.value, key: record.key,
@@ -88,7 +88,7 @@ final class PartitionReplay {
                         topic: 0, partition: span.partition, offset: record.offset, timestamp: record.timestamp),
                     tag: 0)
             } catch {
-                counters.rejected[error.code.name, default: 0] += 1
+                counters.stream.rejected[error.code.name, default: 0] += 1
             }
         }
         if isWarming { try flushWarmUp() } else { try flush() }
@@ -106,7 +106,7 @@ final class PartitionReplay {
         watch.look(processor.batch, &counters)
         add(
             processor.flush { _, error in
-                counters.rejected[error.code.name, default: 0] += 1
+                counters.stream.rejected[error.code.name, default: 0] += 1
             })
         try shard.takeOutputs { records, bytes in
             try sink.write(records, bytes)
@@ -117,8 +117,8 @@ final class PartitionReplay {
     }
 
     private func add(_ outcome: Processor.Outcome) {
-        counters.events += outcome.events
-        counters.duplicates += outcome.duplicates
+        counters.stream.events += outcome.events
+        counters.stream.duplicates += outcome.duplicates
         counters.scores += outcome.scores
         counters.treat += outcome.treat
         counters.suppress += outcome.suppress

@@ -109,7 +109,7 @@ public final class Replay: Sendable {
                 result.comparison = result.comparison ?? ScoreComparison()
                 result.comparison?.add(comparison)
             }
-            guard let plan, part.counters.events > 0 else { continue }
+            guard let plan, part.counters.stream.events > 0 else { continue }
             let unseen = part.watch.unseen(in: plan.schema)
             fields = fields?.intersection(unseen.fields) ?? unseen.fields
             types = types?.intersection(unseen.types) ?? unseen.types
@@ -160,8 +160,8 @@ public final class Replay: Sendable {
             let work = PartitionReplay(
                 span, processor: processor, source: source, shard: shard, sink: sink, comparer: comparer,
                 resumed: resumed, checkpoint: checkpoint, interval: replay.options.checkpointInterval)
-            let before = work.counters.messages
-            defer { replay.messages.wrappingAdd(work.counters.messages - before, ordering: .relaxed) }
+            let before = work.counters.stream.messages
+            defer { replay.messages.wrappingAdd(work.counters.stream.messages - before, ordering: .relaxed) }
             let isComplete = try work.run(capacity: replay.options.settings.capacity) { offsets in
                 replay.read.wrappingAdd(offsets, ordering: .relaxed)
                 return isStopped()

@@ -17,12 +17,12 @@ struct StreamWatch: Codable, Equatable {
     }
 
     mutating func look(_ batch: EventBatch, _ counters: inout ReplayCounters) {
-        var first = counters.firstTime ?? .max
+        var first = counters.stream.firstTime ?? .max
         for i in 0..<batch.count {
             let event = batch[i]
             first = min(first, event.time)
             if event.time < latestEvent {
-                counters.eventTimeBackwards += 1
+                counters.stream.eventTimeBackwards += 1
                 counters.farthestBack = max(counters.farthestBack, latestEvent - event.time)
             } else {
                 latestEvent = event.time
@@ -34,8 +34,8 @@ struct StreamWatch: Codable, Equatable {
             }
         }
         guard batch.count > 0 else { return }
-        counters.firstTime = first
-        counters.lastTime = latestEvent
+        counters.stream.firstTime = first
+        counters.stream.lastTime = latestEvent
         // What was seen once is not looked for again: in a healthy stream this ends with the first batches.
         unseenFields.removeAll { field in
             (0..<batch.count).contains { batch.fields($0)[field].kind != .missing }

@@ -78,8 +78,8 @@ final class PartitionRows {
     private func step(_ source: any RecordSource) throws -> Bool {
         batch.removeAll()
         let more = try source.read(max: batch.capacity) { record in
-            counters.messages += 1
-            if record.offset < span.from { counters.warmUpMessages += 1 }
+            counters.stream.messages += 1
+            if record.offset < span.from { counters.stream.warmUpMessages += 1 }
             do throws(EventError) {
                 try batch.append(
                     record.value, key: record.key,
@@ -88,7 +88,7 @@ final class PartitionRows {
                 // Events keep hashes of arm and experiment; their texts are in the message, which is at hand now.
                 if batch[batch.count - 1].hasTreatment { texts.learn(batch[batch.count - 1], record.value) }
             } catch {
-                counters.rejected[error.code.name, default: 0] += 1
+                counters.stream.rejected[error.code.name, default: 0] += 1
             }
         }
         try apply()
@@ -117,21 +117,21 @@ final class PartitionRows {
         try state.apply(batch, range) { i, applied in
             let event = batch[i]
             guard case .applied = applied else {
-                counters.duplicates += 1
+                counters.stream.duplicates += 1
                 return
             }
-            counters.events += 1
+            counters.stream.events += 1
             if event.type == eraseNumber {
                 state.remove(user: batch.user(i))
                 erasures[event.userHash] = event.source.offset
             }
             if event.type < 64, outcomeTypes & (1 << UInt64(event.type)) != 0 { credit(event, i) }
-            counters.firstTime = min(counters.firstTime ?? .max, event.time)
+            counters.stream.firstTime = min(counters.stream.firstTime ?? .max, event.time)
             if event.time < watermark {
-                counters.eventTimeBackwards += 1
+                counters.stream.eventTimeBackwards += 1
             } else {
                 watermark = event.time
-                counters.lastTime = watermark
+                counters.stream.lastTime = watermark
                 while !open.isEmpty, isClosed(open[open.first].time) { try close() }
             }
         }

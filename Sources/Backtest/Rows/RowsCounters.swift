@@ -1,12 +1,6 @@
 /// What the making of rows met, of one partition or of all.
 public struct RowsCounters: Sendable, Equatable {
-    public var messages = 0
-    public var warmUpMessages = 0
-    /// Valid events applied; duplicates are not.
-    public var events = 0
-    public var duplicates = 0
-    /// Invalid records by the dead letter's code.
-    public var rejected: [String: Int] = [:]
+    public var stream = StreamCounts()
     public var rows = 0
     /// Rows whose window is not over at the end of the data.
     public var censored = 0
@@ -30,23 +24,15 @@ public struct RowsCounters: Sendable, Equatable {
     public var outcomesUnattributed = 0
     /// Those without a `value` although one is summed.
     public var outcomesWithoutValue = 0
-    /// Events whose time lies before that of an earlier event of the partition.
-    public var eventTimeBackwards = 0
     /// The most rows open at once in a partition.
     public var mostOpen = 0
-    public var firstTime: Int64?
-    public var lastTime: Int64?
     /// Models of the joined scores.
     public var models: Set<String> = []
 
     public init() {}
 
     public mutating func add(_ other: RowsCounters) {
-        messages += other.messages
-        warmUpMessages += other.warmUpMessages
-        events += other.events
-        duplicates += other.duplicates
-        rejected.merge(other.rejected, uniquingKeysWith: +)
+        stream.add(other.stream)
         rows += other.rows
         censored += other.censored
         outOfOrder += other.outOfOrder
@@ -63,10 +49,7 @@ public struct RowsCounters: Sendable, Equatable {
         outcomesLate += other.outcomesLate
         outcomesUnattributed += other.outcomesUnattributed
         outcomesWithoutValue += other.outcomesWithoutValue
-        eventTimeBackwards += other.eventTimeBackwards
         mostOpen = max(mostOpen, other.mostOpen)
-        firstTime = [firstTime, other.firstTime].compactMap { $0 }.min()
-        lastTime = [lastTime, other.lastTime].compactMap { $0 }.max()
         models.formUnion(other.models)
     }
 }

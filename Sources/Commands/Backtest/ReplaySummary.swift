@@ -17,7 +17,7 @@ struct ReplaySummary {
     ///   the model refuses rows without values that no event has.
     func check() throws(ImpactError) {
         let counters = result.counters
-        if counters.scores == 0, counters.rejected["missing_feature"] ?? 0 > 0 {
+        if counters.scores == 0, counters.stream.rejected["missing_feature"] ?? 0 > 0 {
             throw ImpactError(
                 .badInput, code: "features_missing",
                 "no event could be scored: the model \(model.name) needs values that the events do not have"
@@ -47,12 +47,13 @@ struct ReplaySummary {
     var text: String {
         let counters = result.counters
         var out = "\(description), model \(model.name) \(model.version)\n"
-        out += "\(counters.messages) messages"
-        if counters.warmUpMessages > 0 { out += " (\(counters.warmUpMessages) of the warm-up)" }
-        out += ", \(counters.events) events, \(counters.scores) scores (\(counters.treat) treat, "
-        out += "\(counters.suppress) suppress, \(counters.uncertain) uncertain), \(counters.duplicates) duplicates, "
-        out += "\(counters.late) late, \(counters.rejectedCount) rejected\n"
-        for (code, count) in counters.rejected.sorted(by: { $0.key < $1.key }) { out += "  \(code): \(count)\n" }
+        out += "\(counters.stream.messages) messages"
+        if counters.stream.warmUpMessages > 0 { out += " (\(counters.stream.warmUpMessages) of the warm-up)" }
+        out += ", \(counters.stream.events) events, \(counters.scores) scores (\(counters.treat) treat, "
+        out +=
+            "\(counters.suppress) suppress, \(counters.uncertain) uncertain), \(counters.stream.duplicates) duplicates, "
+        out += "\(counters.late) late, \(counters.stream.rejectedCount) rejected\n"
+        for (code, count) in counters.stream.rejected.sorted(by: { $0.key < $1.key }) { out += "  \(code): \(count)\n" }
         for note in notes { out += "note: \(note)\n" }
         if let comparison = result.comparison { out += text(comparison) }
         return out
@@ -61,9 +62,9 @@ struct ReplaySummary {
     private var notes: [String] {
         let counters = result.counters
         var notes = remarks
-        if counters.eventTimeBackwards > 0 {
+        if counters.stream.eventTimeBackwards > 0 {
             notes.append(
-                "\(counters.eventTimeBackwards) events are older than one before them in their partition, by up to "
+                "\(counters.stream.eventTimeBackwards) events are older than one before them in their partition, by up to "
                     + HumanNumber.span(seconds: Double(counters.farthestBack) / 1_000))
         }
         if counters.recordTimeBackwards > 0 {
@@ -115,13 +116,17 @@ struct ReplaySummary {
                     ("name", .text(model.name)), ("version", .text(model.version)), ("sha256", .text(model.sha256)),
                 ])
             ),
-            ("messages", .integer(counters.messages)), ("warmup_messages", .integer(counters.warmUpMessages)),
-            ("events", .integer(counters.events)), ("scores", .integer(counters.scores)),
+            ("messages", .integer(counters.stream.messages)),
+            ("warmup_messages", .integer(counters.stream.warmUpMessages)),
+            ("events", .integer(counters.stream.events)), ("scores", .integer(counters.scores)),
             ("treat", .integer(counters.treat)), ("suppress", .integer(counters.suppress)),
-            ("uncertain", .integer(counters.uncertain)), ("duplicates", .integer(counters.duplicates)),
+            ("uncertain", .integer(counters.uncertain)), ("duplicates", .integer(counters.stream.duplicates)),
             ("late", .integer(counters.late)),
-            ("rejected", .object(counters.rejected.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
-            ("event_time_backwards", .integer(counters.eventTimeBackwards)),
+            (
+                "rejected",
+                .object(counters.stream.rejected.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })
+            ),
+            ("event_time_backwards", .integer(counters.stream.eventTimeBackwards)),
             ("event_time_backwards_ms", .integer(Int(counters.farthestBack))),
             ("record_time_backwards", .integer(counters.recordTimeBackwards)),
             ("unseen_fields", .array(result.unseenFields.map { .text($0) })),

@@ -121,7 +121,7 @@ struct RowsRun {
         let progress = ProgressLine("rows", total: source.total, unit: "offsets")
         let counters = try job.run(
             to: path, progress: { progress.update($0) }, isStopped: { StopSignal.isRaised })
-        progress.finish(counters.messages)
+        progress.finish(counters.stream.messages)
         return counters
     }
 }
@@ -144,8 +144,9 @@ struct RowsSummary {
         for (arm, count) in counters.arms.sorted(by: { $0.key < $1.key }) {
             out += ", \(arm.isEmpty ? "no arm" : arm) \(HumanNumber.grouped(count))"
         }
-        out += "\n\(HumanNumber.grouped(counters.messages)) messages, \(HumanNumber.grouped(counters.events)) events, "
-        out += "\(counters.duplicates) duplicates, \(counters.rejected.values.reduce(0, +)) rejected\n"
+        out +=
+            "\n\(HumanNumber.grouped(counters.stream.messages)) messages, \(HumanNumber.grouped(counters.stream.events)) events, "
+        out += "\(counters.stream.duplicates) duplicates, \(counters.stream.rejectedCount) rejected\n"
         out += "mean " + means.map { "\($0.name) \(HumanNumber.decimals($0.mean, 4))" }.joined(separator: ", ") + "\n"
         out += "outcomes: \(counters.outcomesUsed) used, \(counters.outcomesBefore) before their assignment, "
         out += "\(counters.outcomesLate) late, \(counters.outcomesUnattributed) of nobody assigned\n"
@@ -162,8 +163,9 @@ struct RowsSummary {
         if counters.withoutScore > 0 {
             notes.append("\(counters.withoutScore) assignments have no score and give no row")
         }
-        if counters.eventTimeBackwards > 0 {
-            notes.append("\(counters.eventTimeBackwards) events are older than one before them in their partition")
+        if counters.stream.eventTimeBackwards > 0 {
+            notes.append(
+                "\(counters.stream.eventTimeBackwards) events are older than one before them in their partition")
         }
         if counters.outcomesWithoutValue > 0 {
             notes.append("\(counters.outcomesWithoutValue) outcomes have no value and add nothing to a sum")
@@ -193,8 +195,8 @@ struct RowsSummary {
                         ])
                     })
             ),
-            ("first_event_time", counters.firstTime.map { .integer(Int($0)) } ?? .null),
-            ("last_event_time", counters.lastTime.map { .integer(Int($0)) } ?? .null),
+            ("first_event_time", counters.stream.firstTime.map { .integer(Int($0)) } ?? .null),
+            ("last_event_time", counters.stream.lastTime.map { .integer(Int($0)) } ?? .null),
             ("scores_topic", scores.map { .text($0) } ?? .null),
             ("score_at", scores == nil ? .null : .text(options.scoreAt.rawValue)),
             ("models", .array(counters.models.sorted().map { .text($0) })),
@@ -202,9 +204,10 @@ struct RowsSummary {
         members += [
             ("rows", .integer(counters.rows)), ("censored", .integer(counters.censored)), ("arms", map(counters.arms)),
             ("outcome_means", .object(means.map { ($0.name, .number($0.mean)) })),
-            ("messages", .integer(counters.messages)), ("warmup_messages", .integer(counters.warmUpMessages)),
-            ("events", .integer(counters.events)), ("duplicates", .integer(counters.duplicates)),
-            ("rejected", map(counters.rejected)), ("assignments_out_of_order", .integer(counters.outOfOrder)),
+            ("messages", .integer(counters.stream.messages)),
+            ("warmup_messages", .integer(counters.stream.warmUpMessages)),
+            ("events", .integer(counters.stream.events)), ("duplicates", .integer(counters.stream.duplicates)),
+            ("rejected", map(counters.stream.rejected)), ("assignments_out_of_order", .integer(counters.outOfOrder)),
             ("rows_of_erased_users", .integer(counters.erased)),
             ("assignments_without_score", .integer(counters.withoutScore)),
             ("outcomes_used", .integer(counters.outcomesUsed)),
@@ -212,7 +215,7 @@ struct RowsSummary {
             ("outcomes_late", .integer(counters.outcomesLate)),
             ("outcomes_unattributed", .integer(counters.outcomesUnattributed)),
             ("outcomes_without_value", .integer(counters.outcomesWithoutValue)),
-            ("event_time_backwards", .integer(counters.eventTimeBackwards)),
+            ("event_time_backwards", .integer(counters.stream.eventTimeBackwards)),
             ("most_open_rows", .integer(counters.mostOpen)),
         ]
         return .object(members)

@@ -1,0 +1,29 @@
+/// What any pass over a stream counts, of one partition or of all.
+public struct StreamCounts: Sendable, Equatable, Codable {
+    /// Records read, those of the warm-up among them.
+    public var messages = 0
+    public var warmUpMessages = 0
+    /// Valid events applied; duplicates are not.
+    public var events = 0
+    public var duplicates = 0
+    /// Invalid records by the dead letter's code.
+    public var rejected: [String: Int] = [:]
+    /// Events whose time lies before that of an earlier event of the partition.
+    public var eventTimeBackwards = 0
+    /// First and last event time; nil without events.
+    public var firstTime: Int64?
+    public var lastTime: Int64?
+
+    public var rejectedCount: Int { rejected.values.reduce(0, +) }
+
+    mutating func add(_ other: StreamCounts) {
+        messages += other.messages
+        warmUpMessages += other.warmUpMessages
+        events += other.events
+        duplicates += other.duplicates
+        rejected.merge(other.rejected, uniquingKeysWith: +)
+        eventTimeBackwards += other.eventTimeBackwards
+        firstTime = [firstTime, other.firstTime].compactMap { $0 }.min()
+        lastTime = [lastTime, other.lastTime].compactMap { $0 }.max()
+    }
+}
