@@ -83,11 +83,18 @@ package struct JSONScanner {
     /// A literal whose first letter is the current byte.
     @inline(__always)
     package mutating func scan(_ literal: Literal) throws(EventError) {
+        guard take(literal) else { throw fault() }
+    }
+
+    /// Steps over a literal; false, and nothing taken, when it does not stand here.
+    @inline(__always)
+    mutating func take(_ literal: Literal) -> Bool {
         guard position &+ literal.length <= count,
             UInt32(littleEndian: UnsafeRawPointer(base + position).loadUnaligned(as: UInt32.self)) == literal.rawValue,
             literal != .false || base[position &+ 4] == 0x65
-        else { throw fault() }
+        else { return false }
         position &+= literal.length
+        return true
     }
 }
 

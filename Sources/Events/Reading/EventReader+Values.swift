@@ -46,10 +46,12 @@ extension EventReader {
         let time: Int64
         if scanner.current == 0x22 {
             let text = try scanner.scanString()
-            guard let parsed = RFC3339.parse(scanner.decoded(text, scratch)) else {
+            let bytes = scanner.decoded(text, scratch)
+            guard let parsed = RFC3339.parse(bytes) else {
                 throw EventError(.invalidTime, position: start)
             }
             time = parsed
+            if predicts, EventLimits.timeRange.contains(time) { recentDate.pointee.learn(bytes, time) }
         } else {
             guard scanner.isAtNumber else { throw try scanner.typeFault() }
             let number = try scanner.scanNumber()
@@ -105,7 +107,7 @@ extension EventReader {
     }
 
     /// A property that a feature reads; `null` is missing.
-    @inline(__always)
+    @inline(never)
     func readValue(
         _ scanner: inout JSONScanner, expects: EventSchema.Expectation
     ) throws(EventError) -> FieldValue {

@@ -7,16 +7,6 @@ enum EventSlot: UInt8, CaseIterable, BitwiseCopyable {
     static let outer = allCases.filter { $0.rawValue <= EventSlot.properties.rawValue }
     static let inTreatment = allCases.filter { $0.rawValue > EventSlot.properties.rawValue }
 
-    /// The slot of an index of ``outer``.
-    @inline(__always)
-    static func outer(_ index: Int) -> EventSlot { EventSlot(rawValue: UInt8(truncatingIfNeeded: index)) ?? .id }
-
-    /// The slot of an index of ``inTreatment``.
-    @inline(__always)
-    static func inTreatment(_ index: Int) -> EventSlot {
-        EventSlot(rawValue: UInt8(truncatingIfNeeded: index) &+ EventSlot.experimentID.rawValue) ?? .arm
-    }
-
     /// The member's name in JSON.
     var member: String {
         switch self {

@@ -1,17 +1,21 @@
 /// The names that an object's members are looked up in, with a memory of the last object's layout.
 ///
-/// Producers write their members in one order, so the table predicts: for each member it remembers the bytes from the
-/// name's opening quote to the value that came next the last time, and when the same bytes stand there again the name is
-/// known by one comparison of 24 bytes, colon and whitespace included. The bytes were scanned strictly when they were
-/// learned, so equal bytes need no second look. Types of events differ in a member or two, so a place remembers four
-/// continuations. Behind them stands the general path: scan, decode, look up.
+/// Producers write their members in one order, so the table predicts: for each member it remembers the bytes that stood
+/// between the value before and its own value the last time (comma, name, colon, and whatever whitespace), and when the
+/// same bytes stand there again the member is known by one or two comparisons of words. The bytes were scanned strictly
+/// when they were learned, so equal bytes need no second look. Types of events differ in a member or two, so a place
+/// remembers four continuations. Behind them stands the general path: scan, decode, look up.
 ///
 /// One thread at a time.
 final class NameTable {
-    /// A place in an object: which member was read last. It decides which prediction is tried.
+    /// A place in an object: which member was read last. It decides which predictions are tried.
     typealias State = Int
-    /// Before the first member.
+    /// Before the first member, the scanner at the object's opening brace.
     static let start: State = 0
+    /// What ``next(_:_:)`` gives for a name that is not in the table.
+    static let unknown = -1
+    /// What ``next(_:_:)`` gives when the object has no further member.
+    static let closed = -2
 
     private struct Entry: BitwiseCopyable {
         var prefix: NamePrefix
@@ -23,13 +27,13 @@ final class NameTable {
     /// How many continuations a place remembers.
     private static let continuations = 4
     /// How many places remember what follows an unknown name, chosen by the name's bytes.
-    private static let unknownStates = 16
+    private static let unknownPlaces = 16
 
     /// Open addressing; `index` −1 is free.
     private let entries: UnsafeMutablePointer<Entry>
     private let mask: Int
     private let names: UnsafeMutablePointer<UInt8>
-    /// ``continuations`` of each place, the one learned last first.
+    /// ``continuations`` of each place, the one learned last first; a ``State`` is the place of the first of them.
     private let predictions: UnsafeMutablePointer<NamePrediction>
     private let scratch = ByteBuffer(capacity: 64)
     private let isPredicting: Bool
@@ -47,7 +51,7 @@ final class NameTable {
         let bytes = texts.flatMap { Array($0.utf8) }
         names = .allocate(capacity: max(1, bytes.count))
         names.initialize(from: bytes, count: bytes.count)
-        let places = Self.continuations * (1 + count + Self.unknownStates)
+        let places = Self.continuations * (1 + count + Self.unknownPlaces)
         predictions = .allocate(capacity: places)
         predictions.initialize(repeating: NamePrediction(), count: places)
         var start = 0
@@ -70,47 +74,75 @@ final class NameTable {
         entries[slot] = Entry(prefix: prefix, index: index, start: start)
     }
 
-    /// Reads a member's name and its colon; the scanner then stands at the value.
-    /// - Parameter state: which member came before; it becomes this one.
-    /// - Returns: the name's index in the table, or −1 for another name.
+    /// Steps to the next member's value: over the end of the value before, the name and its colon.
+    /// - Parameter state: which member came before; it becomes this one. At ``start`` the scanner must be at a brace that
+    ///   opens an object, which this steps over.
+    /// - Returns: the name's index in the table, ``unknown`` for another name, or ``closed`` behind the closing brace.
     @inline(__always)
     func next(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
-        let bytes = NamePrediction.Bytes(scanner)
-        var prediction = predictions + Self.continuations &* state
-        let end = prediction + Self.continuations
-        while prediction < end {
-            if prediction.pointee.matches(bytes) {
-                scanner.position &+= Int(prediction.pointee.length)
-                scanner.skipWhitespace()
-                state = Int(prediction.pointee.state)
-                return Int(prediction.pointee.index)
-            }
-            prediction += 1
+        if scanner.current == 0x7D {
+            scanner.position &+= 1
+            return Self.closed
         }
-        return try learn(&scanner, &state)
+        let left = scanner.count &- scanner.position
+        if left >= 8 {
+            let here = UnsafeRawPointer(scanner.base + scanner.position)
+            let first = StableHash.word(here, 0)
+            var prediction = predictions + state
+            let end = prediction + Self.continuations
+            repeat {
+                if prediction.pointee.matches(first, here, left) {
+                    scanner.position &+= Int(prediction.pointee.length)
+                    scanner.skipWhitespace()
+                    state = Int(prediction.pointee.state)
+                    return Int(prediction.pointee.index)
+                }
+                prediction += 1
+            } while prediction < end
+        }
+        // On a copy, so that the scanner itself can stay in registers.
+        var general = scanner
+        let index = try learn(&general, &state)
+        scanner.position = general.position
+        return index
     }
 
     /// The general path of ``next(_:_:)``.
     @inline(never)
     private func learn(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
-        let found = NamePrediction.Bytes(scanner)
-        let quote = scanner.position
+        let start = scanner.position
+        let hasMember = try state == Self.start ? scanner.enterObject() : scanner.nextMember()
+        guard hasMember else { return Self.closed }
         let name = try scanner.scanName()
-        let prediction = predictions + Self.continuations * state
         let bytes = scanner.decoded(name, scratch)
         let prefix = NamePrefix(bytes)
         let index = find(prefix, bytes)
-        state = index >= 0 ? 1 + index : 1 + count + prefix.hash & (Self.unknownStates - 1)
-        if isPredicting {
-            for i in stride(from: Self.continuations - 1, to: 0, by: -1) { prediction[i] = prediction[i - 1] }
-            prediction.pointee = NamePrediction(
-                found, length: scanner.position - quote, index: index, state: state)
+        let before = predictions + state
+        let place = index >= 0 ? 1 + index : 1 + count + prefix.hash & (Self.unknownPlaces - 1)
+        state = Self.continuations * place
+        let found = UnsafeRawBufferPointer(start: scanner.base + start, count: scanner.position - start)
+        if isPredicting, let prediction = NamePrediction(found, index: index, state: state) {
+            for i in stride(from: Self.continuations - 1, to: 0, by: -1) { before[i] = before[i - 1] }
+            before.pointee = prediction
         }
         return index
     }
 
     /// The index of a name, or −1.
     func find(_ name: UnsafeRawBufferPointer) -> Int { find(NamePrefix(name), name) }
+
+    /// The index of a name of fewer than sixteen bytes, or −1.
+    @inline(__always)
+    func find(_ name: JSONScanner.PlainText) -> Int {
+        let (low, high) = name.words
+        let prefix = NamePrefix(low: low, high: high, count: name.count)
+        var slot = prefix.hash & mask
+        while entries[slot].index >= 0 {
+            if entries[slot].prefix == prefix { return entries[slot].index }
+            slot = (slot &+ 1) & mask
+        }
+        return -1
+    }
 
     @inline(__always)
     private func find(_ prefix: NamePrefix, _ name: UnsafeRawBufferPointer) -> Int {
@@ -132,94 +164,5 @@ final class NameTable {
             i += 1
         }
         return true
-    }
-}
-
-/// The first sixteen bytes of a name and its length: what decides almost every comparison.
-struct NamePrefix: BitwiseCopyable, Equatable {
-    static let width = 16
-
-    var low: UInt64 = 0
-    var high: UInt64 = 0
-    var count = 0
-
-    init() {}
-
-    @inline(__always)
-    init(_ name: UnsafeRawBufferPointer) {
-        count = name.count
-        guard let base = name.baseAddress, count > 0 else { return }
-        low = Self.word(base, min(count, 8))
-        if count > 8 { high = Self.word(base + 8, min(count - 8, 8)) }
-    }
-
-    @inline(__always)
-    private static func word(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
-        count == 8 ? StableHash.word(base, 0) : StableHash.shortTail(base, count)
-    }
-
-    @inline(__always)
-    var hash: Int {
-        let mixed = (low ^ UInt64(truncatingIfNeeded: count)) &* 0x9E37_79B9_7F4A_7C15 ^ high &* 0xC2B2_AE3D_27D4_EB4F
-        return Int(truncatingIfNeeded: ((mixed ^ (mixed &>> 29)) &* 0xBF58_476D_1CE4_E5B9) &>> 33)
-    }
-}
-
-/// The bytes from a name's opening quote to its value, as they stood the last time, and what they mean.
-struct NamePrediction: BitwiseCopyable {
-    /// How many bytes are loaded to compare; longer names are not predicted.
-    static let width = 24
-
-    /// The next bytes of a text, zeros past its end.
-    struct Bytes: BitwiseCopyable {
-        var words: (UInt64, UInt64, UInt64)
-
-        @inline(__always)
-        init(_ scanner: JSONScanner) {
-            let base = UnsafeRawPointer(scanner.base + scanner.position)
-            let left = scanner.count &- scanner.position
-            if left >= NamePrediction.width {
-                words = (StableHash.word(base, 0), StableHash.word(base, 8), StableHash.word(base, 16))
-            } else {
-                words = (Self.rest(base, left, 0), Self.rest(base, left, 8), Self.rest(base, left, 16))
-            }
-        }
-
-        @inline(__always)
-        private static func rest(_ base: UnsafeRawPointer, _ left: Int, _ offset: Int) -> UInt64 {
-            let count = left &- offset
-            if count >= 8 { return StableHash.word(base, offset) }
-            return count <= 0 ? 0 : StableHash.shortTail(base + offset, count)
-        }
-    }
-
-    // Masked words are never 1 under a mask of 0, so a prediction that was not made matches nothing.
-    private var words: (UInt64, UInt64, UInt64) = (1, 0, 0)
-    private var masks: (UInt64, UInt64, UInt64) = (0, 0, 0)
-    private(set) var length: Int32 = 0
-    private(set) var index: Int32 = -1
-    private(set) var state: Int32 = 0
-
-    /// Matches nothing.
-    init() {}
-
-    /// - Parameter length: how many of the bytes are the name's.
-    init(_ found: Bytes, length: Int, index: Int, state: Int) {
-        guard length <= Self.width else { return }
-        masks = (Self.mask(length), Self.mask(length - 8), Self.mask(length - 16))
-        let found = found.words
-        words = (found.0 & masks.0, found.1 & masks.1, found.2 & masks.2)
-        (self.length, self.index, self.state) = (Int32(length), Int32(index), Int32(state))
-    }
-
-    /// Whether the same bytes come next.
-    @inline(__always)
-    func matches(_ bytes: Bytes) -> Bool {
-        let found = bytes.words
-        return (found.0 & masks.0 ^ words.0) | (found.1 & masks.1 ^ words.1) | (found.2 & masks.2 ^ words.2) == 0
-    }
-
-    private static func mask(_ bytes: Int) -> UInt64 {
-        bytes >= 8 ? .max : bytes <= 0 ? 0 : (1 << UInt64(8 * bytes)) - 1
     }
 }

@@ -69,9 +69,8 @@ public final class ScoreReader {
         var seen: UInt32 = 0
         var state = NameTable.start
         scanner.skipWhitespace()
-        var more = try scanner.enterObject()
-        while more {
-            let index = try names.next(&scanner, &state)
+        guard scanner.current == 0x7B else { throw scanner.fault() }
+        while case let index = try names.next(&scanner, &state), index != NameTable.closed {
             if index >= 0 {
                 guard seen & (1 << UInt32(index)) == 0 else { throw scanner.fault(.duplicateField) }
                 let isNull = scanner.current == 0x6E
@@ -80,7 +79,6 @@ public final class ScoreReader {
             } else {
                 try scanner.skipValue(depth: 1)
             }
-            more = try scanner.nextMember()
         }
         try scanner.expectEnd()
         guard seen & Self.required == Self.required else { throw EventError(.missingField) }
@@ -112,9 +110,7 @@ public final class ScoreReader {
         guard scanner.current == 0x7B else { throw try scanner.typeFault() }
         var seen = 0
         var state = NameTable.start
-        var more = try scanner.enterObject()
-        while more {
-            let index = try sourceNames.next(&scanner, &state)
+        while case let index = try sourceNames.next(&scanner, &state), index != NameTable.closed {
             guard index < 0 || seen & (1 << index) == 0 else { throw scanner.fault(.duplicateField) }
             switch index {
             case 0: score.sourceTopic = try text(&scanner)
@@ -127,7 +123,6 @@ public final class ScoreReader {
             default: try scanner.skipValue(depth: 2)
             }
             if index >= 0 { seen |= 1 << index }
-            more = try scanner.nextMember()
         }
         guard seen == 0b111 else { throw scanner.fault(.missingField) }
     }

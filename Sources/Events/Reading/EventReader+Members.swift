@@ -1,0 +1,122 @@
+extension EventReader {
+    /// The value of one of the event's members, however it is written: the general path of ``takeMember``.
+    @inline(never)
+    func readMember(
+        _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event,
+        fields: UnsafeMutableBufferPointer<FieldValue>, arena: ByteBuffer
+    ) throws(EventError) {
+        if scanner.current == 0x6E { return try scanner.scan(.null) }
+        switch slot {
+        case .userID: try readUser(&scanner, into: &event, arena: arena)
+        case .type: try readType(&scanner, into: &event, arena: arena)
+        case .time: event.time = try readTime(&scanner)
+        case .id:
+            event.idHash = try readTextHash(&scanner, takesInteger: true)
+            event.hasID = true
+        case .value:
+            let number = try readDouble(&scanner)
+            store(FieldValue(number), of: slot, in: fields)
+        case .campaignID:
+            store(FieldValue(textHash: try readTextHash(&scanner, takesInteger: true)), of: slot, in: fields)
+        case .channel, .currency:
+            store(FieldValue(textHash: try readTextHash(&scanner)), of: slot, in: fields)
+        case .treatment: scanner.position = try readTreatment(scanner, into: &event)
+        case .properties: scanner.position = try readProperties(scanner, fields: fields)
+        case .experimentID, .arm, .propensity: break
+        }
+    }
+
+    @inline(__always)
+    func store(_ value: FieldValue, of slot: EventSlot, in fields: UnsafeMutableBufferPointer<FieldValue>) {
+        let place = slotFields[Int(slot.rawValue)]
+        if place >= 0 { fields[place] = value }
+    }
+
+    /// Reads the object at the scanner's position and returns where it ends.
+    @inline(never)
+    func readTreatment(_ start: JSONScanner, into event: inout Event) throws(EventError) -> Int {
+        var scanner = start
+        guard scanner.current == 0x7B else { throw try scanner.typeFault() }
+        var hasArm = false
+        var seen: UInt32 = 0
+        var state = NameTable.start
+        while case let index = try inTreatment.next(&scanner, &state), index != NameTable.closed {
+            guard index >= 0 else {
+                try skipUnknown(&scanner, depth: 2)
+                continue
+            }
+            let slot = treatmentSlots[index]
+            let bit = 1 &<< UInt32(truncatingIfNeeded: index)
+            guard seen & bit == 0 else {
+                throw EventError(.duplicateField, field: EventField(slot), position: scanner.position)
+            }
+            seen |= bit
+            let isNull = scanner.current == 0x6E
+            if !(predicts && takeTreatmentMember(slot, &scanner, into: &event)) {
+                var general = scanner
+                do throws(EventError) {
+                    try readTreatmentMember(slot, &general, into: &event)
+                } catch {
+                    throw error.concerning(EventField(slot))
+                }
+                scanner.position = general.position
+            }
+            if slot == .arm { hasArm = !isNull }
+        }
+        // An assignment without an arm says nothing.
+        guard hasArm else {
+            throw EventError(.missingField, field: EventField(.arm), position: scanner.position)
+        }
+        event.hasTreatment = true
+        return scanner.position
+    }
+
+    @inline(never)
+    private func readTreatmentMember(
+        _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event
+    ) throws(EventError) {
+        if scanner.current == 0x6E { return try scanner.scan(.null) }
+        switch slot {
+        case .arm: event.armHash = try readTextHash(&scanner, takesInteger: true)
+        case .experimentID: event.experimentHash = try readTextHash(&scanner, takesInteger: true)
+        default:
+            let start = scanner.position
+            event.propensity = try readDouble(&scanner)
+            guard event.propensity > 0, event.propensity <= 1 else {
+                throw EventError(.propensityOutOfRange, position: start)
+            }
+        }
+    }
+
+    /// Reads the object at the scanner's position and returns where it ends.
+    @inline(never)
+    func readProperties(
+        _ start: JSONScanner, fields: UnsafeMutableBufferPointer<FieldValue>
+    ) throws(EventError) -> Int {
+        var scanner = start
+        guard scanner.current == 0x7B else { throw try scanner.typeFault() }
+        let message = message.pointee
+        var state = NameTable.start
+        while case let index = try properties.next(&scanner, &state), index != NameTable.closed {
+            guard index >= 0 else {
+                try skipUnknown(&scanner, depth: 2)
+                continue
+            }
+            let place = propertyFields[index]
+            guard lastSeen[index] != message else {
+                throw EventError(.duplicateField, field: .schemaField(place), position: scanner.position)
+            }
+            lastSeen[index] = message
+            let expects = expectations[place]
+            if predicts, takeValue(&scanner, expects: expects, into: &fields[place]) { continue }
+            var general = scanner
+            do throws(EventError) {
+                fields[place] = try readValue(&general, expects: expects)
+            } catch {
+                throw error.concerning(.schemaField(place))
+            }
+            scanner.position = general.position
+        }
+        return scanner.position
+    }
+}
