@@ -17,23 +17,44 @@ extension JSONScanner {
     /// the message's. Takes nothing: ``take(_:)`` does.
     @inline(__always)
     func plainText() -> PlainText? {
+        guard position &+ 17 <= count, base[position] == 0x22 else { return nil }
+        let start = base + (position &+ 1)
+        let stops = cnumeric_text_stops(start)
+        // Almost always the text ends in its first sixteen bytes.
+        let length = stops != 0 ? stops.trailingZeroBitCount : plainLength()
+        guard length >= 0, start[length] == 0x22 else { return nil }
+        return PlainText(base: start, count: length)
+    }
+
+    /// How many bytes of the string at the current byte come before the first that is not plain; −1 if none is found.
+    @inline(never)
+    private func plainLength() -> Int {
         var next = position &+ 1
-        guard next &+ 16 <= count, base[position] == 0x22 else { return nil }
-        repeat {
+        while next &+ 16 <= count {
             let stops = cnumeric_text_stops(base + next)
-            if stops != 0 {
-                next &+= stops.trailingZeroBitCount
-                guard base[next] == 0x22 else { return nil }
-                return PlainText(base: base + (position &+ 1), count: next &- position &- 1)
-            }
+            if stops != 0 { return next &+ stops.trailingZeroBitCount &- position &- 1 }
             next &+= 16
-        } while next &+ 16 <= count
-        return nil
+        }
+        return -1
     }
 
     /// Steps over a text of ``plainText()`` and its quotes.
     @inline(__always)
     mutating func take(_ text: PlainText) { position &+= text.count &+ 2 }
+
+    /// A truth value as 0 or 1, if six bytes are left. Which of the two it is cannot be foreseen, so it decides no branch.
+    @inline(__always)
+    mutating func takeTruth() -> UInt64? {
+        guard position &+ 6 <= count else { return nil }
+        let word = UInt32(littleEndian: UnsafeRawPointer(base + position).loadUnaligned(as: UInt32.self))
+        let isTrue: UInt8 = word == Literal.true.rawValue ? 1 : 0
+        let isFalse: UInt8 = word == Literal.false.rawValue ? 1 : 0
+        // The fifth byte counts for `false` only.
+        let isWrong = (base[position &+ 4] ^ 0x65) & (0 &- isFalse)
+        guard isTrue | isFalse != 0, isWrong == 0 else { return nil }
+        position &+= 5 &- Int(isTrue)
+        return UInt64(isTrue)
+    }
 
     /// A number without sign and exponent, of at most seven characters and followed by a comma or a brace.
     @inline(__always)
@@ -47,7 +68,7 @@ extension JSONScanner {
         guard flags != 0 else { return nil }
         let bits = flags.trailingZeroBitCount & ~7
         // No digit, or a zero before another digit.
-        guard bits != 0, bits == 8 || values & 0xFF != 0 else { return nil }
+        guard bits != 0, values & 0xFF != 0 || bits == 8 else { return nil }
         let stop = UInt8(truncatingIfNeeded: word &>> UInt64(bits))
         if stop == 0x2C || stop == 0x7D {
             position &+= bits &>> 3

@@ -39,21 +39,23 @@ extension EventReader {
         guard scanner.current == 0x7B else { throw try scanner.typeFault() }
         var hasArm = false
         var seen: UInt32 = 0
-        var state = NameTable.start
-        while case let index = try inTreatment.next(&scanner, &state), index != NameTable.closed {
+        var state = inTreatment.start
+        while true {
+            let index = try inTreatment.next(&scanner, &state)
             guard index >= 0 else {
+                if index == NameTable.closed { break }
                 try skipUnknown(&scanner, depth: 2)
                 continue
             }
             let slot = treatmentSlots[index]
             let bit = 1 &<< UInt32(truncatingIfNeeded: index)
-            guard seen & bit == 0 else {
-                throw EventError(.duplicateField, field: EventField(slot), position: scanner.position)
-            }
+            guard seen & bit == 0 else { throw duplicate(EventField(slot), scanner) }
             seen |= bit
-            let isNull = scanner.current == 0x6E
+            var isNull = false
             if !(predicts && takeTreatmentMember(slot, &scanner, into: &event)) {
                 var general = scanner
+                general.skipWhitespace()
+                isNull = general.current == 0x6E
                 do throws(EventError) {
                     try readTreatmentMember(slot, &general, into: &event)
                 } catch {
@@ -96,20 +98,21 @@ extension EventReader {
         var scanner = start
         guard scanner.current == 0x7B else { throw try scanner.typeFault() }
         let message = message.pointee
-        var state = NameTable.start
-        while case let index = try properties.next(&scanner, &state), index != NameTable.closed {
+        var state = properties.start
+        while true {
+            let index = try properties.next(&scanner, &state)
             guard index >= 0 else {
+                if index == NameTable.closed { return scanner.position }
                 try skipUnknown(&scanner, depth: 2)
                 continue
             }
             let place = propertyFields[index]
-            guard lastSeen[index] != message else {
-                throw EventError(.duplicateField, field: .schemaField(place), position: scanner.position)
-            }
+            guard lastSeen[index] != message else { throw duplicate(.schemaField(place), scanner) }
             lastSeen[index] = message
             let expects = expectations[place]
             if predicts, takeValue(&scanner, expects: expects, into: &fields[place]) { continue }
             var general = scanner
+            general.skipWhitespace()
             do throws(EventError) {
                 fields[place] = try readValue(&general, expects: expects)
             } catch {
@@ -117,6 +120,5 @@ extension EventReader {
             }
             scanner.position = general.position
         }
-        return scanner.position
     }
 }

@@ -109,8 +109,8 @@ extension EventReader {
             value = FieldValue(number)
             return true
         }
-        guard scanner.take(first == 0x74 ? .true : .false) else { return false }
-        value = FieldValue(first == 0x74)
+        guard let truth = scanner.takeTruth() else { return false }
+        value = FieldValue(kind: .bool, payload: truth)
         return true
     }
 }

@@ -79,21 +79,22 @@ final class EventReader {
         scanner.skipWhitespace()
         guard scanner.current == 0x7B else { throw try notAnObject(scanner) }
         var seen: UInt32 = 0
-        var state = NameTable.start
-        while case let index = try outer.next(&scanner, &state), index != NameTable.closed {
+        var state = outer.start
+        while true {
+            let index = try outer.next(&scanner, &state)
             guard index >= 0 else {
+                if index == NameTable.closed { break }
                 try skipUnknown(&scanner, depth: 1)
                 continue
             }
             let slot = outerSlots[index]
             let bit = 1 &<< UInt32(truncatingIfNeeded: index)
-            guard seen & bit == 0 else {
-                throw EventError(.duplicateField, field: EventField(slot), position: scanner.position)
-            }
+            guard seen & bit == 0 else { throw duplicate(EventField(slot), scanner) }
             seen |= bit
             do throws(EventError) {
                 if predicts, try takeMember(slot, &scanner, into: &event, fields: fields, arena: arena) { continue }
                 var general = scanner
+                general.skipWhitespace()
                 try readMember(slot, &general, into: &event, fields: fields, arena: arena)
                 scanner.position = general.position
             } catch {
@@ -102,6 +103,14 @@ final class EventReader {
         }
         try scanner.expectEnd()
         try check(event)
+    }
+
+    /// The error of a second member of one name; it stands at the value.
+    @inline(never)
+    func duplicate(_ field: EventField, _ scanner: JSONScanner) -> EventError {
+        var scanner = scanner
+        scanner.skipWhitespace()
+        return EventError(.duplicateField, field: field, position: scanner.position)
     }
 
     /// Steps over the value of a member that is not read.

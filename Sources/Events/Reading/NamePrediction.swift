@@ -11,19 +11,20 @@ struct NamePrediction: BitwiseCopyable {
     private var second: UInt64 = 0
     private var third: UInt64 = 0
     private(set) var length: Int32 = 0
+    /// What ``NameTable/next(_:_:)`` gives.
     private(set) var index: Int32 = -1
-    /// A ``NameTable/State``.
-    private(set) var state: Int32 = 0
-    /// Makes the size a power of two, so that an address is a shift.
-    private let padding: (Int32, Int32, Int32) = (0, 0, 0)
+    /// The place that follows.
+    private(set) var state: NameTable.State?
+    /// Makes the size a power of two, so that few of them share a line.
+    private let padding: UInt64 = 0
 
     /// Matches nothing.
     init() {}
 
     /// Nil when the bytes are too many.
-    init?(_ bytes: UnsafeRawBufferPointer, index: Int, state: Int) {
+    init?(_ bytes: UnsafeRawBufferPointer, index: Int, state: NameTable.State) {
         guard bytes.count <= Self.maxLength, let base = bytes.baseAddress else { return nil }
-        (length, self.index, self.state) = (Int32(bytes.count), Int32(index), Int32(state))
+        (length, self.index, self.state) = (Int32(bytes.count), Int32(index), state)
         firstMask = bytes.count >= 8 ? .max : 1 << UInt64(8 * bytes.count) - 1
         first = bytes.count >= 8 ? StableHash.word(base, 0) : StableHash.shortTail(base, bytes.count)
         if bytes.count > 8 { last = StableHash.word(base, bytes.count - 8) }

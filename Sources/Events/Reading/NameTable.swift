@@ -8,10 +8,8 @@
 ///
 /// One thread at a time.
 final class NameTable {
-    /// A place in an object: which member was read last. It decides which predictions are tried.
-    typealias State = Int
-    /// Before the first member, the scanner at the object's opening brace.
-    static let start: State = 0
+    /// A place in an object, which is the member that was read last: the predictions of what follows there.
+    typealias State = UnsafeMutablePointer<NamePrediction>
     /// What ``next(_:_:)`` gives for a name that is not in the table.
     static let unknown = -1
     /// What ``next(_:_:)`` gives when the object has no further member.
@@ -33,8 +31,10 @@ final class NameTable {
     private let entries: UnsafeMutablePointer<Entry>
     private let mask: Int
     private let names: UnsafeMutablePointer<UInt8>
-    /// ``continuations`` of each place, the one learned last first; a ``State`` is the place of the first of them.
+    /// ``continuations`` of each place, the one learned last first.
     private let predictions: UnsafeMutablePointer<NamePrediction>
+    /// Before the first member, the scanner at the object's opening brace.
+    let start: State
     private let scratch = ByteBuffer(capacity: 64)
     private let isPredicting: Bool
     let count: Int
@@ -54,6 +54,7 @@ final class NameTable {
         let places = Self.continuations * (1 + count + Self.unknownPlaces)
         predictions = .allocate(capacity: places)
         predictions.initialize(repeating: NamePrediction(), count: places)
+        start = predictions
         var start = 0
         for (index, text) in texts.enumerated() {
             insert(Array(text.utf8), index: index, start: start)
@@ -74,58 +75,59 @@ final class NameTable {
         entries[slot] = Entry(prefix: prefix, index: index, start: start)
     }
 
-    /// Steps to the next member's value: over the end of the value before, the name and its colon.
+    /// Steps to the next member's value: over the end of the value before, the name and its colon. Whitespace may be left
+    /// before the value, as producers seldom write it in one place and not in another.
     /// - Parameter state: which member came before; it becomes this one. At ``start`` the scanner must be at a brace that
     ///   opens an object, which this steps over.
     /// - Returns: the name's index in the table, ``unknown`` for another name, or ``closed`` behind the closing brace.
     @inline(__always)
     func next(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
-        if scanner.current == 0x7D {
-            scanner.position &+= 1
-            return Self.closed
-        }
         let left = scanner.count &- scanner.position
         if left >= 8 {
             let here = UnsafeRawPointer(scanner.base + scanner.position)
             let first = StableHash.word(here, 0)
-            var prediction = predictions + state
+            var prediction = state
             let end = prediction + Self.continuations
             repeat {
-                if prediction.pointee.matches(first, here, left) {
+                if prediction.pointee.matches(first, here, left), let next = prediction.pointee.state {
                     scanner.position &+= Int(prediction.pointee.length)
-                    scanner.skipWhitespace()
-                    state = Int(prediction.pointee.state)
+                    state = next
                     return Int(prediction.pointee.index)
                 }
                 prediction += 1
             } while prediction < end
+        } else if scanner.current == 0x7D {
+            scanner.position &+= 1
+            return Self.closed
         }
         // On a copy, so that the scanner itself can stay in registers.
         var general = scanner
-        let index = try learn(&general, &state)
+        let step = try learn(&general, after: state)
         scanner.position = general.position
-        return index
+        state = step.state
+        return step.index
     }
 
     /// The general path of ``next(_:_:)``.
     @inline(never)
-    private func learn(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
-        let start = scanner.position
-        let hasMember = try state == Self.start ? scanner.enterObject() : scanner.nextMember()
-        guard hasMember else { return Self.closed }
-        let name = try scanner.scanName()
-        let bytes = scanner.decoded(name, scratch)
-        let prefix = NamePrefix(bytes)
-        let index = find(prefix, bytes)
-        let before = predictions + state
-        let place = index >= 0 ? 1 + index : 1 + count + prefix.hash & (Self.unknownPlaces - 1)
-        state = Self.continuations * place
-        let found = UnsafeRawBufferPointer(start: scanner.base + start, count: scanner.position - start)
-        if isPredicting, let prediction = NamePrediction(found, index: index, state: state) {
-            for i in stride(from: Self.continuations - 1, to: 0, by: -1) { before[i] = before[i - 1] }
-            before.pointee = prediction
+    private func learn(_ scanner: inout JSONScanner, after state: State) throws(EventError) -> (
+        index: Int, state: State
+    ) {
+        let from = scanner.position
+        var index = Self.closed, next = start
+        if try state == start ? scanner.enterObject() : scanner.nextMember() {
+            let name = try scanner.scanName()
+            let bytes = scanner.decoded(name, scratch)
+            let prefix = NamePrefix(bytes)
+            index = find(prefix, bytes)
+            next += Self.continuations * (index >= 0 ? 1 + index : 1 + count + prefix.hash & (Self.unknownPlaces - 1))
         }
-        return index
+        let found = UnsafeRawBufferPointer(start: scanner.base + from, count: scanner.position - from)
+        if isPredicting, let prediction = NamePrediction(found, index: index, state: next) {
+            for i in stride(from: Self.continuations - 1, to: 0, by: -1) { state[i] = state[i - 1] }
+            state.pointee = prediction
+        }
+        return (index, next)
     }
 
     /// The index of a name, or −1.

@@ -67,10 +67,11 @@ public final class ScoreReader {
         var score = Score()
         var scanner = JSONScanner(message, maxDepth: 8)
         var seen: UInt32 = 0
-        var state = NameTable.start
+        var state = names.start
         scanner.skipWhitespace()
         guard scanner.current == 0x7B else { throw scanner.fault() }
         while case let index = try names.next(&scanner, &state), index != NameTable.closed {
+            scanner.skipWhitespace()
             if index >= 0 {
                 guard seen & (1 << UInt32(index)) == 0 else { throw scanner.fault(.duplicateField) }
                 let isNull = scanner.current == 0x6E
@@ -109,8 +110,9 @@ public final class ScoreReader {
     private func readSource(_ scanner: inout JSONScanner, _ score: inout Score) throws(EventError) {
         guard scanner.current == 0x7B else { throw try scanner.typeFault() }
         var seen = 0
-        var state = NameTable.start
+        var state = sourceNames.start
         while case let index = try sourceNames.next(&scanner, &state), index != NameTable.closed {
+            scanner.skipWhitespace()
             guard index < 0 || seen & (1 << index) == 0 else { throw scanner.fault(.duplicateField) }
             switch index {
             case 0: score.sourceTopic = try text(&scanner)
