@@ -29,7 +29,7 @@ struct EventReadingLaws {
         do throws(EventError) {
             try batch.append(UnsafeRawBufferPointer(exact), key: nil, source: SourcePosition(timestamp: 1 << 41))
         } catch {
-            return "\(error.code) \(error.field.rawValue)"
+            return "\(error.code) \(error.field.rawValue) at \(error.position)"
         }
         let event = batch[0]
         return "\(Array(batch.user(0))) \(Array(batch.bytes(event.typeText))) \(event.type) \(event.userHash) "

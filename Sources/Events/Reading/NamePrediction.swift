@@ -14,12 +14,12 @@ struct NamePrediction: BitwiseCopyable {
     /// What ``NameTable/next(_:_:)`` gives.
     private(set) var index: Int32 = -1
     /// The place that follows.
-    private(set) var state: NameTable.State?
+    private(set) var state: NameTable.State
     /// Makes the size a power of two, so that few of them share a line.
     private let padding: UInt64 = 0
 
     /// Matches nothing.
-    init() {}
+    init(state: NameTable.State) { self.state = state }
 
     /// Nil when the bytes are too many.
     init?(_ bytes: UnsafeRawBufferPointer, index: Int, state: NameTable.State) {

@@ -53,7 +53,7 @@ final class NameTable {
         names.initialize(from: bytes, count: bytes.count)
         let places = Self.continuations * (1 + count + Self.unknownPlaces)
         predictions = .allocate(capacity: places)
-        predictions.initialize(repeating: NamePrediction(), count: places)
+        predictions.initialize(repeating: NamePrediction(state: predictions), count: places)
         start = predictions
         var start = 0
         for (index, text) in texts.enumerated() {
@@ -89,9 +89,9 @@ final class NameTable {
             var prediction = state
             let end = prediction + Self.continuations
             repeat {
-                if prediction.pointee.matches(first, here, left), let next = prediction.pointee.state {
+                if prediction.pointee.matches(first, here, left) {
                     scanner.position &+= Int(prediction.pointee.length)
-                    state = next
+                    state = prediction.pointee.state
                     return Int(prediction.pointee.index)
                 }
                 prediction += 1
