@@ -26,10 +26,11 @@ extension JSONScanner {
         return PlainText(base: start, count: length)
     }
 
-    /// How many bytes of the string at the current byte come before the first that is not plain; −1 if none is found.
+    /// How many bytes of the string at the current byte come before the first that is not plain, of which the first sixteen
+    /// are known to be; −1 if none is found.
     @inline(never)
     private func plainLength() -> Int {
-        var next = position &+ 1
+        var next = position &+ 17
         while next &+ 16 <= count {
             let stops = cnumeric_text_stops(base + next)
             if stops != 0 { return next &+ stops.trailingZeroBitCount &- position &- 1 }
@@ -58,7 +59,7 @@ extension JSONScanner {
 
     /// A number without sign and exponent, of at most seven characters and followed by a comma or a brace.
     @inline(__always)
-    mutating func takePlainNumber() -> Double? {
+    private mutating func takePlainNumber() -> Double? {
         guard position &+ 8 <= count else { return nil }
         let word = StableHash.word(base + position, 0)
         // Digits become their values. A flag for each other byte, exact up to the second one: the first is a point or what
@@ -86,6 +87,24 @@ extension JSONScanner {
         position &+= end &>> 3
         let places = end &>> 3 &- bits &>> 3 &- 1
         return cnumeric_scale(Self.number(digits, endingAt: end), Int64(0 &- places))
+    }
+
+    /// A number of at most fifteen digits without an exponent.
+    @inline(__always)
+    mutating func takeNumber() -> Double? {
+        if let number = takePlainNumber() { return number }
+        let (number, end) = shortNumber()
+        guard end > 0 else { return nil }
+        position = end
+        return number
+    }
+
+    /// What ``scanShortNumber()`` takes, and where it ends; 0 when it takes nothing.
+    @inline(never)
+    private func shortNumber() -> (Double, end: Int) {
+        var after = self
+        guard let number = after.scanShortNumber() else { return (0, 0) }
+        return (number, after.position)
     }
 
     /// The number of the digits in the low `bits` of a word, the first digit lowest; at least one digit, eight at most.

@@ -110,7 +110,7 @@ extension EventReader {
             guard lastSeen[index] != message else { throw duplicate(.schemaField(place), scanner) }
             lastSeen[index] = message
             let expects = expectations[place]
-            if predicts, takeValue(&scanner, expects: expects, into: &fields[place]) { continue }
+            if predicts, takeValue(&scanner, expects: expects, into: &fields[place]) || scanner.take(.null) { continue }
             var general = scanner
             general.skipWhitespace()
             do throws(EventError) {

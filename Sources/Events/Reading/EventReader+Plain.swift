@@ -2,6 +2,9 @@
 /// type, or takes nothing and gives false: then the general path decides what it is.
 extension EventReader {
     /// - Throws: what is wrong inside a member that is an object.
+    //
+    // Transparent, since Swift 6.3 leaves a function of this size out of line in spite of `@inline(__always)`, and the scanner
+    // in memory: 370 instructions an event for this one and `takeValue`.
     @_transparent
     func takeMember(
         _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event,
@@ -18,7 +21,7 @@ extension EventReader {
             let place = slotFields[Int(slot.rawValue)]
             if place >= 0 { fields[place] = FieldValue(textHash: StableHash.hash(text)) }
         case .value:
-            guard let number = scanner.takePlainNumber() else { return false }
+            guard let number = scanner.takeNumber() else { return false }
             store(FieldValue(number), of: slot, in: fields)
         case .treatment:
             guard scanner.current == 0x7B else { return false }
@@ -79,7 +82,7 @@ extension EventReader {
     func takeTreatmentMember(_ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event) -> Bool {
         if slot == .propensity {
             var after = scanner
-            guard let number = after.takePlainNumber(), number > 0, number <= 1 else { return false }
+            guard let number = after.takeNumber(), number > 0, number <= 1 else { return false }
             scanner.position = after.position
             event.propensity = number
             return true
@@ -104,8 +107,8 @@ extension EventReader {
             return true
         }
         guard expects != .text else { return false }
-        if first &- 0x30 <= 9 {
-            guard let number = scanner.takePlainNumber() else { return false }
+        if first &- 0x30 <= 9 || first == 0x2D {
+            guard let number = scanner.takeNumber() else { return false }
             value = FieldValue(number)
             return true
         }

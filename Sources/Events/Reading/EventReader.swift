@@ -92,7 +92,10 @@ final class EventReader {
             guard seen & bit == 0 else { throw duplicate(EventField(slot), scanner) }
             seen |= bit
             do throws(EventError) {
-                if predicts, try takeMember(slot, &scanner, into: &event, fields: fields, arena: arena) { continue }
+                if predicts {
+                    if try takeMember(slot, &scanner, into: &event, fields: fields, arena: arena) { continue }
+                    if scanner.take(.null) { continue }
+                }
                 var general = scanner
                 general.skipWhitespace()
                 try readMember(slot, &general, into: &event, fields: fields, arena: arena)
