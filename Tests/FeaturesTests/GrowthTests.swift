@@ -78,6 +78,39 @@ struct GrowthTests {
         #expect(wrong == 0)
     }
 
+    @Test("Users who go and come again take the memory they gave back, whatever the order")
+    func memoryIsGivenAgain() throws {
+        let plan = try FeaturePlan(specification(Self.small))
+        let state = PartitionState(plan: plan)
+        var generator = SeededGenerator.announced()
+        // Ids of several lengths, so that blocks of several sizes are mixed.
+        let users = (0..<80_000).map { String(repeating: "x", count: $0 % 5 * 40) + "/\($0)" }
+        func come(_ users: [String]) {
+            let events = users.map {
+                Oracle.Event(user: $0, type: "click", time: 1_795_255_200_000, fields: ["value": .number(3)])
+            }
+            let columns = Columns(events, plan.schema)
+            state.apply(columns.columns, 0..<events.count) { _, applied in #expect(applied != .duplicate) }
+            state.commit()
+        }
+        func goAndCome() {
+            let chosen = users.shuffled(using: &generator).prefix(users.count / 8)
+            for user in chosen { withBytes(user) { _ = state.remove(user: $0) } }
+            state.commit()
+            come(chosen.shuffled(using: &generator))
+        }
+        come(users)
+        let records = state.recordBytes
+        // From now on the undo log has room for so many removals.
+        goAndCome()
+        let memory = state.memoryBytes
+        for _ in 0..<12 { goAndCome() }
+        #expect(state.recordBytes == records)
+        #expect(state.memoryBytes == memory)
+        #expect(state.userCount == users.count)
+        #expect(users.allSatisfy { state.features(of: $0) == [1, 3, 0] })
+    }
+
     @Test("A distinct table that is full keeps the values seen last")
     func distinctSaturates() throws {
         let plan = try FeaturePlan(specification(Self.small))

@@ -21,6 +21,25 @@ final class FeatureProgram: Sendable {
         let halfLife: Int64
     }
 
+    /// Puts a field's number into the fixed part: a `last` feature without a condition. The most common kind of feature
+    /// by far, so it does not take the way over selections.
+    struct LastNumber: BitwiseCopyable, Sendable {
+        let field: UInt16
+        let place: LastPlace
+    }
+
+    /// The same of whether a field equals a constant.
+    struct LastIndicator: BitwiseCopyable, Sendable {
+        let test: FieldTest
+        let place: LastPlace
+    }
+
+    /// Where a `last` feature keeps its time and its value.
+    struct LastPlace: BitwiseCopyable, Sendable {
+        let time: UInt32
+        let value: UInt32
+    }
+
     /// Rows of a calendar.
     struct Calendar: BitwiseCopyable, Sendable {
         let clock: CalendarClock
@@ -73,6 +92,9 @@ final class FeatureProgram: Sendable {
     let lateness: CalendarClock?
     let selected: Table<UInt16>
     let rows: Table<RowOperation>
+    let lastNumbers: Table<LastNumber>
+    let lastIndicators: Table<LastIndicator>
+    /// The fixed places that are neither.
     let fixed: Table<FixedOperation>
     let counted: Table<UInt16>
     let reader: FeatureReader
@@ -110,10 +132,11 @@ final class FeatureProgram: Sendable {
         let known = plan.schema.types.count
         let programs = (0...known).map { $0 < known ? UInt64(1) << UInt64($0) : 0 }
         func concerns(_ events: UInt64?, _ type: UInt64) -> Bool { events.map { $0 & type != 0 } ?? true }
+        let lasts = LastPlaces(plan)
         selected = Table(
             programs.map { type in
                 let lanes = plan.calendars.flatMap(\.lanes).filter { concerns($0.events, type) }.map(\.selection)
-                let places = plan.fixed.filter { concerns($0.events, type) }.map(\.selection)
+                let places = lasts.others.map { plan.fixed[$0] }.filter { concerns($0.events, type) }.map(\.selection)
                 return Set(lanes + places).sorted().map { UInt16($0) }
             })
         rows = Table(
@@ -128,19 +151,45 @@ final class FeatureProgram: Sendable {
             })
         fixed = Table(
             programs.map { type in
-                plan.fixed.indices.filter { concerns(plan.fixed[$0].events, type) }.map {
+                lasts.others.filter { concerns(plan.fixed[$0].events, type) }.map {
                     FixedOperation(
                         selection: UInt16(plan.fixed[$0].selection), kind: plan.fixed[$0].kind,
                         time: UInt32(plan.timeOffsets[$0]), value: UInt32(plan.valueOffsets[$0]),
                         halfLife: plan.fixed[$0].halfLife)
                 }
             })
+        lastNumbers = Table(
+            programs.map { type in lasts.numbers.filter { concerns(plan.fixed[$0.0].events, type) }.map(\.1) })
+        lastIndicators = Table(
+            programs.map { type in lasts.indicators.filter { concerns(plan.fixed[$0.0].events, type) }.map(\.1) })
         counted = Table(
             programs.map { type in
                 plan.distincts.indices.filter { concerns(plan.distincts[$0].events, type) }.map { UInt16($0) }
             })
         reader = FeatureReader(plan)
         largestRecord = try Self.largestRecord(plan)
+    }
+
+    /// The fixed places of a plan by the way in which they are kept up, each with its index in the plan.
+    private struct LastPlaces {
+        var numbers: [(Int, LastNumber)] = []
+        var indicators: [(Int, LastIndicator)] = []
+        var others: [Int] = []
+
+        init(_ plan: FeaturePlanBuilder) {
+            for (i, fixed) in plan.fixed.enumerated() {
+                let selection = plan.selections[fixed.selection]
+                let place = LastPlace(time: UInt32(plan.timeOffsets[i]), value: UInt32(plan.valueOffsets[i]))
+                switch selection.reading {
+                case .number(let field) where fixed.kind == .last && selection.condition == nil:
+                    numbers.append((i, LastNumber(field: UInt16(field), place: place)))
+                case .indicator(let test) where fixed.kind == .last && selection.condition == nil:
+                    indicators.append((i, LastIndicator(test: test, place: place)))
+                default:
+                    others.append(i)
+                }
+            }
+        }
     }
 
     /// A row before anything was counted: zeros, and NaN where a minimum or a maximum will stand.

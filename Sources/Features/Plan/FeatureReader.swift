@@ -21,11 +21,13 @@ final class FeatureReader: Sendable {
         let feature: Int
     }
 
+    /// A feature that follows from a fixed place alone, with what stands for it when it is missing.
     struct FixedRead: BitwiseCopyable, Sendable {
-        let kind: FeaturePlanBuilder.FixedKind
         let feature: UInt16
         let time: UInt32
         let value: UInt32
+        let missing: Float
+        /// Milliseconds, for `decayed`.
         let halfLife: Int64
     }
 
@@ -42,21 +44,25 @@ final class FeatureReader: Sendable {
 
     let rows: FeatureProgram.Table<RowRead>
     let distinct: PlainArray<UInt16>
-    let fixed: PlainArray<FixedRead>
+    let lasts: PlainArray<FixedRead>
+    let recencies: PlainArray<FixedRead>
+    let decayed: PlainArray<FixedRead>
     let ratios: PlainArray<Ratio>
-    /// Defaults of features that are no ratios, and of ratios.
+    /// Defaults of means, sums and extremes, and of ratios. Counts are never missing; fixed places have their own.
     let defaults: PlainArray<Default>
     let ratioDefaults: PlainArray<Default>
 
     init(_ plan: FeaturePlanBuilder) {
         var rows = [[LaneRead]](repeating: [], count: plan.calendars.count)
         var distinct = [UInt16](repeating: 0, count: plan.distincts.count)
-        var fixed: [FixedRead] = []
+        var fixed: [FeaturePlanBuilder.FixedKind: [FixedRead]] = [:]
         var ratios: [Ratio] = []
         var defaults: [[Default]] = [[], []]
         for (i, source) in plan.sources.enumerated() {
             let feature = UInt16(i)
+            let defaultValue = plan.specification.features[i].defaultValue.map { Float($0) }
             var isRatio = false
+            var canBeMissing = true
             switch source {
             case .lane(let calendar, let lane, let buckets):
                 let kind: RowKind =
@@ -66,6 +72,7 @@ final class FeatureReader: Sendable {
                     case .min: .min
                     case .max: .max
                     }
+                canBeMissing = kind != .count
                 let offset = plan.calendars[calendar].offsets[lane]
                 rows[calendar].append(LaneRead(kind: kind, buckets: buckets, offsets: [offset], feature: i))
             case .mean(let calendar, let sum, let count, let buckets):
@@ -73,24 +80,29 @@ final class FeatureReader: Sendable {
                 rows[calendar].append(
                     LaneRead(kind: .mean, buckets: buckets, offsets: [offsets[sum], offsets[count]], feature: i))
             case .distinct(let table):
+                canBeMissing = false
                 distinct[table] = feature
             case .fixed(let place):
-                fixed.append(
+                canBeMissing = false
+                fixed[plan.fixed[place].kind, default: []].append(
                     FixedRead(
-                        kind: plan.fixed[place].kind, feature: feature, time: UInt32(plan.timeOffsets[place]),
-                        value: UInt32(plan.valueOffsets[place]), halfLife: plan.fixed[place].halfLife))
+                        feature: feature, time: UInt32(plan.timeOffsets[place]),
+                        value: UInt32(plan.valueOffsets[place]), missing: defaultValue ?? .nan,
+                        halfLife: plan.fixed[place].halfLife))
             case .ratio(let numerator, let denominator):
                 isRatio = true
                 ratios.append(
                     Ratio(feature: feature, numerator: UInt16(numerator), denominator: UInt16(denominator)))
             }
-            if let value = plan.specification.features[i].defaultValue {
-                defaults[isRatio ? 1 : 0].append(Default(feature: feature, value: Float(value)))
+            if let defaultValue, canBeMissing {
+                defaults[isRatio ? 1 : 0].append(Default(feature: feature, value: defaultValue))
             }
         }
         self.rows = FeatureProgram.Table(rows.map(Self.together))
         self.distinct = PlainArray(distinct)
-        self.fixed = PlainArray(fixed)
+        lasts = PlainArray(fixed[.last] ?? [])
+        recencies = PlainArray(fixed[.recency] ?? [])
+        decayed = PlainArray(fixed[.decayed] ?? [])
         self.ratios = PlainArray(ratios)
         self.defaults = PlainArray(defaults[0])
         ratioDefaults = PlainArray(defaults[1])
@@ -126,26 +138,22 @@ extension FeatureReader {
     struct View: BitwiseCopyable {
         let rows: FeatureProgram.TableView<RowRead>
         let distinct: UnsafePointer<UInt16>
-        let fixed: UnsafePointer<FixedRead>
-        let fixedCount: Int
-        let ratios: UnsafePointer<Ratio>
-        let ratioCount: Int
-        let defaults: UnsafePointer<Default>
-        let defaultCount: Int
-        let ratioDefaults: UnsafePointer<Default>
-        let ratioDefaultCount: Int
+        let lasts: UnsafeBufferPointer<FixedRead>
+        let recencies: UnsafeBufferPointer<FixedRead>
+        let decayed: UnsafeBufferPointer<FixedRead>
+        let ratios: UnsafeBufferPointer<Ratio>
+        let defaults: UnsafeBufferPointer<Default>
+        let ratioDefaults: UnsafeBufferPointer<Default>
 
         init(_ reader: FeatureReader) {
             rows = reader.rows.view
             distinct = reader.distinct.base
-            fixed = reader.fixed.base
-            fixedCount = reader.fixed.count
-            ratios = reader.ratios.base
-            ratioCount = reader.ratios.count
-            defaults = reader.defaults.base
-            defaultCount = reader.defaults.count
-            ratioDefaults = reader.ratioDefaults.base
-            ratioDefaultCount = reader.ratioDefaults.count
+            lasts = reader.lasts.view
+            recencies = reader.recencies.view
+            decayed = reader.decayed.view
+            ratios = reader.ratios.view
+            defaults = reader.defaults.view
+            ratioDefaults = reader.ratioDefaults.view
         }
     }
 }

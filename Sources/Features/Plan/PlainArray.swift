@@ -12,5 +12,8 @@ final class PlainArray<Element: BitwiseCopyable & Sendable>: @unchecked Sendable
         count = elements.count
     }
 
+    /// The elements as a bare pointer, good while the array lives.
+    var view: UnsafeBufferPointer<Element> { UnsafeBufferPointer(start: base, count: count) }
+
     deinit { base.deallocate() }
 }

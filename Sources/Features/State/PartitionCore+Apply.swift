@@ -42,6 +42,7 @@ extension PartitionCore {
             counters.late &+= 1
         }
         let type = Int(event.type) < typeCount ? Int(event.type) : typeCount
+        applyLasts(type, fields, time, isLatest: time >= before, cursor.record)
         select(type, fields)
         applyFixed(type, time, cursor.record)
         if event.hasID, deduplicationIDs > 0 { remember(event.idHash, &cursor) }
@@ -147,6 +148,43 @@ extension PartitionCore {
             selected[selection] = selections[selection].read(fields)
             i &+= 1
         }
+    }
+
+    /// Keeps the fields' newest values.
+    ///
+    /// - Parameter isLatest: whether no event of the user is later than this one; then no stored time is.
+    @inline(__always)
+    private func applyLasts(
+        _ type: Int, _ fields: UnsafePointer<FieldValue>, _ time: Int64, isLatest: Bool, _ record: UserRecord
+    ) {
+        let stored = StoredTime(time)
+        var i = Int(lastNumbers.start[type])
+        var end = Int(lastNumbers.start[type &+ 1])
+        while i < end {
+            let last = lastNumbers.operations[i]
+            i &+= 1
+            let value = fields[Int(last.field)]
+            let number = value.kind == .number ? Double(bitPattern: value.payload) : value.number
+            if number.isFinite { keep(Float(number), last.place, stored, isLatest, record) }
+        }
+        i = Int(lastIndicators.start[type])
+        end = Int(lastIndicators.start[type &+ 1])
+        while i < end {
+            let last = lastIndicators.operations[i]
+            i &+= 1
+            let value = fields[last.test.field]
+            if value.kind != .missing { keep(last.test.passes(value) ? 1 : 0, last.place, stored, isLatest, record) }
+        }
+    }
+
+    /// Of two values of one time, the one that arrives later counts.
+    @inline(__always)
+    private func keep(
+        _ value: Float, _ place: FeatureProgram.LastPlace, _ stored: StoredTime, _ isLatest: Bool, _ record: UserRecord
+    ) {
+        guard isLatest || record.read(Int(place.time), as: UInt64.self) <= stored.bits else { return }
+        record.write(Int(place.time), stored.bits)
+        record.write(Int(place.value), value.bitPattern)
     }
 
     @inline(__always)

@@ -1,26 +1,31 @@
 extension PartitionCore {
     /// Writes the user's features, as of the user's clock.
+    ///
+    /// In parts that are not inlined into each other: together they need more values than a processor has registers.
     @inline(__always)
     func read(_ reference: UInt32, into row: UnsafeMutablePointer<Float>) {
         let record = record(reference)
-        let clock = record.clock
-        let now = CalendarClock.minute(clock)
-        var offset = listsStart(record) &+ record.listCount(0) &* 8
-        var c = 0
-        while c < calendarCount {
-            let calendar = calendars[c]
-            let count = record.listCount(1 &+ c)
-            readRows(c, calendar, record.address + offset, count, now, into: row)
-            offset &+= count &* calendar.rowBytes
-            c &+= 1
-        }
+        readCalendars(record, into: row)
         var d = 0
         while d < distinctCount {
             row[Int(reader.distinct[d])] = Float(record.listCount(1 &+ calendarCount &+ d))
             d &+= 1
         }
-        readFixed(record, clock, into: row)
+        readFixed(record, record.clock, into: row)
         finish(row)
+    }
+
+    @inline(never)
+    private func readCalendars(_ record: UserRecord, into row: UnsafeMutablePointer<Float>) {
+        let now = CalendarClock.minute(record.clock)
+        var rows = record.address + (listsStart(record) &+ record.listCount(0) &* 8)
+        var c = 0
+        while c < calendarCount {
+            let count = record.listCount(1 &+ c)
+            readRows(c, calendars[c], rows, count, now, into: row)
+            rows += count &* calendars[c].rowBytes
+            c &+= 1
+        }
     }
 
     /// Writes a user's features as of a time that is not before the user's clock: what an event of that time, which counts
@@ -62,11 +67,11 @@ extension PartitionCore {
         var buckets = UInt64.max
         var first = 0
         while i < end {
-            let read = reads.operations[i]
+            let read = reads.operations + i
             i &+= 1
-            if UInt64(read.buckets) != buckets {
+            if UInt64(read.pointee.buckets) != buckets {
                 // Windows come longest first, so the first row only moves on.
-                buckets = UInt64(read.buckets)
+                buckets = UInt64(read.pointee.buckets)
                 let current = calendar.clock.bucket(now)
                 while first < count,
                     UInt64(rows.load(fromByteOffset: first &* stride, as: UInt32.self)) &+ buckets <= current
@@ -74,23 +79,23 @@ extension PartitionCore {
             }
             let window = rows + first &* stride
             let left = count &- first
-            switch read.kind {
+            switch read.pointee.kind {
             case .count: Self.counts(read, window, left, stride, into: row)
             case .sum: Self.sums(read, window, left, stride, into: row)
-            case .mean: row[Int(read.features.0)] = Self.mean(read, window, left, stride)
-            case .min, .max: row[Int(read.features.0)] = Self.extreme(read, window, left, stride)
+            case .mean: Self.mean(read.pointee, window, left, stride, into: row)
+            case .min, .max: Self.extreme(read.pointee, window, left, stride, into: row)
             }
         }
     }
 
-    @inline(__always)
+    @inline(never)
     private static func counts(
-        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
+        _ read: UnsafePointer<FeatureReader.RowRead>, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
         into row: UnsafeMutablePointer<Float>
     ) {
         var (w, x, y, z): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        let (a, b) = (Int(read.offsets.0), Int(read.offsets.1))
-        let (c, d) = (Int(read.offsets.2), Int(read.offsets.3))
+        let (a, b) = (Int(read.pointee.offsets.0), Int(read.pointee.offsets.1))
+        let (c, d) = (Int(read.pointee.offsets.2), Int(read.pointee.offsets.3))
         var lane = rows
         let end = rows + count &* stride
         while lane < end {
@@ -100,33 +105,34 @@ extension PartitionCore {
             z &+= UInt64(lane.load(fromByteOffset: d, as: UInt32.self))
             lane += stride
         }
-        row[Int(read.features.0)] = Float(w)
-        row[Int(read.features.1)] = Float(x)
-        row[Int(read.features.2)] = Float(y)
-        row[Int(read.features.3)] = Float(z)
+        row[Int(read.pointee.features.0)] = Float(w)
+        row[Int(read.pointee.features.1)] = Float(x)
+        row[Int(read.pointee.features.2)] = Float(y)
+        row[Int(read.pointee.features.3)] = Float(z)
     }
 
-    @inline(__always)
+    @inline(never)
     private static func sums(
-        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
+        _ read: UnsafePointer<FeatureReader.RowRead>, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
         into row: UnsafeMutablePointer<Float>
     ) {
         var (first, second) = (0.0, 0.0)
-        var (a, b) = (rows + Int(read.offsets.0), rows + Int(read.offsets.1))
+        var (a, b) = (rows + Int(read.pointee.offsets.0), rows + Int(read.pointee.offsets.1))
         for _ in 0..<count {
             first += a.load(as: Double.self)
             second += b.load(as: Double.self)
             a += stride
             b += stride
         }
-        row[Int(read.features.0)] = Float(first)
-        row[Int(read.features.1)] = Float(second)
+        row[Int(read.pointee.features.0)] = Float(first)
+        row[Int(read.pointee.features.1)] = Float(second)
     }
 
-    @inline(__always)
+    @inline(never)
     private static func mean(
-        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int
-    ) -> Float {
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
+        into row: UnsafeMutablePointer<Float>
+    ) {
         var sum = 0.0
         var number: UInt64 = 0
         var (a, b) = (rows + Int(read.offsets.0), rows + Int(read.offsets.1))
@@ -136,14 +142,15 @@ extension PartitionCore {
             a += stride
             b += stride
         }
-        return number == 0 ? .nan : Float(sum / Double(number))
+        row[Int(read.features.0)] = number == 0 ? .nan : Float(sum / Double(number))
     }
 
     /// The minimum or maximum; a row in which nothing was measured has NaN.
-    @inline(__always)
+    @inline(never)
     private static func extreme(
-        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int
-    ) -> Float {
+        _ read: FeatureReader.RowRead, _ rows: UnsafeMutableRawPointer, _ count: Int, _ stride: Int,
+        into row: UnsafeMutablePointer<Float>
+    ) {
         var result = Float.nan
         var lane = rows + Int(read.offsets.0)
         for _ in 0..<count {
@@ -152,55 +159,42 @@ extension PartitionCore {
             if isBeyond, !value.isNaN { result = value }
             lane += stride
         }
-        return result
+        row[Int(read.features.0)] = result
     }
 
-    @inline(__always)
+    @inline(never)
     private func readFixed(_ record: UserRecord, _ clock: Int64, into row: UnsafeMutablePointer<Float>) {
-        let reads = reader.fixed
-        var i = 0
-        while i < reader.fixedCount {
-            let read = reads[i]
-            i &+= 1
+        for read in reader.lasts {
+            let isNever = record.read(Int(read.time), as: UInt64.self) == 0
+            let value = Float(bitPattern: record.read(Int(read.value), as: UInt32.self))
+            row[Int(read.feature)] = isNever || value.isNaN ? read.missing : value
+        }
+        for read in reader.recencies {
             let time = StoredTime(record.read(Int(read.time), as: UInt64.self))
-            let result: Float
-            switch read.kind {
-            case .recency:
-                result = time.isNever ? .nan : Float(Double(clock &- time.time) / 1_000)
-            case .last:
-                result = time.isNever ? .nan : Float(bitPattern: record.read(Int(read.value), as: UInt32.self))
-            case .decayed:
-                let value = Double(bitPattern: record.read(Int(read.value), as: UInt64.self))
-                let decay =
-                    time.isNever
-                    ? 0 : Exponential.decay(elapsed: clock &- time.time, halfLife: read.halfLife)
-                result = Float(value * decay)
-            }
-            row[Int(read.feature)] = result
+            row[Int(read.feature)] = time.isNever ? read.missing : Float(Double(clock &- time.time) / 1_000)
+        }
+        for read in reader.decayed {
+            let time = StoredTime(record.read(Int(read.time), as: UInt64.self))
+            let value = Double(bitPattern: record.read(Int(read.value), as: UInt64.self))
+            let decay = time.isNever ? 0 : Exponential.decay(elapsed: clock &- time.time, halfLife: read.halfLife)
+            let result = Float(value * decay)
+            row[Int(read.feature)] = result.isNaN ? read.missing : result
         }
     }
 
-    /// Defaults of what is read from events, then ratios, then their defaults.
-    @inline(__always)
+    /// Defaults of what is read from rows, then ratios, then their defaults.
+    @inline(never)
     private func finish(_ row: UnsafeMutablePointer<Float>) {
-        var i = 0
-        while i < reader.defaultCount {
-            let place = reader.defaults[i]
-            if row[Int(place.feature)].isNaN { row[Int(place.feature)] = place.value }
-            i &+= 1
-        }
-        i = 0
-        while i < reader.ratioCount {
-            let ratio = reader.ratios[i]
+        fill(reader.defaults, row)
+        for ratio in reader.ratios {
             let denominator = row[Int(ratio.denominator)]
             row[Int(ratio.feature)] = denominator == 0 ? .nan : row[Int(ratio.numerator)] / denominator
-            i &+= 1
         }
-        i = 0
-        while i < reader.ratioDefaultCount {
-            let place = reader.ratioDefaults[i]
-            if row[Int(place.feature)].isNaN { row[Int(place.feature)] = place.value }
-            i &+= 1
-        }
+        fill(reader.ratioDefaults, row)
+    }
+
+    @inline(__always)
+    private func fill(_ defaults: UnsafeBufferPointer<FeatureReader.Default>, _ row: UnsafeMutablePointer<Float>) {
+        for place in defaults where row[Int(place.feature)].isNaN { row[Int(place.feature)] = place.value }
     }
 }

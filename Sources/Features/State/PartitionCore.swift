@@ -1,3 +1,4 @@
+import CNumeric
 import Events
 
 /// The state of one partition: records, the table that finds them, the undo log, and the tables of the plan.
@@ -17,7 +18,7 @@ struct PartitionCore: ~Copyable {
     let selected: UnsafeMutablePointer<Double>
     /// Stands for the fields of an event under a schema without fields.
     let noFields: UnsafePointer<FieldValue>
-    /// Hashes and references of the events on their way through ``lookAhead(_:_:_:)``.
+    /// Hashes and references of the events on their way, see ``pipelineLength``.
     let pipeline: UnsafeMutablePointer<UInt64>
     let references: UnsafeMutablePointer<UInt32>
     /// Room for a record that is being restored.
@@ -35,6 +36,8 @@ struct PartitionCore: ~Copyable {
     let selections: UnsafePointer<Selection>
     let selectedTable: FeatureProgram.TableView<UInt16>
     let rowTable: FeatureProgram.TableView<FeatureProgram.RowOperation>
+    let lastNumbers: FeatureProgram.TableView<FeatureProgram.LastNumber>
+    let lastIndicators: FeatureProgram.TableView<FeatureProgram.LastIndicator>
     let fixedTable: FeatureProgram.TableView<FeatureProgram.FixedOperation>
     let countedTable: FeatureProgram.TableView<UInt16>
     let templates: UnsafePointer<UInt8>
@@ -63,6 +66,8 @@ struct PartitionCore: ~Copyable {
         selections = program.selections.base
         selectedTable = program.selected.view
         rowTable = program.rows.view
+        lastNumbers = program.lastNumbers.view
+        lastIndicators = program.lastIndicators.view
         fixedTable = program.fixed.view
         countedTable = program.counted.view
         templates = program.templates.base
@@ -113,6 +118,7 @@ struct PartitionCore: ~Copyable {
     /// A block that holds `used` bytes. May move any record: references read before are void, entries are not.
     mutating func allocate(used: Int) -> UInt32 {
         let bytes = Self.blockBytes(used)
+        if let reference = arena.takeReleased(bytes) { return reference }
         while !arena.hasRoom(bytes) { makeRoom() }
         return arena.take(bytes)
     }
@@ -143,13 +149,13 @@ struct PartitionCore: ~Copyable {
         let reference = allocate(used: used)
         // Only now: making room may have moved this record too.
         let old = UserTable.reference(entry)
-        move(old, to: reference, blockBytes: Self.blockBytes(used))
+        move(old, to: reference, blockBytes: Self.blockBytes(used), isReusable: true)
         UserTable.redirect(entry, to: reference)
         return record(reference)
     }
 
     /// Copies a record into a block, releases its own, and follows it in the undo log; not in the table.
-    private mutating func move(_ old: UInt32, to reference: UInt32, blockBytes: Int) {
+    private mutating func move(_ old: UInt32, to reference: UInt32, blockBytes: Int, isReusable: Bool) {
         let source = record(old)
         let target = record(reference)
         target.address.copyMemory(from: source.address, byteCount: source.used)
@@ -158,23 +164,34 @@ struct PartitionCore: ~Copyable {
         if undo.holds(source) {
             undo.redirect(source.read(RecordLayout.journal, as: UInt32.self), to: reference)
         }
-        arena.release(old, bytes: source.capacity)
+        arena.release(old, bytes: source.capacity, isReusable: isReusable)
     }
 
     /// Starts a chunk, and empties an old one into it when a sixth of the memory is dead.
     mutating func makeRoom() {
         arena.startChunk()
         guard let victim = arena.victim() else { return }
+        arena.withdrawReleased(in: victim)
+        var ahead = 0
         var offset = 0
-        while let old = arena.nextLive(in: victim, from: &offset) {
+        // Records lie in order, their entries in the table at random: those are asked for well before.
+        for _ in 0..<Self.distance { askForEntry(in: victim, from: &ahead) }
+        while let old = arena.next(in: victim, from: &offset, isLive: true) {
+            askForEntry(in: victim, from: &ahead)
             let source = record(old)
             guard let entry = table.find(source.hash, { $0 == old }) else { continue }
             let bytes = min(source.capacity, Self.blockBytes(source.used))
-            let reference = arena.take(bytes)
-            move(old, to: reference, blockBytes: bytes)
+            let reference = arena.takeReleased(bytes) ?? arena.take(bytes)
+            move(old, to: reference, blockBytes: bytes, isReusable: false)
             UserTable.redirect(entry, to: reference)
         }
         arena.recycle(victim)
+    }
+
+    @inline(__always)
+    private func askForEntry(in chunk: Int, from offset: inout Int) {
+        guard let reference = arena.next(in: chunk, from: &offset, isLive: true) else { return }
+        cnumeric_prefetch(table.home(record(reference).hash))
     }
 
     // MARK: Transactions

@@ -15,7 +15,8 @@ extension PartitionState {
     public func apply<Failure: Error>(
         _ batch: EventBatch, _ range: Range<Int>? = nil, _ body: (Int, Applied) throws(Failure) -> Void
     ) throws(Failure) {
-        try applyAll(BatchSource(batch: batch), range ?? 0..<batch.count, body)
+        let range = range ?? 0..<batch.count
+        try applyAll(batch.rows(range), range, body)
     }
 
     /// Applies one event of a reader's batch.
@@ -24,32 +25,25 @@ extension PartitionState {
     }
 
     /// Two users in a row have nothing in common, so each event would wait for memory twice: for the table's entry and
-    /// for the record. Instead three steps run ahead of the event at hand: hash and ask for the entry, read the entry
-    /// and ask for the record's first lines, read its size and ask for the others.
+    /// for the record. Instead three steps run ahead of the event at hand: hash and ask for the entry; read the entry and
+    /// ask for the record's first lines; read its size and ask for the others.
     @inline(__always)
-    func applyAll<Source: EventSource, Failure: Error>(
+    private func applyAll<Source: EventSource, Failure: Error>(
         _ source: Source, _ range: Range<Int>, _ body: (Int, Applied) throws(Failure) -> Void
     ) throws(Failure) {
-        let fieldCount = plan.schema.fields.count
-        var i = range.lowerBound &- 3 &* PartitionCore.distance
-        while i < range.upperBound {
-            core.pointee.lookAhead(source, range, i)
-            if i >= range.lowerBound {
-                let reference = core.pointee.applyAhead(source, i, fieldCount)
-                try body(i, reference == 0 ? .duplicate : .applied(Slot(reference: reference)))
-            }
-            i &+= 1
+        precondition(source.fieldCount >= plan.schema.fields.count, "an event has a value for each field of the schema")
+        let (end, distance) = (range.upperBound, PartitionCore.distance)
+        for i in range.prefix(3 * distance) { core.pointee.hashAhead(source, i) }
+        for i in range.prefix(2 * distance) { core.pointee.findAhead(i) }
+        for i in range.prefix(distance) { core.pointee.fetchAhead(i) }
+        for i in range {
+            if i &+ 3 &* distance < end { core.pointee.hashAhead(source, i &+ 3 &* distance) }
+            if i &+ 2 &* distance < end { core.pointee.findAhead(i &+ 2 &* distance) }
+            if i &+ distance < end { core.pointee.fetchAhead(i &+ distance) }
+            let reference = core.pointee.applyAhead(source, i)
+            try body(i, reference == 0 ? .duplicate : .applied(Slot(reference: reference)))
         }
     }
-}
-
-/// A reader's batch as a source of events.
-private struct BatchSource: EventSource {
-    let batch: EventBatch
-
-    @inline(__always) func event(_ i: Int) -> Event { batch[i] }
-    @inline(__always) func user(_ i: Int) -> UnsafeRawBufferPointer { batch.user(i) }
-    @inline(__always) func fields(_ i: Int) -> UnsafeBufferPointer<FieldValue> { batch.fields(i) }
 }
 
 /// Events as plain columns: what a replay or a test has in memory.
@@ -70,9 +64,7 @@ public struct EventColumns: EventSource {
         self.fieldCount = fieldCount
     }
 
-    public func event(_ i: Int) -> Event { events[i] }
-    public func user(_ i: Int) -> UnsafeRawBufferPointer { users[i] }
-    public func fields(_ i: Int) -> UnsafeBufferPointer<FieldValue> {
-        UnsafeBufferPointer(start: values + i &* fieldCount, count: fieldCount)
-    }
+    func event(_ i: Int) -> UnsafePointer<Event> { events + i }
+    func user(_ i: Int) -> UnsafeRawBufferPointer { users[i] }
+    func fields(_ i: Int) -> UnsafePointer<FieldValue> { values + i &* fieldCount }
 }

@@ -32,6 +32,11 @@ enum RecordLayout {
     static let oldestID = 36
     static let counts = 40
 
+    /// In a block that was released: the blocks of its size that were released before and after it, 0 for none
+    /// (``RecordArena``). In place of the hash.
+    static let nextReleased = 0
+    static let previousReleased = 4
+
     /// Flags in the two upper bits of the capacity, whose units need 14 (a record is at most 256 KiB and its id): the
     /// local store does not hold the record as it is; it was changed since the last look for cold records.
     static let unsaved: UInt16 = 1 << 14
