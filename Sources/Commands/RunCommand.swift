@@ -91,11 +91,14 @@ enum RunCommand: Command {
             ", latency p99 ≤ \(HumanNumber.latency(milliseconds: $0))"
         }
         let outOfOrder = metrics.outOfOrder.load(ordering: .relaxed)
+        let spilled = metrics.evictedUsers.load(ordering: .relaxed)
+        let broughtBack = metrics.reloadedUsers.load(ordering: .relaxed)
         return "\(metrics.messages.load(ordering: .relaxed)) messages, \(scores) scores, "
             + "\(metrics.deadLetters.load(ordering: .relaxed)) dead letters, "
             + "\(metrics.duplicates.load(ordering: .relaxed)) duplicates, \(metrics.late.load(ordering: .relaxed)) late, "
             + "\(metrics.workers.users) users, lag \(metrics.workers.lag), "
             + "\(metrics.commits.load(ordering: .relaxed)) commits, \(metrics.aborts.load(ordering: .relaxed)) aborts"
             + (latency ?? "") + (outOfOrder > 0 ? ", \(outOfOrder) merged late" : "")
+            + (spilled + broughtBack > 0 ? ", \(spilled) users spilled, \(broughtBack) brought back" : "")
     }
 }

@@ -12,10 +12,12 @@ public enum NearestName {
         for candidate in candidates {
             let known = Array(candidate.utf8.prefix(longest + 1))
             if known.count > longest { continue }
-            var distance = editDistance(wanted, known)
-            if wanted.count >= 3, known.starts(with: wanted) { distance = min(distance, 1) }
-            let allowed = max(1, max(wanted.count, known.count) / 3)
-            if distance <= allowed, distance < best?.distance ?? .max { best = (candidate, distance) }
+            let isAbbreviated = wanted.count >= 3 && known.starts(with: wanted)
+            let allowed = min(max(1, max(wanted.count, known.count) / 3), (best?.distance ?? .max) - 1)
+            // No distance is less than the difference of the lengths.
+            if abs(wanted.count - known.count) > allowed, !isAbbreviated { continue }
+            let distance = isAbbreviated ? (wanted.count == known.count ? 0 : 1) : editDistance(wanted, known)
+            if distance <= allowed { best = (candidate, distance) }
         }
         return best?.name
     }

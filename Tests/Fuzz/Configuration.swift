@@ -1,4 +1,4 @@
-// Any text as a configuration: each line is a setting that is accepted or refused with a reason.
+// Any text as a configuration file, and as settings: each line is accepted or refused with a reason.
 import Diagnostics
 import Pipeline
 
@@ -6,6 +6,11 @@ import Pipeline
 public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let text = String(decoding: UnsafeBufferPointer(start: data, count: size), as: UTF8.self)
     let lines = text.split(separator: "\n").map(String.init)
+    do {
+        _ = try PropertiesFile.parse(text, path: "fuzz.properties")
+    } catch {
+        precondition(!error.message.isEmpty, "refused without a reason")
+    }
     do {
         _ = try Configuration(file: nil, environment: [:], overrides: lines)
     } catch {

@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import Kafka
 import Synchronization
+import Terminal
 
 /// A long run: events arrive at a rate, processes work, something disturbs them, and at the end all is compared with an
 /// undisturbed run over the same input.
@@ -42,6 +43,8 @@ public final class Soak {
     private var memberSettings: [String: [String]] = [:]
     public var outcome = Outcome()
     private let deadline: ContinuousClock.Instant
+    /// After so many nothing is shown any more: a configuration that is refused, say.
+    private static let mostProblems = 50
 
     public init(_ site: TestSite, name: String, _ settings: Settings) throws {
         self.site = site
@@ -96,6 +99,10 @@ public final class Soak {
         for (instance, member) in members {
             guard let ending = member.poll(), ending != .killed(signal: SIGKILL) else { continue }
             outcome.problems.append("\(instance) ended by itself with \(ending): \(member.tail)")
+            guard outcome.problems.count < Self.mostProblems else {
+                throw ImpactError(
+                    .failed, code: "does_not_run", outcome.problems.suffix(3).joined(separator: "\n"))
+            }
             try start(instance)
         }
     }
@@ -140,7 +147,18 @@ public final class Soak {
             usleep(50_000)
         }
         outcome.drained = (ContinuousClock.now - start) / .seconds(1)
+        let left = members
         for instance in members.keys.sorted() { stop(instance) }
+        countSpilled(left.values.map(\.tail))
+    }
+
+    /// With a bound on the state's memory: whether it was ever reached, as the processes say when they leave.
+    private func countSpilled(_ tails: [String]) {
+        guard settings.settings.contains(where: { $0.hasPrefix("state.memory.bytes=") }) else { return }
+        let spilled = tails.compactMap { tail in tail.matches(of: /(\d+) users spilled/).last.flatMap { Int($0.1) } }
+        outcome.measured.append(
+            ("users spilled by those who stopped last", HumanNumber.grouped(spilled.reduce(0, +))))
+        if spilled.isEmpty { outcome.problems.append("nobody's memory was full: the bound tested nothing") }
     }
 
     private func compare() throws {

@@ -12,6 +12,7 @@ struct SoakTool {
         .value("seed", "S", "Seed of the stream and of the disturbance", default: "1"),
         .value("users", "N", "How many people the events are of", default: "20000"),
         .value("partitions", "N", "Partitions of the input", default: "6"),
+        .value("set", "KEY=VALUE", "More configuration of the disturbed processes", repeated: true),
     ]
 
     static let scenarios: [(name: String, summary: String, seconds: Int)] = [
@@ -45,13 +46,15 @@ struct SoakTool {
         settings.seed = try command.seed("seed") ?? 1
         settings.users = try command.count("users") ?? 20_000
         settings.partitions = try command.count("partitions") ?? 6
+        settings.settings = command.texts("set")
         let start = ContinuousClock.now
         let outcome = try run(name, settings, site)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         print(name, settings, outcome)
         var results = try ResultFile(command.text("results"))
         try results.append(
-            "\(name)/\(settings.seed)/\(Int(settings.seconds))s", problems: outcome.problems,
+            ([name, "\(settings.seed)", "\(Int(settings.seconds))s"] + settings.settings).joined(separator: "/"),
+            problems: outcome.problems,
             [
                 (name: "messages", value: .integer(outcome.messages)),
                 (name: "scores", value: .integer(outcome.scores)),

@@ -3,14 +3,14 @@ import Foundation
 
 /// A Java-style `.properties` text, as Kafka's own files are: `key=value` or `key: value`, `#` and `!` comments,
 /// a backslash at the end of a line joins the next one.
-enum PropertiesFile {
-    struct Property: Equatable {
-        var key: String
-        var value: String
-        var line: Int
+package enum PropertiesFile {
+    package struct Property: Equatable {
+        package var key: String
+        package var value: String
+        package var line: Int
     }
 
-    static func parse(_ text: String, path: String) throws(ImpactError) -> [Property] {
+    package static func parse(_ text: String, path: String) throws(ImpactError) -> [Property] {
         var properties: [Property] = []
         var pending: (text: String, line: Int)?
         for (index, raw) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
