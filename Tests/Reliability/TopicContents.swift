@@ -73,7 +73,7 @@ struct TopicContents {
 
     /// The partitions' offsets, once the committed end is the log's end. Shorter than a transaction's timeout, so that a
     /// transaction left hanging is found and not waited out.
-    private static func stableEnds(of topic: String, site: TestSite) throws -> [Watermarks] {
+    static func stableEnds(of topic: String, site: TestSite) throws -> [Watermarks] {
         let committed = try Admin(properties: site.properties, readCommitted: true)
         let all = try Admin(properties: site.properties)
         defer {
