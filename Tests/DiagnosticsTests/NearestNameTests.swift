@@ -1,4 +1,5 @@
 import Diagnostics
+import TestSupport
 import Testing
 
 @Test func aSlipOfTheHandFindsItsName() {
@@ -18,4 +19,25 @@ import Testing
 func editDistances(a: String, b: String, distance: Int) {
     #expect(NearestName.editDistance(Array(a.utf8), Array(b.utf8)) == distance)
     #expect(NearestName.editDistance(Array(b.utf8), Array(a.utf8)) == distance)
+}
+
+@Test("The nearest name is the one that comparing with all of them finds")
+func nearestOfAll() {
+    var generator = SeededGenerator.announced()
+    func name(_ longest: Int) -> String {
+        String(
+            (0..<Int.random(in: 0...longest, using: &generator)).map { _ in "abc".randomElement(using: &generator)! })
+    }
+    for _ in 0..<3_000 {
+        let known = (0..<6).map { _ in name(12) }
+        let wanted = name(12)
+        var best: (name: String, distance: Int)?
+        for candidate in known {
+            var distance = NearestName.editDistance(Array(wanted.utf8), Array(candidate.utf8))
+            if wanted.count >= 3, candidate.hasPrefix(wanted) { distance = min(distance, 1) }
+            let isNear = distance <= max(1, max(wanted.count, candidate.count) / 3)
+            if isNear, distance < best?.distance ?? .max { best = (candidate, distance) }
+        }
+        #expect(NearestName.find(wanted, among: known) == best?.name, "\(wanted) among \(known)")
+    }
 }

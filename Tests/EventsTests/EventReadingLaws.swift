@@ -20,21 +20,13 @@ struct EventReadingLaws {
         return EventBatch(schema: schema, limits: limits, capacity: capacity, predicts: predicts)
     }
 
-    /// All that is known of an event, or its error; read from memory of exactly the message's size.
+    /// All that is known of an event, or its error.
     private static func outcome(_ message: [UInt8], _ batch: EventBatch) -> String {
-        batch.removeAll()
-        let exact = UnsafeMutableRawBufferPointer.allocate(byteCount: message.count, alignment: 1)
-        defer { exact.deallocate() }
-        exact.copyBytes(from: message)
-        do throws(EventError) {
-            try batch.append(UnsafeRawBufferPointer(exact), key: nil, source: SourcePosition(timestamp: 1 << 41))
-        } catch {
-            return "\(error.code) \(error.field.rawValue) at \(error.position)"
+        EventsTests.outcome(message, batch, timestamp: 1 << 41) { event in
+            "\(Array(batch.user(0))) \(Array(batch.bytes(event.typeText))) \(event.type) \(event.userHash) "
+                + "\(event.time) \(event.hasID) \(event.idHash) \(event.hasTreatment) \(event.armHash) "
+                + "\(event.experimentHash) \(event.propensity) \(event.user.needsEscape) \(Array(batch.fields(0)))"
         }
-        let event = batch[0]
-        return "\(Array(batch.user(0))) \(Array(batch.bytes(event.typeText))) \(event.type) \(event.userHash) "
-            + "\(event.time) \(event.hasID) \(event.idHash) \(event.hasTreatment) \(event.armHash) "
-            + "\(event.experimentHash) \(event.propensity) \(event.user.needsEscape) \(Array(batch.fields(0)))"
     }
 
     private static let members = [

@@ -18,22 +18,14 @@ struct PlainEventTests {
         return EventBatch(schema: schema, limits: limits, capacity: 1, predicts: predicts)
     }
 
-    /// All that is known of an event, or its error; read from memory of exactly the message's size.
+    /// All that is known of an event, or its error.
     private static func outcome(_ message: [UInt8], _ batch: EventBatch) -> String {
-        batch.removeAll()
-        let exact = UnsafeMutableRawBufferPointer.allocate(byteCount: message.count, alignment: 1)
-        defer { exact.deallocate() }
-        exact.copyBytes(from: message)
-        do throws(EventError) {
-            try batch.append(UnsafeRawBufferPointer(exact), key: nil, source: SourcePosition())
-        } catch {
-            return "\(error.code) \(error.field.rawValue) at \(error.position)"
+        EventsTests.outcome(message, batch) { event in
+            summary(
+                user: Array(batch.user(0)), type: Array(batch.bytes(event.typeText)), number: event.type,
+                time: event.time, hashes: [event.userHash, event.idHash, event.armHash], propensity: event.propensity,
+                fields: Array(batch.fields(0)))
         }
-        let event = batch[0]
-        return summary(
-            user: Array(batch.user(0)), type: Array(batch.bytes(event.typeText)), number: event.type, time: event.time,
-            hashes: [event.userHash, event.idHash, event.armHash], propensity: event.propensity,
-            fields: Array(batch.fields(0)))
     }
 
     private static func summary(

@@ -40,7 +40,6 @@ extension EventBatch {
     public func rows(_ range: Range<Int>) -> EventRows {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "the events of a range must be there")
         return EventRows(
-            events: events, values: values, fieldCount: fieldCount,
-            texts: arena.bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? UnsafePointer(bitPattern: 1)!)
+            events: events, values: values, fieldCount: fieldCount, texts: UnsafePointer(arena.storage.pointee.base))
     }
 }

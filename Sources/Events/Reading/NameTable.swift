@@ -10,7 +10,7 @@
 final class NameTable {
     /// A place in an object, which is the member that was read last: the predictions of what follows there.
     typealias State = UnsafeMutablePointer<NamePrediction>
-    /// What ``next(_:_:)`` gives for a name that is not in the table.
+    /// Stands for a name that is not in the table.
     static let unknown = -1
     /// What ``next(_:_:)`` gives when the object has no further member.
     static let closed = -2
@@ -130,10 +130,10 @@ final class NameTable {
         return (index, next)
     }
 
-    /// The index of a name, or −1.
+    /// The index of a name, or ``unknown``.
     func find(_ name: UnsafeRawBufferPointer) -> Int { find(NamePrefix(name), name) }
 
-    /// The index of a name of fewer than sixteen bytes, or −1.
+    /// The index of a name of fewer than sixteen bytes, or ``unknown``.
     @inline(__always)
     func find(_ name: JSONScanner.PlainText) -> Int {
         let (low, high) = name.words
@@ -143,7 +143,7 @@ final class NameTable {
             if entries[slot].prefix == prefix { return entries[slot].index }
             slot = (slot &+ 1) & mask
         }
-        return -1
+        return Self.unknown
     }
 
     @inline(__always)
@@ -154,7 +154,7 @@ final class NameTable {
             if entries[slot].prefix == prefix, hasTail(entries[slot], name) { return entries[slot].index }
             slot = (slot + 1) & mask
         }
-        return -1
+        return Self.unknown
     }
 
     /// Whether the bytes past the prefix are equal too.

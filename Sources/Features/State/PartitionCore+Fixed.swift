@@ -17,7 +17,7 @@ extension PartitionCore {
             i &+= 1
             let value = fields[Int(last.field)]
             let number = value.kind == .number ? Double(bitPattern: value.payload) : value.number
-            if number.isFinite { keep(Float(number), last.place, stored, isLatest, record) }
+            if number.isFinite { keep(Float(number), last.place, stored, isLatest: isLatest, record) }
         }
         i = Int(lastIndicators.start[type])
         end = Int(lastIndicators.start[type &+ 1])
@@ -25,14 +25,17 @@ extension PartitionCore {
             let last = lastIndicators.operations[i]
             i &+= 1
             let value = fields[last.test.field]
-            if value.kind != .missing { keep(last.test.passes(value) ? 1 : 0, last.place, stored, isLatest, record) }
+            if value.kind != .missing {
+                keep(last.test.passes(value) ? 1 : 0, last.place, stored, isLatest: isLatest, record)
+            }
         }
     }
 
     /// Of two values of one time, the one that arrives later counts.
     @inline(__always)
     private func keep(
-        _ value: Float, _ place: FeatureProgram.LastPlace, _ stored: StoredTime, _ isLatest: Bool, _ record: UserRecord
+        _ value: Float, _ place: FeatureProgram.LastPlace, _ stored: StoredTime, isLatest: Bool,
+        _ record: UserRecord
     ) {
         guard isLatest || record.read(Int(place.time), as: UInt64.self) <= stored.bits else { return }
         record.write(Int(place.time), stored.bits)
@@ -53,11 +56,8 @@ extension PartitionCore {
             case .recency:
                 if stored.isBefore(time) { record.write(Int(operation.time), StoredTime(time).bits) }
             case .last:
-                // An equal time: what arrives later counts.
-                if stored.isBefore(time) || stored.bits == StoredTime(time).bits {
-                    record.write(Int(operation.time), StoredTime(time).bits)
-                    record.write(Int(operation.value), Float(number).bitPattern)
-                }
+                let place = FeatureProgram.LastPlace(time: operation.time, value: operation.value)
+                keep(Float(number), place, StoredTime(time), isLatest: false, record)
             case .decayed:
                 let value = Double(bitPattern: record.read(Int(operation.value), as: UInt64.self))
                 let sum: Double

@@ -86,7 +86,7 @@ public struct Configuration: Sendable {
     }
 
     private mutating func read(environment: [String: String]) throws(ImpactError) {
-        let known = Dictionary(uniqueKeysWithValues: ConfigurationKey.all.map { ($0.environmentVariable, $0.name) })
+        let known = ConfigurationKey.namesByVariable
         for (variable, value) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("IMPACTIQ_") {
             if Self.isReserved(variable) { continue }
             let dotted = variable.dropFirst("IMPACTIQ_".count).lowercased().replacingOccurrences(of: "_", with: ".")

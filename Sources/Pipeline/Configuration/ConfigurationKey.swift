@@ -34,6 +34,9 @@ public struct ConfigurationKey: Sendable {
         "IMPACTIQ_" + name.uppercased().map { $0 == "." ? "_" : String($0) }.joined()
     }
 
+    /// Every key's name by the environment variable that sets it.
+    static let namesByVariable = Dictionary(uniqueKeysWithValues: all.map { ($0.environmentVariable, $0.name) })
+
     /// Prefixes whose keys go to librdkafka as they are, the prefix removed.
     public static let passThroughPrefixes = ["kafka.consumer.", "kafka.producer.", "kafka."]
 

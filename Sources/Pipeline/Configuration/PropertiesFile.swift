@@ -10,11 +10,13 @@ package enum PropertiesFile {
         package var line: Int
     }
 
+    private static let blank = CharacterSet.whitespaces.union(.controlCharacters)
+
     package static func parse(_ text: String, path: String) throws(ImpactError) -> [Property] {
         var properties: [Property] = []
         var pending: (text: String, line: Int)?
         for (index, raw) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = raw.trimmingCharacters(in: .whitespaces.union(.controlCharacters))
+            let line = raw.trimmingCharacters(in: blank)
             if pending == nil, line.isEmpty || line.hasPrefix("#") || line.hasPrefix("!") { continue }
             var joined = pending ?? ("", index + 1)
             joined.text += line
