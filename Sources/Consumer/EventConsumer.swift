@@ -23,7 +23,7 @@ public final class EventConsumer {
     let controlQueue: OpaquePointer
     let recordQueue: OpaquePointer
     let table: TopicTable
-    private var storage: BatchStorage
+    package let pool: BatchPool
     private var control: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
     private static let controlCapacity = 16
     private var pendingErrors: [KafkaError] = []
@@ -33,18 +33,29 @@ public final class EventConsumer {
     ///   - properties: the user's; see ``ConsumerOptions/properties(_:)`` for what is added.
     ///   - topics: the topics to subscribe to, or those whose partitions are assigned by hand.
     /// - Throws: `kafka_property`, `kafka_client`, `missing_bootstrap`. A broker that is away is no error.
-    public init(
+    public convenience init(
         properties: KafkaProperties, topics: [String], options: ConsumerOptions, component: String = "consumer"
+    ) throws(ImpactError) {
+        try self.init(
+            properties: properties, topics: topics, options: options, component: component, bounds: BatchPool.Bounds())
+    }
+
+    package init(
+        properties: KafkaProperties, topics: [String], options: ConsumerOptions, component: String = "consumer",
+        bounds: BatchPool.Bounds
     ) throws(ImpactError) {
         self.topics = topics
         self.options = options
-        handle = try KafkaHandle(.consumer, properties: options.properties(properties), component: component)
+        let pool = BatchPool(bounds: bounds)
+        self.pool = pool
+        handle = try KafkaHandle(.consumer, properties: options.properties(properties), component: component) {
+            pool.giveBack()
+        }
         // From here on `poll` serves the client's main queue as well: errors, statistics.
         rd_kafka_poll_set_consumer(handle.pointer)
         controlQueue = rd_kafka_queue_get_consumer(handle.pointer)
         recordQueue = rd_kafka_queue_new(handle.pointer)
         table = TopicTable(topics: topics, handle: handle)
-        storage = BatchStorage(capacity: 1024, topics: table, handle: handle)
         control = .allocate(capacity: Self.controlCapacity)
         control.initialize(repeating: nil, count: Self.controlCapacity)
         handle.context.onRebalance = { [weak self] code, list in self?.rebalance(code, list) }
@@ -74,7 +85,7 @@ public final class EventConsumer {
         precondition(max > 0, "a batch has room for one record at least")
         serveControl(timeoutMilliseconds: assignment.owned.isEmpty ? Int32(timeoutMilliseconds) : 0)
         if !pendingErrors.isEmpty { throw pendingErrors.removeFirst() }
-        let storage = freeStorage(for: max)
+        let storage = lendStorage(for: max)
         let messages = storage.messages
         var count = rd_kafka_consume_batch_queue(recordQueue, 0, messages, max)
         if count == 0 && timeoutMilliseconds > 0 && !assignment.owned.isEmpty {
@@ -114,10 +125,11 @@ public final class EventConsumer {
         let last = assignment.handle(.closed)
         if options.group != nil { perform(last) }
         handle.context.onRebalance = nil
+        pool.close()
         table.release()
         rd_kafka_queue_destroy(recordQueue)
         rd_kafka_queue_destroy(controlQueue)
-        if storage.isLent {
+        if pool.lent > 0 {
             Log.error(handle.component, "a batch outlives its consumer, whose client is left behind")
         }
         let left = Int(deadline.uptimeNanoseconds) - Int(DispatchTime.now().uptimeNanoseconds)
@@ -142,11 +154,9 @@ public final class EventConsumer {
         } while true
     }
 
-    func freeStorage(for max: Int) -> BatchStorage {
-        if storage.isLent || storage.capacity < max {
-            storage = BatchStorage(capacity: Swift.max(max, storage.capacity), topics: table, handle: handle)
-        }
-        return storage
+    /// An array for a ``MessageBatch``, which must be made of it.
+    package func lendStorage(for max: Int) -> BatchStorage {
+        pool.lend(max) { BatchStorage(capacity: max, topics: table, handle: handle, pool: pool) }
     }
 
     /// Moves the records to the front, takes the error messages among them for ``pendingErrors`` or the handler, and

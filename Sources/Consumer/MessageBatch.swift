@@ -1,7 +1,7 @@
 import CRdkafka
 import Kafka
 
-/// The records of one poll. Owns them: they are given back to librdkafka when the batch ends.
+/// The records of one poll. Owns them: when the batch ends they go back to librdkafka, by way of ``BatchPool``.
 ///
 /// ```swift
 /// let batch = try consumer.poll(max: 1000, timeoutMilliseconds: 100)
@@ -10,20 +10,16 @@ import Kafka
 /// One batch that were kept would make the client's destruction wait for ever; a `~Copyable` value cannot be kept by
 /// accident. Its array is the consumer's, lent to one batch at a time.
 public struct MessageBatch: ~Copyable {
-    package let storage: BatchStorage
+    let storage: BatchStorage
     public let count: Int
 
-    /// Takes over the first `count` messages of the storage, which must not be lent already.
-    init(_ storage: BatchStorage, count: Int) {
+    /// Takes over the first `count` messages of a storage that was lent.
+    package init(_ storage: BatchStorage, count: Int) {
         self.storage = storage
         self.count = count
-        storage.isLent = true
     }
 
-    deinit {
-        for i in 0..<count where storage.messages[i] != nil { rd_kafka_message_destroy(storage.messages[i]) }
-        storage.isLent = false
-    }
+    deinit { storage.pool.take(storage, count: count) }
 
     /// Hands the records over, each with its topic's index: `body` owns them from here on.
     consuming func disown(_ body: (UnsafeMutablePointer<rd_kafka_message_t>, Int) -> Void) {
@@ -46,26 +42,6 @@ public struct MessageBatch: ~Copyable {
             return Message(raw, topic: storage.topics.index(of: raw.pointee.rkt), owner: self)
         }
     }
-}
-
-/// The array that a consumer lends to its batches, and what a batch needs while it lives.
-package final class BatchStorage {
-    package let messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
-    package let capacity: Int
-    package var isLent = false
-    let topics: TopicTable
-    /// Messages must not outlive their client.
-    private let handle: KafkaHandle
-
-    init(capacity: Int, topics: TopicTable, handle: KafkaHandle) {
-        messages = .allocate(capacity: capacity)
-        messages.initialize(repeating: nil, count: capacity)
-        self.capacity = capacity
-        self.topics = topics
-        self.handle = handle
-    }
-
-    deinit { messages.deallocate() }
 }
 
 /// Finds a topic's index by the pointer that a message holds, without its name's text.

@@ -105,8 +105,13 @@ public final class TopicMerger {
         let isReady = nextDue(Self.now()) == 0
         let due = isReady ? 0 : min(Int64(timeoutMilliseconds), nextDue(Self.now()) ?? .max)
         try take(try consumer.poll(max: max, timeoutMilliseconds: Int(due)))
-        let storage = consumer.freeStorage(for: max)
-        return MessageBatch(storage, count: try fill(storage, max: max, now: Self.now()))
+        let storage = consumer.lendStorage(for: max)
+        var count = 0
+        do throws(KafkaError) { try fill(storage, &count, max: max, now: Self.now()) } catch {
+            _ = MessageBatch(storage, count: count)
+            throw error
+        }
+        return MessageBatch(storage, count: count)
     }
 
     /// Moves the records of a batch into their lanes; a lane that is far ahead is paused.
@@ -131,8 +136,7 @@ public final class TopicMerger {
         if !full.isEmpty { try consumer.pause(full) }
     }
 
-    private func fill(_ storage: BatchStorage, max: Int, now: Int64) throws(KafkaError) -> Int {
-        var count = 0
+    private func fill(_ storage: BatchStorage, _ count: inout Int, max: Int, now: Int64) throws(KafkaError) {
         for number in turn {
             guard var group = groups.removeValue(forKey: number) else { continue }
             while count < max, let topic = next(group, now) {
@@ -150,7 +154,6 @@ public final class TopicMerger {
         }
         // Whoever filled the batch is last the next time.
         if turn.count > 1 { turn.append(turn.removeFirst()) }
-        return count
     }
 
     private func resume(_ number: Int32, _ topic: Int) throws(KafkaError) {

@@ -29,11 +29,15 @@ public final class KafkaHandle: @unchecked Sendable {
         /// Gets failed deliveries; polling thread only.
         package var onDeliveryFailure: ((UnsafePointer<rd_kafka_message_t>) -> Void)?
 
+        /// Runs on a broker's thread when a fetch has come back, before it is read.
+        let onFetch: (@Sendable () -> Void)?
+
         /// Says nothing: the client exists for another purpose than to connect.
         let isMute = Atomic<Bool>(false)
 
-        init(component: String, bootstrap: String) {
+        init(component: String, bootstrap: String, onFetch: (@Sendable () -> Void)?) {
             self.component = component
+            self.onFetch = onFetch
             watch = Mutex(BrokerWatch(bootstrap: bootstrap))
         }
 
@@ -48,9 +52,14 @@ public final class KafkaHandle: @unchecked Sendable {
         }
     }
 
-    /// - Parameter component: names the client in the log: `consumer-0`, `producer-0`, `admin`.
+    /// - Parameters:
+    ///   - component: names the client in the log: `consumer-0`, `producer-0`, `admin`.
+    ///   - onFetch: runs on a broker's thread when a fetch has come back, before it is read; must be quick and must
+    ///     not use the client.
     /// - Throws: `kafka_property` for a property that librdkafka does not take, `kafka_client` when it makes no client.
-    public init(_ kind: Kind, properties: KafkaProperties, component: String) throws(ImpactError) {
+    public init(
+        _ kind: Kind, properties: KafkaProperties, component: String, onFetch: (@Sendable () -> Void)? = nil
+    ) throws(ImpactError) {
         guard let bootstrap = properties["bootstrap.servers"], !bootstrap.isEmpty else {
             throw ImpactError(
                 .badConfiguration, code: "missing_bootstrap",
@@ -60,11 +69,12 @@ public final class KafkaHandle: @unchecked Sendable {
         // A report every two seconds tells that a broker is back; it costs microseconds.
         properties.setDefault("statistics.interval.ms", "2000")
         let configuration = try properties.makeConfiguration()
-        let context = Context(component: component, bootstrap: bootstrap)
+        let context = Context(component: component, bootstrap: bootstrap, onFetch: onFetch)
         rd_kafka_conf_set_opaque(configuration, Unmanaged.passUnretained(context).toOpaque())
         rd_kafka_conf_set_log_cb(configuration, logCallback)
         rd_kafka_conf_set_error_cb(configuration, errorCallback)
         rd_kafka_conf_set_stats_cb(configuration, statisticsCallback)
+        if onFetch != nil { context.reportFetches(configuration) }
         switch kind {
         case .consumer: rd_kafka_conf_set_rebalance_cb(configuration, rebalanceCallback)
         case .producer: rd_kafka_conf_set_dr_msg_cb(configuration, deliveryCallback)
@@ -122,7 +132,7 @@ public final class KafkaHandle: @unchecked Sendable {
     }
 }
 
-private func context(_ opaque: UnsafeMutableRawPointer?) -> KafkaHandle.Context? {
+func context(_ opaque: UnsafeMutableRawPointer?) -> KafkaHandle.Context? {
     opaque.map { Unmanaged<KafkaHandle.Context>.fromOpaque($0).takeUnretainedValue() }
 }
 

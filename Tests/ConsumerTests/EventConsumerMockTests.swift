@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Fills a topic of the mock cluster through the C library, since the producer is downstream of this module.
-private func fill(_ cluster: MockCluster, _ topic: String, _ values: [String]) throws {
+func fill(_ cluster: MockCluster, _ topic: String, _ values: [String]) throws {
     let handle = try KafkaHandle(.producer, properties: ["bootstrap.servers": cluster.bootstrap], component: "filler")
     let target = rd_kafka_topic_new(handle.pointer, topic, nil)
     for (i, value) in values.enumerated() {
@@ -21,7 +21,7 @@ private func fill(_ cluster: MockCluster, _ topic: String, _ values: [String]) t
     #expect(handle.close())
 }
 
-private func quick(_ change: (inout ConsumerOptions) -> Void = { _ in }) -> ConsumerOptions {
+func quick(_ change: (inout ConsumerOptions) -> Void = { _ in }) -> ConsumerOptions {
     var options = ConsumerOptions()
     options.fetchWaitMilliseconds = 10
     change(&options)

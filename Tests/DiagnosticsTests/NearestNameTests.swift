@@ -41,3 +41,17 @@ func nearestOfAll() {
         #expect(NearestName.find(wanted, among: known) == best?.name, "\(wanted) among \(known)")
     }
 }
+
+@Test("A bound changes no distance up to it, and keeps what is more above it")
+func boundedEditDistances() {
+    var generator = SeededGenerator.announced()
+    func name() -> [UInt8] {
+        (0..<Int.random(in: 0...9, using: &generator)).map { _ in UInt8.random(in: 97...99, using: &generator) }
+    }
+    for _ in 0..<20_000 {
+        let a = name(), b = name(), bound = Int.random(in: 0...6, using: &generator)
+        let exact = NearestName.editDistance(a, b)
+        let bounded = NearestName.editDistance(a, b, atMost: bound)
+        #expect(exact <= bound ? bounded == exact : bounded > bound, "\(a) \(b) at most \(bound)")
+    }
+}
