@@ -3,17 +3,6 @@ import Foundation
 import Kafka
 
 extension EventConsumer {
-    /// Makes librdkafka fetch now when a partition has given nothing although there is more.
-    ///
-    /// A queue that was full stops the fetches, and 2.0.2 looks only once a second whether there is room again, which starves a
-    /// reader that drains it faster. Any request wakes the thread that looks; this one asks for the partition's offsets.
-    package func wake(_ partition: TopicPartition) {
-        var low: Int64 = 0
-        var high: Int64 = 0
-        // The answer is of no interest, nor is an error: the next poll tells.
-        _ = rd_kafka_query_watermark_offsets(handle.pointer, partition.topic, partition.partition, &low, &high, 1_000)
-    }
-
     /// Continues each partition at another place. What was fetched before is not delivered any more.
     ///
     /// A partition whose fetch has not begun yet cannot seek, and librdkafka may drop a seek that meets another change of
@@ -149,10 +138,12 @@ extension EventConsumer {
     /// Records not delivered yet in all owned partitions, by the last fetches; the unknown counts nothing.
     public var lag: Int64 {
         let positions = positions(assignment.owned.sorted())
-        return assignment.owned.reduce(0) { sum, partition in
-            guard let marks = cachedWatermarks(partition) else { return sum }
-            return sum + max(0, marks.high - (positions[partition] ?? marks.low))
-        }
+        return assignment.owned.reduce(0) { $0 + lag(of: $1, at: positions[$1]) }
+    }
+
+    func lag(of partition: TopicPartition, at position: Int64?) -> Int64 {
+        guard let marks = cachedWatermarks(partition) else { return 0 }
+        return max(0, marks.high - (position ?? marks.low))
     }
 
     /// The group's generation and this member's identity, as of now: for the offsets of a transaction (KIP-447). Fetch it

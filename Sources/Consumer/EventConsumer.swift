@@ -27,6 +27,8 @@ public final class EventConsumer {
     private var control: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
     private static let controlCapacity = 16
     private var pendingErrors: [KafkaError] = []
+    /// Whether a batch was full since librdkafka was last woken: its queue may have been full too.
+    var mayRest = false
     private var isClosed = false
 
     /// - Parameters:
@@ -89,12 +91,9 @@ public final class EventConsumer {
         let messages = storage.messages
         var count = rd_kafka_consume_batch_queue(recordQueue, 0, messages, max)
         if count == 0 && timeoutMilliseconds > 0 && !assignment.owned.isEmpty {
-            // Wait for one, then take what came with it: the call waits until its array is full or time is up.
-            count = rd_kafka_consume_batch_queue(recordQueue, Int32(timeoutMilliseconds), messages, 1)
-            if count == 1 && max > 1 {
-                count += rd_kafka_consume_batch_queue(recordQueue, 0, messages + 1, max - 1)
-            }
+            count = awaitRecords(storage, max: max, timeoutMilliseconds: Int32(timeoutMilliseconds))
         }
+        if count == max { mayRest = true }
         return MessageBatch(storage, count: count > 0 ? takeOutErrors(messages, count) : 0)
     }
 

@@ -60,9 +60,6 @@ package final class StateRestorer: AssignmentHandler {
         consumer.handler = self
     }
 
-    /// How long an empty queue is waited for before the broker's thread is woken, milliseconds.
-    private static let patience = 5
-
     /// Whether no more users should be loaded than the tail of the changelog changes: the others stay in the store.
     var isMemoryFull: () -> Bool = { false }
 
@@ -239,10 +236,7 @@ package final class StateRestorer: AssignmentHandler {
     }
 
     private func read(_ timeoutMilliseconds: Int) throws {
-        let batch = try consumer.poll(max: Self.batch, timeoutMilliseconds: min(timeoutMilliseconds, Self.patience))
-        if batch.isEmpty, let target = targets.values.filter({ $0.cursor == nil && $0.next < $0.end }).randomElement() {
-            consumer.wake(TopicPartition(topic, target.shard.partition.partition))
-        }
+        let batch = try consumer.poll(max: Self.batch, timeoutMilliseconds: timeoutMilliseconds)
         var number: Int32 = -1
         var shard: Shard?
         var next: Int64 = 0
