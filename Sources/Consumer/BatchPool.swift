@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// librdkafka makes messages on its broker's thread and takes them back from any. But glibc frees memory into the arena that
 /// it came from, under a lock, and who meets the lock sleeps: a worker that gives back its own messages, while that thread
-/// makes others, slept sixteen times a thousand events, a third of its time (docs/performance.md). So the messages of a
+/// makes others, slept nine times a thousand events, almost a third of its time (docs/performance.md). So the messages of a
 /// batch are given back by the thread that makes the next ones, when a fetch has come back and before it is read.
 ///
 /// What waits for that is bounded in batches, messages and bytes; a batch beyond the bounds gives its own back.
