@@ -9,7 +9,7 @@ import Synchronization
 /// makes others, slept nine times a thousand events, almost a third of its time (docs/performance.md). So the messages of a
 /// batch are given back by the thread that makes the next ones, when a fetch has come back and before it is read.
 ///
-/// What waits for that is bounded in batches, messages and bytes; a batch beyond the bounds gives its own back.
+/// What waits for that is bounded in batches, messages and bytes; a batch beyond the bounds gives all of it back.
 package final class BatchPool: Sendable {
     /// Bounds of what waits. A fetch brings some ten thousand messages of usual size.
     package struct Bounds: Sendable {
@@ -76,6 +76,9 @@ package final class BatchPool: Sendable {
             return true
         }
         if isTaken { return }
+        // Beyond the bounds no fetch has come back for long: what waits keeps the memory of whole fetches for nothing, and the
+        // thread that makes messages is quiet.
+        if count > 0 { giveBack() }
         storage.destroyMessages()
         putAway(storage)
     }
@@ -141,9 +144,7 @@ package final class BatchStorage: @unchecked Sendable {
 
     fileprivate func destroyMessages() {
         for i in 0..<count {
-            guard let message = messages[i] else { continue }
-            rd_kafka_message_destroy(message)
-            messages[i] = nil
+            if let message = messages[i] { rd_kafka_message_destroy(message) }
         }
         count = 0
     }

@@ -8,15 +8,16 @@ extension EventConsumer {
     /// Waits for one record, then takes what came with it: a call that asks for more waits until its array is full or time is
     /// up. Returns the count.
     func awaitRecords(_ storage: BatchStorage, max: Int, timeoutMilliseconds: Int32) -> Int {
-        var left = timeoutMilliseconds
-        if mayRest, left > Self.patience {
-            mayRest = false
-            let count = take(storage, max: max, waiting: Self.patience)
-            if count > 0 { return count }
-            left -= Self.patience
-            wake(timeoutMilliseconds: left)
+        guard mayRest, timeoutMilliseconds > Self.patience else {
+            return take(storage, max: max, waiting: timeoutMilliseconds)
         }
-        return take(storage, max: max, waiting: left)
+        mayRest = false
+        let deadline = ContinuousClock.now + .milliseconds(Int(timeoutMilliseconds))
+        let count = take(storage, max: max, waiting: Self.patience)
+        if count > 0 { return count }
+        wake(timeoutMilliseconds: timeoutMilliseconds - Self.patience)
+        let left = (deadline - .now) / .milliseconds(1)
+        return take(storage, max: max, waiting: Int32(Swift.max(0, left)))
     }
 
     private func take(_ storage: BatchStorage, max: Int, waiting milliseconds: Int32) -> Int {
@@ -35,6 +36,7 @@ extension EventConsumer {
         let positions = positions(running)
         let behind = running.filter { lag(of: $0, at: positions[$0]) > 0 }
         if behind.isEmpty { return }
+        wakes += 1
         let list = TopicPartitionList(capacity: behind.count)
         for partition in behind { list.append(partition, offset: StartOffset.end.rawOffset) }
         // The answer is of no interest, nor is an error: the next poll tells.

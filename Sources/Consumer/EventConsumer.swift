@@ -29,6 +29,8 @@ public final class EventConsumer {
     private var pendingErrors: [KafkaError] = []
     /// Whether a batch was full since librdkafka was last woken: its queue may have been full too.
     var mayRest = false
+    /// How often librdkafka had to be woken.
+    package internal(set) var wakes = 0
     private var isClosed = false
 
     /// - Parameters:

@@ -17,7 +17,7 @@ extension KafkaHandle.Context {
                     client, "impactiq",
                     { _, _, _, _, request, _, _, _, _, error, opaque in
                         if request == KafkaHandle.Context.fetch, error == RD_KAFKA_RESP_ERR_NO_ERROR {
-                            context(opaque)?.onFetch?()
+                            KafkaHandle.Context.of(opaque)?.onFetch?()
                         }
                         return RD_KAFKA_RESP_ERR_NO_ERROR
                     }, opaque)

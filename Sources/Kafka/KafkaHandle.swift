@@ -41,6 +41,11 @@ public final class KafkaHandle: @unchecked Sendable {
             watch = Mutex(BrokerWatch(bootstrap: bootstrap))
         }
 
+        /// The context of a callback.
+        static func of(_ opaque: UnsafeMutableRawPointer?) -> Context? {
+            opaque.map { Unmanaged<Context>.fromOpaque($0).takeUnretainedValue() }
+        }
+
         func show(_ entry: BrokerWatch.Entry?) {
             if isMute.load(ordering: .relaxed) { return }
             switch entry {
@@ -132,16 +137,12 @@ public final class KafkaHandle: @unchecked Sendable {
     }
 }
 
-func context(_ opaque: UnsafeMutableRawPointer?) -> KafkaHandle.Context? {
-    opaque.map { Unmanaged<KafkaHandle.Context>.fromOpaque($0).takeUnretainedValue() }
-}
-
 private func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
 private let logCallback: @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Void =
     {
         client, level, facility, text in
-        guard let client, let context = context(rd_kafka_opaque(client)), let text else { return }
+        guard let client, let context = KafkaHandle.Context.of(rd_kafka_opaque(client)), let text else { return }
         let facility = facility.map { String(cString: $0) } ?? ""
         // Connection failures come through the error callback as well, where they are counted and limited.
         // That a new transactional producer waits for its predecessor's transaction to end is normal (GETPID).
@@ -159,7 +160,7 @@ private let logCallback: @convention(c) (OpaquePointer?, Int32, UnsafePointer<CC
 private let errorCallback:
     @convention(c) (OpaquePointer?, Int32, UnsafePointer<CChar>?, UnsafeMutableRawPointer?) -> Void = {
         _, code, reason, opaque in
-        guard let context = context(opaque) else { return }
+        guard let context = KafkaHandle.Context.of(opaque) else { return }
         let code = rd_kafka_resp_err_t(code)
         let reason = reason.map { String(cString: $0) } ?? ""
         if code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN {
@@ -179,7 +180,7 @@ private let errorCallback:
 private let statisticsCallback:
     @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, Int, UnsafeMutableRawPointer?) -> Int32 = {
         _, json, _, opaque in
-        if let context = context(opaque), let json, context.watch.withLock({ $0.isAway }) {
+        if let context = KafkaHandle.Context.of(opaque), let json, context.watch.withLock({ $0.isAway }) {
             let up = strstr(json, "\"state\":\"UP\"") != nil  // The library terminates its report.
             context.show(context.watch.withLock { $0.report(anyBrokerUp: up, now: now()) })
         }
@@ -191,7 +192,7 @@ private let rebalanceCallback:
         OpaquePointer?, rd_kafka_resp_err_t, UnsafeMutablePointer<rd_kafka_topic_partition_list_t>?,
         UnsafeMutableRawPointer?
     ) -> Void = { client, code, partitions, opaque in
-        if let serve = context(opaque)?.onRebalance {
+        if let serve = KafkaHandle.Context.of(opaque)?.onRebalance {
             serve(code, partitions)
         } else if let client {
             // Nobody listens (the client is closing): an unserved rebalance would block the close.
@@ -203,5 +204,5 @@ private let deliveryCallback:
     @convention(c) (OpaquePointer?, UnsafePointer<rd_kafka_message_t>?, UnsafeMutableRawPointer?) -> Void = {
         _, message, opaque in
         guard let message, message.pointee.err != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
-        context(opaque)?.onDeliveryFailure?(message)
+        KafkaHandle.Context.of(opaque)?.onDeliveryFailure?(message)
     }

@@ -60,6 +60,25 @@ struct BatchPoolTests {
         #expect(consumer.pool.waiting == 0)
     }
 
+    @Test("A batch beyond the bounds gives back all that waits, though no fetch comes")
+    func beyond() throws {
+        let cluster = try MockCluster()
+        try cluster.create(topic: "t", partitions: 1)
+        try fill(cluster, "t", (0..<100).map { "value \($0)" })
+        let slow = quick { $0.fetchWaitMilliseconds = 60_000 }
+        let consumer = try EventConsumer(
+            properties: ["bootstrap.servers": cluster.bootstrap, "socket.timeout.ms": "70000"], topics: ["t"],
+            options: slow, bounds: .init(batches: 3))
+        try consumer.assign([TopicPartition("t", 0): .beginning])
+        var waiting: [Int] = []
+        for _ in 0..<10 {
+            try read(consumer, 10, keeping: 30)
+            waiting.append(consumer.pool.waiting)
+        }
+        #expect(waiting == [10, 20, 30, 0, 10, 20, 30, 0, 10, 20])
+        #expect(consumer.close())
+    }
+
     @Test("Arrays are lent again, and one too small is not")
     func arrays() throws {
         let cluster = try MockCluster()

@@ -7,8 +7,9 @@ import TestSupport
 import Testing
 
 /// Fills a topic of the mock cluster through the C library, since the producer is downstream of this module.
-func fill(_ cluster: MockCluster, _ topic: String, _ values: [String]) throws {
-    let handle = try KafkaHandle(.producer, properties: ["bootstrap.servers": cluster.bootstrap], component: "filler")
+func fill(_ cluster: MockCluster, _ topic: String, _ values: [String], inBatchesOf size: Int = 10_000) throws {
+    let properties: KafkaProperties = ["bootstrap.servers": cluster.bootstrap, "batch.num.messages": "\(size)"]
+    let handle = try KafkaHandle(.producer, properties: properties, component: "filler")
     let target = rd_kafka_topic_new(handle.pointer, topic, nil)
     for (i, value) in values.enumerated() {
         let bytes = Array(value.utf8)
@@ -57,6 +58,27 @@ struct EventConsumerMockTests {
             // The client's destruction waits for every message that was not given back.
             #expect(consumer.close())
         }
+    }
+
+    @Test("A reader that has drained what was fetched, though there is more, wakes librdkafka; at the end it does not")
+    func wakes() throws {
+        let cluster = try MockCluster()
+        try cluster.create(topic: "t", partitions: 1)
+        let values = (0..<200).map { "value \($0)" }
+        try fill(cluster, "t", values, inBatchesOf: 10)
+        let consumer = try EventConsumer(
+            properties: ["bootstrap.servers": cluster.bootstrap, "max.partition.fetch.bytes": "500"], topics: ["t"],
+            options: quick())
+        try consumer.assign([TopicPartition("t", 0): .beginning])
+        let first = try read(consumer, 5, max: 5)
+        // From here on each fetch takes far longer than the reader's patience.
+        cluster.setRoundTrip(milliseconds: 40)
+        #expect(try first + read(consumer, 195, max: 5) == values)
+        let wakes = consumer.wakes
+        #expect(wakes > 0)
+        for _ in 0..<10 { _ = try consumer.poll(max: 5, timeoutMilliseconds: 20) }
+        #expect(consumer.wakes == wakes)
+        #expect(consumer.close())
     }
 
     @Test("A batch is never larger than asked, and an empty one comes when the time is up")
