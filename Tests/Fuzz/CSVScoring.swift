@@ -2,7 +2,7 @@
 import Foundation
 import Scoring
 
-private let folder = "/dev/shm/impactiq-fuzz-\(getpid())"
+private let folder = NSTemporaryDirectory() + "/csv"
 
 private let model: Model = {
     let forest = "1 1 2\n3 0\n1 2 1 0.5 1 0\n0 0 0 -1 1 7 1 2 3 4 5 6 1\n0 0 0 -1 1 7 2 2 3 4 5 6 1\n"

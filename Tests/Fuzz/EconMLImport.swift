@@ -6,8 +6,8 @@ import CZip
 import Foundation
 import Scoring
 
-private let input = "/dev/shm/impactiq-fuzz-\(getpid()).npz"
-private let output = "/dev/shm/impactiq-fuzz-\(getpid()).out"
+private let input = NSTemporaryDirectory() + "/forest.npz"
+private let output = NSTemporaryDirectory() + "/model"
 private let names = [
     "offsets", "left", "right", "feature", "threshold", "jac", "precond", "p", "q", "subforest_size", "metadata",
     "feature_importance",

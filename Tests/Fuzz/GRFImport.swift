@@ -2,8 +2,8 @@
 import Foundation
 import Scoring
 
-private let input = "/dev/shm/impactiq-fuzz-\(getpid()).txt"
-private let output = "/dev/shm/impactiq-fuzz-\(getpid()).out"
+private let input = NSTemporaryDirectory() + "/forest.txt"
+private let output = NSTemporaryDirectory() + "/model"
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {

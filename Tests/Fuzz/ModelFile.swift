@@ -2,7 +2,7 @@
 import Foundation
 import Scoring
 
-private let path = "/dev/shm/impactiq-fuzz-\(getpid()).model"
+private let path = NSTemporaryDirectory() + "/fuzz.model"
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
