@@ -13,6 +13,15 @@ struct PoisonMessageTests {
         "Quarantined at the third start when it crashes the process, at the fourth when it gets it killed",
         arguments: [SIGABRT, SIGKILL])
     func quarantine(signal: Int32) throws {
+        try quarantine(signal: signal, deaths: signal == SIGABRT ? 2 : 3, hasOtherTopic: false)
+    }
+
+    @Test("Of several input topics, merged by time: the message of its own topic alone")
+    func severalTopics() throws {
+        try quarantine(signal: SIGABRT, deaths: 2, hasOtherTopic: true)
+    }
+
+    private func quarantine(signal: Int32, deaths: Int, hasOtherTopic: Bool) throws {
         guard let broker = TestBroker.start() else { return }
         let name = TestBroker.unique("poison")
         let site = try TestSite(
@@ -27,13 +36,21 @@ struct PoisonMessageTests {
             key: "poison-user",
             value: #"{"id":"arsenic","user_id":"poison-user","type":"page_view","time":1767225600000}"#)
         try stream.write(400, salt: 1)
-        let ends = try stream.ends()
+        var ends = try stream.ends()
+        var settings: [String] = []
+        // The same partitions and offsets as the first topic's.
+        let other = hasOtherTopic ? try Self.otherStream(beside: stream) : nil
+        defer { other?.delete() }
+        if let other {
+            ends.merge(try other.ends()) { first, _ in first }
+            settings = ["input.topics=\(stream.topic),\(other.topic)", "input.merge.wait.ms=3000"]
+        }
 
-        let reference = try TestApplication("\(name)-reference", stream: stream)
+        let reference = try TestApplication("\(name)-reference", stream: stream, settings: settings)
         #expect(try KillPointRun.finish([reference.launch()], reference, ends) == [.exited(0)])
-        let application = try TestApplication("\(name)-app", stream: stream)
-        let poison = library.environment(text: #""id":"arsenic""#, signal: signal)
-        for _ in 0..<(signal == SIGABRT ? 2 : 3) {
+        let application = try TestApplication("\(name)-app", stream: stream, settings: settings)
+        let poison = library.environment(text: #""id":"arsenic""#, signal: signal, spared: hasOtherTopic ? 1 : 0)
+        for _ in 0..<deaths {
             let child = try application.launch(environment: poison)
             #expect(child.wait(seconds: 60) == .killed(signal: signal), "\(child.tail)")
         }
@@ -46,6 +63,14 @@ struct PoisonMessageTests {
         #expect(try KillPointRun.finish([application.launch()], application, ends) == [.exited(0)])
         application.delete()
         reference.delete()
+    }
+
+    private static func otherStream(beside stream: TestStream) throws -> TestStream {
+        let other = try TestStream(
+            stream.site, topic: "\(stream.topic)-more", partitions: stream.partitions, seed: stream.seed + 1_000,
+            users: 50)
+        try other.write(801)
+        return other
     }
 
     @Test("With poison.protection=false it kills every time")

@@ -7,19 +7,19 @@ import Synchronization
 /// and outlives the process whatever ends it.
 ///
 /// ```
-///   page 0          magic, topic, crashed thread, count of suspects, suspects
+///   page 0          magic, topics, crashed thread, count of suspects, suspects
 ///   page 1 + n      worker n: its thread, count of ranges, the ranges being handled
 /// ```
 /// Read and rewritten at each start. It guards against a message that ends the process, not against a power cut.
 package final class PoisonNotes: @unchecked Sendable {
     // Unchecked: a worker writes only to its own page, the suspects are behind the mutex.
 
-    private static let magic: UInt64 = 0x314E_5051_4949_5049
+    private static let magic: UInt64 = 0x324E_5051_4949_5049
     private static let page = 4_096
     private static let crashOffset = 16
     private static let countOffset = 24
     private static let rangesOffset = 32
-    private static let slotCapacity = 160
+    private static let slotCapacity = (page - 16) / MemoryLayout<PoisonRange>.stride
 
     private let map: UnsafeMutableRawPointer
     private let bytes: Int
@@ -73,14 +73,14 @@ package final class PoisonNotes: @unchecked Sendable {
     /// Whether any message must be handled alone.
     package var isAlert: Bool { hasSuspects.load(ordering: .relaxed) }
 
-    package func suspect(_ partition: Int32, _ offset: Int64) -> PoisonRange? {
-        suspects.withLock { $0.suspect(partition, offset) }
+    package func suspect(_ topic: Int32, _ partition: Int32, _ offset: Int64) -> PoisonRange? {
+        suspects.withLock { $0.suspect(topic, partition, offset) }
     }
 
     /// All offsets before this one are committed.
-    package func passed(_ partition: Int32, committed offset: Int64) {
+    package func passed(_ topic: Int32, _ partition: Int32, committed offset: Int64) {
         suspects.withLock { suspects in
-            guard suspects.passed(partition, committed: offset) else { return }
+            guard suspects.passed(topic, partition, committed: offset) else { return }
             Self.write(suspects, to: map)
             hasSuspects.store(!suspects.isEmpty, ordering: .relaxed)
         }
@@ -143,15 +143,15 @@ package final class PoisonSlot {
     }
 
     /// From here on, messages of this partition are handled. Once a run of messages, not once a message.
-    package func note(_ partition: Int32, from first: Int64, through last: Int64, deaths: Int32 = 0) {
+    package func note(_ topic: Int32, _ partition: Int32, from first: Int64, through last: Int64, deaths: Int32 = 0) {
         let used = count.pointee.load(ordering: .relaxed)
-        for i in 0..<used where ranges[i].partition == partition {
+        for i in 0..<used where ranges[i].isOf(topic, partition) {
             ranges[i].last = max(ranges[i].last, last)
             return
         }
         // With more partitions in one batch than the page holds, the others go without a note.
         guard used < capacity else { return }
-        ranges[used] = PoisonRange(partition: partition, deaths: deaths, first: first, last: last)
+        ranges[used] = PoisonRange(topic: topic, partition: partition, deaths: deaths, first: first, last: last)
         // Releasing: the range is there before it counts.
         count.pointee.store(used + 1, ordering: .releasing)
     }

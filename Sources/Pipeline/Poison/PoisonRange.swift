@@ -1,12 +1,15 @@
 /// Offsets of a partition at which the process died, or was about to.
 package struct PoisonRange: Equatable, BitwiseCopyable {
+    /// The number of the topic in `input.topics`.
+    package var topic: Int32
     package var partition: Int32
     /// Deaths that point to this range: as written before the work, how many came before.
     package var deaths: Int32
     package var first: Int64
     package var last: Int64
 
-    package init(partition: Int32, deaths: Int32, first: Int64, last: Int64) {
+    package init(topic: Int32, partition: Int32, deaths: Int32, first: Int64, last: Int64) {
+        self.topic = topic
         self.partition = partition
         self.deaths = deaths
         self.first = first
@@ -18,8 +21,10 @@ package struct PoisonRange: Equatable, BitwiseCopyable {
     /// Twice is no accident.
     package var isPoison: Bool { isExact && deaths >= 2 }
 
-    package func holds(_ partition: Int32, _ offset: Int64) -> Bool {
-        partition == self.partition && offset >= first && offset <= last
+    package func isOf(_ topic: Int32, _ partition: Int32) -> Bool { topic == self.topic && partition == self.partition }
+
+    package func holds(_ topic: Int32, _ partition: Int32, _ offset: Int64) -> Bool {
+        isOf(topic, partition) && offset >= first && offset <= last
     }
 }
 
@@ -47,7 +52,7 @@ package struct PoisonSuspects: Equatable {
             var range = range
             if range.isExact || isCrash { range.deaths += 1 }
             if let index = ranges.firstIndex(where: {
-                $0.partition == range.partition && $0.first == range.first && $0.last == range.last
+                $0.isOf(range.topic, range.partition) && $0.first == range.first && $0.last == range.last
             }) {
                 ranges[index].deaths = max(ranges[index].deaths, range.deaths)
             } else {
@@ -60,15 +65,15 @@ package struct PoisonSuspects: Equatable {
     package var isEmpty: Bool { ranges.isEmpty }
 
     /// What is known against this message: the most deaths among exact ranges and wide ones; nil when it is above suspicion.
-    package func suspect(_ partition: Int32, _ offset: Int64) -> PoisonRange? {
-        let deaths = ranges.lazy.filter { $0.holds(partition, offset) }.map(\.deaths).max()
-        return deaths.map { PoisonRange(partition: partition, deaths: $0, first: offset, last: offset) }
+    package func suspect(_ topic: Int32, _ partition: Int32, _ offset: Int64) -> PoisonRange? {
+        let deaths = ranges.lazy.filter { $0.holds(topic, partition, offset) }.map(\.deaths).max()
+        return deaths.map { PoisonRange(topic: topic, partition: partition, deaths: $0, first: offset, last: offset) }
     }
 
     /// Forgets what lies before a committed offset. Returns whether anything did.
-    package mutating func passed(_ partition: Int32, committed offset: Int64) -> Bool {
+    package mutating func passed(_ topic: Int32, _ partition: Int32, committed offset: Int64) -> Bool {
         let count = ranges.count
-        ranges.removeAll { $0.partition == partition && $0.last < offset }
+        ranges.removeAll { $0.isOf(topic, partition) && $0.last < offset }
         return ranges.count < count
     }
 }

@@ -10,7 +10,9 @@ extension Worker {
 
     /// What is known against this message.
     func suspect(_ message: borrowing Message) -> PoisonRange? {
-        guard let suspect = context.poison?.suspect(message.partition, message.offset) else { return nil }
+        guard let suspect = context.poison?.suspect(max(0, message.topic), message.partition, message.offset) else {
+            return nil
+        }
         if suspect.isPoison {
             Log.error(
                 component,
@@ -24,7 +26,8 @@ extension Worker {
     /// From here on one message is handled alone: if the process dies now, it is this one's.
     func isolate(_ suspect: PoisonRange, in shard: Shard) {
         poison?.clear()
-        poison?.note(suspect.partition, from: suspect.first, through: suspect.last, deaths: suspect.deaths)
+        poison?.note(
+            suspect.topic, suspect.partition, from: suspect.first, through: suspect.last, deaths: suspect.deaths)
         processor.begin(shard)
     }
 
@@ -32,8 +35,10 @@ extension Worker {
     func forgetSuspects() {
         guard let notes = context.poison, notes.isAlert else { return }
         for shard in shards.values {
-            if let offset = shard.positions.known[shard.partition] {
-                notes.passed(shard.partition.partition, committed: offset)
+            let known = shard.positions.known
+            for (topic, partition) in shard.positions.partitions.enumerated() {
+                guard let offset = known[partition] else { continue }
+                notes.passed(Int32(topic), partition.partition, committed: offset)
             }
         }
     }
@@ -43,11 +48,6 @@ extension PoisonNotes {
     /// The notes of this process, unless the configuration wants none. Without them the pipeline works all the same.
     static func ofProcess(_ configuration: Configuration, _ identity: ProcessIdentity) -> PoisonNotes? {
         guard configuration.protectsFromPoison else { return nil }
-        guard configuration.inputTopics.count == 1 else {
-            // The notes tell messages by partition and offset alone.
-            Log.warning("pipeline", "no poison protection with several input topics")
-            return nil
-        }
         do {
             let notes = try PoisonNotes(
                 path: "\(configuration.stateDirectory)/poison-\(identity.name).notes", workers: configuration.workers,

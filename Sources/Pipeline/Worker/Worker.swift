@@ -190,22 +190,26 @@ final class Worker: AssignmentHandler {
 
     private func handOver(_ batch: borrowing MessageBatch) throws {
         var current: Shard?
+        var topic: Int32 = -1
         var partition: Int32 = -1
         var newest: Int64 = -1
         var flushed = 0
         let isAlert = isAlert
         for i in 0..<batch.count {
             let message = batch[i]
-            if message.partition != partition || current == nil {
+            let isOther = message.partition != partition || current == nil
+            if isOther {
                 partition = message.partition
                 current = shards[partition]
-                if let current {
-                    processor.begin(current)
-                    // At most: the end of the run is not known yet.
-                    poison?.note(partition, from: message.offset, through: message.offset + Int64(batch.count - i))
-                }
+                if let current { processor.begin(current) }
             }
             guard let shard = current else { continue }
+            if isOther || message.topic != topic {
+                topic = message.topic
+                // At most: the end of the run is not known yet.
+                let last = message.offset + Int64(batch.count - i)
+                poison?.note(max(0, topic), partition, from: message.offset, through: last)
+            }
             var isAlone = false
             if isAlert, let suspect = suspect(message) {
                 // What came before it first, and without it.

@@ -17,7 +17,7 @@ struct PostgreSQLError: Error, Equatable {
         case "53100":
             return LogStoreError(
                 "log_store_full",
-                "\(text). The server's disk is full: make room; nothing is lost, the output topic holds what is to come.",
+                "\(text). The server's disk is full: make room; the output topic holds what is to come",
                 isRetriable: true)
         case "25006":
             return LogStoreError(

@@ -106,7 +106,7 @@ final class SQLiteConnection {
         let free = freeBytes(path).map { ", \($0 >> 20) MiB free" } ?? ""
         return LogStoreError(
             "log_store_full",
-            "\(place): the disk is full\(free). Make room; nothing is lost, the output topic holds what is to come.",
+            "\(place): the disk is full\(free). Make room; the output topic holds what is to come",
             isRetriable: true)
     }
 
