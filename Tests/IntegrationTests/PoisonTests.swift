@@ -28,17 +28,19 @@ struct PoisonMessageTests {
             bootstrap: broker.bootstrap, folder: FileManager.default.temporaryDirectory.appending(path: name).path)
         guard let library = try PoisonLibrary(folder: site.folder) else { return }
         var seeds = SeededGenerator.announced()
-        let stream = try TestStream(site, topic: "\(name)-events", partitions: 2, seed: seeds.next() % 1_000, users: 50)
+        let stream = try TestStream(
+            site, topic: "\(name)-events", partitions: hasOtherTopic ? 1 : 2, seed: seeds.next() % 1_000, users: 50)
         defer { stream.delete() }
-        try stream.write(400)
+        // With another topic the first record of all, whose twin there has the same partition and offset, and comes next.
+        if !hasOtherTopic { try stream.write(400) }
         // Of a type that is not scored, and of a user of its own: nothing else depends on it.
         try stream.write(
             key: "poison-user",
-            value: #"{"id":"arsenic","user_id":"poison-user","type":"page_view","time":1767225600000}"#)
+            value: #"{"id":"arsenic","user_id":"poison-user","type":"page_view","time":1767225600000}"#,
+            time: hasOtherTopic ? 1_767_225_600_000 : nil)
         try stream.write(400, salt: 1)
         var ends = try stream.ends()
         var settings: [String] = []
-        // The same partitions and offsets as the first topic's.
         let other = hasOtherTopic ? try Self.otherStream(beside: stream) : nil
         defer { other?.delete() }
         if let other {
@@ -69,7 +71,10 @@ struct PoisonMessageTests {
         let other = try TestStream(
             stream.site, topic: "\(stream.topic)-more", partitions: stream.partitions, seed: stream.seed + 1_000,
             users: 50)
-        try other.write(801)
+        try other.write(
+            key: "twin", value: #"{"id":"twin","user_id":"twin","type":"page_view","time":1767225600000}"#,
+            time: 1_767_225_600_001)
+        try other.write(800)
         return other
     }
 

@@ -45,15 +45,17 @@ public final class TestStream: Sendable {
         total.wrappingAdd(count, ordering: .relaxed)
     }
 
-    /// Writes one message.
-    public func write(key: String, value: String) throws {
+    /// Writes one message, of now unless told otherwise.
+    ///
+    /// - Parameter time: milliseconds since 1970.
+    public func write(key: String, value: String, time: Int64? = nil) throws {
         let producer = try OutputProducer(properties: site.properties, options: ProducerOptions())
         defer { producer.close() }
         let target = try producer.topic(topic)
         try Array(key.utf8).withUnsafeBytes { key in
             try Array(value.utf8).withUnsafeBytes { value in
                 try producer.produce(
-                    target, key: key, value: value, timestamp: Int64(Date().timeIntervalSince1970 * 1_000))
+                    target, key: key, value: value, timestamp: time ?? Int64(Date().timeIntervalSince1970 * 1_000))
             }
         }
         try producer.flush()
