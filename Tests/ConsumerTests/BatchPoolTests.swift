@@ -64,18 +64,23 @@ struct BatchPoolTests {
     func beyond() throws {
         let cluster = try MockCluster()
         try cluster.create(topic: "t", partitions: 1)
-        try fill(cluster, "t", (0..<100).map { "value \($0)" })
+        try fill(cluster, "t", (0..<400).map { "value \($0)" })
         let slow = quick { $0.fetchWaitMilliseconds = 60_000 }
         let consumer = try EventConsumer(
             properties: ["bootstrap.servers": cluster.bootstrap, "socket.timeout.ms": "70000"], topics: ["t"],
             options: slow, bounds: .init(batches: 3))
         try consumer.assign([TopicPartition("t", 0): .beginning])
-        var waiting: [Int] = []
-        for _ in 0..<10 {
+        // A fetch may come back at any moment, if seldom, and give back what waits; there is no other way from 30.
+        var before = 0
+        var fallsAtTheBound = 0
+        for _ in 0..<40 {
             try read(consumer, 10, keeping: 30)
-            waiting.append(consumer.pool.waiting)
+            let waiting = consumer.pool.waiting
+            #expect([0, 10].contains(waiting) || (waiting == before + 10 && before < 30))
+            if before == 30, waiting == 0 { fallsAtTheBound += 1 }
+            before = waiting
         }
-        #expect(waiting == [10, 20, 30, 0, 10, 20, 30, 0, 10, 20])
+        #expect(fallsAtTheBound > 0)
         #expect(consumer.close())
     }
 

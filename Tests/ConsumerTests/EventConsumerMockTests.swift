@@ -6,11 +6,18 @@ import Kafka
 import TestSupport
 import Testing
 
-/// Fills a topic of the mock cluster through the C library, since the producer is downstream of this module.
+/// Fills a topic of the mock cluster through the C library, since the producer is downstream of this module. The cluster
+/// answers a fetch with one batch of a partition, so a batch is sent when it is full, or at the end.
 func fill(_ cluster: MockCluster, _ topic: String, _ values: [String], inBatchesOf size: Int = 10_000) throws {
-    let properties: KafkaProperties = ["bootstrap.servers": cluster.bootstrap, "batch.num.messages": "\(size)"]
+    let properties: KafkaProperties = [
+        "bootstrap.servers": cluster.bootstrap, "batch.num.messages": "\(size)", "linger.ms": "10000",
+    ]
     let handle = try KafkaHandle(.producer, properties: properties, component: "filler")
     let target = rd_kafka_topic_new(handle.pointer, topic, nil)
+    // What is produced before the partitions are known reaches them piecemeal.
+    var metadata: UnsafePointer<rd_kafka_metadata>?
+    #expect(rd_kafka_metadata(handle.pointer, 0, target, &metadata, 10_000) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    metadata.map(rd_kafka_metadata_destroy)
     for (i, value) in values.enumerated() {
         let bytes = Array(value.utf8)
         #expect(

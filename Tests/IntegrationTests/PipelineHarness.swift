@@ -45,7 +45,7 @@ final class PipelineHarness {
                 "output.topic=\(name)-scores", "dead.letter.topic=\(name)-dead", "model.path=\(model)",
                 "state.dir=\(folder.path)",
             ] + settings)
-        let admin = try Admin(properties: properties)
+        let admin = try Admin(properties: properties, timeoutMilliseconds: 60_000)
         defer { admin.close() }
         try admin.create(configuration.inputTopics.map { .events($0, partitions: partitions) })
         try admin.create([

@@ -18,7 +18,7 @@ struct ResetTests {
         defer { stream.delete() }
         try stream.write(600)
         let ends = try stream.ends()
-        let admin = try Admin(properties: site.properties)
+        let admin = try site.admin()
         defer { admin.close() }
         let application = try TestApplication(
             "\(name)-app", stream: stream,

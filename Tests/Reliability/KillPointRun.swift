@@ -30,14 +30,14 @@ public final class KillPointRun: Sendable {
     private let prefix: String
     private let postgres: TestPostgres?
     private static let settings = [
-        // Small batches, and a commit after one or a few: many transactions in a short stream.
-        "commit.interval.ms=1", "batch.max.events=20", "kafka.consumer.session.timeout.ms=6000",
+        // A commit after every small batch: many transactions in a short stream, on a slow machine and on a fast one.
+        "commit.interval.ms=0", "batch.max.events=40", "kafka.consumer.session.timeout.ms=6000",
         "kafka.consumer.heartbeat.interval.ms=500", "shutdown.timeout.ms=20000",
     ]
 
     /// Writes the stream and runs it once without a disturbance.
     public init(
-        _ site: TestSite, prefix: String, seed: UInt64, messages: Int = 2_400, partitions: Int = 3,
+        _ site: TestSite, prefix: String, seed: UInt64, messages: Int = 1_200, partitions: Int = 3,
         postgres: TestPostgres? = nil
     ) throws {
         self.prefix = prefix
@@ -137,8 +137,8 @@ public final class KillPointRun: Sendable {
         do {
             let application = try TestApplication(
                 "\(prefix)-\(point.rawValue)-moved", stream: stream,
-                // So slow that there is work left when the other one joins.
-                settings: Self.settings + ["batch.max.events=1"])
+                // Slow, and not taken for dead while it is stopped.
+                settings: Self.settings + ["batch.max.events=10", "kafka.consumer.session.timeout.ms=90000"])
             try rebalance(point, application, &outcome)
             if outcome.problems.isEmpty { application.delete() }
         } catch {
@@ -150,12 +150,15 @@ public final class KillPointRun: Sendable {
 
     private func rebalance(_ point: KillPoint, _ application: TestApplication, _ outcome: inout Outcome) throws {
         let ends = try stream.ends()
-        let admin = try Admin(properties: stream.site.properties)
+        let admin = try stream.site.admin()
         defer { admin.close() }
         let first = try application.launch(instance: "a", killPoint: point.rawValue)
-        let deadline = ContinuousClock.now + .seconds(60)
-        while application.progress(admin: admin) < 40, first.isRunning, ContinuousClock.now < deadline { usleep(5_000) }
+        Self.wait { application.progress(admin: admin) >= 40 || !first.isRunning }
+        // However slow the machine is, there is work left when the other one has joined.
+        first.signal(SIGSTOP)
         let second = try application.launch(instance: "b")
+        try Self.wait { try admin.members(ofGroup: application.name).count == 2 }
+        first.signal(SIGCONT)
         guard first.wait(seconds: 60) == .killed(signal: SIGKILL) else {
             outcome.problems.append("\(point.rawValue) was not reached when another member joined")
             return
@@ -169,6 +172,12 @@ public final class KillPointRun: Sendable {
         outcome.problems += try Snapshot(of: application).problems(against: reference)
     }
 
+    /// Waits for a condition, but not for ever: what was to come of it is judged afterwards.
+    private static func wait(until isMet: () throws -> Bool) rethrows {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while try !isMet(), ContinuousClock.now < deadline { usleep(5_000) }
+    }
+
     /// One process from its start to its end, which it is asked for when all is done.
     private static func live(
         _ application: TestApplication, kill: String?, ends: [TopicPartition: Int64]
@@ -178,17 +187,20 @@ public final class KillPointRun: Sendable {
 
     /// Waits until the processes have done all, or have died, and asks those that live to leave.
     public static func finish(
-        _ children: [ChildProcess], _ application: TestApplication, _ ends: [TopicPartition: Int64],
-        seconds: Double = 90
+        _ children: [ChildProcess], _ application: TestApplication, _ ends: [TopicPartition: Int64]
     ) throws -> [ChildProcess.Ending] {
-        let admin = try Admin(properties: application.stream.site.properties)
+        let patience = Duration.seconds(90)
+        let admin = try application.stream.site.admin()
         defer { admin.close() }
-        let deadline = ContinuousClock.now + .seconds(seconds)
+        var deadline = ContinuousClock.now + patience
+        var progress: Int64 = 0
         while children.contains(where: \.isRunning), !application.isDone(ends, admin: admin) {
+            let committed = application.progress(admin: admin)
+            if committed > progress { (progress, deadline) = (committed, .now + patience) }
             guard ContinuousClock.now < deadline else {
                 let tails = children.map(\.tail).joined(separator: "\n--\n")
                 throw ImpactError(
-                    .failed, code: "stuck", "\(application.name) is not done after \(seconds) s:\n\(tails)")
+                    .failed, code: "stuck", "\(application.name) has committed nothing for \(patience):\n\(tails)")
             }
             usleep(20_000)
         }

@@ -24,7 +24,7 @@ struct KillPointSweep {
             }
             return point
         }
-        messages = try command.count("messages") ?? 2_400
+        messages = try command.count("messages") ?? 1_200
         width = try command.count("width") ?? 3
         path = command.text("results")
     }

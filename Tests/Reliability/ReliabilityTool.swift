@@ -24,7 +24,7 @@ public enum ReliabilityTool {
                     .value("seeds", "N", "How many seeds a step", default: "20"),
                     .value("first-seed", "S", "The first seed", default: "1"),
                     .value("step", "NAME", "Only this step", repeated: true),
-                    .value("messages", "N", "Messages of each stream", default: "2400"),
+                    .value("messages", "N", "Messages of each stream", default: "1200"),
                     .value("width", "N", "Cases at the same time", default: "3"),
                 ],
                 examples: [.init("scripts/reliability kill-points --seeds 20", "the run in docs/reliability.md")])

@@ -57,7 +57,7 @@ public final class Soak {
                 "kafka.consumer.session.timeout.ms=6000", "kafka.consumer.heartbeat.interval.ms=1000",
                 "shutdown.timeout.ms=30000",
             ] + settings.settings)
-        admin = try Admin(properties: site.properties)
+        admin = try site.admin()
         deadline = .now + .seconds(settings.seconds)
     }
 
@@ -164,7 +164,7 @@ public final class Soak {
     private func compare() throws {
         let reference = try TestApplication("\(application.name)-reference", stream: stream)
         let child = try reference.launch()
-        let endings = try KillPointRun.finish([child], reference, stream.ends(), seconds: 900)
+        let endings = try KillPointRun.finish([child], reference, stream.ends())
         if endings != [.exited(0)] { outcome.problems.append("the undisturbed run ended with \(endings)") }
         let snapshot = try Snapshot(of: application)
         outcome.problems += try snapshot.problems(against: Snapshot(of: reference))

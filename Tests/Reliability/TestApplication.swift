@@ -37,7 +37,7 @@ public final class TestApplication: Sendable {
         folder = "\(stream.site.folder)/\(name)"
         try? FileManager.default.removeItem(atPath: folder)
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let admin = try Admin(properties: stream.site.properties)
+        let admin = try stream.site.admin()
         defer { admin.close() }
         try admin.create([
             .scores(output, partitions: stream.partitions), .deadLetter(deadLetter, partitions: stream.partitions),
@@ -102,7 +102,7 @@ public final class TestApplication: Sendable {
     }
 
     public func delete() {
-        if let admin = try? Admin(properties: stream.site.properties) {
+        if let admin = try? stream.site.admin() {
             try? admin.delete(topics: [output, deadLetter, changelog])
             try? admin.delete(group: name)
             admin.close()

@@ -29,6 +29,11 @@ public struct TestSite: Sendable {
 
     public var properties: KafkaProperties { ["bootstrap.servers": bootstrap] }
 
+    /// A client for questions and changes, as patient as a machine full of tests needs.
+    public func admin(readCommitted: Bool = false) throws -> Admin {
+        try Admin(properties: properties, readCommitted: readCommitted, timeoutMilliseconds: 60_000)
+    }
+
     /// Waits until every broker knows these topics: the one that made them tells the others later, and a process that
     /// asks another one would end for the lack of them.
     func awaitTopics(_ topics: [String]) throws {

@@ -28,7 +28,7 @@ public final class TestStream: Sendable {
         settings.outOfOrder = 0.1
         settings.invalid = 0.03
         self.settings = settings
-        let admin = try Admin(properties: site.properties)
+        let admin = try site.admin()
         defer { admin.close() }
         try admin.create([.events(topic, partitions: partitions)])
     }
@@ -90,14 +90,14 @@ public final class TestStream: Sendable {
 
     /// Each partition's next offset.
     public func ends() throws -> [TopicPartition: Int64] {
-        let admin = try Admin(properties: site.properties)
+        let admin = try site.admin()
         defer { admin.close() }
         let marks = try admin.watermarks(ofTopic: topic)
         return Dictionary(uniqueKeysWithValues: marks.enumerated().map { (TopicPartition(topic, Int32($0)), $1.high) })
     }
 
     public func delete() {
-        if let admin = try? Admin(properties: site.properties) {
+        if let admin = try? site.admin() {
             try? admin.delete(topics: [topic])
             admin.close()
         }

@@ -74,13 +74,13 @@ struct TopicContents {
     /// The partitions' offsets, once the committed end is the log's end. Shorter than a transaction's timeout, so that a
     /// transaction left hanging is found and not waited out.
     static func stableEnds(of topic: String, site: TestSite) throws -> [Watermarks] {
-        let committed = try Admin(properties: site.properties, readCommitted: true)
-        let all = try Admin(properties: site.properties)
+        let committed = try site.admin(readCommitted: true)
+        let all = try site.admin()
         defer {
             committed.close()
             all.close()
         }
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + .seconds(45)
         while true {
             let stable = try committed.watermarks(ofTopic: topic)
             let marks = try all.watermarks(ofTopic: topic)

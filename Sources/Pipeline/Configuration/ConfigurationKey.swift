@@ -71,7 +71,9 @@ public struct ConfigurationKey: Sendable {
         .init(
             "num.standby.replicas", "0", .integer(0...16),
             "processes beside the owner that keep a warm local copy of each partition"),
-        .init("commit.interval.ms", "100", .integer(1...60_000), "longest time between two commits, milliseconds"),
+        .init(
+            "commit.interval.ms", "100", .integer(0...60_000),
+            "longest time between two commits, milliseconds; 0 commits after every batch"),
         .init(
             "processing.guarantee", "exactly_once", .oneOf(["exactly_once", "at_least_once"]),
             "transactions, or an idempotent producer for the lowest latency"),
