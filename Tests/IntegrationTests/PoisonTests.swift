@@ -45,16 +45,20 @@ struct PoisonMessageTests {
         defer { other?.delete() }
         if let other {
             ends.merge(try other.ends()) { first, _ in first }
-            settings = ["input.topics=\(stream.topic),\(other.topic)", "input.merge.wait.ms=3000"]
+            settings = ["input.topics=\(stream.topic),\(other.topic)", "input.merge.wait.ms=8000"]
         }
 
         let reference = try TestApplication("\(name)-reference", stream: stream, settings: settings)
         #expect(try KillPointRun.finish([reference.launch()], reference, ends) == [.exited(0)])
         let application = try TestApplication("\(name)-app", stream: stream, settings: settings)
+        let admin = try site.admin()
+        defer { admin.close() }
         let poison = library.environment(text: #""id":"arsenic""#, signal: signal, spared: hasOtherTopic ? 1 : 0)
         for _ in 0..<deaths {
             let child = try application.launch(environment: poison)
-            #expect(child.wait(seconds: 60) == .killed(signal: signal), "\(child.tail)")
+            #expect(
+                child.wait(seconds: 60) == .killed(signal: signal),
+                "committed \(application.progress(admin: admin)) of \(ends): \(child.tail)")
         }
         #expect(try KillPointRun.finish([application.launch(environment: poison)], application, ends) == [.exited(0)])
 

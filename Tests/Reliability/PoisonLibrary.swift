@@ -53,6 +53,8 @@ public struct PoisonLibrary: Sendable {
         int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *message, rd_kafka_timestamp_type_t *type) {
             const char *text = getenv("POISON_TEXT"), *number = getenv("POISON_SIGNAL");
             int handles = text && number && message != copied && message->payload;
+            // Once: another message may come to lie in its place.
+            copied = NULL;
             static __thread int asked;
             const char *spared = getenv("POISON_SPARED");
             if (handles && memmem(message->payload, message->len, text, strlen(text))
