@@ -139,8 +139,8 @@ let package = Package(
     cxxLanguageStandard: .cxx17
 )
 
-// The address sanitizer's build is for unit tests alone (scripts/test-asan).
-if Context.environment["IMPACTIQ_UNIT_TESTS_ONLY"] != nil {
+// The address sanitizer's build is for unit tests alone (scripts/test-asan). Not IMPACTIQ_…: those are the program's own.
+if Context.environment["UNIT_TESTS_ONLY"] != nil {
     let others: Set = ["impactiq-bench", "Reliability", "impactiq-reliability", "IntegrationTests"]
     package.targets.removeAll { others.contains($0.name) }
     package.products.removeAll { others.contains($0.name) }
