@@ -193,9 +193,11 @@ public final class KillPointRun: Sendable {
         let admin = try application.stream.site.admin()
         defer { admin.close() }
         var deadline = ContinuousClock.now + patience
+        let end = ends.values.reduce(0, +)
         var progress: Int64 = 0
-        while children.contains(where: \.isRunning), !application.isDone(ends, admin: admin) {
+        while children.contains(where: \.isRunning) {
             let committed = application.progress(admin: admin)
+            if committed == end { break }
             if committed > progress { (progress, deadline) = (committed, .now + patience) }
             guard ContinuousClock.now < deadline else {
                 let tails = children.map(\.tail).joined(separator: "\n--\n")
