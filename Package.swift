@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Modules import one way, in the order in which they stand here (see ARCHITECTURE.md).
-// Everything compiles in the Swift 6 language mode; a warning fails the build.
+// Modules import one way, in the order in which they stand here (see ARCHITECTURE.md). A module declares what it imports and
+// nothing else; CI checks it. Everything compiles in the Swift 6 language mode; a warning fails the build.
 let swift: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
     .enableUpcomingFeature("ExistentialAny"),
@@ -10,138 +10,184 @@ let swift: [SwiftSetting] = [
     .enableExperimentalFeature("Lifetimes"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: swift)
+/// A module of `Sources`; `in` names the folder that it shares with its kin.
+func module(_ name: String, in folder: String? = nil, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/" + (folder.map { $0 + "/" } ?? "") + name,
+        swiftSettings: swift)
+}
+
+func program(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, path: path, swiftSettings: swift)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], exclude: exclude, swiftSettings: swift)
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swift)
 }
 
+/// A library of the system behind a module map and a small shim.
 func system(_ name: String, _ pkgConfig: String, _ debianPackage: String) -> Target {
-    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([debianPackage])])
+    .systemLibrary(
+        name: name, path: "Sources/C/\(name)", pkgConfig: pkgConfig, providers: [.apt([debianPackage])])
+}
+
+/// C or C++ of ours.
+func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/C/\(name)")
+}
+
+var targets: [Target] = [
+    system("CRdkafka", "rdkafka", "librdkafka-dev"),
+    system("CSQLite", "sqlite3", "libsqlite3-dev"),
+    system("CZip", "libzip", "libzip-dev"),
+    system("CZlib", "zlib", "zlib1g-dev"),
+    system("CZstd", "libzstd", "libzstd-dev"),
+    system("CPostgres", "libpq", "libpq-dev"),
+    system("CRocksDB", "rocksdb", "librocksdb-dev"),
+    c("CNumeric"),
+    c("CForest"),
+    c("CRocksDBLog", ["CRocksDB"]),
+    c("CBench", ["CRdkafka"]),
+]
+
+targets += [
+    // What every module stands on.
+    module("Base", ["CNumeric"]),
+    module("Terminal", ["Base"]),
+    module("JSON", ["Base", "CNumeric"]),
+    module("Tabular", ["Base", "CNumeric"]),
+    module("Statistics", ["Base"]),
+    module("Settings", ["Base"]),
+
+    // Kafka.
+    module("Kafka", ["Base", "CRdkafka"]),
+    module("Consumer", ["Base", "Kafka", "CRdkafka"]),
+
+    // Events, features, scores: numbers, and nothing that moves bytes.
+    module("Events", ["Base", "JSON"]),
+    module("Features", ["Base", "JSON", "Events", "CNumeric"]),
+    module("Scoring", ["Base", "JSON", "Tabular", "Statistics", "Features", "CNumeric", "CForest"]),
+    module("ModelImport", ["Base", "Features", "Scoring", "CZip", "CZlib", "CNumeric"]),
+    module("Engine", ["Base", "JSON", "Events", "Features", "Scoring"]),
+
+    // What moves bytes: the live path and replay.
+    module(
+        "Sinks",
+        [
+            "Base", "JSON", "Kafka", "Consumer", "Events", "Engine", "CRdkafka", "CSQLite", "CPostgres",
+        ]),
+    module("StateStore", ["Base", "CRocksDB", "CRocksDBLog"]),
+    module(
+        "Pipeline",
+        [
+            "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "Engine", "Sinks",
+            "StateStore",
+        ]),
+    module(
+        "Backtest",
+        [
+            "Base", "JSON", "Kafka", "Consumer", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
+            "CZlib",
+            "CZstd",
+        ]),
+
+    // Analysis.
+    module("Report", ["Statistics"]),
+    module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
+
+    // The command line.
+    module("Simulation", ["Base", "Statistics", "Events"]),
+    module(
+        "Commands",
+        [
+            "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
+            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
+            "Simulation",
+        ]),
+    program("impactiq", ["Commands"]),
+    program(
+        "impactiq-bench",
+        [
+            "Base", "Terminal", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport",
+            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "CBench",
+        ]),
+]
+
+// Tests mirror the sources. Reliability kills real processes and compares: the integration tests' short runs and
+// scripts/reliability's long ones.
+targets += [
+    .target(
+        name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: swift),
+    .target(
+        name: "Reliability",
+        dependencies: [
+            "Base", "Terminal", "Kafka", "Consumer", "Events", "Sinks", "Simulation", "Commands", "CSQLite",
+            "CPostgres", "TestSupport",
+        ], path: "Tests/Reliability", swiftSettings: swift),
+    program("impactiq-reliability", path: "Tests/ReliabilityDriver", ["Reliability"]),
+    tests(
+        "BacktestTests",
+        [
+            "Base", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline", "Backtest", "Simulation", "CZlib",
+            "CZstd", "TestSupport",
+        ]),
+    tests("BaseTests", ["Base", "Events", "TestSupport"]),
+    tests("CommandsTests", ["Base", "Terminal", "Events", "Simulation", "Commands", "TestSupport"]),
+    tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
+    tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
+    tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
+    tests("FeaturesTests", ["Base", "Events", "Features", "TestSupport"]),
+    tests(
+        "IntegrationTests",
+        [
+            "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport", "Engine",
+            "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "Commands", "CRdkafka",
+            "CSQLite",
+            "TestSupport", "Reliability",
+        ]),
+    tests("JSONTests", ["Base", "JSON", "Events", "CNumeric", "TestSupport"]),
+    tests("KafkaTests", ["Base", "Kafka", "CRdkafka"]),
+    tests(
+        "PipelineTests",
+        [
+            "Base", "Kafka", "Events", "Features", "Engine", "Sinks", "StateStore", "Pipeline", "TestSupport",
+        ]),
+    tests(
+        "ScoringTests",
+        [
+            "Base", "Tabular", "Statistics", "Features", "Scoring", "ModelImport", "Evaluation", "CZip", "CZlib",
+            "CNumeric", "TestSupport",
+        ], exclude: ["Resources"]),
+    tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
+    tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
+    tests(
+        "SinksTests",
+        [
+            "Base", "JSON", "Kafka", "Consumer", "Events", "Sinks", "CRdkafka", "CSQLite", "CPostgres", "TestSupport",
+        ]),
+    tests("StateStoreTests", ["Base", "StateStore", "TestSupport"]),
+    tests("TabularTests", ["Tabular", "TestSupport"]),
+    tests("TerminalTests", ["Base", "Terminal"]),
+]
+
+// A part of the package: `ONLY=TrainingTests,impactiq swift build` takes these targets and what they stand on. For work on
+// one module, and for the address sanitizer's build (scripts/test-asan). Not IMPACTIQ_…: those variables are the program's.
+if let only = Context.environment["ONLY"] {
+    var kept: Set<String> = []
+    func keep(_ name: String) {
+        guard kept.insert(name).inserted, let target = targets.first(where: { $0.name == name }) else { return }
+        for case .byNameItem(let dependency, _) in target.dependencies { keep(dependency) }
+    }
+    for name in only.split(separator: ",") { keep(String(name)) }
+    targets.removeAll { !kept.contains($0.name) }
+}
+if Context.environment["UNIT_TESTS_ONLY"] != nil {
+    let others: Set = ["impactiq-bench", "Reliability", "impactiq-reliability", "IntegrationTests"]
+    targets.removeAll { others.contains($0.name) }
 }
 
 let package = Package(
     name: "ImpactIQ",
-    products: [
-        .executable(name: "impactiq", targets: ["impactiq"]),
-        .executable(name: "impactiq-bench", targets: ["impactiq-bench"]),
-    ],
-    targets: [
-        // C libraries of the system, each behind a module map and a small shim.
-        system("CRdkafka", "rdkafka", "librdkafka-dev"),
-        system("CSQLite", "sqlite3", "libsqlite3-dev"),
-        system("CZip", "libzip", "libzip-dev"),
-        system("CZlib", "zlib", "zlib1g-dev"),
-        system("CZstd", "libzstd", "libzstd-dev"),
-        system("CPostgres", "libpq", "libpq-dev"),
-        system("CRocksDB", "rocksdb", "librocksdb-dev"),
-        .target(name: "CNumeric"),
-        .target(name: "CForest"),
-        .target(name: "CRocksDBLog", dependencies: ["CRocksDB"]),
-        .target(name: "CBench", dependencies: ["CRdkafka"]),
-
-        // The four stages and what they stand on.
-        library("Diagnostics"),
-        library("Events", ["CNumeric", "Diagnostics"]),
-        library("Kafka", ["CRdkafka", "Diagnostics"]),
-        library("Consumer", ["Kafka", "Diagnostics", "CRdkafka"]),
-        library("Features", ["Events", "CNumeric", "Diagnostics"]),
-        library("StateStore", ["CRocksDB", "CRocksDBLog", "Diagnostics"]),
-        library("Tabular", ["Diagnostics", "CNumeric"]),
-        library("Scoring", ["Features", "Events", "Tabular", "CNumeric", "CForest", "CZip", "CZlib", "Diagnostics"]),
-        library(
-            "Sinks",
-            [
-                "Events", "Scoring", "Consumer", "Kafka", "CRdkafka", "CSQLite", "CPostgres", "CNumeric", "Diagnostics",
-            ]),
-
-        // The only module that sees all four stages.
-        library(
-            "Pipeline",
-            ["Consumer", "Features", "StateStore", "Scoring", "Sinks", "Events", "Kafka", "Diagnostics"]),
-
-        // The same processor over a bounded range: replay, training rows.
-        library(
-            "Backtest",
-            [
-                "Pipeline", "Sinks", "Scoring", "Features", "Consumer", "Events", "Kafka", "Diagnostics", "CZlib",
-                "CZstd",
-            ]),
-
-        // Around the core.
-        library("Simulation", ["Events", "CNumeric", "Diagnostics"]),
-        library("Terminal", ["Diagnostics"]),
-        library("Evaluation", ["Tabular", "Terminal", "Diagnostics"]),
-        library(
-            "Commands",
-            [
-                "Backtest", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features", "StateStore",
-                "Scoring", "Sinks", "Events", "Kafka", "Diagnostics",
-            ]),
-        .executableTarget(name: "impactiq", dependencies: ["Commands"], swiftSettings: swift),
-        .executableTarget(
-            name: "impactiq-bench",
-            dependencies: [
-                "Commands", "Backtest", "Pipeline", "Simulation", "Evaluation", "Terminal", "Consumer", "Features",
-                "StateStore", "Scoring", "Sinks", "Events", "Kafka", "Diagnostics", "CBench",
-            ], swiftSettings: swift),
-
-        // Tests mirror the sources.
-        .target(
-            name: "TestSupport", dependencies: ["Diagnostics"], path: "Tests/TestSupport",
-            swiftSettings: swift),
-        // Kills real processes and compares: the integration tests' short runs and scripts/reliability's long ones.
-        .target(
-            name: "Reliability",
-            dependencies: [
-                "Commands", "Pipeline", "Simulation", "Terminal", "Sinks", "Events", "Consumer", "Kafka", "Diagnostics",
-                "CSQLite", "CPostgres", "TestSupport",
-            ], path: "Tests/Reliability", swiftSettings: swift),
-        .executableTarget(
-            name: "impactiq-reliability", dependencies: ["Reliability"], path: "Tests/ReliabilityDriver",
-            swiftSettings: swift),
-        tests("DiagnosticsTests", ["Diagnostics"]),
-        tests("EventsTests", ["Events", "CNumeric"]),
-        tests("KafkaTests", ["Kafka", "CRdkafka", "Diagnostics"]),
-        tests("ConsumerTests", ["Consumer", "Kafka", "CRdkafka", "Diagnostics"]),
-        tests("FeaturesTests", ["Features", "Events"]),
-        tests("StateStoreTests", ["StateStore", "Diagnostics"]),
-        tests("TabularTests", ["Tabular"]),
-        tests(
-            "ScoringTests",
-            ["Scoring", "Features", "Evaluation", "Tabular", "Diagnostics", "CNumeric", "CZip", "CZlib"],
-            exclude: ["Resources"]),
-        tests(
-            "SinksTests",
-            ["Sinks", "Consumer", "Kafka", "CRdkafka", "Events", "Diagnostics", "CSQLite", "CPostgres"]),
-        tests(
-            "PipelineTests",
-            ["Pipeline", "Simulation", "StateStore", "Sinks", "Features", "Events", "Kafka", "Diagnostics"]),
-        tests(
-            "BacktestTests",
-            [
-                "Backtest", "Pipeline", "Scoring", "Simulation", "Features", "Sinks", "Kafka", "Events", "Diagnostics",
-                "CZlib", "CZstd",
-            ]),
-        tests("SimulationTests", ["Simulation", "Events", "Diagnostics"]),
-        tests("EvaluationTests", ["Evaluation", "Tabular", "Terminal", "Diagnostics"]),
-        tests("TerminalTests", ["Terminal", "Diagnostics"]),
-        tests("CommandsTests", ["Commands", "Simulation", "Events", "Terminal"]),
-        tests(
-            "IntegrationTests",
-            [
-                "Commands", "Backtest", "Pipeline", "Simulation", "Evaluation", "Sinks", "Scoring", "Features",
-                "StateStore", "Events", "Consumer", "Kafka", "CRdkafka", "Diagnostics", "CSQLite", "Reliability",
-            ]),
-    ],
-    cxxLanguageStandard: .cxx17
-)
-
-// The address sanitizer's build is for unit tests alone (scripts/test-asan). Not IMPACTIQ_…: those are the program's own.
-if Context.environment["UNIT_TESTS_ONLY"] != nil {
-    let others: Set = ["impactiq-bench", "Reliability", "impactiq-reliability", "IntegrationTests"]
-    package.targets.removeAll { others.contains($0.name) }
-    package.products.removeAll { others.contains($0.name) }
-}
+    products: ["impactiq", "impactiq-bench"].filter { name in targets.contains { $0.name == name } }
+        .map { .executable(name: $0, targets: [$0]) },
+    targets: targets, cxxLanguageStandard: .cxx17)

@@ -1,20 +1,20 @@
 /// What any pass over a stream counts, of one partition or of all.
-public struct StreamCounts: Sendable, Equatable, Codable {
+package struct StreamCounts: Sendable, Equatable, Codable {
     /// Records read, those of the warm-up among them.
-    public var messages = 0
-    public var warmUpMessages = 0
+    package var messages = 0
+    package var warmUpMessages = 0
     /// Valid events applied; duplicates are not.
-    public var events = 0
-    public var duplicates = 0
+    package var events = 0
+    package var duplicates = 0
     /// Invalid records by the dead letter's code.
-    public var rejected: [String: Int] = [:]
+    package var rejected: [String: Int] = [:]
     /// Events whose time lies before that of an earlier event of the partition.
-    public var eventTimeBackwards = 0
+    package var eventTimeBackwards = 0
     /// First and last event time; nil without events.
-    public var firstTime: Int64?
-    public var lastTime: Int64?
+    package var firstTime: Int64?
+    package var lastTime: Int64?
 
-    public var rejectedCount: Int { rejected.values.reduce(0, +) }
+    package var rejectedCount: Int { rejected.values.reduce(0, +) }
 
     mutating func add(_ other: StreamCounts) {
         messages += other.messages

@@ -1,11 +1,11 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import Scoring
 import Terminal
 
 /// The `impactiq` command: reads the command line, runs the command, prints errors for people, gives the exit status.
-public enum CommandLineTool {
+package enum CommandLineTool {
     static let entries: [CommandEntry] = [
         CommandEntry(path: ["demo"], type: DemoCommand.self),
         CommandEntry(path: ["run"], type: RunCommand.self),
@@ -40,7 +40,7 @@ public enum CommandLineTool {
     static let version = "0.2.0"
 
     /// Runs one command line (without the program's name) and returns the exit status.
-    public static func run(_ words: [String]) -> Int32 {
+    package static func run(_ words: [String]) -> Int32 {
         StopSignal.install()
         if words.first == "--version" {
             Terminal.Stream.output.write(Self.versions + "\n")

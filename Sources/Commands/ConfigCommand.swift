@@ -1,4 +1,5 @@
 import Pipeline
+import Settings
 import Terminal
 
 /// `impactiq config`: the effective configuration and where each value came from.

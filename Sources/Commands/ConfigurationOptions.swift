@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Foundation
 import Pipeline
+import Settings
 import Terminal
 
 /// `--config FILE` and `--set key=value`, which every command that reads the configuration takes.

@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Features
 import Foundation
+import ModelImport
 import Scoring
 import Terminal
 

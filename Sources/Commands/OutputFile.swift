@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// A file being written, or standard output for `-`; errors name it.

@@ -1,7 +1,8 @@
-import Diagnostics
+import Base
 import Foundation
 import Pipeline
 import Scoring
+import Settings
 import Sinks
 import Synchronization
 import Terminal

@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Kafka
 import Pipeline
+import Settings
 import Terminal
 
 /// `impactiq topics`: makes and checks the topics that the configuration needs.

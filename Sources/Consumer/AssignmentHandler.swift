@@ -4,7 +4,7 @@ import Kafka
 ///
 /// Records of revoked or lost partitions never arrive after these calls. The handler may call the consumer (pause, seek,
 /// committed offsets, group metadata), but not poll or close.
-public protocol AssignmentHandler: AnyObject {
+package protocol AssignmentHandler: AnyObject {
     /// Where the partitions start. Called before they are assigned; the default is the group's committed offsets.
     func startOffsets(of partitions: [TopicPartition]) -> [TopicPartition: StartOffset]
     /// The partitions are owned from now on. They can be paused here, until their state is restored.
@@ -18,6 +18,6 @@ public protocol AssignmentHandler: AnyObject {
 }
 
 extension AssignmentHandler {
-    public func startOffsets(of partitions: [TopicPartition]) -> [TopicPartition: StartOffset] { [:] }
-    public func reachedEnd(of partition: TopicPartition, at offset: Int64) {}
+    package func startOffsets(of partitions: [TopicPartition]) -> [TopicPartition: StartOffset] { [:] }
+    package func reachedEnd(of partition: TopicPartition, at offset: Int64) {}
 }

@@ -12,10 +12,10 @@ import Kafka
 ///   any ── close ──► closing (assignments are refused, revocations are served) ── closed ──► closed
 /// ```
 /// The assignor is `range`, which is eager: every rebalance revokes all partitions before it assigns anew.
-public struct AssignmentStateMachine: Sendable {
-    public enum State: Sendable, Equatable { case unassigned, assigned, closing, closed }
+package struct AssignmentStateMachine: Sendable {
+    package enum State: Sendable, Equatable { case unassigned, assigned, closing, closed }
 
-    public enum Event: Sendable, Equatable {
+    package enum Event: Sendable, Equatable {
         /// The group gives these partitions to this member.
         case assign([TopicPartition])
         /// The group takes them away; this member is still the owner until it answers.
@@ -26,7 +26,7 @@ public struct AssignmentStateMachine: Sendable {
         case closed
     }
 
-    public enum Action: Sendable, Equatable {
+    package enum Action: Sendable, Equatable {
         /// Take over the partitions, then tell the handler.
         case assign([TopicPartition])
         /// Let the handler commit what it has done, then give the partitions back.
@@ -37,18 +37,18 @@ public struct AssignmentStateMachine: Sendable {
         case unassign
     }
 
-    public private(set) var state = State.unassigned
+    package private(set) var state = State.unassigned
     /// The partitions owned now.
-    public private(set) var owned: Set<TopicPartition> = []
+    package private(set) var owned: Set<TopicPartition> = []
     /// Those among them that are paused.
-    public private(set) var paused: Set<TopicPartition> = []
+    package private(set) var paused: Set<TopicPartition> = []
     /// Counts changes of ownership: what was read under another number must not be committed.
-    public private(set) var epoch = 0
+    package private(set) var epoch = 0
 
-    public init() {}
+    package init() {}
 
     /// The actions to take, in order.
-    public mutating func handle(_ event: Event) -> [Action] {
+    package mutating func handle(_ event: Event) -> [Action] {
         switch (state, event) {
         case (.unassigned, .assign(let partitions)):
             take(partitions)
@@ -95,7 +95,7 @@ public struct AssignmentStateMachine: Sendable {
     }
 
     /// Marks partitions as paused. Returns those to pause: owned and not paused yet.
-    public mutating func pause(_ partitions: some Sequence<TopicPartition>) -> [TopicPartition] {
+    package mutating func pause(_ partitions: some Sequence<TopicPartition>) -> [TopicPartition] {
         let changed = Set(partitions).intersection(owned).subtracting(paused)
         paused.formUnion(changed)
         return changed.sorted()
@@ -103,7 +103,7 @@ public struct AssignmentStateMachine: Sendable {
 
     /// Marks partitions as running. Returns those to resume: owned and paused. Resuming one that is not paused makes
     /// librdkafka 2.0.2 drop what it has fetched.
-    public mutating func resume(_ partitions: some Sequence<TopicPartition>) -> [TopicPartition] {
+    package mutating func resume(_ partitions: some Sequence<TopicPartition>) -> [TopicPartition] {
         let changed = Set(partitions).intersection(owned).intersection(paused)
         paused.subtract(changed)
         return changed.sorted()

@@ -2,33 +2,33 @@ import Kafka
 
 /// What a consumer needs beyond the user's own `kafka.consumer.*` properties, which win over everything here except
 /// what the engine's guarantees rest on.
-public struct ConsumerOptions: Sendable, Equatable {
+package struct ConsumerOptions: Sendable, Equatable {
     /// Where a partition starts that has no committed offset, or whose offset is gone from the log.
-    public enum Reset: String, Sendable { case earliest, latest, error }
-    public enum Isolation: String, Sendable {
+    package enum Reset: String, Sendable { case earliest, latest, error }
+    package enum Isolation: String, Sendable {
         case readCommitted = "read_committed"
         case readUncommitted = "read_uncommitted"
     }
 
     /// The consumer group; nil for a consumer that is only assigned by hand and commits nothing.
-    public var group: String?
+    package var group: String?
     /// Static membership (KIP-345): a restart within the session keeps the partitions, without a rebalance.
-    public var groupInstance: String?
-    public var isolation = Isolation.readCommitted
-    public var reset = Reset.earliest
+    package var groupInstance: String?
+    package var isolation = Isolation.readCommitted
+    package var reset = Reset.earliest
     /// Says when a partition's end is reached, through ``AssignmentHandler/reachedEnd(of:at:)``.
-    public var reportsPartitionEnd = false
+    package var reportsPartitionEnd = false
     /// Bound of the records fetched ahead, in bytes, for this consumer.
-    public var prefetchBytes = 128 << 20
+    package var prefetchBytes = 128 << 20
     /// How long the broker may hold a fetch that finds nothing new. On librdkafka's mock cluster this is the latency.
-    public var fetchWaitMilliseconds = 100
-    public var sessionTimeoutMilliseconds = 45_000
+    package var fetchWaitMilliseconds = 100
+    package var sessionTimeoutMilliseconds = 45_000
     /// How long the worker may be busy between two polls before the group takes its partitions away.
-    public var maxPollIntervalMilliseconds = 300_000
+    package var maxPollIntervalMilliseconds = 300_000
     /// Names the client in the log and at the broker.
-    public var clientID = "impactiq"
+    package var clientID = "impactiq"
 
-    public init(group: String? = nil) { self.group = group }
+    package init(group: String? = nil) { self.group = group }
 
     /// librdkafka's properties: the user's with these options below or above them.
     package func properties(_ user: KafkaProperties) -> KafkaProperties {

@@ -1,5 +1,5 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Kafka
 
 extension EventConsumer {
@@ -42,7 +42,7 @@ extension EventConsumer {
 
     /// Takes partitions without a group, each at its start offset. Replaces what was assigned before; nothing that was
     /// read of it arrives any more. The handler is not asked.
-    public func assign(_ partitions: [TopicPartition: StartOffset]) throws(KafkaError) {
+    package func assign(_ partitions: [TopicPartition: StartOffset]) throws(KafkaError) {
         let list = partitions.keys.sorted()
         // A consumer by hand owns what it says; the machine keeps the books of what is paused.
         _ = assignment.handle(.revoke([]))
@@ -88,7 +88,7 @@ extension EventConsumer {
     }
 
     /// Stops delivery of these partitions, of those that are owned and run. What was fetched ahead is fetched again later.
-    public func pause(_ partitions: some Sequence<TopicPartition>) throws(KafkaError) {
+    package func pause(_ partitions: some Sequence<TopicPartition>) throws(KafkaError) {
         let changed = assignment.pause(partitions)
         if changed.isEmpty { return }
         let list = TopicPartitionList(changed)
@@ -97,7 +97,7 @@ extension EventConsumer {
     }
 
     /// Goes on where ``pause(_:)`` stopped, or where a seek in between has put the partition.
-    public func resume(_ partitions: some Sequence<TopicPartition>) throws(KafkaError) {
+    package func resume(_ partitions: some Sequence<TopicPartition>) throws(KafkaError) {
         let changed = assignment.resume(partitions)
         if changed.isEmpty { return }
         let list = TopicPartitionList(changed)

@@ -8,7 +8,7 @@ extension EventConsumer {
     /// A partition whose fetch has not begun yet cannot seek, and librdkafka may drop a seek that meets another change of
     /// the same partition: both are asked again, up to the timeout.
     /// - Throws: the partition that did not take the seek. Where it stands then is not known: assign anew.
-    public func seek(
+    package func seek(
         _ offsets: [TopicPartition: StartOffset], timeoutMilliseconds: Int = 30_000
     ) throws(KafkaError) {
         let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
@@ -43,7 +43,7 @@ extension EventConsumer {
 
     /// Puts each owned partition back to what the group has committed, or to the reset policy's place: after an aborted
     /// transaction. `reset` = `error` without a commit is an error here too.
-    public func seekToCommitted(timeoutMilliseconds: Int = 10_000) throws(KafkaError) {
+    package func seekToCommitted(timeoutMilliseconds: Int = 10_000) throws(KafkaError) {
         let owned = assignment.owned.sorted()
         if owned.isEmpty { return }
         let committed = try committed(owned, timeoutMilliseconds: timeoutMilliseconds)
@@ -65,7 +65,7 @@ extension EventConsumer {
 
     /// The next offsets that the group has committed; partitions without a commit are left out. Waits for open
     /// transactions on them to end (KIP-447).
-    public func committed(
+    package func committed(
         _ partitions: [TopicPartition], timeoutMilliseconds: Int = 10_000
     ) throws(KafkaError) -> [TopicPartition: Int64] {
         if partitions.isEmpty { return [:] }
@@ -83,7 +83,7 @@ extension EventConsumer {
 
     /// The next offset that ``poll(max:timeoutMilliseconds:)`` will deliver, of partitions that have delivered anything.
     /// Control records count: after the last record before a transaction's marker it stands behind the marker.
-    public func positions(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] {
+    package func positions(_ partitions: [TopicPartition]) -> [TopicPartition: Int64] {
         let list = TopicPartitionList(partitions)
         rd_kafka_position(handle.pointer, list.pointer)
         var offsets: [TopicPartition: Int64] = [:]
@@ -92,7 +92,7 @@ extension EventConsumer {
     }
 
     /// Commits outside a transaction, for at-least-once: each partition's last processed offset + 1. Waits for the answer.
-    public func commit(_ offsets: [TopicPartition: Int64], timeoutMilliseconds: Int = 10_000) throws(KafkaError) {
+    package func commit(_ offsets: [TopicPartition: Int64], timeoutMilliseconds: Int = 10_000) throws(KafkaError) {
         if offsets.isEmpty { return }
         let client = handle.pointer
         let work = "committing the offsets of \(Self.list(offsets.keys.sorted()))"
@@ -115,7 +115,7 @@ extension EventConsumer {
 
     /// What the last fetches told of a partition's offsets, without asking the broker; nil before the first fetch. `high`
     /// is the last stable offset when reading committed records only.
-    public func cachedWatermarks(_ partition: TopicPartition) -> Watermarks? {
+    package func cachedWatermarks(_ partition: TopicPartition) -> Watermarks? {
         var low: Int64 = -1
         var high: Int64 = -1
         rd_kafka_get_watermark_offsets(handle.pointer, partition.topic, partition.partition, &low, &high)
@@ -123,7 +123,7 @@ extension EventConsumer {
     }
 
     /// The partition's offsets, asked from its leader.
-    public func watermarks(
+    package func watermarks(
         _ partition: TopicPartition, timeoutMilliseconds: Int = 10_000
     ) throws(KafkaError) -> Watermarks {
         var marks = Watermarks(low: 0, high: 0)
@@ -136,7 +136,7 @@ extension EventConsumer {
     }
 
     /// Records not delivered yet in all owned partitions, by the last fetches; the unknown counts nothing.
-    public var lag: Int64 {
+    package var lag: Int64 {
         let positions = positions(assignment.owned.sorted())
         return assignment.owned.reduce(0) { $0 + lag(of: $1, at: positions[$1]) }
     }
@@ -148,7 +148,7 @@ extension EventConsumer {
 
     /// The group's generation and this member's identity, as of now: for the offsets of a transaction (KIP-447). Fetch it
     /// anew for each transaction; a kept one would let a zombie commit or fence the living.
-    public func groupMetadata() throws(KafkaError) -> GroupMetadata {
+    package func groupMetadata() throws(KafkaError) -> GroupMetadata {
         guard let pointer = rd_kafka_consumer_group_metadata(handle.pointer) else {
             throw KafkaError(RD_KAFKA_RESP_ERR__UNKNOWN_GROUP, "the consumer is in no group")
         }
@@ -157,13 +157,13 @@ extension EventConsumer {
 }
 
 /// Owns an `rd_kafka_consumer_group_metadata_t`.
-public struct GroupMetadata: ~Copyable {
+package struct GroupMetadata: ~Copyable {
     package let pointer: OpaquePointer
 
     init(consuming pointer: OpaquePointer) { self.pointer = pointer }
 
     /// A group by its name alone, for offsets that no member commits: the group must have none.
-    public init(group: String) { pointer = rd_kafka_consumer_group_metadata_new(group) }
+    package init(group: String) { pointer = rd_kafka_consumer_group_metadata_new(group) }
 
     deinit { rd_kafka_consumer_group_metadata_destroy(pointer) }
 }

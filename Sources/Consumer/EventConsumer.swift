@@ -1,5 +1,5 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Foundation
 import Kafka
 
@@ -11,14 +11,14 @@ import Kafka
 /// a batch is being filled and leave revoked records in it (the 2.0.2 trap). Here each partition's records are forwarded
 /// to a queue of their own: rebalances and errors are served between batches, from the other queue, and by the time
 /// the handler has answered, the library counts what the record queue still holds of revoked partitions as outdated.
-public final class EventConsumer {
+package final class EventConsumer {
     /// The topics, in the order that ``Message/topic`` counts.
-    public let topics: [String]
-    public let options: ConsumerOptions
+    package let topics: [String]
+    package let options: ConsumerOptions
     /// Not retained.
-    public weak var handler: (any AssignmentHandler)?
-    public internal(set) var assignment = AssignmentStateMachine()
-    public let handle: KafkaHandle
+    package weak var handler: (any AssignmentHandler)?
+    package internal(set) var assignment = AssignmentStateMachine()
+    package let handle: KafkaHandle
 
     let controlQueue: OpaquePointer
     let recordQueue: OpaquePointer
@@ -37,7 +37,7 @@ public final class EventConsumer {
     ///   - properties: the user's; see ``ConsumerOptions/properties(_:)`` for what is added.
     ///   - topics: the topics to subscribe to, or those whose partitions are assigned by hand.
     /// - Throws: `kafka_property`, `kafka_client`, `missing_bootstrap`. A broker that is away is no error.
-    public convenience init(
+    package convenience init(
         properties: KafkaProperties, topics: [String], options: ConsumerOptions, component: String = "consumer"
     ) throws(ImpactError) {
         try self.init(
@@ -71,7 +71,7 @@ public final class EventConsumer {
     }
 
     /// Joins the group. Partitions come to the handler in later polls; topics that do not exist yet are waited for.
-    public func subscribe() throws(KafkaError) {
+    package func subscribe() throws(KafkaError) {
         let list = TopicPartitionList(capacity: topics.count)
         for topic in topics { list.append(TopicPartition(topic, -1)) }
         try KafkaError.check(
@@ -85,7 +85,7 @@ public final class EventConsumer {
     /// It never waits for a batch to fill: without lag a batch is what one fetch brought, with lag it is `max`.
     /// - Throws: what the library reports apart from records, one error a call: an unknown topic, an offset that is
     ///   gone (with `reset` = `error`), a missing right, a fatal error. A broker that is away is no error: the log says so.
-    public func poll(max: Int, timeoutMilliseconds: Int) throws(KafkaError) -> MessageBatch {
+    package func poll(max: Int, timeoutMilliseconds: Int) throws(KafkaError) -> MessageBatch {
         precondition(max > 0, "a batch has room for one record at least")
         serveControl(timeoutMilliseconds: assignment.owned.isEmpty ? Int32(timeoutMilliseconds) : 0)
         if !pendingErrors.isEmpty { throw pendingErrors.removeFirst() }
@@ -101,14 +101,14 @@ public final class EventConsumer {
 
     /// Whether the group has ended this client's life: another one came with the same `group.instance.id`, or a new
     /// coordinator knows this member under another id than it knows itself. Only a new client can join again.
-    public var isFenced: Bool { handle.fatalError?.isFencedMember ?? false }
+    package var isFenced: Bool { handle.fatalError?.isFencedMember ?? false }
 
     /// Leaves the group (a static member stays in it until its session ends) and destroys the client, within the
     /// timeout: revoked partitions go to the handler first. No batch may be alive.
     ///
     /// - Returns: whether the client is gone; else it was left behind, with an error in the log.
     @discardableResult
-    public func close(timeoutMilliseconds: Int = 5_000) -> Bool {
+    package func close(timeoutMilliseconds: Int = 5_000) -> Bool {
         if isClosed { return true }
         isClosed = true
         let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)

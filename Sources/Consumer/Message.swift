@@ -3,13 +3,13 @@ import Foundation
 import Kafka
 
 /// One record of a ``MessageBatch``, borrowed from it: its bytes are valid as long as the batch.
-public struct Message: ~Escapable {
+package struct Message: ~Escapable {
     package let raw: UnsafePointer<rd_kafka_message_t>
     /// Index of the topic in ``EventConsumer/topics``; −1 for a topic the consumer was not told of.
-    public let topic: Int32
+    package let topic: Int32
 
-    @inlinable public var partition: Int32 { fields.partition }
-    @inlinable public var offset: Int64 { fields.offset }
+    @inlinable package var partition: Int32 { fields.partition }
+    @inlinable package var offset: Int64 { fields.offset }
 
     @usableFromInline let fields: Fields
 
@@ -40,13 +40,13 @@ public struct Message: ~Escapable {
     }
 
     /// The value; nil for a tombstone (Kafka's null), which is not the same as an empty value.
-    public var payload: RawSpan? {
+    package var payload: RawSpan? {
         @_lifetime(copy self)
         get { span(fields.payload, fields.payloadCount) }
     }
 
     /// The key; nil for Kafka's null.
-    public var key: RawSpan? {
+    package var key: RawSpan? {
         @_lifetime(copy self)
         get { span(fields.key, fields.keyCount) }
     }
@@ -58,14 +58,14 @@ public struct Message: ~Escapable {
     }
 
     /// Milliseconds since 1970, the producer's or the broker's as the topic is set; −1 when the record has none.
-    public var timestamp: Int64 {
+    package var timestamp: Int64 {
         var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
         let time = rd_kafka_message_timestamp(raw, &type)
         return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : time
     }
 
     /// The headers, copied, in their order; parsed by the library at the first call.
-    public var headers: [RecordHeader] {
+    package var headers: [RecordHeader] {
         var headers: [RecordHeader] = []
         guard let list = headerList else { return [] }
         var name: UnsafePointer<CChar>?
@@ -86,10 +86,10 @@ public struct Message: ~Escapable {
     }
 
     /// The key's bytes, copied; for set-up and tests.
-    public var keyBytes: [UInt8]? { Self.copy(fields.key, fields.keyCount) }
+    package var keyBytes: [UInt8]? { Self.copy(fields.key, fields.keyCount) }
 
     /// The value's bytes, copied; for set-up and tests.
-    public var payloadBytes: [UInt8]? { Self.copy(fields.payload, fields.payloadCount) }
+    package var payloadBytes: [UInt8]? { Self.copy(fields.payload, fields.payloadCount) }
 
     /// The key's place in memory, for calls into the library while the batch lives.
     package var rawKey: UnsafeRawBufferPointer? {

@@ -9,9 +9,9 @@ import Kafka
 /// ```
 /// One batch that were kept would make the client's destruction wait for ever; a `~Copyable` value cannot be kept by
 /// accident. Its array is the consumer's, lent to one batch at a time.
-public struct MessageBatch: ~Copyable {
+package struct MessageBatch: ~Copyable {
     let storage: BatchStorage
-    public let count: Int
+    package let count: Int
 
     /// Takes over the first `count` messages of a storage that was lent.
     package init(_ storage: BatchStorage, count: Int) {
@@ -30,10 +30,10 @@ public struct MessageBatch: ~Copyable {
         }
     }
 
-    public var isEmpty: Bool { count == 0 }
+    package var isEmpty: Bool { count == 0 }
 
     /// The record at `i`, in the order in which the library delivered them: by offset within a partition.
-    public subscript(i: Int) -> Message {
+    package subscript(i: Int) -> Message {
         @_lifetime(borrow self)
         borrowing get {
             precondition(i >= 0 && i < count, "message index out of range")

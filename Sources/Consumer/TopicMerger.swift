@@ -12,9 +12,9 @@ import Kafka
 /// The order depends on the records alone unless a topic is slower than the wait; a record that comes after a later one
 /// was handed on is counted in ``lateRecords``. Memory is bounded: a lane that is ahead is paused. Belongs to the
 /// consumer's thread; not needed for one topic.
-public final class TopicMerger {
+package final class TopicMerger {
     /// Records handed on after a record of a later place, since their topic was slower than the wait.
-    public private(set) var lateRecords = 0
+    package private(set) var lateRecords = 0
 
     private let consumer: EventConsumer
     /// How long a head waits for a lane that has nothing more to read, and for one that has.
@@ -37,7 +37,7 @@ public final class TopicMerger {
     ///     within it is merged in order.
     ///   - behind: the same for a topic that is known to hold more, such as one whose leader moves.
     ///   - laneRecords: records read ahead of a partition before it is paused.
-    public init(_ consumer: EventConsumer, wait: Int, behind: Int = 30_000, laneRecords: Int = 8_192) {
+    package init(_ consumer: EventConsumer, wait: Int, behind: Int = 30_000, laneRecords: Int = 8_192) {
         precondition(consumer.options.reportsPartitionEnd, "merging needs to know where a topic ends")
         self.consumer = consumer
         waitMilliseconds = Int64(wait)
@@ -48,10 +48,10 @@ public final class TopicMerger {
     deinit { removeAll() }
 
     /// Records waiting for their turn.
-    public var waiting: Int { groups.values.reduce(0) { $0 + $1.lanes.reduce(0) { $0 + ($1?.count ?? 0) } } }
+    package var waiting: Int { groups.values.reduce(0) { $0 + $1.lanes.reduce(0) { $0 + ($1?.count ?? 0) } } }
 
     /// Takes up partitions; tell it before their first record is polled.
-    public func add(_ partitions: [TopicPartition]) {
+    package func add(_ partitions: [TopicPartition]) {
         for partition in partitions {
             guard let topic = consumer.topics.firstIndex(of: partition.topic) else { continue }
             var group = groups[partition.partition] ?? Group(lanes: consumer.topics.map { _ in nil })
@@ -63,7 +63,7 @@ public final class TopicMerger {
     }
 
     /// Forgets partitions and what was read of them.
-    public func remove(_ partitions: [TopicPartition]) {
+    package func remove(_ partitions: [TopicPartition]) {
         for partition in partitions {
             guard let topic = consumer.topics.firstIndex(of: partition.topic) else { continue }
             groups[partition.partition]?.lanes[topic]?.deallocate()
@@ -76,7 +76,7 @@ public final class TopicMerger {
     }
 
     /// Forgets all that was read and not handed on: before the consumer goes back to other offsets.
-    public func rewind() throws(KafkaError) {
+    package func rewind() throws(KafkaError) {
         for (number, group) in groups {
             for topic in group.lanes.indices where group.lanes[topic] != nil {
                 groups[number]?.lanes[topic]?.removeAll()
@@ -87,7 +87,7 @@ public final class TopicMerger {
     }
 
     /// Forgets all partitions and gives back what was read of them; before the consumer is closed.
-    public func removeAll() {
+    package func removeAll() {
         for number in groups.keys {
             for topic in consumer.topics.indices { groups[number]?.lanes[topic]?.deallocate() }
         }
@@ -95,13 +95,13 @@ public final class TopicMerger {
     }
 
     /// For ``AssignmentHandler/reachedEnd(of:at:)``.
-    public func reachedEnd(of partition: TopicPartition, at offset: Int64) {
+    package func reachedEnd(of partition: TopicPartition, at offset: Int64) {
         guard let topic = consumer.topics.firstIndex(of: partition.topic) else { return }
         groups[partition.partition]?.lanes[topic]?.endOffset = offset
     }
 
     /// The next records in merged order; see ``EventConsumer/poll(max:timeoutMilliseconds:)``.
-    public func poll(max: Int, timeoutMilliseconds: Int) throws(KafkaError) -> MessageBatch {
+    package func poll(max: Int, timeoutMilliseconds: Int) throws(KafkaError) -> MessageBatch {
         let isReady = nextDue(Self.now()) == 0
         let due = isReady ? 0 : min(Int64(timeoutMilliseconds), nextDue(Self.now()) ?? .max)
         try take(try consumer.poll(max: max, timeoutMilliseconds: Int(due)))

@@ -1,18 +1,18 @@
+import Base
 import CRdkafka
-import Diagnostics
 
 extension Admin {
     /// What a consumer group committed: the next offset to read, a partition. Partitions without a commit are left out.
     ///
     /// - Parameter stable: waits for open transactions on the offsets to end, as a consumer that takes over does (KIP-447).
-    public func committedOffsets(
+    package func committedOffsets(
         ofGroup group: String, partitions: [TopicPartition]? = nil, stable: Bool = true
     ) throws(ImpactError) -> [TopicPartition: Int64] {
         try committed(ofGroup: group, partitions: partitions, stable: stable).mapValues(\.offset)
     }
 
     /// The same with the texts that the offsets bear.
-    public func committed(
+    package func committed(
         ofGroup group: String, partitions: [TopicPartition]? = nil, stable: Bool = true
     ) throws(ImpactError) -> [TopicPartition: CommittedOffset] {
         let work = "reading the offsets of group \(group)"
@@ -49,7 +49,7 @@ extension Admin {
     }
 
     /// Sets the committed offsets of a group that has no members; for `reset`.
-    public func alterOffsets(ofGroup group: String, to offsets: [TopicPartition: Int64]) throws(ImpactError) {
+    package func alterOffsets(ofGroup group: String, to offsets: [TopicPartition: Int64]) throws(ImpactError) {
         if offsets.isEmpty { return }
         let work = "setting the offsets of group \(group)"
         let list = TopicPartitionList(offsets)
@@ -73,7 +73,7 @@ extension Admin {
     }
 
     /// Deletes a group without members, with its offsets; one that is not there is passed over.
-    public func delete(group: String) throws(ImpactError) {
+    package func delete(group: String) throws(ImpactError) {
         var request = rd_kafka_DeleteGroup_new(group)
         defer { rd_kafka_DeleteGroup_destroy(request) }
         let work = "deleting group \(group)"

@@ -1,15 +1,15 @@
+import Base
 import CRdkafka
-import Diagnostics
 
 /// A member of a consumer group, as the coordinator describes it.
-public struct GroupMember: Sendable, Equatable {
-    public var clientID: String
-    public var assignment: [TopicPartition]
-    public var host: String
+package struct GroupMember: Sendable, Equatable {
+    package var clientID: String
+    package var assignment: [TopicPartition]
+    package var host: String
     /// Set for a static member, which stays until its session ends although its process has left.
-    public var instanceID: String?
+    package var instanceID: String?
 
-    public init(clientID: String, assignment: [TopicPartition], host: String = "", instanceID: String? = nil) {
+    package init(clientID: String, assignment: [TopicPartition], host: String = "", instanceID: String? = nil) {
         self.clientID = clientID
         self.assignment = assignment
         self.host = host
@@ -19,7 +19,7 @@ public struct GroupMember: Sendable, Equatable {
 
 extension Admin {
     /// The group's members with what they are assigned; none of a group that does not exist.
-    public func members(ofGroup group: String) throws(ImpactError) -> [GroupMember] {
+    package func members(ofGroup group: String) throws(ImpactError) -> [GroupMember] {
         let work = "asking for the members of group \(group)"
         return try untilCoordinated(doing: work) { () throws(ImpactError) in
             try askMembers(ofGroup: group, doing: work)

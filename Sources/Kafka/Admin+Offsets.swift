@@ -1,9 +1,9 @@
+import Base
 import CRdkafka
-import Diagnostics
 
 extension Admin {
     /// First and next offset of a partition, asked from its leader.
-    public func watermarks(of partition: TopicPartition) throws(ImpactError) -> Watermarks {
+    package func watermarks(of partition: TopicPartition) throws(ImpactError) -> Watermarks {
         let work = "asking for the offsets of \(partition)"
         do {
             return try askWatermarks(partition, doing: work)
@@ -37,7 +37,7 @@ extension Admin {
     }
 
     /// The same for every partition of a topic, in the order of their numbers. Throws `kafka_topic` when there is none.
-    public func watermarks(ofTopic topic: String) throws(ImpactError) -> [Watermarks] {
+    package func watermarks(ofTopic topic: String) throws(ImpactError) -> [Watermarks] {
         guard let description = try describe(topic) else { throw Self.missing(topic) }
         var marks: [Watermarks] = []
         for partition in 0..<description.partitions {
@@ -48,7 +48,7 @@ extension Admin {
 
     /// The first offset whose record's timestamp is at or after the time (milliseconds since 1970), a partition; the
     /// partition's end when all its records are older.
-    public func offsets(
+    package func offsets(
         atOrAfter time: Int64, of partitions: [TopicPartition]
     ) throws(ImpactError) -> [TopicPartition: Int64] {
         if partitions.isEmpty { return [:] }
@@ -71,7 +71,7 @@ extension Admin {
     }
 
     /// The error for a topic that should be there.
-    public static func missing(_ topic: String) -> ImpactError {
+    package static func missing(_ topic: String) -> ImpactError {
         ImpactError(
             .failed, code: "kafka_topic",
             "topic \(topic) does not exist. `impactiq topics create` makes the topics that the configuration names")

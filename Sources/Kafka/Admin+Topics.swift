@@ -1,10 +1,10 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Foundation
 
 extension Admin {
     /// What became of a topic that should be created.
-    public enum Creation: Sendable, Equatable {
+    package enum Creation: Sendable, Equatable {
         case created
         /// It was there; nothing was changed. ``describe(_:)`` tells whether it fits.
         case existed
@@ -14,7 +14,7 @@ extension Admin {
     ///
     /// - Throws: `kafka_unreachable`, or the broker's reason naming the topic.
     @discardableResult
-    public func create(_ plans: [TopicPlan]) throws(ImpactError) -> [String: Creation] {
+    package func create(_ plans: [TopicPlan]) throws(ImpactError) -> [String: Creation] {
         if plans.isEmpty { return [:] }
         let work = "creating \(plans.map(\.name).joined(separator: ", "))"
         var reason = [CChar](repeating: 0, count: 512)
@@ -73,7 +73,7 @@ extension Admin {
     }
 
     /// Deletes topics; one that is not there is passed over.
-    public func delete(topics names: [String]) throws(ImpactError) {
+    package func delete(topics names: [String]) throws(ImpactError) {
         if names.isEmpty { return }
         var topics: [OpaquePointer?] = names.map { rd_kafka_DeleteTopic_new($0) }
         defer { for topic in topics { rd_kafka_DeleteTopic_destroy(topic) } }
@@ -106,12 +106,12 @@ extension Admin {
     }
 
     /// The topic, or nil when the cluster has none of this name. Never creates it.
-    public func describe(_ topic: String) throws(ImpactError) -> TopicDescription? {
+    package func describe(_ topic: String) throws(ImpactError) -> TopicDescription? {
         try topics(work: "looking for topic \(topic)").first { $0.name == topic }
     }
 
     /// All topics that the client may see, by name.
-    public func topics() throws(ImpactError) -> [TopicDescription] { try topics(work: "listing topics") }
+    package func topics() throws(ImpactError) -> [TopicDescription] { try topics(work: "listing topics") }
 
     private func topics(work: String) throws(ImpactError) -> [TopicDescription] {
         var found: UnsafePointer<rd_kafka_metadata>?
@@ -133,12 +133,12 @@ extension Admin {
     }
 
     /// A topic's effective settings, defaults included: `cleanup.policy`, `max.message.bytes`, ….
-    public func settings(of topic: String) throws(ImpactError) -> [String: String] {
+    package func settings(of topic: String) throws(ImpactError) -> [String: String] {
         try settings(of: topic) { _ in true }
     }
 
     /// The settings that the topic itself has, without the broker's and the defaults: what makes another one like it.
-    public func ownSettings(of topic: String) throws(ImpactError) -> [String: String] {
+    package func ownSettings(of topic: String) throws(ImpactError) -> [String: String] {
         try settings(of: topic) { rd_kafka_ConfigEntry_source($0) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG }
     }
 

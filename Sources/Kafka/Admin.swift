@@ -1,18 +1,18 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Foundation
 
 /// Asks the broker about topics, offsets and groups, and changes them. For set-up, checks, replay and tests: each call
 /// blocks for at most `timeoutMilliseconds` and throws an error that says what to do.
 ///
 /// Its client is a consumer that joins no group, so that asking about a topic never creates it.
-public final class Admin: Sendable {
+package final class Admin: Sendable {
     package let handle: KafkaHandle
-    public let timeoutMilliseconds: Int
+    package let timeoutMilliseconds: Int
 
     /// - Parameter readCommitted: whether ``watermarks(of:)`` and ``offsets(atOrAfter:of:)`` end at the last stable
     ///   offset (before the first open transaction) rather than at the log's end.
-    public init(
+    package init(
         properties: KafkaProperties, readCommitted: Bool = false, timeoutMilliseconds: Int = 10_000,
         component: String = "admin"
     ) throws(ImpactError) {
@@ -26,7 +26,7 @@ public final class Admin: Sendable {
     }
 
     /// Destroys the client; the deinitialiser does the same.
-    public func close() { handle.close() }
+    package func close() { handle.close() }
 
     package var timeout: Int32 { Int32(timeoutMilliseconds) }
 

@@ -1,19 +1,19 @@
+import Base
 import CRdkafka
-import Diagnostics
 
 /// What a call to Kafka answered instead of success, with the flags that decide what to do about it.
 ///
 /// `isRetriable`: the same call with the same arguments may succeed. `requiresAbort`: the transaction must be aborted.
 /// `isFatal`: the client instance is dead and must be replaced. All false: unclassified.
-public struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
-    public var code: rd_kafka_resp_err_t
-    public var isRetriable: Bool
-    public var isFatal: Bool
-    public var requiresAbort: Bool
+package struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
+    package var code: rd_kafka_resp_err_t
+    package var isRetriable: Bool
+    package var isFatal: Bool
+    package var requiresAbort: Bool
     /// What was being done, and what the library or the broker said about it.
-    public var message: String
+    package var message: String
 
-    public init(
+    package init(
         _ code: rd_kafka_resp_err_t, _ message: String? = nil, isRetriable: Bool = false, isFatal: Bool = false,
         requiresAbort: Bool = false
     ) {
@@ -25,15 +25,15 @@ public struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The library's name of the code, such as `_TIMED_OUT` (its own) or `NOT_COORDINATOR` (the broker's).
-    public var name: String { String(cString: rd_kafka_err2name(code)) }
+    package var name: String { String(cString: rd_kafka_err2name(code)) }
 
-    public var description: String { "\(message) (\(name))" }
+    package var description: String { "\(message) (\(name))" }
 
     /// Another member of the group has come with the same `group.instance.id`.
-    public var isFencedMember: Bool { code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID }
+    package var isFencedMember: Bool { code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID }
 
     /// A partition's leader has moved, is not there yet, or is another one than the client knows.
-    public var isOfLeader: Bool {
+    package var isOfLeader: Bool {
         switch code {
         case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
             RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH, RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH,
@@ -44,7 +44,7 @@ public struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Codes with which no retry helps: the client may not do what it tries to do.
-    public var isAuthorization: Bool {
+    package var isAuthorization: Bool {
         switch code {
         case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
             RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
@@ -56,7 +56,7 @@ public struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The error as a person reads it; `doing` names the work and its input, `advice` says what to do next.
-    public func impactError(doing work: String, advice: String? = nil) -> ImpactError {
+    package func impactError(doing work: String, advice: String? = nil) -> ImpactError {
         let next = advice.map { ". \($0)" } ?? ""
         return ImpactError(
             .failed, code: "kafka\(name.hasPrefix("_") ? "" : "_")\(name.lowercased())",

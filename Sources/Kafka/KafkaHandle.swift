@@ -1,5 +1,5 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Foundation
 import Synchronization
 
@@ -7,15 +7,15 @@ import Synchronization
 ///
 /// `@unchecked Sendable`: the C client is thread-safe; what is ours and mutable is behind a mutex, except the two
 /// callbacks of ``Context``, which are set before the first poll and called on the polling thread only.
-public final class KafkaHandle: @unchecked Sendable {
-    public enum Kind: Sendable { case producer, consumer }
+package final class KafkaHandle: @unchecked Sendable {
+    package enum Kind: Sendable { case producer, consumer }
 
     /// The client; valid until ``close(timeoutMilliseconds:)``.
-    public let pointer: OpaquePointer
+    package let pointer: OpaquePointer
     /// `bootstrap.servers`, for messages.
-    public let bootstrap: String
+    package let bootstrap: String
     /// The client's name in the log.
-    public var component: String { context.component }
+    package var component: String { context.component }
     package let context: Context
     private let isOpen = Atomic<Bool>(true)
 
@@ -62,7 +62,7 @@ public final class KafkaHandle: @unchecked Sendable {
     ///   - onFetch: runs on a broker's thread when a fetch has come back, before it is read; must be quick and must
     ///     not use the client.
     /// - Throws: `kafka_property` for a property that librdkafka does not take, `kafka_client` when it makes no client.
-    public init(
+    package init(
         _ kind: Kind, properties: KafkaProperties, component: String, onFetch: (@Sendable () -> Void)? = nil
     ) throws(ImpactError) {
         guard let bootstrap = properties["bootstrap.servers"], !bootstrap.isEmpty else {
@@ -101,10 +101,10 @@ public final class KafkaHandle: @unchecked Sendable {
     deinit { close() }
 
     /// Whether no broker is connected at this moment.
-    public var isBrokerAway: Bool { context.watch.withLock { $0.isAway } }
+    package var isBrokerAway: Bool { context.watch.withLock { $0.isAway } }
 
     /// The fatal error that ended this client's life, if one did (a fenced producer, a fenced static member).
-    public var fatalError: KafkaError? {
+    package var fatalError: KafkaError? {
         var reason = [CChar](repeating: 0, count: 512)
         let code = rd_kafka_fatal_error(pointer, &reason, reason.count)
         if code == RD_KAFKA_RESP_ERR_NO_ERROR { return nil }
@@ -113,14 +113,14 @@ public final class KafkaHandle: @unchecked Sendable {
     }
 
     /// Serves callbacks (errors, delivery reports) for at most the given time.
-    public func poll(timeoutMilliseconds: Int32 = 0) { _ = rd_kafka_poll(pointer, timeoutMilliseconds) }
+    package func poll(timeoutMilliseconds: Int32 = 0) { _ = rd_kafka_poll(pointer, timeoutMilliseconds) }
 
     /// Destroys the client. One message, queue or list that was not destroyed would make librdkafka wait for ever, so
     /// the wait is on a thread of its own: after the timeout the client is left behind, with an error in the log.
     ///
     /// - Returns: whether the client is gone.
     @discardableResult
-    public func close(timeoutMilliseconds: Int = 5_000, flags: Int32 = 0) -> Bool {
+    package func close(timeoutMilliseconds: Int = 5_000, flags: Int32 = 0) -> Bool {
         guard isOpen.exchange(false, ordering: .acquiringAndReleasing) else { return true }
         let done = DispatchSemaphore(value: 0)
         let context = context

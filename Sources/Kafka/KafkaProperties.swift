@@ -1,25 +1,25 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Foundation
 
 /// librdkafka's properties in the order in which they were set; a later value of a key replaces the earlier one in place.
 ///
 /// Secrets are masked wherever the properties are printed.
-public struct KafkaProperties: Sendable, Equatable, CustomStringConvertible, ExpressibleByDictionaryLiteral {
-    public struct Entry: Sendable, Equatable {
-        public var key: String
-        public var value: String
+package struct KafkaProperties: Sendable, Equatable, CustomStringConvertible, ExpressibleByDictionaryLiteral {
+    package struct Entry: Sendable, Equatable {
+        package var key: String
+        package var value: String
     }
 
-    public private(set) var entries: [Entry] = []
+    package private(set) var entries: [Entry] = []
 
-    public init() {}
+    package init() {}
 
-    public init(dictionaryLiteral elements: (String, String)...) {
+    package init(dictionaryLiteral elements: (String, String)...) {
         for (key, value) in elements { self[key] = value }
     }
 
-    public subscript(key: String) -> String? {
+    package subscript(key: String) -> String? {
         get { entries.first { $0.key == key }?.value }
         set {
             let place = entries.firstIndex { $0.key == key }
@@ -33,26 +33,26 @@ public struct KafkaProperties: Sendable, Equatable, CustomStringConvertible, Exp
     }
 
     /// Sets the key unless the user has set it.
-    public mutating func setDefault(_ key: String, _ value: String) {
+    package mutating func setDefault(_ key: String, _ value: String) {
         if self[key] == nil { self[key] = value }
     }
 
     /// These properties with the other's on top.
-    public func merging(_ other: KafkaProperties) -> KafkaProperties {
+    package func merging(_ other: KafkaProperties) -> KafkaProperties {
         var merged = self
         for entry in other.entries { merged[entry.key] = entry.value }
         return merged
     }
 
     /// Whether a key's value must not be shown: passwords, secrets, private keys, tokens.
-    public static func isSecret(_ key: String) -> Bool {
+    package static func isSecret(_ key: String) -> Bool {
         let key = key.lowercased()
         return ["password", "secret", "key.pem", "sasl.jaas", "token", "oauthbearer.config", "credentials"]
             .contains { key.contains($0) }
     }
 
     /// `key=value`, one a line, secrets as `****`.
-    public var description: String {
+    package var description: String {
         entries.map { "\($0.key)=\(Self.isSecret($0.key) ? "****" : $0.value)" }.joined(separator: "\n")
     }
 }
@@ -75,7 +75,7 @@ extension KafkaProperties {
     }
 
     /// Checks every key and value without connecting anywhere.
-    public func validate() throws(ImpactError) { rd_kafka_conf_destroy(try makeConfiguration()) }
+    package func validate() throws(ImpactError) { rd_kafka_conf_destroy(try makeConfiguration()) }
 
     private static func set(_ entry: Entry, in configuration: OpaquePointer) -> ImpactError? {
         var reason = [CChar](repeating: 0, count: 512)

@@ -1,5 +1,5 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Synchronization
 
 /// librdkafka's mock of a Kafka cluster: the real protocol over TCP, in this process, without Java. For the demo and for
@@ -8,14 +8,14 @@ import Synchronization
 /// It knows no read_committed, no transactional offsets, no fencing and no offsets for times, and keeps 5 MiB or 100,000
 /// batches a partition: what runs on it is at least once at best. A group's first join takes 3 s.
 /// `@unchecked Sendable`: the mock's own thread serialises every call.
-public final class MockCluster: @unchecked Sendable {
+package final class MockCluster: @unchecked Sendable {
     /// `host:port` of every broker, for `bootstrap.servers`.
-    public let bootstrap: String
+    package let bootstrap: String
     private let handle: KafkaHandle
     private let cluster: OpaquePointer
 
     /// - Parameter brokers: their count; their ids are 1, 2, ….
-    public init(brokers: Int = 1) throws(ImpactError) {
+    package init(brokers: Int = 1) throws(ImpactError) {
         // The client only owns the mock; its own address leads nowhere, and it is asked nothing.
         handle = try KafkaHandle(
             .producer, properties: ["bootstrap.servers": "127.0.0.1:1", "log_level": "0"], component: "mock-cluster")
@@ -33,14 +33,14 @@ public final class MockCluster: @unchecked Sendable {
     }
 
     /// Creates a topic; the mock takes no request for it from a client.
-    public func create(topic: String, partitions: Int) throws(ImpactError) {
+    package func create(topic: String, partitions: Int) throws(ImpactError) {
         let code = rd_kafka_mock_topic_create(cluster, topic, Int32(partitions), 1)
         if code == RD_KAFKA_RESP_ERR_NO_ERROR { return }
         throw KafkaError(code).impactError(doing: "creating topic \(topic) on the mock cluster")
     }
 
     /// Requests by their number in the protocol.
-    public enum Request: Int16, Sendable {
+    package enum Request: Int16, Sendable {
         case produce = 0
         case fetch = 1
         case listOffsets = 2
@@ -64,12 +64,12 @@ public final class MockCluster: @unchecked Sendable {
     }
 
     /// Takes a broker away (its connections break, new ones are refused) or brings it back.
-    public func setBroker(_ id: Int32 = 1, isUp: Bool) {
+    package func setBroker(_ id: Int32 = 1, isUp: Bool) {
         _ = isUp ? rd_kafka_mock_broker_set_up(cluster, id) : rd_kafka_mock_broker_set_down(cluster, id)
     }
 
     /// Delays every answer of a broker.
-    public func setRoundTrip(_ id: Int32 = 1, milliseconds: Int32) {
+    package func setRoundTrip(_ id: Int32 = 1, milliseconds: Int32) {
         rd_kafka_mock_broker_set_rtt(cluster, id, milliseconds)
     }
 }

@@ -2,22 +2,22 @@ import CRdkafka
 import Foundation
 
 /// A partition of a topic.
-public struct TopicPartition: Sendable, Hashable, Comparable, CustomStringConvertible {
-    public var topic: String
-    public var partition: Int32
+package struct TopicPartition: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package var topic: String
+    package var partition: Int32
 
-    public init(_ topic: String, _ partition: Int32) {
+    package init(_ topic: String, _ partition: Int32) {
         self.topic = topic
         self.partition = partition
     }
 
-    public static func < (a: Self, b: Self) -> Bool { (a.topic, a.partition) < (b.topic, b.partition) }
+    package static func < (a: Self, b: Self) -> Bool { (a.topic, a.partition) < (b.topic, b.partition) }
 
-    public var description: String { "\(topic) [\(partition)]" }
+    package var description: String { "\(topic) [\(partition)]" }
 }
 
 /// Where to start reading or what to commit: an offset, or a place that the broker knows.
-public enum StartOffset: Sendable, Hashable, CustomStringConvertible {
+package enum StartOffset: Sendable, Hashable, CustomStringConvertible {
     /// The first record that the log still holds.
     case beginning
     /// Behind the last record.
@@ -36,7 +36,7 @@ public enum StartOffset: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
-    public var description: String {
+    package var description: String {
         switch self {
         case .beginning: "beginning"
         case .end: "end"
@@ -48,23 +48,23 @@ public enum StartOffset: Sendable, Hashable, CustomStringConvertible {
 
 /// First and next offset of a partition: its records have offsets in `low ..< high`, with holes where there are
 /// transaction markers or compaction.
-public struct Watermarks: Sendable, Equatable {
-    public var low: Int64
-    public var high: Int64
+package struct Watermarks: Sendable, Equatable {
+    package var low: Int64
+    package var high: Int64
 
-    public init(low: Int64, high: Int64) {
+    package init(low: Int64, high: Int64) {
         self.low = low
         self.high = high
     }
 }
 
 /// What a group committed of a partition: the next offset to read, and a text that it may bear.
-public struct CommittedOffset: Sendable, Equatable {
-    public var offset: Int64
+package struct CommittedOffset: Sendable, Equatable {
+    package var offset: Int64
     /// At most 4,096 bytes, if the broker's setting is the default; empty when there is none.
-    public var metadata: String
+    package var metadata: String
 
-    public init(_ offset: Int64, metadata: String = "") {
+    package init(_ offset: Int64, metadata: String = "") {
         self.offset = offset
         self.metadata = metadata
     }

@@ -1,13 +1,13 @@
 /// A topic as it should be: name, partitions, and the settings that the engine relies on.
-public struct TopicPlan: Sendable, Equatable {
-    public var name: String
-    public var partitions: Int
+package struct TopicPlan: Sendable, Equatable {
+    package var name: String
+    package var partitions: Int
     /// Copies of each partition; −1 takes the broker's default (KIP-464).
-    public var replicationFactor: Int
+    package var replicationFactor: Int
     /// Topic settings by Kafka's names.
-    public var settings: [String: String]
+    package var settings: [String: String]
 
-    public init(_ name: String, partitions: Int, replicationFactor: Int = -1, settings: [String: String] = [:]) {
+    package init(_ name: String, partitions: Int, replicationFactor: Int = -1, settings: [String: String] = [:]) {
         self.name = name
         self.partitions = partitions
         self.replicationFactor = replicationFactor
@@ -15,27 +15,27 @@ public struct TopicPlan: Sendable, Equatable {
     }
 
     /// The largest record of an input topic that ``events(_:partitions:)`` allows, in bytes: hostile messages of 10 MB fit.
-    public static let inputRecordBytes = 16 << 20
+    package static let inputRecordBytes = 16 << 20
     /// Room that a dead letter needs beyond the record it holds: headers and framing.
-    public static let deadLetterOverheadBytes = 64 << 10
+    package static let deadLetterOverheadBytes = 64 << 10
 
     /// An output's timestamp is its source record's. The broker refuses times more than an hour ahead of its own clock
     /// (KIP-937): a record that the input topic took must never be refused here, for the stream would stall on it.
     private static let anyTimestamp = ["message.timestamp.after.max.ms": "\(Int64.max)"]
 
     /// A topic of events.
-    public static func events(_ name: String, partitions: Int) -> TopicPlan {
+    package static func events(_ name: String, partitions: Int) -> TopicPlan {
         TopicPlan(name, partitions: partitions, settings: ["max.message.bytes": "\(inputRecordBytes)"])
     }
 
     /// The output topic of scores.
-    public static func scores(_ name: String, partitions: Int) -> TopicPlan {
+    package static func scores(_ name: String, partitions: Int) -> TopicPlan {
         TopicPlan(name, partitions: partitions, settings: anyTimestamp)
     }
 
     /// The dead-letter topic: takes every record that the input took, whole. Kept until deleted, since old source
     /// timestamps would let a time-based retention drop a dead letter on arrival.
-    public static func deadLetter(_ name: String, partitions: Int) -> TopicPlan {
+    package static func deadLetter(_ name: String, partitions: Int) -> TopicPlan {
         var settings = anyTimestamp
         settings["max.message.bytes"] = "\(inputRecordBytes + deadLetterOverheadBytes)"
         settings["retention.ms"] = "-1"
@@ -43,7 +43,7 @@ public struct TopicPlan: Sendable, Equatable {
     }
 
     /// The changelog of the state: compacted, as many partitions as the input.
-    public static func changelog(_ name: String, partitions: Int) -> TopicPlan {
+    package static func changelog(_ name: String, partitions: Int) -> TopicPlan {
         var settings = anyTimestamp
         settings["cleanup.policy"] = "compact"
         return TopicPlan(name, partitions: partitions, settings: settings)
@@ -51,14 +51,14 @@ public struct TopicPlan: Sendable, Equatable {
 }
 
 /// A topic as the broker describes it.
-public struct TopicDescription: Sendable, Equatable {
-    public var name: String
-    public var partitions: Int
-    public var replicationFactor: Int
+package struct TopicDescription: Sendable, Equatable {
+    package var name: String
+    package var partitions: Int
+    package var replicationFactor: Int
     /// Whether every partition can be written and read at this moment.
-    public var hasLeaders: Bool
+    package var hasLeaders: Bool
 
-    public init(name: String, partitions: Int, replicationFactor: Int, hasLeaders: Bool = true) {
+    package init(name: String, partitions: Int, replicationFactor: Int, hasLeaders: Bool = true) {
         self.name = name
         self.partitions = partitions
         self.replicationFactor = replicationFactor

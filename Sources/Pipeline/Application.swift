@@ -1,8 +1,10 @@
-import Diagnostics
+import Base
+import Engine
 import Features
 import Foundation
 import Kafka
 import Scoring
+import Settings
 import Synchronization
 
 /// The running pipeline of one process: checks the topics, starts the workers, and stops them together.
@@ -12,8 +14,8 @@ import Synchronization
 ///                                                   │ one fails: all stop, wait() throws its error
 ///                                                   │ one is fenced: it joins anew
 /// ```
-public final class Application: Sendable {
-    public let context: WorkerContext
+package final class Application: Sendable {
+    package let context: WorkerContext
     private let threads = DispatchGroup()
     private let failure = Mutex<(any Error)?>(nil)
 
@@ -23,7 +25,7 @@ public final class Application: Sendable {
     ///   - layout: how the topics are, when that is known: the embedded broker answers no question about settings.
     ///   - isStopped: asked while the broker is waited for.
     /// - Throws: `badConfiguration`, `badInput` for the model, `missing_topic`, `topic_misfit`; `stopped` when it was.
-    public convenience init(
+    package convenience init(
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
         isStopped: () -> Bool
     ) throws(ImpactError) {
@@ -67,7 +69,7 @@ public final class Application: Sendable {
     }
 
     /// Starts the workers.
-    public func start() {
+    package func start() {
         startStandby()
         for number in 0..<context.configuration.workers {
             threads.enter()
@@ -145,15 +147,15 @@ public final class Application: Sendable {
     }
 
     /// Asks the workers to commit and leave.
-    public func stop() { context.requestStop() }
+    package func stop() { context.requestStop() }
 
     /// Whether a worker has failed or a stop was asked for.
-    public var isStopping: Bool { context.isStopRequested }
+    package var isStopping: Bool { context.isStopRequested }
 
     /// Waits until all workers have left.
     ///
     /// - Throws: the first worker's failure; `shutdown_timeout` when they do not leave in time after a stop.
-    public func wait() throws {
+    package func wait() throws {
         while threads.wait(timeout: .now() + .milliseconds(100)) == .timedOut {
             guard context.isStopRequested else { continue }
             let limit = context.configuration.shutdownTimeoutMilliseconds

@@ -3,43 +3,43 @@ import Synchronization
 /// What the pipeline has done so far: written by one worker a batch at a time, read by anyone.
 ///
 /// Relaxed atomics: the numbers of one reading may be a batch apart, none is ever lost.
-public final class PipelineMetrics: Sendable {
-    public let messages = Atomic<Int>(0)
+package final class PipelineMetrics: Sendable {
+    package let messages = Atomic<Int>(0)
     /// Valid events applied to state.
-    public let events = Atomic<Int>(0)
-    public let scores = Atomic<Int>(0)
-    public let deadLetters = Atomic<Int>(0)
-    public let duplicates = Atomic<Int>(0)
-    public let late = Atomic<Int>(0)
+    package let events = Atomic<Int>(0)
+    package let scores = Atomic<Int>(0)
+    package let deadLetters = Atomic<Int>(0)
+    package let duplicates = Atomic<Int>(0)
+    package let late = Atomic<Int>(0)
     /// Records of several input topics that came after the merge's wait: a replay may order them differently.
-    public let outOfOrder = Atomic<Int>(0)
-    public let commits = Atomic<Int>(0)
-    public let aborts = Atomic<Int>(0)
-    public let changelogRecords = Atomic<Int>(0)
+    package let outOfOrder = Atomic<Int>(0)
+    package let commits = Atomic<Int>(0)
+    package let aborts = Atomic<Int>(0)
+    package let changelogRecords = Atomic<Int>(0)
     /// Users erased by `user.delete` events.
-    public let erasures = Atomic<Int>(0)
+    package let erasures = Atomic<Int>(0)
     /// Users restored from the local copy, and records of the changelog replayed.
-    public let restoredUsers = Atomic<Int>(0)
-    public let replayedRecords = Atomic<Int>(0)
+    package let restoredUsers = Atomic<Int>(0)
+    package let replayedRecords = Atomic<Int>(0)
     /// Users dropped from memory, which the local copy has, and users brought back.
-    public let evictedUsers = Atomic<Int>(0)
-    public let reloadedUsers = Atomic<Int>(0)
+    package let evictedUsers = Atomic<Int>(0)
+    package let reloadedUsers = Atomic<Int>(0)
     /// Scores by decision, in the order of `Decision`'s raw values.
-    public let treat = Atomic<Int>(0)
-    public let suppress = Atomic<Int>(0)
-    public let uncertain = Atomic<Int>(0)
+    package let treat = Atomic<Int>(0)
+    package let suppress = Atomic<Int>(0)
+    package let uncertain = Atomic<Int>(0)
     /// Lag and users, as each worker last said (once a second).
-    public let workers = WorkerGauges()
+    package let workers = WorkerGauges()
     /// Milliseconds from a record's timestamp to its score's hand-over to the producer.
-    public let latency = LatencyHistogram()
+    package let latency = LatencyHistogram()
 
-    public init() {}
+    package init() {}
 }
 
 /// A histogram of latencies in milliseconds with bounds growing by a quarter of an octave (relative error ≤ 19 %).
 ///
 /// One writer, many readers; relaxed atomics.
-public final class LatencyHistogram: Sendable {
+package final class LatencyHistogram: Sendable {
     /// Quarter octaves from 1/16 ms: the last bound lies beyond a day.
     static let bucketCount = 128
     private let buckets: [AtomicCount]
@@ -55,10 +55,10 @@ public final class LatencyHistogram: Sendable {
     }
 
     /// Counts a bucket since the start; differences of two give the latencies of an interval.
-    public func snapshot() -> [Int] { buckets.map { $0.value.load(ordering: .relaxed) } }
+    package func snapshot() -> [Int] { buckets.map { $0.value.load(ordering: .relaxed) } }
 
     /// The upper bound of the bucket that holds the quantile, in milliseconds; nil of an empty histogram.
-    public static func quantile(_ q: Double, of counts: [Int]) -> Double? {
+    package static func quantile(_ q: Double, of counts: [Int]) -> Double? {
         let total = counts.reduce(0, +)
         guard total > 0 else { return nil }
         var below = 0
@@ -84,13 +84,13 @@ public final class LatencyHistogram: Sendable {
 }
 
 /// What each worker said last about its lag and its users.
-public final class WorkerGauges: Sendable {
+package final class WorkerGauges: Sendable {
     private let values = Mutex<[String: (lag: Int, users: Int)]>([:])
 
     func update(_ worker: String, lag: Int, users: Int) { values.withLock { $0[worker] = (lag, users) } }
 
     /// Messages not yet consumed, over all workers of this process.
-    public var lag: Int { values.withLock { $0.values.reduce(0) { $0 + $1.lag } } }
+    package var lag: Int { values.withLock { $0.values.reduce(0) { $0 + $1.lag } } }
     /// Users in state, over all workers of this process.
-    public var users: Int { values.withLock { $0.values.reduce(0) { $0 + $1.users } } }
+    package var users: Int { values.withLock { $0.values.reduce(0) { $0 + $1.users } } }
 }

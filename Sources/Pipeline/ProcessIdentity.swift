@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// The name by which Kafka knows this process again after a restart.
@@ -6,15 +6,15 @@ import Foundation
 /// A stable transactional id lets the broker abort, at once, the transaction that a killed process left open; a fresh
 /// one would leave it hanging until its timeout. The name lives in `state.dir/instance-N.id`, locked while the process
 /// runs, so that a second process on the same folder takes the next number.
-public final class ProcessIdentity: Sendable {
+package final class ProcessIdentity: Sendable {
     /// Random, kept in the file.
-    public let name: String
+    package let name: String
     /// The file's number: no other process that runs on the same folder has it.
-    public let number: Int
+    package let number: Int
     private let descriptor: Int32
 
     /// - Throws: `failed` when the folder cannot be made or written.
-    public init(stateDirectory: String) throws(ImpactError) {
+    package init(stateDirectory: String) throws(ImpactError) {
         do {
             try FileManager.default.createDirectory(atPath: stateDirectory, withIntermediateDirectories: true)
         } catch {

@@ -1,18 +1,23 @@
-import Diagnostics
-import Events
+import Base
+import Engine
 import Features
 import Kafka
-import Sinks
 
-/// One partition number in the hands of one worker: its state, how far its input was read, and its outputs not yet
-/// handed over. Several input topics are co-partitioned: the partitions of one number share a shard.
-public final class Shard {
+/// One partition number in the hands of one worker: the engine's partition, how far its input was read, and its way into
+/// the local store. Several input topics are co-partitioned: the partitions of one number share a shard.
+package final class Shard {
     /// The input partition; of the first topic when there are several.
-    public let partition: TopicPartition
+    package let partition: TopicPartition
+    /// State and outputs.
+    package let content: Partition
     let positions: ReadPositions
-    public private(set) var state: PartitionState
     /// The shard's way into the local store; nil when there is none.
-    package var checkpoint: ShardCheckpoint?
+    package var checkpoint: ShardCheckpoint? {
+        didSet {
+            let checkpoint = checkpoint
+            content.erased = checkpoint.map { checkpoint in { user in checkpoint.noteErasure(user) } }
+        }
+    }
     /// Whether the state is complete: false while it is being restored.
     var isRestored = false
     /// Where the search for cold users goes on.
@@ -20,39 +25,20 @@ public final class Shard {
     /// Late events that the metrics know of already.
     var reportedLate: UInt64 = 0
 
-    private let bytes = ByteBuffer(capacity: 1 << 16)
-    private var records: UnsafeMutablePointer<OutputRecord>
-    private var recordCount = 0
-    private var recordCapacity = 1_024
-
-    public convenience init(_ partition: TopicPartition, plan: FeaturePlan) {
-        self.init(partition.partition, topics: [partition.topic], plan: plan)
-    }
-
-    init(_ number: Int32, topics: [String], plan: FeaturePlan) {
+    package init(_ number: Int32, topics: [String], plan: FeaturePlan) {
         let partitions = topics.map { TopicPartition($0, number) }
         partition = partitions[0]
         positions = ReadPositions(partitions)
-        state = PartitionState(plan: plan)
-        records = .allocate(capacity: recordCapacity)
+        content = Partition(number, plan: plan)
     }
 
-    deinit { records.deallocate() }
+    package var state: PartitionState { content.state }
 
     /// Whether users of this partition are in the local store only.
     var hasSpilled: Bool {
         get { checkpoint?.hasSpilled ?? false }
         set { checkpoint?.hasSpilled = newValue }
     }
-
-    /// Erases a user, as part of the transaction at hand.
-    package func erase(user: UnsafeRawBufferPointer) {
-        checkpoint?.noteErasure(user)
-        state.remove(user: user)
-    }
-
-    /// Begins anew with an empty state.
-    func resetState() { state = PartitionState(plan: state.plan) }
 
     /// Replays a record of the changelog; nil is a tombstone.
     package func restore(user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer?) throws(ImpactError) {
@@ -77,70 +63,11 @@ public final class Shard {
     /// Whether anything was processed since the last commit.
     var isDirty: Bool { positions.isDirty }
 
-    /// Adds an output record: `write` puts its value into the buffer.
-    @inline(__always)
-    func addOutput(key: UnsafeRawBufferPointer, timestamp: Int64, _ write: (ByteBuffer) -> Void) {
-        if recordCount == recordCapacity { growRecords() }
-        let keyStart = bytes.count
-        bytes.append(key)
-        let valueStart = bytes.count
-        write(bytes)
-        (records + recordCount).initialize(
-            to: OutputRecord(key: keyStart..<valueStart, value: valueStart..<bytes.count, timestamp: timestamp))
-        recordCount += 1
-    }
-
-    /// Adds an output record without a value.
-    func addTombstone(key: UnsafeRawBufferPointer, timestamp: Int64) {
-        if recordCount == recordCapacity { growRecords() }
-        let start = bytes.count
-        bytes.append(key)
-        (records + recordCount).initialize(
-            to: OutputRecord(key: start..<bytes.count, value: nil, timestamp: timestamp))
-        recordCount += 1
-    }
-
-    /// Lends the outputs collected so far to `body`, then forgets them.
-    package func takeOutputs<Failure: Error>(
-        _ body: (UnsafeBufferPointer<OutputRecord>, UnsafeRawBufferPointer) throws(Failure) -> Void
-    ) throws(Failure) {
-        defer {
-            recordCount = 0
-            bytes.removeAll()
-        }
-        guard recordCount > 0 else { return }
-        try body(UnsafeBufferPointer(start: records, count: recordCount), bytes.bytes)
-    }
-
-    /// Collects the changelog's records of all users changed since the last commit, in the order of their first change.
+    /// Collects the changelog's records of all users changed since the last commit.
     /// - Returns: how many.
     package func collectChangelog() -> Int {
-        state.forEachDirty { user, slot in
-            if recordCount == recordCapacity { growRecords() }
-            let keyStart = bytes.count
-            bytes.append(user)
-            let valueStart = bytes.count
-            if let slot {
-                state.markUnsaved(slot)
-                let room = bytes.reserve(state.encodedBound(slot))
-                bytes.advance(state.encode(slot, to: UnsafeMutableRawPointer(room)))
-            }
-            if slot == nil { checkpoint?.noteRemoval(user) }
-            // The changelog is the state as of now, not as of an event: it is stamped with the present.
-            let record = OutputRecord(
-                key: keyStart..<valueStart, value: slot == nil ? nil : valueStart..<bytes.count, timestamp: 0)
-            (records + recordCount).initialize(to: record)
-            recordCount += 1
-        }
-        if recordCount > 0 { checkpoint?.noteChange() }
-        return recordCount
-    }
-
-    private func growRecords() {
-        let larger = UnsafeMutablePointer<OutputRecord>.allocate(capacity: recordCapacity * 2)
-        larger.update(from: records, count: recordCount)
-        records.deallocate()
-        records = larger
-        recordCapacity *= 2
+        let count = content.collectChanges { user in checkpoint?.noteRemoval(user) }
+        if count > 0 { checkpoint?.noteChange() }
+        return count
     }
 }

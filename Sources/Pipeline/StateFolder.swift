@@ -1,5 +1,5 @@
 /// What the engine keeps in `state.dir`.
-public enum StateFolder {
+package enum StateFolder {
     /// Beginnings of the names of files and folders that can be made anew: a reset deletes them.
-    public static let ownNames = ["rocksdb-", "poison-"]
+    package static let ownNames = ["rocksdb-", "poison-"]
 }

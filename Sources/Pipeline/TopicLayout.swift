@@ -1,17 +1,18 @@
-import Diagnostics
+import Base
 import Kafka
+import Settings
 
 /// What the pipeline must know about its topics before it starts: partitions, and the dead letter's room.
-public struct TopicLayout: Sendable, Equatable {
-    public var inputPartitions: Int
-    public var outputPartitions: Int
-    public var deadLetterPartitions: Int
+package struct TopicLayout: Sendable, Equatable {
+    package var inputPartitions: Int
+    package var outputPartitions: Int
+    package var deadLetterPartitions: Int
     /// The dead-letter topic's `max.message.bytes`.
-    public var deadLetterBytes: Int
+    package var deadLetterBytes: Int
     /// The changelog's `delete.retention.ms`: how long compaction leaves a tombstone there.
-    public var tombstoneMilliseconds: Int64
+    package var tombstoneMilliseconds: Int64
     /// Whether the output topic is compacted: an erased user gets a tombstone there.
-    public var isOutputCompacted: Bool
+    package var isOutputCompacted: Bool
 
     package init(
         inputPartitions: Int, outputPartitions: Int, deadLetterPartitions: Int, deadLetterBytes: Int = 1_048_588,
@@ -31,7 +32,7 @@ public struct TopicLayout: Sendable, Equatable {
     /// Looks at the topics and checks that they fit each other.
     ///
     /// - Throws: `missing_topic` or `topic_misfit` with the command that mends it; `kafka_unreachable`.
-    public static func check(_ configuration: Configuration, admin: Admin) throws(ImpactError) -> TopicLayout {
+    package static func check(_ configuration: Configuration, admin: Admin) throws(ImpactError) -> TopicLayout {
         let inputs = configuration.inputTopics
         guard let input = inputs.first else {
             throw ImpactError(.badConfiguration, code: "missing_input", "input.topics names no topic")

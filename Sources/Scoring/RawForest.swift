@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// Which estimator a forest comes from: it decides what a leaf holds and how θ and its variance follow from it.
 package enum ForestKind: UInt32, Sendable, CaseIterable {
@@ -9,7 +9,7 @@ package enum ForestKind: UInt32, Sendable, CaseIterable {
 }
 
 /// What a model does with a missing (NaN) feature value.
-public enum MissingValues: UInt32, Sendable {
+package enum MissingValues: UInt32, Sendable {
     /// The row has no estimate: EconML was trained without missing values, nor takes infinite ones.
     case refuse = 0
     /// Each split says where a missing value goes, as in grf.

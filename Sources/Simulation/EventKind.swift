@@ -1,9 +1,9 @@
 /// The event types of the simulation, numbered as in `EventSchema.contractTypes`.
-public enum EventKind: UInt8, Sendable, CaseIterable, BitwiseCopyable {
+package enum EventKind: UInt8, Sendable, CaseIterable, BitwiseCopyable {
     case adView, click, pageView, addToCart, purchase, refund, treatment
 
     /// The contract's name of the type.
-    public var name: StaticString {
+    package var name: StaticString {
         switch self {
         case .adView: "ad_view"
         case .click: "click"

@@ -1,5 +1,5 @@
 /// How people answer an ad, in the four classes of uplift modelling.
-public enum Segment: UInt8, Sendable, CaseIterable {
+package enum Segment: UInt8, Sendable, CaseIterable {
     /// Buys because of the ad.
     case persuadable
     /// Buys with or without it.
@@ -10,7 +10,7 @@ public enum Segment: UInt8, Sendable, CaseIterable {
     case sleepingDog
 
     /// `persuadable`, `sure_thing`, `lost_cause`, `sleeping_dog`.
-    public var name: String {
+    package var name: String {
         switch self {
         case .persuadable: "persuadable"
         case .sureThing: "sure_thing"
@@ -22,22 +22,22 @@ public enum Segment: UInt8, Sendable, CaseIterable {
 
 /// The probabilities of the principal strata (Frangakis and Rubin 2002) of one opportunity of a user: what the user
 /// would do with the ad and without. The rest, up to 1, buys neither way.
-public struct Strata: Sendable, Equatable, BitwiseCopyable {
+package struct Strata: Sendable, Equatable, BitwiseCopyable {
     /// Buys only with the ad.
-    public var persuaded: Double
+    package var persuaded: Double
     /// Buys either way.
-    public var always: Double
+    package var always: Double
     /// Buys only without the ad.
-    public var disturbed: Double
+    package var disturbed: Double
 
     /// The conditional average treatment effect: P(buys | ad) − P(buys | no ad).
-    public var effect: Double { persuaded - disturbed }
+    package var effect: Double { persuaded - disturbed }
     /// P(buys | no ad).
-    public var baseline: Double { always + disturbed }
+    package var baseline: Double { always + disturbed }
     /// P(buys | ad).
-    public var treated: Double { always + persuaded }
+    package var treated: Double { always + persuaded }
 
-    public init(persuaded: Double, always: Double, disturbed: Double) {
+    package init(persuaded: Double, always: Double, disturbed: Double) {
         self.persuaded = persuaded
         self.always = always
         self.disturbed = disturbed

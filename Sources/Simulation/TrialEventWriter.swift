@@ -1,3 +1,4 @@
+import Base
 import Events
 
 /// Writes the simulation's events as JSON messages, byte by byte, without allocating.

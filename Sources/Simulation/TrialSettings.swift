@@ -1,34 +1,34 @@
-import Diagnostics
+import Base
 
 /// What a simulated trial is like. Equal settings give equal bytes.
-public struct TrialSettings: Sendable, Equatable {
-    public var seed: UInt64 = 1
+package struct TrialSettings: Sendable, Equatable {
+    package var seed: UInt64 = 1
     /// How many people there are; their ids are `u-0` … `u-(users − 1)`.
-    public var users = 10_000
+    package var users = 10_000
     /// When the trial starts, milliseconds since 1970; the default is 2026-01-01T00:00:00Z.
-    public var start: Int64 = 1_767_225_600_000
+    package var start: Int64 = 1_767_225_600_000
     /// The probability with which an opportunity gets the ad.
-    public var propensity = 0.5
+    package var propensity = 0.5
     /// The trial's name in `treatment.experiment_id`.
-    public var experiment = "ad-trial"
+    package var experiment = "ad-trial"
     /// How many campaigns the ads belong to.
-    public var campaigns = 12
+    package var campaigns = 12
     /// Visits a person makes on average in a day of event time; about 3 events each.
-    public var visitsPerDay = 3.0
+    package var visitsPerDay = 3.0
     /// Milliseconds between two opportunities of a person at least; every outcome falls within it.
-    public var outcomeWindow: Int64 = 24 * 3_600_000
+    package var outcomeWindow: Int64 = 24 * 3_600_000
     /// The share of events that arrive late, by up to ``greatestDelay`` of event time.
-    public var outOfOrder = 0.0
-    public var greatestDelay: Int64 = 10 * 60_000
+    package var outOfOrder = 0.0
+    package var greatestDelay: Int64 = 10 * 60_000
     /// The share of events that arrive a second time, with the same `id`.
-    public var duplicates = 0.0
+    package var duplicates = 0.0
     /// How many messages that no reader may accept there are for each valid one.
-    public var invalid = 0.0
+    package var invalid = 0.0
 
-    public init() {}
+    package init() {}
 
     /// - Throws: `.usage` naming the setting that is out of its range.
-    public func check() throws(ImpactError) {
+    package func check() throws(ImpactError) {
         try require((1...Int(Int32.max)).contains(users), "users", "from 1 to \(Int32.max)")
         try require(propensity > 0 && propensity < 1, "propensity", "above 0 and below 1")
         try require((1...1000).contains(campaigns), "campaigns", "from 1 to 1000")

@@ -1,5 +1,6 @@
-import Diagnostics
+import Base
 import Events
+import Statistics
 
 /// A randomised ad trial with known effects, as a stream of events.
 ///
@@ -22,10 +23,10 @@ import Events
 /// itself stays the same.
 ///
 /// Single-threaded. Nothing is allocated for an event once buffer and queue have their size.
-public struct TrialSimulation: ~Copyable {
-    public let settings: TrialSettings
+package struct TrialSimulation: ~Copyable {
+    package let settings: TrialSettings
     /// Valid events made so far, duplicates not counted.
-    public private(set) var distinctEvents: UInt64 = 0
+    package private(set) var distinctEvents: UInt64 = 0
 
     private var random: RandomStream
     private var faults: RandomStream
@@ -38,7 +39,7 @@ public struct TrialSimulation: ~Copyable {
     private let writer: TrialEventWriter
 
     /// - Throws: `.usage` when a setting is out of its range.
-    public init(_ settings: TrialSettings = TrialSettings()) throws(ImpactError) {
+    package init(_ settings: TrialSettings = TrialSettings()) throws(ImpactError) {
         try settings.check()
         self.settings = settings
         // Lanes above 2^32 are not those of users.
@@ -52,7 +53,7 @@ public struct TrialSimulation: ~Copyable {
     }
 
     /// Writes the next message to the end of the buffer. The stream has no end.
-    public mutating func next(into buffer: ByteBuffer) -> GeneratedEvent {
+    package mutating func next(into buffer: ByteBuffer) -> GeneratedEvent {
         if settings.invalid > 0, faults.happens(settings.invalid) {
             invalidMessages += 1
             return writer.writeInvalid(number: invalidMessages, time: Int64(nextVisit), into: buffer)

@@ -1,11 +1,11 @@
 /// The truth about the population: what no experiment can see and every estimate is judged by.
-public enum TrialTruth {
+package enum TrialTruth {
     /// The first line of the table that ``appendLine(of:seed:into:)`` continues.
-    public static let header: StaticString =
+    package static let header: StaticString =
         "user_id,segment,effect,baseline,persuaded,always,disturbed,engagement\n"
 
     /// One person's line: id, class, effect and baseline of an opportunity, strata probabilities, engagement.
-    public static func appendLine(of index: Int, seed: UInt64, into text: inout String) {
+    package static func appendLine(of index: Int, seed: UInt64, into text: inout String) {
         let user = TrialUser(seed: seed, index: index)
         let strata = user.strata
         text += "u-\(index),\(user.segment.name),\(strata.effect),\(strata.baseline),"
@@ -13,17 +13,17 @@ public enum TrialTruth {
     }
 
     /// Averages over the people of one class.
-    public struct Summary: Sendable, Equatable {
-        public var segment: Segment
-        public var users = 0
+    package struct Summary: Sendable, Equatable {
+        package var segment: Segment
+        package var users = 0
         /// Mean of ``Strata/effect``.
-        public var effect = 0.0
+        package var effect = 0.0
         /// Mean of ``Strata/baseline``.
-        public var baseline = 0.0
+        package var baseline = 0.0
     }
 
     /// The classes in the order of `Segment.allCases`; 150 ns a person.
-    public static func summaries(seed: UInt64, users: Int) -> [Summary] {
+    package static func summaries(seed: UInt64, users: Int) -> [Summary] {
         var summaries = Segment.allCases.map { Summary(segment: $0) }
         for index in 0..<users {
             let user = TrialUser(seed: seed, index: index)
@@ -40,7 +40,7 @@ public enum TrialTruth {
     }
 
     /// The index in a user's id as the simulation writes it, `u-17`; nil for another text.
-    public static func index(ofUser id: UnsafeRawBufferPointer) -> Int? {
+    package static func index(ofUser id: UnsafeRawBufferPointer) -> Int? {
         guard id.count > 2, id.count <= 12, id[0] == 0x75, id[1] == 0x2D else { return nil }
         var index = 0
         for byte in id[2...] {

@@ -1,14 +1,15 @@
 import Foundation
+import Statistics
 
 /// One person of the simulated population: traits that do not change during the trial.
 ///
 /// A function of the seed and the index alone, so a population of any size costs no memory.
-public struct TrialUser: Sendable, Equatable, BitwiseCopyable {
+package struct TrialUser: Sendable, Equatable, BitwiseCopyable {
     /// What the person browses with.
-    public enum Device: UInt8, Sendable, CaseIterable, BitwiseCopyable {
+    package enum Device: UInt8, Sendable, CaseIterable, BitwiseCopyable {
         case mobile, desktop, tablet
         /// The text in events: `Mobile`, `Desktop`, `Tablet`.
-        public var name: StaticString {
+        package var name: StaticString {
             switch self {
             case .mobile: "Mobile"
             case .desktop: "Desktop"
@@ -18,10 +19,10 @@ public struct TrialUser: Sendable, Equatable, BitwiseCopyable {
     }
 
     /// Where the person came from first.
-    public enum Channel: UInt8, Sendable, CaseIterable, BitwiseCopyable {
+    package enum Channel: UInt8, Sendable, CaseIterable, BitwiseCopyable {
         case search, social, email, direct
         /// The text in events: `search`, `social`, `email`, `direct`.
-        public var name: StaticString {
+        package var name: StaticString {
             switch self {
             case .search: "search"
             case .social: "social"
@@ -32,19 +33,19 @@ public struct TrialUser: Sendable, Equatable, BitwiseCopyable {
     }
 
     /// How often the person visits, relative to the average: log-normal, 0.2 to 4. In no event; seen in the counts.
-    public let engagement: Double
+    package let engagement: Double
     /// Whole days from the last purchase to the trial's start: exponential with mean 20, at most 120.
-    public let recency: Int
+    package let recency: Int
     /// What the person spent before the trial, in cents: log-normal, median 67.00.
-    public let historyCents: Int
+    package let historyCents: Int
     /// Whole days as a customer, 10 to 1499.
-    public let tenure: Int
-    public let device: Device
-    public let newsletter: Bool
-    public let acquiredBy: Channel
+    package let tenure: Int
+    package let device: Device
+    package let newsletter: Bool
+    package let acquiredBy: Channel
 
     /// The person of this index in the population of this seed.
-    public init(seed: UInt64, index: Int) {
+    package init(seed: UInt64, index: Int) {
         var random = RandomStream(seed: seed, lane: UInt64(index))
         engagement = Self.engagement(random.normal())
         recency = min(Int(random.exponential(mean: 20)), 120)
@@ -101,7 +102,7 @@ extension TrialUser {
     }
 
     /// The class the person is nearest to.
-    public var segment: Segment {
+    package var segment: Segment {
         let m = memberships
         let top = max(m.persuadable, m.sureThing, m.lostCause, m.sleepingDog)
         if m.persuadable == top { return .persuadable }
@@ -110,7 +111,7 @@ extension TrialUser {
     }
 
     /// The strata probabilities: those of the four pure classes, mixed by ``memberships``.
-    public var strata: Strata {
+    package var strata: Strata {
         let m = memberships
         return Strata(
             persuaded: 0.26 * m.persuadable + 0.03 * m.sureThing + 0.012 * m.lostCause + 0.01 * m.sleepingDog,

@@ -1,5 +1,6 @@
 import CRdkafka
 import Consumer
+import Engine
 import Foundation
 import Kafka
 import Synchronization
@@ -9,7 +10,7 @@ extension OutputProducer {
     ///
     /// - Parameter bytes: what the records' ranges mean.
     /// - Throws: why a record was not taken; the transaction lacks it, so ``recover(from:)`` is next.
-    public func produceBatch(
+    package func produceBatch(
         _ topic: OutputTopic, partition: Int32, _ records: UnsafeBufferPointer<OutputRecord>,
         bytes: UnsafeRawBufferPointer
     ) throws(KafkaError) {
@@ -32,7 +33,7 @@ extension OutputProducer {
 
     /// Hands records to the library like ``produceBatch(_:partition:_:bytes:)``, stamped with the present whatever they
     /// say: a third cheaper, for records whose time nobody reads (the changelog).
-    public func produceBatchNow(
+    package func produceBatchNow(
         _ topic: OutputTopic, partition: Int32, _ records: UnsafeBufferPointer<OutputRecord>,
         bytes: UnsafeRawBufferPointer
     ) throws(KafkaError) {
@@ -66,7 +67,7 @@ extension OutputProducer {
     }
 
     /// Hands over one record, with headers. Partition −1 places it by its key as the Java clients do (murmur2).
-    public func produce(
+    package func produce(
         _ topic: OutputTopic, partition: Int32 = -1, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
         headers: [RecordHeader] = [], timestamp: Int64
     ) throws(KafkaError) {
@@ -74,7 +75,7 @@ extension OutputProducer {
     }
 
     /// Hands over a consumed record as it is, byte for byte, with further headers behind its own.
-    public func produce(
+    package func produce(
         _ topic: OutputTopic, partition: Int32, copyOf message: borrowing Message, adding headers: [RecordHeader]
     ) throws(KafkaError) {
         let list = message.headerList.map { rd_kafka_headers_copy($0) } ?? rd_kafka_headers_new(headers.count)
@@ -158,7 +159,7 @@ extension OutputProducer {
     /// Waits until every record handed over is acknowledged.
     ///
     /// - Throws: the last record's failure when any was given up since the last flush; a timeout is retriable.
-    public func flush(timeoutMilliseconds: Int = 60_000) throws(KafkaError) {
+    package func flush(timeoutMilliseconds: Int = 60_000) throws(KafkaError) {
         let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
         while true {
             let code = rd_kafka_flush(handle.pointer, 200)

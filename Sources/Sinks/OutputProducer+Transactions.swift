@@ -1,6 +1,6 @@
+import Base
 import CRdkafka
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 import Synchronization
@@ -9,11 +9,11 @@ extension OutputProducer {
     /// Makes the producer ready: takes over the identity, which fences an earlier holder and ends its open transaction.
     /// Waits for the broker as long as it takes, or until interrupted. Does nothing for an idempotent producer.
     @discardableResult
-    public func start() -> TransactionOutcome { isTransactional ? run(.start) : .ready }
+    package func start() -> TransactionOutcome { isTransactional ? run(.start) : .ready }
 
     /// Begins a transaction; a no-op for an idempotent producer.
     @discardableResult
-    public func begin() -> TransactionOutcome { isTransactional ? run(.begin) : .ready }
+    package func begin() -> TransactionOutcome { isTransactional ? run(.begin) : .ready }
 
     /// Commits records and offsets together, and waits for it.
     ///
@@ -21,7 +21,7 @@ extension OutputProducer {
     /// - Parameters:
     ///   - offsets: each partition's last processed offset + 1.
     ///   - group: as of now; see ``EventConsumer/groupMetadata()``.
-    public func commit(
+    package func commit(
         offsets: [TopicPartition: Int64], group: borrowing GroupMetadata
     ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
@@ -35,7 +35,7 @@ extension OutputProducer {
     }
 
     /// Commits records and the offsets of several groups together, and waits for it.
-    public func commit(
+    package func commit(
         offsetsOfGroups groups: [String: [TopicPartition: CommittedOffset]]
     ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
@@ -56,14 +56,14 @@ extension OutputProducer {
     }
 
     /// Commits records that belong to no consumed input (a generator, a tool).
-    public func commit() -> TransactionOutcome {
+    package func commit() -> TransactionOutcome {
         if !isTransactional { return flushed() }
         return run(.commit)
     }
 
     /// Drops the records of the transaction.
     @discardableResult
-    public func abort() -> TransactionOutcome {
+    package func abort() -> TransactionOutcome {
         if !isTransactional { return flushed() }
         // 2.0.2 ends a transaction that the broker has not heard of yet, which is a fatal error: let it be heard of.
         rd_kafka_flush(handle.pointer, 1_000)
@@ -87,7 +87,7 @@ extension OutputProducer {
     }
 
     /// After a failed produce: brings the producer back to ready, and says what became of the transaction.
-    public func recover(from error: KafkaError) -> TransactionOutcome {
+    package func recover(from error: KafkaError) -> TransactionOutcome {
         if error.code == RD_KAFKA_RESP_ERR__INTR { return .interrupted }
         return isTransactional ? run(.failed(.produce, error)) : .aborted(error)
     }

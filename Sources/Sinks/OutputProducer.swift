@@ -1,6 +1,6 @@
+import Base
 import CRdkafka
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 import Synchronization
@@ -21,8 +21,8 @@ import Synchronization
 /// records with the present and takes no headers. Measured with 2.0.2 (186-byte values, transactional, five interleaved
 /// rounds): 167–210 ns of the calling thread a record in batches of 1,000, 254–323 ns one by one, 245–289 ns by
 /// `rd_kafka_produceva`, which however allocates an error whenever the buffer is full.
-public final class OutputProducer {
-    public let options: ProducerOptions
+package final class OutputProducer {
+    package let options: ProducerOptions
     let properties: KafkaProperties
     let component: String
     var handle: KafkaHandle
@@ -42,7 +42,7 @@ public final class OutputProducer {
     /// - Parameters:
     ///   - properties: the user's; see ``ProducerOptions/properties(_:)`` for what is added.
     /// - Throws: `kafka_property`, `kafka_client`, `missing_bootstrap`. A broker that is away is no error.
-    public init(
+    package init(
         properties: KafkaProperties, options: ProducerOptions, component: String = "producer"
     ) throws(ImpactError) {
         self.options = options
@@ -68,13 +68,13 @@ public final class OutputProducer {
         batch.deallocate()
     }
 
-    public var isTransactional: Bool { options.transactionalID != nil }
+    package var isTransactional: Bool { options.transactionalID != nil }
 
     /// Records that were given up by the library since the producer was made.
-    public internal(set) var failedRecords = 0
+    package internal(set) var failedRecords = 0
 
     /// Registers a topic to write to.
-    public func topic(_ name: String) throws(ImpactError) -> OutputTopic {
+    package func topic(_ name: String) throws(ImpactError) -> OutputTopic {
         if let index = topicNames.firstIndex(of: name) { return OutputTopic(index: index) }
         guard topicNames.count < Self.maxTopics, let pointer = rd_kafka_topic_new(handle.pointer, name, nil) else {
             throw ImpactError(.badConfiguration, code: "kafka_topic", "\(name) is no name for a topic")
@@ -85,10 +85,10 @@ public final class OutputProducer {
     }
 
     /// Makes waits for the broker give up soon, with ``TransactionOutcome/interrupted``. From any thread.
-    public func interrupt() { isInterrupted.store(true, ordering: .relaxed) }
+    package func interrupt() { isInterrupted.store(true, ordering: .relaxed) }
 
     /// Destroys the producer; what was not committed or flushed is gone. Ends within the timeout.
-    public func close(timeoutMilliseconds: Int = 5_000) {
+    package func close(timeoutMilliseconds: Int = 5_000) {
         handle.context.onDeliveryFailure = nil
         releaseTopics()
         handle.close(timeoutMilliseconds: timeoutMilliseconds)

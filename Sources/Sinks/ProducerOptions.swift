@@ -2,21 +2,21 @@ import Kafka
 
 /// What a producer needs beyond the user's own `kafka.producer.*` properties, which win over everything here except what
 /// the engine's guarantees rest on.
-public struct ProducerOptions: Sendable, Equatable {
+package struct ProducerOptions: Sendable, Equatable {
     /// Exactly once: every record is part of a transaction under this identity. Nil: idempotent only.
-    public var transactionalID: String?
+    package var transactionalID: String?
     /// How long a record may wait for company in its batch. A commit does not wait.
-    public var lingerMilliseconds = 5
+    package var lingerMilliseconds = 5
     /// Bound of the records not yet acknowledged, in bytes.
-    public var bufferBytes = 256 << 20
+    package var bufferBytes = 256 << 20
     /// After this the broker aborts a transaction that did not end. An unclean restart waits as long at worst.
-    public var transactionTimeoutMilliseconds = 60_000
-    public var clientID = "impactiq"
+    package var transactionTimeoutMilliseconds = 60_000
+    package var clientID = "impactiq"
 
-    public init(transactionalID: String? = nil) { self.transactionalID = transactionalID }
+    package init(transactionalID: String? = nil) { self.transactionalID = transactionalID }
 
     /// The largest record that is handed to the broker: a dead letter of the largest input record, with its framing.
-    public static let largestRecordBytes = TopicPlan.inputRecordBytes + 2 * TopicPlan.deadLetterOverheadBytes
+    package static let largestRecordBytes = TopicPlan.inputRecordBytes + 2 * TopicPlan.deadLetterOverheadBytes
 
     package func properties(_ user: KafkaProperties) -> KafkaProperties {
         var p = user

@@ -20,15 +20,15 @@ import Kafka
 /// - fatal or unclassified, and an abort that fails: destroy the producer and initialise a new one, which ends what is left
 ///   of the transaction on the broker; whether a commit in doubt took effect is told by the committed offsets;
 /// - fenced: stop at once, rejoin the group.
-public struct TransactionStateMachine: Sendable, Equatable {
-    public enum State: Sendable, Equatable {
+package struct TransactionStateMachine: Sendable, Equatable {
+    package enum State: Sendable, Equatable {
         case uninitialised, ready, open, sendingOffsets, committing, aborting, broken, fenced
     }
 
     /// The library's calls that may fail.
-    public enum Call: Sendable, Equatable { case initialise, begin, produce, sendOffsets, commit, abort }
+    package enum Call: Sendable, Equatable { case initialise, begin, produce, sendOffsets, commit, abort }
 
-    public enum Event: Sendable, Equatable {
+    package enum Event: Sendable, Equatable {
         /// The caller wants the producer ready.
         case start
         case begin
@@ -41,7 +41,7 @@ public struct TransactionStateMachine: Sendable, Equatable {
         case recreated
     }
 
-    public enum Action: Sendable, Equatable {
+    package enum Action: Sendable, Equatable {
         case call(Call)
         /// The same call once more with the same arguments, after a pause.
         case retry(Call)
@@ -50,15 +50,15 @@ public struct TransactionStateMachine: Sendable, Equatable {
         case finish(TransactionOutcome)
     }
 
-    public private(set) var state = State.uninitialised
+    package private(set) var state = State.uninitialised
     /// The error that ended the running transaction; told when it is over.
     private var cause: KafkaError?
 
-    public init() {}
+    package init() {}
 
     /// The next step. A step that makes no sense in this state is answered by re-creating the producer, which is right
     /// from everywhere.
-    public mutating func handle(_ event: Event) -> Action {
+    package mutating func handle(_ event: Event) -> Action {
         switch (state, event) {
         case (.fenced, _):
             return .finish(.fenced(cause ?? KafkaError(RD_KAFKA_RESP_ERR__FENCED)))
@@ -126,7 +126,7 @@ public struct TransactionStateMachine: Sendable, Equatable {
 }
 
 /// How a transaction's step ended for the caller.
-public enum TransactionOutcome: Sendable, Equatable {
+package enum TransactionOutcome: Sendable, Equatable {
     /// The producer takes the next step; nothing happened to a transaction.
     case ready
     /// Offsets and records are visible together.
@@ -144,10 +144,10 @@ public enum TransactionOutcome: Sendable, Equatable {
 }
 
 /// The classes of failure; the flags of the library's error decide, and its name where the flags are silent.
-public enum TransactionFailure: Sendable, Equatable {
+package enum TransactionFailure: Sendable, Equatable {
     case retriable, abortable, fenced, fatal
 
-    public init(_ error: KafkaError, during call: TransactionStateMachine.Call) {
+    package init(_ error: KafkaError, during call: TransactionStateMachine.Call) {
         switch error.code {
         case RD_KAFKA_RESP_ERR__FENCED, RD_KAFKA_RESP_ERR_PRODUCER_FENCED,
             RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH where error.isFatal || !error.requiresAbort:

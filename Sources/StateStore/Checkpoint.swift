@@ -2,19 +2,19 @@
 ///
 /// Single users may be newer than that, never newer than what Kafka has committed. Replaying the changelog from the
 /// offset is always right, since each of its records is the whole of a user.
-public struct Checkpoint: Sendable, Equatable {
+package struct Checkpoint: Sendable, Equatable {
     /// The changelog topic.
-    public var topic: String
+    package var topic: String
     /// The next offset of the changelog to replay.
-    public var offset: Int64
+    package var offset: Int64
     /// The changelog's first offset at that time. Compaction does not move it; deleting records does.
-    public var start: Int64
+    package var start: Int64
     /// When the changelog's end was asked for, milliseconds since 1970.
-    public var time: Int64
+    package var time: Int64
     /// The layout of the records (`FeaturePlan.fingerprint`).
-    public var fingerprint: UInt64
+    package var fingerprint: UInt64
 
-    public init(topic: String, offset: Int64, start: Int64, time: Int64, fingerprint: UInt64) {
+    package init(topic: String, offset: Int64, start: Int64, time: Int64, fingerprint: UInt64) {
         self.topic = topic
         self.offset = offset
         self.start = start

@@ -1,6 +1,6 @@
+import Base
 import CRocksDB
 import CRocksDBLog
-import Diagnostics
 import Foundation
 
 /// Owns an open RocksDB database with its options. The library takes calls from any thread; the last reference closes.

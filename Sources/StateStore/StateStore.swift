@@ -1,5 +1,5 @@
+import Base
 import CRocksDB
-import Diagnostics
 import Foundation
 import Synchronization
 
@@ -7,17 +7,17 @@ import Synchronization
 ///
 /// One RocksDB with one bounded cache. It is a copy of what Kafka's changelog holds, kept so that a start need not read
 /// all of it: whatever is wrong with it, it can be moved aside and filled again. Any thread may call.
-public final class StateStore: @unchecked Sendable {  // Mutable state is behind `lock` and `cursorLock`.
-    public struct Options: Sendable {
+package final class StateStore: @unchecked Sendable {  // Mutable state is behind `lock` and `cursorLock`.
+    package struct Options: Sendable {
         /// Bound of the cache of blocks, filters and indexes.
-        public var cacheBytes = 64 << 20
+        package var cacheBytes = 64 << 20
         /// Bound of what was written and is not in files yet.
-        public var writeBufferBytes = 32 << 20
+        package var writeBufferBytes = 32 << 20
 
-        public init() {}
+        package init() {}
     }
 
-    public let path: String
+    package let path: String
     private let options: Options
     private let lock = SharedLock()
     private var database: RocksDB?
@@ -31,7 +31,7 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
     /// Opens the store or makes it. One that is damaged is moved aside, with a warning that says where.
     ///
     /// - Throws: `state_store_busy` when another process has it open, `state_store_full`, `state_store_failed`.
-    public init(path: String, options: Options = Options()) throws(ImpactError) {
+    package init(path: String, options: Options = Options()) throws(ImpactError) {
         self.path = path
         self.options = options
         do {
@@ -50,7 +50,7 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
     }
 
     /// Looks at a store without changing it, also while another process works with it.
-    public static func inspect(path: String) throws(ImpactError) -> StateStore {
+    package static func inspect(path: String) throws(ImpactError) -> StateStore {
         var tries = 0
         while true {
             do {
@@ -100,12 +100,12 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
     }
 
     /// Changes whenever the store was replaced by an empty one.
-    public var generation: Int { generations.load(ordering: .acquiring) }
+    package var generation: Int { generations.load(ordering: .acquiring) }
 
     /// Moves a store that proved damaged aside and goes on with an empty one. Cursors end with an error.
     ///
     /// - Parameter generation: of the store that is damaged; another one is left alone.
-    public func replace(generation: Int, reason: String) throws(ImpactError) {
+    package func replace(generation: Int, reason: String) throws(ImpactError) {
         try lock.alone { () throws(ImpactError) in
             guard generation == self.generation, database != nil else { return }
             endCursors()
@@ -118,7 +118,7 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
     }
 
     /// Opens the same store anew: RocksDB takes no more writes after a disk was full until it is opened again.
-    public func reopen() throws(ImpactError) {
+    package func reopen() throws(ImpactError) {
         try lock.alone { () throws(ImpactError) in
             endCursors()
             database = nil
@@ -128,7 +128,7 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
     }
 
     /// Closes the store; later calls throw `state_store_failed`.
-    public func close() {
+    package func close() {
         lock.alone {
             endCursors()
             database = nil
@@ -162,16 +162,16 @@ public final class StateStore: @unchecked Sendable {  // Mutable state is behind
 
 extension StateStore {
     /// Whether an error means that the store's content cannot be trusted.
-    public static func isDamage(_ error: ImpactError) -> Bool { error.code == StoreFault.damaged }
+    package static func isDamage(_ error: ImpactError) -> Bool { error.code == StoreFault.damaged }
 
     /// Whether an error means that the store was replaced by an empty one meanwhile.
-    public static func isReplaced(_ error: ImpactError) -> Bool { error.code == StoreFault.replaced }
+    package static func isReplaced(_ error: ImpactError) -> Bool { error.code == StoreFault.replaced }
 
     /// Makes the batch part of the store. It survives the process; a power failure may lose the latest batches, whole
     /// and in their order.
     ///
     /// - Parameter generation: the store that the batch is for; nil for whichever is there.
-    public func write(_ batch: StoreBatch, generation: Int? = nil) throws(ImpactError) {
+    package func write(_ batch: StoreBatch, generation: Int? = nil) throws(ImpactError) {
         try shared { database throws(ImpactError) in
             if let generation, generation != self.generation {
                 throw ImpactError(
@@ -195,7 +195,7 @@ extension StateStore {
     }
 
     /// How far the partition's records go; nil when nothing is known about the partition.
-    public func checkpoint(of partition: Int32) throws(ImpactError) -> Checkpoint? {
+    package func checkpoint(of partition: Int32) throws(ImpactError) -> Checkpoint? {
         try shared { database throws(ImpactError) in
             guard let text = try database.get(StoreKey.checkpoint(partition)) else { return nil }
             guard let checkpoint = Checkpoint(text: String(decoding: text, as: UTF8.self)) else {
@@ -208,7 +208,7 @@ extension StateStore {
     }
 
     /// The partitions with a checkpoint, ascending.
-    public func partitions() throws(ImpactError) -> [Int32] {
+    package func partitions() throws(ImpactError) -> [Int32] {
         try shared { database throws(ImpactError) in
             let iterator = rocksdb_create_iterator_cf(database.database, database.read, database.family)
             defer { rocksdb_iter_destroy(iterator) }
@@ -227,7 +227,7 @@ extension StateStore {
     }
 
     /// The partition's records as of now.
-    public func records(of partition: Int32) throws(ImpactError) -> StoreCursor {
+    package func records(of partition: Int32) throws(ImpactError) -> StoreCursor {
         try shared { database throws(ImpactError) in
             let cursor = StoreCursor(self, database, partition)
             cursorLock.withLock { cursors[ObjectIdentifier(cursor)] = .passUnretained(cursor) }
@@ -236,31 +236,31 @@ extension StateStore {
     }
 
     /// One user's record; nil when there is none.
-    public func record(_ partition: Int32, user: [UInt8]) throws(ImpactError) -> [UInt8]? {
+    package func record(_ partition: Int32, user: [UInt8]) throws(ImpactError) -> [UInt8]? {
         try shared { database throws(ImpactError) in try database.get(StoreKey.recordPrefix(partition) + user) }
     }
 
     /// Forgets a partition.
-    public func erase(_ partition: Int32) throws(ImpactError) {
+    package func erase(_ partition: Int32) throws(ImpactError) {
         let batch = StoreBatch()
         batch.erase(partition)
         try write(batch)
     }
 
     /// Bytes of the files.
-    public var fileBytes: Int {
+    package var fileBytes: Int {
         (try? shared { database throws(ImpactError) in database.property("rocksdb.total-sst-files-size") }) ?? 0
     }
 
     /// Bytes of memory that the store holds now: cache and write buffers.
-    public var memoryBytes: Int {
+    package var memoryBytes: Int {
         let names = ["rocksdb.block-cache-usage", "rocksdb.cur-size-all-mem-tables"]
         return
             (try? shared { database throws(ImpactError) in names.reduce(0) { $0 + database.property($1) } }) ?? 0
     }
 
     /// Users of all partitions, roughly.
-    public var estimatedRecords: Int {
+    package var estimatedRecords: Int {
         (try? shared { database throws(ImpactError) in database.property("rocksdb.estimate-num-keys") }) ?? 0
     }
 

@@ -1,26 +1,26 @@
 import CRocksDB
 
 /// Changes that become part of the store together. Belongs to one thread at a time.
-public final class StoreBatch: @unchecked Sendable {  // Handed from thread to thread, never used by two at once.
+package final class StoreBatch: @unchecked Sendable {  // Handed from thread to thread, never used by two at once.
     let pointer: OpaquePointer
     private var key: [UInt8] = []
 
-    public init() { pointer = rocksdb_writebatch_create() }
+    package init() { pointer = rocksdb_writebatch_create() }
 
     deinit { rocksdb_writebatch_destroy(pointer) }
 
-    public var count: Int { Int(rocksdb_writebatch_count(pointer)) }
-    public var isEmpty: Bool { count == 0 }
+    package var count: Int { Int(rocksdb_writebatch_count(pointer)) }
+    package var isEmpty: Bool { count == 0 }
 
     /// Bytes held.
-    public var bytes: Int {
+    package var bytes: Int {
         var size = 0
         rocksdb_writebatch_data(pointer, &size)
         return size
     }
 
     /// Sets a user's record; nil removes the user.
-    public func put(_ partition: Int32, user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer?) {
+    package func put(_ partition: Int32, user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer?) {
         key.removeAll(keepingCapacity: true)
         key.append(contentsOf: StoreKey.recordPrefix(partition))
         key.append(contentsOf: user)
@@ -34,12 +34,12 @@ public final class StoreBatch: @unchecked Sendable {  // Handed from thread to t
     }
 
     /// Says how far the partition's store goes with this batch.
-    public func put(_ partition: Int32, _ checkpoint: Checkpoint) {
+    package func put(_ partition: Int32, _ checkpoint: Checkpoint) {
         put(StoreKey.checkpoint(partition), Array(checkpoint.text.utf8))
     }
 
     /// Forgets all of a partition.
-    public func erase(_ partition: Int32) {
+    package func erase(_ partition: Int32) {
         StoreKey.checkpoint(partition).withUnsafeBytes { key in
             rocksdb_writebatch_delete(pointer, key.chars, key.count)
         }
@@ -58,5 +58,5 @@ public final class StoreBatch: @unchecked Sendable {  // Handed from thread to t
         }
     }
 
-    public func removeAll() { rocksdb_writebatch_clear(pointer) }
+    package func removeAll() { rocksdb_writebatch_clear(pointer) }
 }

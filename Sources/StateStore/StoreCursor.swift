@@ -1,8 +1,8 @@
+import Base
 import CRocksDB
-import Diagnostics
 
 /// Reads the records of one partition as they were when it was made, in the order of the users' ids.
-public final class StoreCursor {
+package final class StoreCursor {
     private let store: StateStore
     private let partition: Int32
     private var options: OpaquePointer?
@@ -10,7 +10,7 @@ public final class StoreCursor {
     /// RocksDB keeps the bound's address.
     private let bound: UnsafeMutableBufferPointer<CChar>
     /// Records read so far.
-    public private(set) var count = 0
+    package private(set) var count = 0
 
     /// Inside the store's shared lock.
     init(_ store: StateStore, _ database: RocksDB, _ partition: Int32) {
@@ -46,7 +46,7 @@ public final class StoreCursor {
     ///
     /// - Returns: whether there may be more.
     /// - Throws: `state_store_damaged` and the like; what `body` throws.
-    public func read(
+    package func read(
         _ limit: Int, _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(ImpactError) -> Void
     ) throws(ImpactError) -> Bool {
         try store.shared { database throws(ImpactError) in

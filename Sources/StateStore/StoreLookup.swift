@@ -1,8 +1,8 @@
+import Base
 import CRocksDB
-import Diagnostics
 
 /// Looks up many users of a partition at once. Reused; belongs to one thread.
-public final class StoreLookup {
+package final class StoreLookup {
     private var keys: [UInt8] = []
     private var starts: [Int] = [0]
     private var pointers: [UnsafePointer<CChar>?] = []
@@ -11,12 +11,12 @@ public final class StoreLookup {
     private var faults: [UnsafeMutablePointer<CChar>?] = []
     private var prefix: [UInt8] = []
 
-    public init() {}
+    package init() {}
 
-    public var count: Int { starts.count - 1 }
+    package var count: Int { starts.count - 1 }
 
     /// Begins to ask for users of a partition.
-    public func begin(_ partition: Int32) {
+    package func begin(_ partition: Int32) {
         keys.removeAll(keepingCapacity: true)
         starts.removeAll(keepingCapacity: true)
         starts.append(0)
@@ -24,7 +24,7 @@ public final class StoreLookup {
     }
 
     /// Asks for a user.
-    public func add(_ user: UnsafeRawBufferPointer) {
+    package func add(_ user: UnsafeRawBufferPointer) {
         keys.append(contentsOf: prefix)
         keys.append(contentsOf: user)
         starts.append(keys.count)
@@ -32,7 +32,7 @@ public final class StoreLookup {
 
     /// Calls `body` with each user asked for who is in the store, and the record. A user who was never written costs a
     /// look at the filters, hardly ever one at the disk.
-    public func run(
+    package func run(
         _ store: StateStore,
         _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(ImpactError) -> Void
     ) throws(ImpactError) {

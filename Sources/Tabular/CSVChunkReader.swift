@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// Reads a CSV in chunks of whole records. One thread at a time.

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// Walks a CSV with a heading, record by record, with bounded memory and errors that name line and column.

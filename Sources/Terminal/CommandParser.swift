@@ -1,7 +1,7 @@
-import Diagnostics
+import Base
 
 /// What a command line asks for.
-public enum CommandRequest: Sendable {
+package enum CommandRequest: Sendable {
     /// Print this text to standard output and leave with status 0.
     case help(String)
     /// Run the command.
@@ -15,7 +15,7 @@ extension CommandSpecification {
     /// `-h` and `--help` win over mistakes elsewhere on the line, so that help is always one word away.
     ///
     /// - Throws: `.usage` naming the word at fault, the nearest known one and the help command to read.
-    public func parse(_ words: [String]) throws(ImpactError) -> CommandRequest {
+    package func parse(_ words: [String]) throws(ImpactError) -> CommandRequest {
         var parser = CommandParser(root: self)
         return try parser.parse(words)
     }

@@ -1,9 +1,9 @@
 import Foundation
 
 /// Numbers as people read them: three digits and a unit.
-public enum HumanNumber {
+package enum HumanNumber {
     /// `0`, `950`, `12.3 k`, `1.25 M`.
-    public static func short(_ value: Double) -> String {
+    package static func short(_ value: Double) -> String {
         guard value.isFinite else { return "–" }
         let units = ["", " k", " M", " G", " T"]
         var scaled = value
@@ -16,13 +16,13 @@ public enum HumanNumber {
     }
 
     /// `12.3 k/s`.
-    public static func rate(_ perSecond: Double) -> String {
+    package static func rate(_ perSecond: Double) -> String {
         let text = short(perSecond)
         return text.contains(" ") ? "\(text)/s" : "\(text) /s"
     }
 
     /// Every digit, in groups of three: `1,234,567`.
-    public static func grouped(_ value: Int) -> String {
+    package static func grouped(_ value: Int) -> String {
         let digits = String(value.magnitude)
         var result = ""
         for (i, digit) in digits.enumerated() {
@@ -33,7 +33,7 @@ public enum HumanNumber {
     }
 
     /// A short time: `850 ns`, `4.5 µs`, `4.5 ms`, `12.3 s`.
-    public static func latency(milliseconds: Double) -> String {
+    package static func latency(milliseconds: Double) -> String {
         guard milliseconds.isFinite else { return "–" }
         if milliseconds >= 999.5 { return "\(threeDigits(milliseconds / 1000)) s" }
         if milliseconds >= 0.9995 || milliseconds == 0 { return "\(threeDigits(milliseconds)) ms" }
@@ -42,7 +42,7 @@ public enum HumanNumber {
     }
 
     /// A span of time in whole seconds: `8 s`, `1 m 12 s`, `2 h 5 m`, `3 d 4 h`.
-    public static func span(seconds: Double) -> String {
+    package static func span(seconds: Double) -> String {
         guard seconds.isFinite, seconds < 1e12 else { return "–" }
         let whole = Int(seconds.rounded())
         if whole < 60 { return "\(whole) s" }
@@ -52,7 +52,7 @@ public enum HumanNumber {
     }
 
     /// A size in powers of 1024: `512 B`, `64.0 KiB`, `1.50 MiB`.
-    public static func bytes(_ count: Int) -> String {
+    package static func bytes(_ count: Int) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         var scaled = Double(count)
         var unit = 0
@@ -64,7 +64,7 @@ public enum HumanNumber {
     }
 
     /// A fixed number of decimals.
-    public static func decimals(_ value: Double, _ places: Int) -> String {
+    package static func decimals(_ value: Double, _ places: Int) -> String {
         value.isFinite ? String(format: "%.\(places)f", value) : "–"
     }
 

@@ -1,7 +1,7 @@
 /// A JSON value to print for machines (`--json`): members keep their order, numbers their shortest exact text.
 ///
 /// For the output of commands, not for the hot path.
-public indirect enum JSONOutput: Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+package indirect enum JSONOutput: Sendable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral,
     ExpressibleByNilLiteral
 {
@@ -14,18 +14,18 @@ public indirect enum JSONOutput: Sendable, ExpressibleByStringLiteral, Expressib
     case array([JSONOutput])
     case object([(name: String, value: JSONOutput)])
 
-    public init(stringLiteral value: String) { self = .text(value) }
-    public init(integerLiteral value: Int) { self = .integer(value) }
-    public init(floatLiteral value: Double) { self = .number(value) }
-    public init(booleanLiteral value: Bool) { self = .bool(value) }
-    public init(nilLiteral: ()) { self = .null }
-    public init(arrayLiteral elements: JSONOutput...) { self = .array(elements) }
-    public init(dictionaryLiteral elements: (String, JSONOutput)...) {
+    package init(stringLiteral value: String) { self = .text(value) }
+    package init(integerLiteral value: Int) { self = .integer(value) }
+    package init(floatLiteral value: Double) { self = .number(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(nilLiteral: ()) { self = .null }
+    package init(arrayLiteral elements: JSONOutput...) { self = .array(elements) }
+    package init(dictionaryLiteral elements: (String, JSONOutput)...) {
         self = .object(elements.map { (name: $0.0, value: $0.1) })
     }
 
     /// The value on one line (RFC 8259), without a line break at its end.
-    public var line: String {
+    package var line: String {
         var text = ""
         write(to: &text)
         return text

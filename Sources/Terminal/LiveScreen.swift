@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// Used by one thread. The cursor is hidden while the block is live and comes back with ``finish()``, with deinit,
 /// and when a second Ctrl-C forces the process out.
-public final class LiveScreen {
+package final class LiveScreen {
     private let stream: Terminal.Stream
     private let isLive: Bool
     private let size: () -> (columns: Int, rows: Int)
@@ -16,7 +16,7 @@ public final class LiveScreen {
     /// A screen on standard output or standard error.
     ///
     /// - Parameter plainInterval: the least time between two plain lines when the stream is no terminal.
-    public convenience init(_ stream: Terminal.Stream = .output, plainInterval: Duration = .seconds(5)) {
+    package convenience init(_ stream: Terminal.Stream = .output, plainInterval: Duration = .seconds(5)) {
         self.init(
             stream, isLive: stream.isTerminal, plainInterval: plainInterval, size: { stream.windowSize ?? (80, 24) },
             write: { stream.write($0) })
@@ -36,14 +36,14 @@ public final class LiveScreen {
     deinit { restore() }
 
     /// The columns a line may take.
-    public var width: Int { isLive ? size().columns : 100 }
+    package var width: Int { isLive ? size().columns : 100 }
 
     /// Shows a state of affairs.
     ///
     /// - Parameters:
     ///   - lines: the block; lines wider than the window are cut, lines below the window's end are left out.
     ///   - plain: the same in one line, asked for only when it will be shown.
-    public func draw(
+    package func draw(
         _ lines: @autoclosure () -> [String], plain: @autoclosure () -> String, now: ContinuousClock.Instant = .now
     ) {
         guard isLive else {
@@ -63,13 +63,13 @@ public final class LiveScreen {
     }
 
     /// Prints a line that stays, above the block.
-    public func print(_ line: String) {
+    package func print(_ line: String) {
         write(isLive ? "\(home)\u{1B}[J\(line)\n" : "\(line)\n")
         drawnRows = 0
     }
 
     /// Leaves the last state standing and gives the cursor back.
-    public func finish() {
+    package func finish() {
         restore()
         drawnRows = 0
         lastPlain = nil

@@ -1,14 +1,14 @@
-import Diagnostics
+import Base
 
 /// A command line that was read: the command and the values of its options, typed on request.
 ///
 /// Asking for an option the specification does not have is a mistake of the program; it stops a debug build and
 /// returns nothing in a release build.
-public struct ParsedCommand: Sendable {
+package struct ParsedCommand: Sendable {
     /// The command's words, the program's name first: `["impactiq", "model", "inspect"]`.
-    public let path: [String]
+    package let path: [String]
     /// The positional arguments, in order.
-    public let arguments: [String]
+    package let arguments: [String]
     private let options: [CommandSpecification.Option]
     private let values: [String: [String]]
     private let flags: Set<String>
@@ -25,49 +25,49 @@ public struct ParsedCommand: Sendable {
     }
 
     /// The command without the program's name: `model inspect`.
-    public var name: String { path.dropFirst().joined(separator: " ") }
+    package var name: String { path.dropFirst().joined(separator: " ") }
 
     /// Whether the flag was given.
-    public func flag(_ name: String) -> Bool {
+    package func flag(_ name: String) -> Bool {
         check(name)
         return flags.contains(name)
     }
 
     /// Whether the option was given on the command line; a default does not count.
-    public func isGiven(_ name: String) -> Bool {
+    package func isGiven(_ name: String) -> Bool {
         check(name)
         return values[name] != nil || flags.contains(name)
     }
 
     /// The value given, else the default, else nil.
-    public func text(_ name: String) -> String? {
+    package func text(_ name: String) -> String? {
         check(name)
         return values[name]?.last ?? options.first { $0.name == name }?.defaultValue
     }
 
     /// Every value of a repeated option, in order; the default alone when none was given.
-    public func texts(_ name: String) -> [String] {
+    package func texts(_ name: String) -> [String] {
         check(name)
         return values[name] ?? options.first { $0.name == name }?.defaultValue.map { [$0] } ?? []
     }
 
     /// A whole number: `1000`, `10k`, `1e6`, `2.5M`.
-    public func count(_ name: String) throws(ImpactError) -> Int? { try typed(name, Quantity.count) }
+    package func count(_ name: String) throws(ImpactError) -> Int? { try typed(name, Quantity.count) }
 
     /// A duration in milliseconds: `250ms`, `30s`, `5m`, `12h`, `7d`.
-    public func milliseconds(_ name: String) throws(ImpactError) -> Int64? { try typed(name, Quantity.milliseconds) }
+    package func milliseconds(_ name: String) throws(ImpactError) -> Int64? { try typed(name, Quantity.milliseconds) }
 
     /// A size in bytes: `512`, `64KiB`, `1MiB`, `2GB`.
-    public func bytes(_ name: String) throws(ImpactError) -> Int? { try typed(name, Quantity.bytes) }
+    package func bytes(_ name: String) throws(ImpactError) -> Int? { try typed(name, Quantity.bytes) }
 
     /// A finite decimal number.
-    public func number(_ name: String) throws(ImpactError) -> Double? { try typed(name, Quantity.number) }
+    package func number(_ name: String) throws(ImpactError) -> Double? { try typed(name, Quantity.number) }
 
     /// A number of 64 bits, decimal or `0x…`: a seed.
-    public func seed(_ name: String) throws(ImpactError) -> UInt64? { try typed(name, Quantity.seed) }
+    package func seed(_ name: String) throws(ImpactError) -> UInt64? { try typed(name, Quantity.seed) }
 
     /// A value that the command itself finds wrong.
-    public func invalid(_ option: String, _ why: String) -> ImpactError {
+    package func invalid(_ option: String, _ why: String) -> ImpactError {
         let given = text(option).map { " '\($0)'" } ?? ""
         return ImpactError(
             .usage, code: "invalid_option_value",

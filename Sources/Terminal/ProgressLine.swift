@@ -1,7 +1,7 @@
 /// How far a long piece of work is: redrawn in place on a terminal, otherwise a line now and then, on standard error.
 ///
 /// Used by one thread. ``update(_:now:)`` reads the clock each time; call it once a batch, not once an item.
-public final class ProgressLine {
+package final class ProgressLine {
     private let label: String
     private let unit: String
     private let total: Int?
@@ -16,7 +16,7 @@ public final class ProgressLine {
     ///   - total: how many items there will be, when known: gives the share done and the time left.
     ///   - unit: what is counted, `events`.
     ///   - plainInterval: the time between two lines when standard error is no terminal.
-    public convenience init(_ label: String, total: Int? = nil, unit: String, plainInterval: Duration = .seconds(10)) {
+    package convenience init(_ label: String, total: Int? = nil, unit: String, plainInterval: Duration = .seconds(10)) {
         let stream = Terminal.Stream.error
         self.init(
             label, total: total, unit: unit, isLive: stream.isTerminal, plainInterval: plainInterval, start: .now,
@@ -41,7 +41,7 @@ public final class ProgressLine {
     /// Says how many items are done, when it is time to say so again.
     /// - Parameter share: the part of the work that is done, 0 … 1, when something else than the items' total tells it
     ///   (bytes of a file).
-    public func update(_ done: Int, share: Double? = nil, now: ContinuousClock.Instant = .now) {
+    package func update(_ done: Int, share: Double? = nil, now: ContinuousClock.Instant = .now) {
         guard now - last >= interval else { return }
         last = now
         let text = line(done, share, now)
@@ -49,7 +49,7 @@ public final class ProgressLine {
     }
 
     /// Says the final count, the rate and the time taken.
-    public func finish(_ done: Int, now: ContinuousClock.Instant = .now) {
+    package func finish(_ done: Int, now: ContinuousClock.Instant = .now) {
         let seconds = (now - start) / .seconds(1)
         let text =
             "\(label): \(HumanNumber.grouped(done)) \(unit) in \(HumanNumber.latency(milliseconds: seconds * 1000))"

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// A second SIGINT (Ctrl-C) leaves at once with status 130. SIGPIPE is ignored, so that writing to a reader that
 /// went away is an error the writer sees.
-public enum StopSignal {
+package enum StopSignal {
     private static let raised = Atomic<Bool>(false)
     private static let interrupts = Atomic<Int>(0)
     /// The ends of a pipe: the handler writes one byte that nobody reads, so every waiter wakes, now and later.
@@ -15,7 +15,7 @@ public enum StopSignal {
     static let cursorHidden = Atomic<Bool>(false)
 
     /// Takes the signals over; further calls change nothing. Call before threads are started.
-    public static func install() {
+    package static func install() {
         guard readEnd.load(ordering: .acquiring) < 0 else { return }
         // Statics are made on first use, which must not happen inside the handler.
         _ = (
@@ -39,17 +39,17 @@ public enum StopSignal {
     }
 
     /// Whether the process was asked to stop.
-    public static var isRaised: Bool { raised.load(ordering: .acquiring) }
+    package static var isRaised: Bool { raised.load(ordering: .acquiring) }
 
     /// Asks the process to stop, as SIGTERM does: the end of `--for`, a failure in another thread.
-    public static func raise() {
+    package static func raise() {
         raised.store(true, ordering: .releasing)
         wake()
     }
 
     /// Sleeps until the process is asked to stop, for at most so many milliseconds; whether it was asked.
     @discardableResult
-    public static func wait(milliseconds: Int) -> Bool {
+    package static func wait(milliseconds: Int) -> Bool {
         if isRaised { return true }
         let end = ContinuousClock.now + .milliseconds(milliseconds)
         while !isRaised {

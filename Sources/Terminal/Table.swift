@@ -1,35 +1,35 @@
 /// Rows of text in aligned columns, for people; machines read `--json`.
-public struct Table {
+package struct Table {
     /// How a column's cells stand.
-    public enum Alignment: Sendable { case left, right }
+    package enum Alignment: Sendable { case left, right }
 
     /// A column's heading and alignment.
-    public struct Column: Sendable {
-        public var title: String
-        public var alignment: Alignment
+    package struct Column: Sendable {
+        package var title: String
+        package var alignment: Alignment
 
         /// Text, aligned left.
-        public static func text(_ title: String) -> Column { Column(title: title, alignment: .left) }
+        package static func text(_ title: String) -> Column { Column(title: title, alignment: .left) }
         /// Numbers, aligned right.
-        public static func number(_ title: String) -> Column { Column(title: title, alignment: .right) }
+        package static func number(_ title: String) -> Column { Column(title: title, alignment: .right) }
     }
 
-    public let columns: [Column]
-    public private(set) var rows: [[String]] = []
+    package let columns: [Column]
+    package private(set) var rows: [[String]] = []
 
-    public init(_ columns: Column...) { self.columns = columns }
-    public init(columns: [Column]) { self.columns = columns }
+    package init(_ columns: Column...) { self.columns = columns }
+    package init(columns: [Column]) { self.columns = columns }
 
     /// Adds a row; cells that are missing are empty, cells beyond the last column are dropped.
-    public mutating func add(_ cells: String...) { add(cells) }
-    public mutating func add(_ cells: [String]) {
+    package mutating func add(_ cells: String...) { add(cells) }
+    package mutating func add(_ cells: [String]) {
         rows.append(columns.indices.map { $0 < cells.count ? cells[$0] : "" })
     }
 
     /// The lines, heading first, two spaces between columns, without spaces at the end of a line.
     ///
     /// - Parameter width: the columns a line may take; the widest text columns are cut to fit. nil cuts nothing.
-    public func lines(width limit: Int? = nil) -> [String] {
+    package func lines(width limit: Int? = nil) -> [String] {
         var widths = columns.indices.map { i in
             max(TextLayout.width(columns[i].title), rows.map { TextLayout.width($0[i]) }.max() ?? 0)
         }
@@ -47,7 +47,7 @@ public struct Table {
     }
 
     /// All lines as one text that ends with a line break.
-    public func text(width: Int? = nil) -> String { lines(width: width).joined(separator: "\n") + "\n" }
+    package func text(width: Int? = nil) -> String { lines(width: width).joined(separator: "\n") + "\n" }
 
     private func shrink(_ widths: inout [Int], to limit: Int) {
         var excess = widths.reduce(0, +) + 2 * (widths.count - 1) - limit

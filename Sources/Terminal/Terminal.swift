@@ -1,19 +1,19 @@
 import Foundation
 
 /// What standard output and standard error are attached to.
-public enum Terminal {
+package enum Terminal {
     /// A stream that text is written to.
-    public enum Stream: Int32, Sendable {
+    package enum Stream: Int32, Sendable {
         case output = 1
         case error = 2
 
         /// Whether a person watches: the stream is a terminal that understands cursor movement.
-        public var isTerminal: Bool {
+        package var isTerminal: Bool {
             isatty(rawValue) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
         }
 
         /// Columns and rows of the window; nil when the stream is no terminal.
-        public var windowSize: (columns: Int, rows: Int)? {
+        package var windowSize: (columns: Int, rows: Int)? {
             var size = winsize()
             guard ioctl(rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
             return (Int(size.ws_col), Int(size.ws_row))
@@ -21,7 +21,7 @@ public enum Terminal {
 
         /// Writes all bytes. False when the reader is gone or the disk is full; the caller decides what that means.
         @discardableResult
-        public func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
             var rest = bytes
             while !rest.isEmpty {
                 let written = Foundation.write(rawValue, rest.baseAddress, rest.count)
@@ -35,14 +35,14 @@ public enum Terminal {
         }
 
         @discardableResult
-        public func write(_ text: String) -> Bool {
+        package func write(_ text: String) -> Bool {
             var text = text
             return text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
         }
     }
 
     /// Whether colours may be used on the stream: a terminal, and `NO_COLOR` (no-color.org) is not set.
-    public static func hasColour(_ stream: Stream) -> Bool {
+    package static func hasColour(_ stream: Stream) -> Bool {
         let refused = ProcessInfo.processInfo.environment["NO_COLOR"].map { !$0.isEmpty } ?? false
         return stream.isTerminal && !refused
     }

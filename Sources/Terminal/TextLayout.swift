@@ -1,10 +1,10 @@
 /// Widths, padding and wrapping of text in terminal columns.
-public enum TextLayout {
+package enum TextLayout {
     /// The columns a text takes: East Asian wide characters and emoji two, combining marks and control characters none.
     ///
     /// Near enough for tables of names and numbers; the ranges are those of Unicode's EastAsianWidth W and F blocks.
     /// The escape codes of ``Style`` take none.
-    public static func width(_ text: String) -> Int {
+    package static func width(_ text: String) -> Int {
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text.utf8.count }
         var columns = 0
         var escape = EscapeScanner()
@@ -43,7 +43,7 @@ public enum TextLayout {
     }
 
     /// Cuts a text to so many columns; the last one is `…` when something was cut.
-    public static func truncate(_ text: String, to columns: Int) -> String {
+    package static func truncate(_ text: String, to columns: Int) -> String {
         guard width(text) > columns else { return text }
         guard columns > 0 else { return "" }
         var result = ""
@@ -70,7 +70,7 @@ public enum TextLayout {
     }
 
     /// Breaks a paragraph at spaces; a word longer than the width stands alone on its line.
-    public static func wrap(_ text: String, width limit: Int) -> [String] {
+    package static func wrap(_ text: String, width limit: Int) -> [String] {
         var lines: [String] = []
         var line = ""
         for word in text.split(separator: " ", omittingEmptySubsequences: true) {

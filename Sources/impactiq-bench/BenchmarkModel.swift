@@ -1,4 +1,5 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
 import Foundation

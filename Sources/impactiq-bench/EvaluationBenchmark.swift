@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Evaluation
 import Foundation
 import Terminal

@@ -1,5 +1,6 @@
-import Diagnostics
+import Base
 import Foundation
+import ModelImport
 import Scoring
 
 /// `impactiq-bench forest …`: the forest engine alone.

@@ -1,5 +1,6 @@
+import Base
 import Consumer
-import Diagnostics
+import Engine
 import Events
 import Features
 import Foundation
@@ -145,7 +146,7 @@ struct RestoreBenchmark {
         let restorer = try StateRestorer(
             properties: properties, topic: topic, metrics: PipelineMetrics(), component: "bench")
         defer { restorer.close() }
-        let shards = (0..<partitions).map { Shard(TopicPartition(topic, Int32($0)), plan: plan) }
+        let shards = (0..<partitions).map { Shard(Int32($0), topics: [topic], plan: plan) }
         if let local { for shard in shards { adopt(shard, local) } }
         let begin = ContinuousClock.now
         try restorer.add(shards)
@@ -208,13 +209,13 @@ struct ChangelogFill {
         while next < users {
             let partition = Int32(number % partitions)
             number += 1
-            let shard = Shard(TopicPartition(topic, partition), plan: plan)
+            let shard = Shard(partition, topics: [topic], plan: plan)
             // A shard's first chunk of memory holds some thousand users.
             for _ in 0..<32 where next < users {
                 let range = next..<min(users, next + Self.usersAtOnce)
                 try apply(range, to: shard.state, batch, text)
                 _ = shard.collectChangelog()
-                try shard.takeOutputs { (records, arena) throws(KafkaError) in
+                try shard.content.takeOutputs { (records, arena) throws(KafkaError) in
                     for record in records { bytes += Int(record.keyCount) + Int(max(0, record.valueCount)) }
                     try producer.produceBatchNow(output, partition: partition, records, bytes: arena)
                 }

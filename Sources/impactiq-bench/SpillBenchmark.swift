@@ -1,4 +1,5 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
 import Foundation
@@ -70,7 +71,7 @@ final class SpillBenchmark {
         local = LocalState(store: store, changelog: "bench") { _ in
             .init(stable: end.next(), start: 0, time: LocalState.now())
         }
-        shards = (0..<partitions).map { Shard(TopicPartition("bench", Int32($0)), plan: plan) }
+        shards = (0..<partitions).map { Shard(Int32($0), topics: ["bench"], plan: plan) }
         for shard in shards {
             shard.checkpoint = ShardCheckpoint(
                 local, local.acquire(shard.partition.partition), intervalMilliseconds: 15_000, component: "bench")
@@ -159,7 +160,7 @@ final class SpillBenchmark {
         let until = ContinuousClock.now + .milliseconds(2)
         for shard in shards {
             _ = shard.collectChangelog()
-            shard.takeOutputs { _, _ in }
+            shard.content.takeOutputs { _, _ in }
             shard.accept()
             shard.checkpoint?.advance(shard.state, until: until, isProven: true)
         }

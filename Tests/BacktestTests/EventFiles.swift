@@ -1,5 +1,5 @@
 import Backtest
-import Diagnostics
+import Base
 import Events
 import Foundation
 import Simulation

@@ -1,7 +1,7 @@
 import Backtest
+import Base
 import CZlib
 import CZstd
-import Diagnostics
 import Foundation
 import TestSupport
 import Testing

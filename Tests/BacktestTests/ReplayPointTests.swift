@@ -1,5 +1,5 @@
 import Backtest
-import Diagnostics
+import Base
 import Testing
 
 @Suite("Places, rules and shifts")

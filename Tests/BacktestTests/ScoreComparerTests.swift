@@ -1,5 +1,6 @@
 import Backtest
-import Diagnostics
+import Base
+import Engine
 import Events
 import Foundation
 import Sinks

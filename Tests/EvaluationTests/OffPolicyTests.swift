@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Evaluation
 import Foundation
+import Statistics
 import TestSupport
 import Testing
 

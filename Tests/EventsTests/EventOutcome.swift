@@ -1,4 +1,5 @@
 import Events
+import JSON
 
 /// Reads one message into an empty batch, from memory of exactly the message's size: what the caller makes of the event, or
 /// the error with its field and byte.
@@ -9,7 +10,7 @@ func outcome(
     let exact = UnsafeMutableRawBufferPointer.allocate(byteCount: message.count, alignment: 1)
     defer { exact.deallocate() }
     exact.copyBytes(from: message)
-    do throws(EventError) {
+    do throws(InputError) {
         try batch.append(UnsafeRawBufferPointer(exact), key: nil, source: SourcePosition(timestamp: timestamp))
     } catch {
         return "\(error.code) \(error.field.rawValue) at \(error.position)"

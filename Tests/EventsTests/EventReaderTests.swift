@@ -1,5 +1,7 @@
+import Base
 import Events
 import Foundation
+import JSON
 import TestSupport
 import Testing
 
@@ -23,7 +25,7 @@ private func read(
     return batch
 }
 
-private func error(_ text: String, key: String? = nil, timestamp: Int64 = -1) -> EventError? {
+private func error(_ text: String, key: String? = nil, timestamp: Int64 = -1) -> InputError? {
     let schema = EventSchema(fields: [
         .init("value", expects: .number), .init("properties.n", expects: .number),
         .init("properties.s", expects: .text),
@@ -31,7 +33,7 @@ private func error(_ text: String, key: String? = nil, timestamp: Int64 = -1) ->
     do {
         _ = try read(text, key: key, schema: schema, timestamp: timestamp)
         return nil
-    } catch let error as EventError { return error } catch { return nil }
+    } catch let error as InputError { return error } catch { return nil }
 }
 
 @Suite("Event reader")
@@ -118,7 +120,7 @@ struct EventReaderTests {
         for bytes in hostile {
             let batch = EventBatch(schema: EventSchema(), capacity: 1)
             var message = Array(#"{"user_id":"u","type":"c","time":1,"x":""#.utf8) + bytes + Array(#""}"#.utf8)
-            let thrown = #expect(throws: EventError.self) {
+            let thrown = #expect(throws: InputError.self) {
                 try message.withUnsafeMutableBytes {
                     try batch.append(UnsafeRawBufferPointer($0), key: nil, source: SourcePosition())
                 }
@@ -131,7 +133,7 @@ struct EventReaderTests {
     @Test("A tombstone, a foreign key and a time ahead of the record have codes of their own")
     func envelope() throws {
         let batch = EventBatch(schema: EventSchema(), capacity: 1)
-        let thrown = #expect(throws: EventError.self) {
+        let thrown = #expect(throws: InputError.self) {
             try batch.append(nil, key: nil, source: SourcePosition())
         }
         #expect(thrown?.code == .nullMessage)

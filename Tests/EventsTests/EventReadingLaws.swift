@@ -1,5 +1,6 @@
 import Events
 import Foundation
+import JSON
 import TestSupport
 import Testing
 
@@ -127,7 +128,7 @@ struct EventReadingLaws {
             let bad = Array(#"{"user_id":"\#(user)","type":"z","time":1,"value":"#.utf8)
             // What a refused message left would fill the arena before the batch is full.
             for _ in 0..<3 {
-                #expect(throws: EventError.self) {
+                #expect(throws: InputError.self) {
                     try bad.withUnsafeBytes { try batch.append($0, key: nil, source: SourcePosition()) }
                 }
             }

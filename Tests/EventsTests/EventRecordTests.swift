@@ -1,5 +1,7 @@
+import Base
 import Events
 import Foundation
+import JSON
 import TestSupport
 import Testing
 

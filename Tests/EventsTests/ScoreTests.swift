@@ -1,5 +1,7 @@
+import Base
 import Events
 import Foundation
+import JSON
 import TestSupport
 import Testing
 
@@ -86,7 +88,7 @@ struct ScoreTests {
         arguments: ["{}", "[]", "", #"{"user_id":"u"}"#, #"{"user_id":"u","user_id":"v"}"#, #"{"uplift":"high"}"#])
     func refused(text: String) {
         var bytes = Array(text.utf8)
-        #expect(throws: EventError.self) {
+        #expect(throws: InputError.self) {
             try bytes.withUnsafeMutableBytes { _ = try ScoreReader().read(UnsafeRawBufferPointer($0)) }
         }
     }

@@ -3,7 +3,7 @@ import Foundation
 
 /// What the features mean, word for word: keeps every event and computes each feature from scratch.
 ///
-/// Reads the public specification alone and shares no code with the module.
+/// Reads the package specification alone and shares no code with the module.
 struct Oracle {
     /// A field's value as JSON has it.
     enum Value: Hashable {

@@ -1,5 +1,6 @@
 // Scores any bytes as a CSV with a small model: a refusal or one line a row, the same in one chunk and in many.
 import Foundation
+import ModelImport
 import Scoring
 
 private let folder = NSTemporaryDirectory() + "/csv"
@@ -30,7 +31,7 @@ private func score(_ change: (inout CSVOptions) -> Void) -> (rows: Int?, output:
 }
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+package func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     _ = model
     // A header before the bytes, if the first one says so: most inputs would not get beyond it.
     var text = Data(count > 0 && data[0] % 2 == 1 ? Array("id,a,b\n".utf8) : [])

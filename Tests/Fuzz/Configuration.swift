@@ -1,9 +1,9 @@
 // Any text as a configuration file, and as settings: each line is accepted or refused with a reason.
-import Diagnostics
-import Pipeline
+import Base
+import Settings
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
+package func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let text = String(decoding: UnsafeBufferPointer(start: data, count: size), as: UTF8.self)
     let lines = text.split(separator: "\n").map(String.init)
     do {

@@ -4,6 +4,7 @@
 // archive but its arrays: each is a 16-bit length and that many bytes of .npy, in the order of `names`.
 import CZip
 import Foundation
+import ModelImport
 import Scoring
 
 private let input = NSTemporaryDirectory() + "/forest.npz"
@@ -29,7 +30,7 @@ private func writeArchive(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
 }
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+package func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     if count > 0, data[0] % 2 == 1 {
         guard writeArchive(UnsafeBufferPointer(start: data + 1, count: count - 1)) else { return 0 }
     } else {

@@ -1,6 +1,7 @@
 // Any bytes as an event: the reader by prediction and the general reader must agree, on the event or on the error, and
 // whatever is accepted is within the contract's bounds. The predicting reader keeps what it learned from earlier inputs.
 import Events
+import JSON
 
 private struct Readers {
     let predicting: EventBatch
@@ -27,8 +28,8 @@ private struct Readers {
         general.removeAll()
     }
 
-    private func error(_ batch: EventBatch, _ message: UnsafeRawBufferPointer) -> EventError? {
-        do throws(EventError) {
+    private func error(_ batch: EventBatch, _ message: UnsafeRawBufferPointer) -> InputError? {
+        do throws(InputError) {
             try batch.append(message, key: nil, source: SourcePosition(timestamp: 1_795_255_200_123))
             return nil
         } catch { return error }
@@ -51,7 +52,7 @@ private struct Readers {
 nonisolated(unsafe) private let readers = Readers()
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
+package func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     // A copy of the exact size, so that the sanitizer sees a read past its end.
     let message = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 1)
     defer { message.deallocate() }

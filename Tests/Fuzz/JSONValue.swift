@@ -1,8 +1,8 @@
 // Any bytes as a document: what is accepted has canonical bytes that read back as the same document.
-import Events
+import JSON
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
+package func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: data, count: size))
     guard let value = try? JSONValue(parsing: bytes, name: "input") else { return 0 }
     let canonical = value.canonicalBytes

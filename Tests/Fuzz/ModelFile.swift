@@ -5,7 +5,7 @@ import Scoring
 private let path = NSTemporaryDirectory() + "/fuzz.model"
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+package func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     try? Data(bytes: data, count: count).write(to: URL(filePath: path))
     // Without the checksum, which would refuse all but the seeds.
     guard let model = try? Model.open(path: path, verify: .structure) else { return 0 }

@@ -4,7 +4,7 @@ import Events
 nonisolated(unsafe) private let reader = ScoreReader()  // libFuzzer calls from one thread.
 
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
+package func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
     let message = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 1)
     defer { message.deallocate() }
     message.copyMemory(from: UnsafeRawBufferPointer(start: data, count: size))

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Events
 import Features
 
@@ -6,7 +6,7 @@ import Features
 /// and everything that can be done with a user works. Every other input gets a good header and checksum, so that the
 /// checks behind them are reached.
 @_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzUserRecord(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
+package func fuzzUserRecord(_ data: UnsafePointer<UInt8>?, _ size: Int) -> CInt {
     guard let data, size > 0, let fixture = Fixture.shared else { return 0 }
     var bytes = Array(UnsafeBufferPointer(start: data, count: size))
     let user = Array("user".utf8)

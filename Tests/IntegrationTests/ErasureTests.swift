@@ -1,8 +1,9 @@
+import Base
 import CSQLite
-import Diagnostics
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Sinks
 import Synchronization
 import TestSupport

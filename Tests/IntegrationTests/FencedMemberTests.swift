@@ -1,8 +1,9 @@
+import Base
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Synchronization
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Synchronization
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import Consumer
 import Events
 import Foundation
+import JSON
 import Pipeline
 import Synchronization
 import TestSupport

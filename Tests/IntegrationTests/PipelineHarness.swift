@@ -1,10 +1,11 @@
+import Base
 import Commands
 import Consumer
-import Diagnostics
 import Events
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Sinks
 import Synchronization
 import TestSupport

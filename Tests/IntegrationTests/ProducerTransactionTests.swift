@@ -1,4 +1,5 @@
 import Consumer
+import Engine
 import Foundation
 import Kafka
 import Sinks

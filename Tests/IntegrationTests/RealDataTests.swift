@@ -1,7 +1,8 @@
-import Diagnostics
+import Base
 import Evaluation
 import Features
 import Foundation
+import ModelImport
 import Scoring
 import TestSupport
 import Testing

@@ -1,10 +1,11 @@
 import Backtest
+import Base
 import Commands
-import Diagnostics
 import Events
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Simulation
 import Sinks
 import TestSupport

@@ -1,8 +1,9 @@
-import Diagnostics
+import Base
 import Events
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Simulation
 import StateStore
 import TestSupport

@@ -1,5 +1,5 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Kafka
 import Testing
 

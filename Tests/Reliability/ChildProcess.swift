@@ -1,14 +1,14 @@
-import Diagnostics
+import Base
 import Foundation
 import Synchronization
 
 /// A process under test: started with its output in a file, signalled, and waited for.
-public final class ChildProcess: Sendable {
-    public enum Ending: Equatable, Sendable, CustomStringConvertible {
+package final class ChildProcess: Sendable {
+    package enum Ending: Equatable, Sendable, CustomStringConvertible {
         case exited(Int32)
         case killed(signal: Int32)
 
-        public var description: String {
+        package var description: String {
             switch self {
             case .exited(let status): "exit status \(status)"
             case .killed(let signal): "signal \(signal)"
@@ -16,13 +16,13 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    public let pid: pid_t
+    package let pid: pid_t
     /// What it wrote to standard output and standard error.
-    public let log: String
+    package let log: String
     private let ending = Mutex<Ending?>(nil)
 
     /// - Throws: when the command cannot be started.
-    public init(_ command: [String], environment: [String: String], log: String) throws {
+    package init(_ command: [String], environment: [String: String], log: String) throws {
         // `posix_spawn`: Foundation's `Process` needs a run loop to notice its child's end.
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -58,7 +58,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// How it ended, or nil while it runs.
-    public func poll() -> Ending? {
+    package func poll() -> Ending? {
         ending.withLock { ending in
             if let ending { return ending }
             var status: Int32 = 0
@@ -70,7 +70,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// Waits for its end; nil when it still runs after so long.
-    public func wait(seconds: Double) -> Ending? {
+    package func wait(seconds: Double) -> Ending? {
         let end = ContinuousClock.now + .seconds(seconds)
         while true {
             if let ending = poll() { return ending }
@@ -79,16 +79,16 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    public var isRunning: Bool { poll() == nil }
+    package var isRunning: Bool { poll() == nil }
 
-    public func signal(_ number: Int32) {
+    package func signal(_ number: Int32) {
         // After its end the number may be another process's.
         if poll() == nil { kill(pid, number) }
     }
 
     /// Waits until its output holds the text; false when it ends before, or after so long.
     @discardableResult
-    public func says(_ text: String, seconds: Double = 30) -> Bool {
+    package func says(_ text: String, seconds: Double = 30) -> Bool {
         let end = ContinuousClock.now + .seconds(seconds)
         while ContinuousClock.now < end {
             let isOver = poll() != nil
@@ -100,7 +100,7 @@ public final class ChildProcess: Sendable {
     }
 
     /// The last lines of its output.
-    public var tail: String {
+    package var tail: String {
         let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
         return text.split(separator: "\n").suffix(12).joined(separator: "\n")
     }

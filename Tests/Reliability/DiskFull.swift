@@ -1,11 +1,11 @@
-import Diagnostics
+import Base
 import Foundation
 import Terminal
 
 extension Scenario {
     /// The disk of the application's files is full for a while, twice: of the log store's database and of the local copy
     /// of the state. Both must say so, without flooding the log; the stream goes on meanwhile, in bounded memory.
-    public static func diskFull(_ soak: Soak, disk: SmallDisk) throws {
+    package static func diskFull(_ soak: Soak, disk: SmallDisk) throws {
         try soak.start("a")
         var fills = 0
         var progress: [Int64] = []
@@ -65,12 +65,12 @@ extension ChildProcess {
 }
 
 /// A small file system in memory, to be filled up. Needs the right to mount.
-public final class SmallDisk {
-    public let path: String
+package final class SmallDisk {
+    package let path: String
     private var ballast: String { "\(path)/ballast" }
 
     /// - Throws: `no_mount` when this process may not mount.
-    public init(path: String, bytes: Int) throws {
+    package init(path: String, bytes: Int) throws {
         self.path = path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         guard mount("tmpfs", path, "tmpfs", 0, "size=\(bytes)") == 0 else {
@@ -82,7 +82,7 @@ public final class SmallDisk {
     deinit { umount2(path, 2 /* MNT_DETACH */) }
 
     /// Takes all the room that is left.
-    public func fill() throws {
+    package func fill() throws {
         let descriptor = open(ballast, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         guard descriptor >= 0 else {
             throw ImpactError(.failed, code: "ballast", "\(ballast): \(String(cString: strerror(errno)))")
@@ -94,5 +94,5 @@ public final class SmallDisk {
         }
     }
 
-    public func makeRoom() { unlink(ballast) }
+    package func makeRoom() { unlink(ballast) }
 }

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import TestSupport
@@ -11,22 +11,22 @@ import TestSupport
 ///   life 3   killed at the step again, at another of its visits
 ///   life 4   runs to the end and leaves cleanly ─► snapshot == the undisturbed run's
 /// ```
-public final class KillPointRun: Sendable {
+package final class KillPointRun: Sendable {
     /// What became of one case.
-    public struct Outcome: Sendable {
-        public var point: KillPoint
-        public var seed: UInt64
-        public var logStore: String
-        public var kills = 0
-        public var seconds = 0.0
-        public var problems: [String] = []
+    package struct Outcome: Sendable {
+        package var point: KillPoint
+        package var seed: UInt64
+        package var logStore: String
+        package var kills = 0
+        package var seconds = 0.0
+        package var problems: [String] = []
     }
 
     /// How a step is reached.
     private enum Reach { case oncePerLife, often, logStore }
 
-    public let stream: TestStream
-    public let reference: Snapshot
+    package let stream: TestStream
+    package let reference: Snapshot
     private let prefix: String
     private let postgres: TestPostgres?
     private static let settings = [
@@ -36,7 +36,7 @@ public final class KillPointRun: Sendable {
     ]
 
     /// Writes the stream and runs it once without a disturbance.
-    public init(
+    package init(
         _ site: TestSite, prefix: String, seed: UInt64, messages: Int = 1_200, partitions: Int = 3,
         postgres: TestPostgres? = nil
     ) throws {
@@ -58,10 +58,10 @@ public final class KillPointRun: Sendable {
         application.delete()
     }
 
-    public func delete() { stream.delete() }
+    package func delete() { stream.delete() }
 
     /// The log stores that a step is tested with.
-    public func logStores(of point: KillPoint) -> [String] {
+    package func logStores(of point: KillPoint) -> [String] {
         Self.reach(point) == .logStore && postgres != nil ? ["sqlite", "postgresql"] : ["sqlite"]
     }
 
@@ -87,7 +87,7 @@ public final class KillPointRun: Sendable {
     }
 
     /// Runs one case; its topics and files go away when all is well.
-    public func run(_ point: KillPoint, logStore: String = "sqlite") -> Outcome {
+    package func run(_ point: KillPoint, logStore: String = "sqlite") -> Outcome {
         var outcome = Outcome(point: point, seed: stream.seed, logStore: logStore)
         let start = ContinuousClock.now
         do {
@@ -131,7 +131,7 @@ public final class KillPointRun: Sendable {
     }
 
     /// A partition goes to another member in the middle of the work, and its owner dies at this step of handing it over.
-    public func runRebalance(_ point: KillPoint) -> Outcome {
+    package func runRebalance(_ point: KillPoint) -> Outcome {
         var outcome = Outcome(point: point, seed: stream.seed, logStore: "none")
         let start = ContinuousClock.now
         do {
@@ -186,7 +186,7 @@ public final class KillPointRun: Sendable {
     }
 
     /// Waits until the processes have done all, or have died, and asks those that live to leave.
-    public static func finish(
+    package static func finish(
         _ children: [ChildProcess], _ application: TestApplication, _ ends: [TopicPartition: Int64]
     ) throws -> [ChildProcess.Ending] {
         let patience = Duration.seconds(90)

@@ -1,6 +1,6 @@
+import Base
 import CPostgres
 import CSQLite
-import Diagnostics
 import Events
 import Foundation
 

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// Runs `body` for each element, so many at a time, and returns the results in their order.
-public func inParallel<Element: Sendable, Result: Sendable>(
+package func inParallel<Element: Sendable, Result: Sendable>(
     _ elements: [Element], width: Int, _ body: @escaping @Sendable (Element) -> Result
 ) -> [Result] {
     let work = Work<Result>()

@@ -5,11 +5,11 @@ import Foundation
 ///
 /// The worker asks for it once a message, after it has noted what it is about to handle (`Worker.handOver`). The
 /// dead letter's writer asks too, after the headers: that spares the process, since to quarantine is not to handle.
-public struct PoisonLibrary: Sendable {
+package struct PoisonLibrary: Sendable {
     private let path: String
 
     /// Compiles the library with the toolchain's clang; nil, and `skipped` said, where there is none.
-    public init?(folder: String, test: String = #function) throws {
+    package init?(folder: String, test: String = #function) throws {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         path = "\(folder)/poison.so"
         try Self.source.write(toFile: "\(folder)/poison.c", atomically: true, encoding: .utf8)
@@ -28,7 +28,7 @@ public struct PoisonLibrary: Sendable {
     /// Variables for a process that is to die by this signal at a message that holds the text.
     ///
     /// - Parameter spared: how often its time may be asked for before: a merge of topics asks once.
-    public func environment(text: String, signal: Int32, spared: Int = 0) -> [String: String] {
+    package func environment(text: String, signal: Int32, spared: Int = 0) -> [String: String] {
         ["LD_PRELOAD": path, "POISON_TEXT": text, "POISON_SIGNAL": "\(signal)", "POISON_SPARED": "\(spared)"]
     }
 

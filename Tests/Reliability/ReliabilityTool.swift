@@ -1,10 +1,10 @@
-import Diagnostics
+import Base
 import Foundation
 import Terminal
 import TestSupport
 
 /// `scripts/reliability`: the long runs behind docs/reliability.md.
-public enum ReliabilityTool {
+package enum ReliabilityTool {
     private static let shared: [CommandSpecification.Option] = [
         .value("results", "FILE", "Append one JSON line a run; a run that is in the file already is not repeated"),
         .value("folder", "DIR", "Where processes keep their state and logs", default: "/tmp/impactiq-reliability"),
@@ -30,7 +30,7 @@ public enum ReliabilityTool {
                 examples: [.init("scripts/reliability kill-points --seeds 20", "the run in docs/reliability.md")])
         ] + SoakTool.specifications(shared))
 
-    public static func run(_ words: [String]) -> Int32 {
+    package static func run(_ words: [String]) -> Int32 {
         StopSignal.install()
         Log.setLevel(.warning)
         do {

@@ -1,14 +1,14 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import TestSupport
 
 /// The disturbances of the long runs. Each is short enough to be read beside what it claims.
-public enum Scenario {
+package enum Scenario {
     /// kill -9 of one of the processes (three, every 2–8 s, in the long run), started again at once.
     ///
     /// - Parameter settle: seconds before the first kill, so that there is something to lose.
-    public static func randomKills(
+    package static func randomKills(
         _ soak: Soak, names: [String] = ["a", "b", "c"], every seconds: ClosedRange<Double> = 2...8, settle: Double = 5
     ) throws {
         var random = SeededGenerator(seed: soak.settings.seed)
@@ -37,7 +37,7 @@ public enum Scenario {
     }
 
     /// A process is stopped past its session and goes on later: by then its partitions are another's.
-    public static func zombie(_ soak: Soak) throws {
+    package static func zombie(_ soak: Soak) throws {
         try soak.start("a")
         try soak.start("b")
         soak.sleep(8)
@@ -58,7 +58,7 @@ public enum Scenario {
     }
 
     /// One worker, four in two processes, and back, while events arrive.
-    public static func scale(_ soak: Soak) throws {
+    package static func scale(_ soak: Soak) throws {
         let third = soak.settings.seconds / 5
         try soak.start("a", settings: ["workers=1"])
         soak.sleep(third)
@@ -75,7 +75,7 @@ public enum Scenario {
     }
 
     /// kill -9 of one of three brokers, one frozen for 30 s, a rolling restart of all.
-    public static func brokers(_ soak: Soak, script: String) throws {
+    package static func brokers(_ soak: Soak, script: String) throws {
         try soak.start("a")
         try soak.start("b")
         soak.sleep(6)
@@ -105,7 +105,7 @@ public enum Scenario {
     }
 
     /// PostgreSQL crashes and comes back, again and again.
-    public static func postgres(_ soak: Soak, server: TestPostgres) throws {
+    package static func postgres(_ soak: Soak, server: TestPostgres) throws {
         try soak.start("a")
         var crashes = 0
         while soak.isGoingOn {

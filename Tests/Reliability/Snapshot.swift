@@ -1,9 +1,9 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 
 /// What an application has published and keeps: to be compared with that of an undisturbed run over the same input.
-public struct Snapshot: Sendable {
+package struct Snapshot: Sendable {
     var scores: [[UInt64]]
     var deadLetters: [[UInt64]]
     /// Users and the hash of their record.
@@ -11,13 +11,13 @@ public struct Snapshot: Sendable {
     var rows: [UInt64]
     var hasLogStore: Bool
 
-    public var scoreCount: Int { scores.reduce(0) { $0 + $1.count } }
-    public var deadLetterCount: Int { deadLetters.reduce(0) { $0 + $1.count } }
-    public var userCount: Int { state.count }
-    public var rowCount: Int { rows.count }
+    package var scoreCount: Int { scores.reduce(0) { $0 + $1.count } }
+    package var deadLetterCount: Int { deadLetters.reduce(0) { $0 + $1.count } }
+    package var userCount: Int { state.count }
+    package var rowCount: Int { rows.count }
 
     /// Reads everything back. Throws when a transaction hangs.
-    public init(of application: TestApplication) throws {
+    package init(of application: TestApplication) throws {
         let site = application.stream.site
         scores = try TopicContents(application.output, site: site).partitions
         deadLetters = try TopicContents(
@@ -40,7 +40,7 @@ public struct Snapshot: Sendable {
     /// - Parameters:
     ///   - users: users of the undisturbed run who are not expected here.
     ///   - moreDeadLetters: how many dead letters there should be above those of the undisturbed run.
-    public func problems(
+    package func problems(
         against undisturbed: Snapshot, withoutUsers users: [String] = [], moreDeadLetters: Int = 0
     ) -> [String] {
         var reference = undisturbed
@@ -74,7 +74,7 @@ public struct Snapshot: Sendable {
     }
 
     /// Whether this is the other's publications two times over, and the other's state.
-    public func isTwice(_ once: Snapshot) -> Bool {
+    package func isTwice(_ once: Snapshot) -> Bool {
         scores == once.scores.map { $0 + $0 } && deadLetters == once.deadLetters.map { $0 + $0 } && state == once.state
     }
 

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import Synchronization
@@ -6,47 +6,47 @@ import Terminal
 
 /// A long run: events arrive at a rate, processes work, something disturbs them, and at the end all is compared with an
 /// undisturbed run over the same input.
-public final class Soak {
-    public struct Settings: Sendable {
-        public var rate = 20_000.0
-        public var seconds = 60.0
-        public var partitions = 6
-        public var users = 20_000
-        public var seed: UInt64 = 1
+package final class Soak {
+    package struct Settings: Sendable {
+        package var rate = 20_000.0
+        package var seconds = 60.0
+        package var partitions = 6
+        package var users = 20_000
+        package var seed: UInt64 = 1
         /// `key=value` for every process.
-        public var settings: [String] = []
-        public var logStore = TestApplication.LogStoreKind.none
+        package var settings: [String] = []
+        package var logStore = TestApplication.LogStoreKind.none
 
-        public init() {}
+        package init() {}
     }
 
-    public struct Outcome: Sendable {
-        public var problems: [String] = []
-        public var messages = 0
-        public var scores = 0
-        public var deadLetters = 0
-        public var users = 0
-        public var rows = 0
+    package struct Outcome: Sendable {
+        package var problems: [String] = []
+        package var messages = 0
+        package var scores = 0
+        package var deadLetters = 0
+        package var users = 0
+        package var rows = 0
         /// Seconds from the end of the writing until everything was committed.
-        public var drained = 0.0
+        package var drained = 0.0
         /// What the scenario measured, in the order of printing.
-        public var measured: [(name: String, value: String)] = []
+        package var measured: [(name: String, value: String)] = []
     }
 
-    public let site: TestSite
-    public let stream: TestStream
-    public let application: TestApplication
-    public let admin: Admin
-    public let settings: Settings
+    package let site: TestSite
+    package let stream: TestStream
+    package let application: TestApplication
+    package let admin: Admin
+    package let settings: Settings
     /// The processes by instance name.
-    public private(set) var members: [String: ChildProcess] = [:]
+    package private(set) var members: [String: ChildProcess] = [:]
     private var memberSettings: [String: [String]] = [:]
-    public var outcome = Outcome()
+    package var outcome = Outcome()
     private let deadline: ContinuousClock.Instant
     /// After so many nothing is shown any more: a configuration that is refused, say.
     private static let mostProblems = 50
 
-    public init(_ site: TestSite, name: String, _ settings: Settings) throws {
+    package init(_ site: TestSite, name: String, _ settings: Settings) throws {
         self.site = site
         self.settings = settings
         stream = try TestStream(
@@ -62,23 +62,23 @@ public final class Soak {
     }
 
     /// Whether events still arrive.
-    public var isGoingOn: Bool { ContinuousClock.now < deadline }
+    package var isGoingOn: Bool { ContinuousClock.now < deadline }
 
     /// Sleeps, but not past the end of the writing.
-    public func sleep(_ seconds: Double) {
+    package func sleep(_ seconds: Double) {
         let left = max(0, (deadline - .now) / .seconds(1))
         usleep(UInt32(min(seconds, left) * 1e6))
     }
 
     /// Starts a process under this name.
-    public func start(_ instance: String, settings: [String]? = nil) throws {
+    package func start(_ instance: String, settings: [String]? = nil) throws {
         if let settings { memberSettings[instance] = settings }
         members[instance] = try application.launch(
             instance: instance, settings: memberSettings[instance] ?? [], logged: "soak")
     }
 
     /// Asks a process to leave and waits for it.
-    public func stop(_ instance: String) {
+    package func stop(_ instance: String) {
         guard let member = members.removeValue(forKey: instance) else { return }
         member.says("pipeline: running")
         member.signal(SIGTERM)
@@ -89,13 +89,13 @@ public final class Soak {
         }
     }
 
-    public func killNow(_ instance: String) {
+    package func killNow(_ instance: String) {
         members[instance]?.signal(SIGKILL)
         _ = members[instance]?.wait(seconds: 10)
     }
 
     /// Processes that have ended although nobody killed them are a finding; they are started again.
-    public func lookAfter() throws {
+    package func lookAfter() throws {
         for (instance, member) in members {
             guard let ending = member.poll(), ending != .killed(signal: SIGKILL) else { continue }
             outcome.problems.append("\(instance) ended by itself with \(ending): \(member.tail)")
@@ -108,7 +108,7 @@ public final class Soak {
     }
 
     /// Runs the whole: `disturb` is called once, while events arrive, and should return when ``isGoingOn`` is false.
-    public func run(_ disturb: (Soak) throws -> Void) throws -> Outcome {
+    package func run(_ disturb: (Soak) throws -> Void) throws -> Outcome {
         defer { admin.close() }
         let writer = DispatchGroup()
         writer.enter()

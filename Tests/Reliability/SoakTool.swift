@@ -1,5 +1,5 @@
+import Base
 import CPostgres
-import Diagnostics
 import Foundation
 import Terminal
 import TestSupport

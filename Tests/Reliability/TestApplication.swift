@@ -1,33 +1,33 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import Synchronization
 
 /// One application over a stream: topics of its own, started and killed as `impactiq run` processes.
-public final class TestApplication: Sendable {
-    public enum LogStoreKind: Sendable, Equatable {
+package final class TestApplication: Sendable {
+    package enum LogStoreKind: Sendable, Equatable {
         case none, sqlite
         case file(path: String)
         case postgresql(url: String)
     }
 
-    public let name: String
-    public let stream: TestStream
-    public let folder: String
-    public let logStore: LogStoreKind
+    package let name: String
+    package let stream: TestStream
+    package let folder: String
+    package let logStore: LogStoreKind
     private let settings: [String]
     private let launches = Atomic<Int>(0)
 
-    public var output: String { "\(name)-scores" }
-    public var deadLetter: String { "\(name)-dead" }
-    public var changelog: String { "\(name)-state-changelog" }
-    public var database: String {
+    package var output: String { "\(name)-scores" }
+    package var deadLetter: String { "\(name)-dead" }
+    package var changelog: String { "\(name)-state-changelog" }
+    package var database: String {
         if case .file(let path) = logStore { return path }
         return "\(folder)/scores.db"
     }
 
     /// - Parameter settings: `key=value` for every process.
-    public init(
+    package init(
         _ name: String, stream: TestStream, logStore: LogStoreKind = .none, settings: [String] = []
     ) throws {
         self.name = name
@@ -47,7 +47,7 @@ public final class TestApplication: Sendable {
     }
 
     /// The `--set` words that every command on this application takes.
-    public func configuration(instance: String) -> [String] {
+    package func configuration(instance: String) -> [String] {
         var all = [
             "bootstrap.servers=\(stream.site.bootstrap)", "application.id=\(name)", "input.topics=\(stream.topic)",
             "output.topic=\(output)", "dead.letter.topic=\(deadLetter)", "model.path=\(stream.site.model)",
@@ -66,7 +66,7 @@ public final class TestApplication: Sendable {
     /// - Parameters:
     ///   - instance: names the member; a second process of the same name takes the first one's place.
     ///   - killPoint: where it is to die, as `after-commit:3`.
-    public func launch(
+    package func launch(
         instance: String = "a", killPoint: String? = nil, environment: [String: String] = [:], settings: [String] = [],
         logged: String = "run"
     ) throws -> ChildProcess {
@@ -82,7 +82,7 @@ public final class TestApplication: Sendable {
     }
 
     /// Starts another command on this application.
-    public func command(_ words: [String], environment: [String: String] = [:]) throws -> ChildProcess {
+    package func command(_ words: [String], environment: [String: String] = [:]) throws -> ChildProcess {
         let number = launches.wrappingAdd(1, ordering: .relaxed).newValue
         return try ChildProcess(
             [stream.site.program] + words + configuration(instance: "a"),
@@ -91,17 +91,17 @@ public final class TestApplication: Sendable {
     }
 
     /// Whether the committed offsets have reached the end of the input.
-    public func isDone(_ ends: [TopicPartition: Int64], admin: Admin) -> Bool {
+    package func isDone(_ ends: [TopicPartition: Int64], admin: Admin) -> Bool {
         guard let committed = try? admin.committedOffsets(ofGroup: name, stable: false) else { return false }
         return ends.allSatisfy { $0.value == 0 || committed[$0.key] == $0.value }
     }
 
     /// Sum of the committed offsets.
-    public func progress(admin: Admin) -> Int64 {
+    package func progress(admin: Admin) -> Int64 {
         ((try? admin.committedOffsets(ofGroup: name, stable: false)) ?? [:]).values.reduce(0, +)
     }
 
-    public func delete() {
+    package func delete() {
         if let admin = try? stream.site.admin() {
             try? admin.delete(topics: [output, deadLetter, changelog])
             try? admin.delete(group: name)

@@ -1,18 +1,18 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import TestSupport
 
 /// Where a reliability run takes place: broker, program, model, a folder for everything that is written.
-public struct TestSite: Sendable {
-    public let bootstrap: String
+package struct TestSite: Sendable {
+    package let bootstrap: String
     /// The `impactiq` program under test.
-    public let program: String
-    public let model: String
-    public let folder: String
+    package let program: String
+    package let model: String
+    package let folder: String
 
     /// - Throws: when the program is not built.
-    public init(bootstrap: String, folder: String) throws {
+    package init(bootstrap: String, folder: String) throws {
         self.bootstrap = bootstrap
         self.folder = folder
         let root = SharedMaterial.repository.path
@@ -27,10 +27,10 @@ public struct TestSite: Sendable {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     }
 
-    public var properties: KafkaProperties { ["bootstrap.servers": bootstrap] }
+    package var properties: KafkaProperties { ["bootstrap.servers": bootstrap] }
 
     /// A client for questions and changes, as patient as a machine full of tests needs.
-    public func admin(readCommitted: Bool = false) throws -> Admin {
+    package func admin(readCommitted: Bool = false) throws -> Admin {
         try Admin(properties: properties, readCommitted: readCommitted, timeoutMilliseconds: 60_000)
     }
 
@@ -53,7 +53,7 @@ public struct TestSite: Sendable {
     }
 
     /// The environment of a child: this process's without what configures impactiq.
-    public func environment(_ more: [String: String] = [:]) -> [String: String] {
+    package func environment(_ more: [String: String] = [:]) -> [String: String] {
         var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("IMPACTIQ_") }
         variables["SWIFT_BACKTRACE"] = "enable=no"
         return variables.merging(more) { $1 }

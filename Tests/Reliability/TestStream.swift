@@ -1,5 +1,5 @@
+import Base
 import Commands
-import Diagnostics
 import Foundation
 import Kafka
 import Simulation
@@ -7,16 +7,16 @@ import Sinks
 import Synchronization
 
 /// An input topic with a seeded stream of events: duplicates, late ones, and some that no reader may accept.
-public final class TestStream: Sendable {
-    public let site: TestSite
-    public let topic: String
-    public let partitions: Int
-    public let seed: UInt64
+package final class TestStream: Sendable {
+    package let site: TestSite
+    package let topic: String
+    package let partitions: Int
+    package let seed: UInt64
     private let settings: TrialSettings
     private let isStopping = Atomic<Bool>(false)
     private let total = Atomic<Int>(0)
 
-    public init(_ site: TestSite, topic: String, partitions: Int, seed: UInt64, users: Int) throws {
+    package init(_ site: TestSite, topic: String, partitions: Int, seed: UInt64, users: Int) throws {
         self.site = site
         self.topic = topic
         self.partitions = partitions
@@ -34,7 +34,7 @@ public final class TestStream: Sendable {
     }
 
     /// Writes this many messages at once: the first of the stream, or of another one when `salt` is not 0.
-    public func write(_ count: Int, salt: UInt64 = 0) throws {
+    package func write(_ count: Int, salt: UInt64 = 0) throws {
         var settings = settings
         settings.seed &+= salt
         let producer = try OutputProducer(properties: site.properties, options: ProducerOptions())
@@ -48,7 +48,7 @@ public final class TestStream: Sendable {
     /// Writes one message, of now unless told otherwise.
     ///
     /// - Parameter time: milliseconds since 1970.
-    public func write(key: String, value: String, time: Int64? = nil) throws {
+    package func write(key: String, value: String, time: Int64? = nil) throws {
         let producer = try OutputProducer(properties: site.properties, options: ProducerOptions())
         defer { producer.close() }
         let target = try producer.topic(topic)
@@ -63,10 +63,10 @@ public final class TestStream: Sendable {
     }
 
     /// Messages written so far.
-    public var written: Int { total.load(ordering: .relaxed) }
+    package var written: Int { total.load(ordering: .relaxed) }
 
     /// Writes at a rate until ``stopWriting()``, on the calling thread.
-    public func write(perSecond rate: Double) throws {
+    package func write(perSecond rate: Double) throws {
         let producer = try OutputProducer(properties: site.properties, options: ProducerOptions())
         defer { producer.close() }
         let writer = try TrialTopicWriter(producer: producer, topic: topic, settings: settings)
@@ -86,17 +86,17 @@ public final class TestStream: Sendable {
         try producer.flush()
     }
 
-    public func stopWriting() { isStopping.store(true, ordering: .releasing) }
+    package func stopWriting() { isStopping.store(true, ordering: .releasing) }
 
     /// Each partition's next offset.
-    public func ends() throws -> [TopicPartition: Int64] {
+    package func ends() throws -> [TopicPartition: Int64] {
         let admin = try site.admin()
         defer { admin.close() }
         let marks = try admin.watermarks(ofTopic: topic)
         return Dictionary(uniqueKeysWithValues: marks.enumerated().map { (TopicPartition(topic, Int32($0)), $1.high) })
     }
 
-    public func delete() {
+    package func delete() {
         if let admin = try? site.admin() {
             try? admin.delete(topics: [topic])
             admin.close()

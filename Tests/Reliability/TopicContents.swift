@@ -1,5 +1,5 @@
+import Base
 import Consumer
-import Diagnostics
 import Events
 import Foundation
 import Kafka

@@ -1,14 +1,14 @@
+import Base
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 import Sinks
 
 /// Every committed record of a small topic, whole, by partition and offset; fails when a transaction hangs on it.
-public struct TopicRecords {
-    public private(set) var records: [(partition: Int32, record: DeadLetterEnvelope)] = []
+package struct TopicRecords {
+    package private(set) var records: [(partition: Int32, record: DeadLetterEnvelope)] = []
 
-    public init(_ topic: String, site: TestSite) throws {
+    package init(_ topic: String, site: TestSite) throws {
         // A commit answers before its markers are written: the records of the last one may not be visible yet.
         let marks = try TopicContents.stableEnds(of: topic, site: site)
         let ends = marks.enumerated().filter { $0.element.high > $0.element.low }

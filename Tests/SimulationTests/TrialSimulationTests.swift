@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Events
 import Foundation
+import JSON
 import Simulation
 import TestSupport
 import Testing
@@ -50,13 +51,13 @@ extension EventKind {
     faulty.outOfOrder = 0.05
     faulty.duplicates = 0.05
     let batch = EventBatch(schema: EventSchema(fields: [.init("properties.history", expects: .number)]), capacity: 1)
-    var refusals: Set<EventErrorCode> = []
+    var refusals: Set<InputErrorCode> = []
     for message in try messages(faulty, 5000) {
         batch.removeAll()
-        var failure: EventError?
+        var failure: InputError?
         message.value.withUnsafeBytes { value in
             Array(message.key.utf8).withUnsafeBytes { key in
-                do throws(EventError) {
+                do throws(InputError) {
                     try batch.append(value, key: message.event.isInvalid ? nil : key, source: SourcePosition())
                 } catch { failure = error }
             }

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Kafka
 import Sinks
 import TestSupport

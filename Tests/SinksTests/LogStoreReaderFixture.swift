@@ -1,7 +1,8 @@
+import Base
 import CRdkafka
-import Diagnostics
 import Events
 import Foundation
+import JSON
 import Kafka
 import Sinks
 import TestSupport

@@ -1,5 +1,5 @@
+import Base
 import CSQLite
-import Diagnostics
 import Foundation
 import Sinks
 import TestSupport

@@ -1,6 +1,6 @@
+import Base
 import CRdkafka
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 import Sinks

@@ -6,16 +6,16 @@ import Synchronization
 ///
 /// Ours lives in a private folder and port (`KAFKA_TEST_DIR`, `KAFKA_TEST_PORT` choose them). It stops when the process
 /// exits, and also when the process is killed: a watcher outlives it.
-public struct TestBroker: Sendable {
+package struct TestBroker: Sendable {
     /// For `bootstrap.servers`.
-    public let bootstrap: String
+    package let bootstrap: String
     /// The script's environment when the cluster is ours; nil when it was given, and must not be paused or killed.
     private let environment: [String: String]?
 
     private static let shared = Mutex<TestBroker??>(nil)
 
     /// The broker, or nil when there is none to have; says `skipped` then.
-    public static func start(test: String = #function) -> TestBroker? {
+    package static func start(test: String = #function) -> TestBroker? {
         shared.withLock { slot in
             if slot == nil { slot = .some(make()) }
             guard let broker = slot ?? nil else {
@@ -27,7 +27,7 @@ public struct TestBroker: Sendable {
     }
 
     /// A topic or group name that no other test has.
-    public static func unique(_ name: String) -> String {
+    package static func unique(_ name: String) -> String {
         "\(name)-\(UInt32.random(in: 0 ... .max))-\(ProcessInfo.processInfo.processIdentifier)"
     }
 
@@ -134,11 +134,11 @@ public struct TestBroker: Sendable {
     }
 
     /// Whether the cluster is ours to pause and kill.
-    public var isOurs: Bool { environment != nil }
+    package var isOurs: Bool { environment != nil }
 
     /// `pause`, `resume`, `kill` or `restart` a node of our cluster. False when the cluster is not ours or it failed.
     @discardableResult
-    public func node(_ command: String, _ node: Int = 1) -> Bool {
+    package func node(_ command: String, _ node: Int = 1) -> Bool {
         guard let environment, let script = Self.script else { return false }
         return Self.run(script, [command, "\(node)"], environment: environment).status == 0
     }

@@ -1,13 +1,13 @@
 import Foundation
 
 /// The reference material beside the repository (`../shared`): there in development and CI, absent at a customer's.
-public enum SharedMaterial {
+package enum SharedMaterial {
     /// The repository's root.
-    public static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    package static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
     /// A path in `../shared`, or nil; says `skipped` when the material is absent. `IMPACTIQ_SHARED` overrides the folder.
-    public static func path(_ relative: String, test: String = #function) -> String? {
+    package static func path(_ relative: String, test: String = #function) -> String? {
         let root =
             ProcessInfo.processInfo.environment["IMPACTIQ_SHARED"]
             ?? repository.deletingLastPathComponent().appending(path: "shared").path

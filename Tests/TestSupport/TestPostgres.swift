@@ -5,17 +5,17 @@ import Synchronization
 ///
 /// It runs as the user `postgres` when the tests run as root, since the server refuses root. A watcher stops it when
 /// this process ends, however it ends.
-public final class TestPostgres: Sendable {
-    public let port: Int
+package final class TestPostgres: Sendable {
+    package let port: Int
     private let folder: String
     private let binaries: String
-    public static let password = "s3cret/p@ss word"
+    package static let password = "s3cret/p@ss word"
 
     private static let count = Atomic<Int>(0)
     private static let slot = Mutex<TestPostgres??>(nil)
 
     /// The server, or nil when none is installed; says `skipped` then, once.
-    public static var shared: TestPostgres? {
+    package static var shared: TestPostgres? {
         slot.withLock { slot in
             if slot == nil { slot = .some(TestPostgres()) }
             return slot ?? nil
@@ -23,7 +23,7 @@ public final class TestPostgres: Sendable {
     }
 
     /// A server of its own, for a test that kills it.
-    public init?() {
+    package init?() {
         let candidates = (12...20).reversed().map { "/usr/lib/postgresql/\($0)/bin" } + ["/usr/local/bin", "/usr/bin"]
         guard
             let binaries = candidates.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/initdb") })
@@ -62,21 +62,21 @@ public final class TestPostgres: Sendable {
     }
 
     /// The URL of a schema of this server's only database.
-    public func url(schema: String, password: String = TestPostgres.password) -> String {
+    package func url(schema: String, password: String = TestPostgres.password) -> String {
         let encoded = password.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
         return
             "postgresql://impactiq:\(encoded)@127.0.0.1:\(port)/postgres?application_name=\(schema)&options=-csearch_path%3D\(schema)"
     }
 
     @discardableResult
-    public func start() -> Bool {
+    package func start() -> Bool {
         let settings = "-c port=\(port) -c listen_addresses=127.0.0.1 -c unix_socket_directories=\(folder) -c fsync=off"
         return run("\(binaries)/pg_ctl -D '\(folder)/data' -w -l '\(folder)/log' -o '\(settings)' start").status == 0
     }
 
     /// Stops the server the way a crash does: no checkpoint, connections cut; it recovers at the next start.
     @discardableResult
-    public func crash() -> Bool { run("\(binaries)/pg_ctl -D '\(folder)/data' -m immediate -w stop").status == 0 }
+    package func crash() -> Bool { run("\(binaries)/pg_ctl -D '\(folder)/data' -m immediate -w stop").status == 0 }
 
     private func watch(_ process: Int32) {
         let stop = Self.asPostgres("\(binaries)/pg_ctl -D \(folder)/data -m immediate stop")

@@ -1,10 +1,10 @@
+import Base
 import Consumer
-import Diagnostics
 import Events
 import Kafka
 
 /// The published scores of one partition, in order, one at a time; committed ones only.
-public protocol PublishedScores: AnyObject {
+package protocol PublishedScores: AnyObject {
     /// Begins at the first score of the partition.
     func begin(partition: Int32) throws
     /// The bytes of the score at hand, good until ``advance()``; nil behind the last one.
@@ -16,7 +16,7 @@ public protocol PublishedScores: AnyObject {
 }
 
 /// From a topic whose partitions are those of the input.
-public final class TopicScores: PublishedScores {
+package final class TopicScores: PublishedScores {
     private let topic: String
     private let ends: [Watermarks]
     private let source: TopicSource
@@ -24,16 +24,16 @@ public final class TopicScores: PublishedScores {
     private var values: [Range<Int>] = []
     private var next = 0
     private var isAtEnd = true
-    public private(set) var tombstones = 0
+    package private(set) var tombstones = 0
 
     /// - Parameter ends: first and next offsets of the topic's partitions, captured at the start.
-    public init(topic: String, ends: [Watermarks], properties: KafkaProperties, component: String) throws {
+    package init(topic: String, ends: [Watermarks], properties: KafkaProperties, component: String) throws {
         self.topic = topic
         self.ends = ends
         source = try TopicSource(topic: topic, properties: properties, component: component)
     }
 
-    public func begin(partition: Int32) throws {
+    package func begin(partition: Int32) throws {
         values.removeAll(keepingCapacity: true)
         next = 0
         tombstones = 0
@@ -42,7 +42,7 @@ public final class TopicScores: PublishedScores {
         try source.begin(PartitionSpan(partition: partition, first: marks.low, from: marks.low, end: marks.high))
     }
 
-    public func peek() throws -> UnsafeRawBufferPointer? {
+    package func peek() throws -> UnsafeRawBufferPointer? {
         while next == values.count {
             if isAtEnd { return nil }
             values.removeAll(keepingCapacity: true)
@@ -61,7 +61,7 @@ public final class TopicScores: PublishedScores {
         return bytes.bytes(values[next])
     }
 
-    public func advance() { next += 1 }
+    package func advance() { next += 1 }
 
-    public func close() { source.close() }
+    package func close() { source.close() }
 }

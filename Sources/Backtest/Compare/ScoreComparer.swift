@@ -1,6 +1,8 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Foundation
+import JSON
 import Scoring
 import Sinks
 
@@ -93,7 +95,7 @@ package final class ScoreComparer {
 
     private func read(_ bytes: UnsafeRawBufferPointer) throws -> Score {
         let score: Score
-        do throws(EventError) { score = try theirs.read(bytes) } catch {
+        do throws(InputError) { score = try theirs.read(bytes) } catch {
             let text = String(decoding: bytes.prefix(200), as: UTF8.self)
             throw ImpactError(
                 .badInput, code: "not_comparable",

@@ -1,10 +1,10 @@
 import Scoring
 
 /// What a comparison of replayed with published scores found, of one partition or of all.
-public struct ScoreComparison: Sendable, Equatable, Codable {
+package struct ScoreComparison: Sendable, Equatable, Codable {
     /// One event's scores that are not the same.
-    public struct Difference: Sendable, Equatable, Codable {
-        public enum Kind: String, Sendable, Codable {
+    package struct Difference: Sendable, Equatable, Codable {
+        package enum Kind: String, Sendable, Codable {
             /// Both are there, with other bytes.
             case content
             /// Published, and not made by the replay.
@@ -15,57 +15,57 @@ public struct ScoreComparison: Sendable, Equatable, Codable {
             case publishedTwice = "published_twice"
         }
 
-        public var kind: Kind
-        public var partition: Int32
-        public var offset: Int64
+        package var kind: Kind
+        package var partition: Int32
+        package var offset: Int64
         /// The score as JSON; nil where there is none.
-        public var replayed: String?
-        public var published: String?
+        package var replayed: String?
+        package var published: String?
     }
 
     /// Pairs of equal bytes.
-    public var identical = 0
+    package var identical = 0
     /// Pairs of one model with other bytes.
-    public var different = 0
-    public var publishedOnly = 0
-    public var replayOnly = 0
-    public var publishedTwice = 0
+    package var different = 0
+    package var publishedOnly = 0
+    package var replayOnly = 0
+    package var publishedTwice = 0
     /// Published records of erased users that hold no score any more; nothing is compared with them.
-    public var tombstones = 0
+    package var tombstones = 0
     /// Pairs whose published side is another model's.
-    public var otherModel = 0
+    package var otherModel = 0
     /// What the published side's models are called, by SHA-256.
-    public var models: [String: String] = [:]
+    package var models: [String: String] = [:]
     /// The first of a partition; of all, that of the lowest partition.
-    public var first: Difference?
+    package var first: Difference?
     /// Pairs of other bytes by decision: published (rows) to replayed (columns), in the order of `Decision`.
-    public var decisions = [Int](repeating: 0, count: 9)
-    public var shifts = ShiftSketch()
+    package var decisions = [Int](repeating: 0, count: 9)
+    package var shifts = ShiftSketch()
 
-    public init() {}
+    package init() {}
 
-    public var pairs: Int { identical + different + otherModel }
+    package var pairs: Int { identical + different + otherModel }
     /// Whether every pair is of two models: then differences are the result, not a fault.
-    public var isOfTwoModels: Bool { otherModel > 0 && otherModel == pairs }
-    public var isIdentical: Bool {
+    package var isOfTwoModels: Bool { otherModel > 0 && otherModel == pairs }
+    package var isIdentical: Bool {
         different == 0 && publishedOnly == 0 && replayOnly == 0 && publishedTwice == 0 && otherModel == 0
             && identical > 0
     }
     /// Pairs whose decisions differ.
-    public var changedDecisions: Int {
+    package var changedDecisions: Int {
         decisions.indices.reduce(0) { $0 + ($1 / 3 == $1 % 3 ? 0 : decisions[$1]) }
     }
 
     /// Counts the pairs of equal bytes into the matrix, from the counts of all replayed decisions.
     ///
     /// - Parameter replayed: all decisions of the replay that have a published partner.
-    public func matrix(identical counts: [Int]) -> [Int] {
+    package func matrix(identical counts: [Int]) -> [Int] {
         var matrix = decisions
         for decision in 0..<3 { matrix[decision * 3 + decision] += counts[decision] }
         return matrix
     }
 
-    public mutating func add(_ other: ScoreComparison) {
+    package mutating func add(_ other: ScoreComparison) {
         identical += other.identical
         different += other.different
         publishedOnly += other.publishedOnly

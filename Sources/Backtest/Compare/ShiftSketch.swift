@@ -2,7 +2,7 @@ import Foundation
 
 /// The distribution of effect shifts in bounded memory: counts in buckets whose bounds grow by 2 %, for each sign
 /// (Masson, Rim and Lee 2019, DDSketch). Quantiles are right within 1 %; equal streams give equal sketches in any order.
-public struct ShiftSketch: Sendable, Equatable, Codable {
+package struct ShiftSketch: Sendable, Equatable, Codable {
     private static let growth = log(1.02)
     /// Shifts below this count as none.
     private static let least = 1e-12
@@ -10,19 +10,19 @@ public struct ShiftSketch: Sendable, Equatable, Codable {
     private var negative: [Int: Int] = [:]
     private var positive: [Int: Int] = [:]
     /// Shifts of exactly nothing, and those too small to matter.
-    public private(set) var none = 0
-    public private(set) var count = 0
+    package private(set) var none = 0
+    package private(set) var count = 0
     private var sum = 0.0
     private var squares = 0.0
-    public private(set) var largest = 0.0
+    package private(set) var largest = 0.0
 
-    public init() {}
+    package init() {}
 
-    public var mean: Double { count > 0 ? sum / Double(count) : 0 }
+    package var mean: Double { count > 0 ? sum / Double(count) : 0 }
     /// The root of the mean square.
-    public var size: Double { count > 0 ? (squares / Double(count)).squareRoot() : 0 }
+    package var size: Double { count > 0 ? (squares / Double(count)).squareRoot() : 0 }
 
-    public mutating func add(_ shift: Double) {
+    package mutating func add(_ shift: Double) {
         count += 1
         sum += shift
         squares += shift * shift
@@ -37,12 +37,12 @@ public struct ShiftSketch: Sendable, Equatable, Codable {
     }
 
     /// Scores that did not shift at all.
-    public mutating func addUnchanged(_ count: Int) {
+    package mutating func addUnchanged(_ count: Int) {
         self.count += count
         none += count
     }
 
-    public mutating func add(_ other: ShiftSketch) {
+    package mutating func add(_ other: ShiftSketch) {
         negative.merge(other.negative, uniquingKeysWith: +)
         positive.merge(other.positive, uniquingKeysWith: +)
         none += other.none
@@ -53,7 +53,7 @@ public struct ShiftSketch: Sendable, Equatable, Codable {
     }
 
     /// Values and counts, ascending.
-    public var points: [(value: Double, count: Int)] {
+    package var points: [(value: Double, count: Int)] {
         func value(_ bucket: Int) -> Double { Self.least * exp((Double(bucket) - 0.5) * Self.growth) }
         var points = negative.sorted { $0.key > $1.key }.map { (value: -value($0.key), count: $0.value) }
         if none > 0 { points.append((0, none)) }
@@ -62,7 +62,7 @@ public struct ShiftSketch: Sendable, Equatable, Codable {
     }
 
     /// The value below which the share q of the shifts lies; nil of an empty sketch.
-    public func quantile(_ q: Double) -> Double? {
+    package func quantile(_ q: Double) -> Double? {
         guard count > 0 else { return nil }
         let rank = q * Double(count - 1)
         var below = 0

@@ -1,33 +1,35 @@
-import Diagnostics
+import Base
+import Engine
 import Events
+import JSON
 import Sinks
 
 /// JSON lines or CSV: the partitions' scores one after another, by number, each in the order of its events.
-public struct FileTarget: ReplayTarget {
-    public enum Format: String, Sendable { case jsonl, csv }
+package struct FileTarget: ReplayTarget {
+    package enum Format: String, Sendable { case jsonl, csv }
 
     let path: String
     let format: Format
     let folder: String
-    public var name: String { "\(format.rawValue):\(path)" }
+    package var name: String { "\(format.rawValue):\(path)" }
 
     /// - Parameters:
     ///   - path: the file, or `-`.
     ///   - folder: where the parts grow.
-    public init(path: String, format: Format, folder: String) {
+    package init(path: String, format: Format, folder: String) {
         self.path = path
         self.format = format
         self.folder = folder
     }
 
-    public func prepare(partitions: [Int32], isResumed: Bool) {}
+    package func prepare(partitions: [Int32], isResumed: Bool) {}
 
-    public func sink(for span: PartitionSpan, resumingAt length: Int?) throws -> any ReplaySink {
+    package func sink(for span: PartitionSpan, resumingAt length: Int?) throws -> any ReplaySink {
         let file = try PartFile(part(span.partition), keeping: length ?? 0)
         return format == .csv ? CSVSink(file) : LineSink(file)
     }
 
-    public func complete(_ partitions: [Int32]) throws {
+    package func complete(_ partitions: [Int32]) throws {
         let heading = format == .csv ? ScoreCSV.heading : []
         try PartFiles.join(partitions.map(part), into: path, heading: heading)
     }
@@ -73,10 +75,10 @@ private final class CSVSink: ReplaySink {
     init(_ file: PartFile) { self.file = file }
 
     func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) throws {
-        var fault: EventError?
+        var fault: InputError?
         try file.append { out in
             for record in records {
-                do throws(EventError) {
+                do throws(InputError) {
                     ScoreCSV.append(try reader.read(record.value(in: bytes)), of: reader, to: out)
                 } catch {
                     fault = error

@@ -1,7 +1,8 @@
+import Engine
 import Sinks
 
 /// Takes the scores of one partition, in order. Belongs to one thread.
-public protocol ReplaySink: AnyObject {
+package protocol ReplaySink: AnyObject {
     /// Takes scores; `bytes` is what the records' ranges mean.
     func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) throws
     /// Makes what was written last beyond a crash of the process, and says how long the partition's file is.
@@ -11,7 +12,7 @@ public protocol ReplaySink: AnyObject {
 }
 
 /// Where the scores of a replay go.
-public protocol ReplayTarget: Sendable {
+package protocol ReplayTarget: Sendable {
     /// For people and for the manifest.
     var name: String { get }
     /// Looks at the place before anything is read.
@@ -25,8 +26,8 @@ public protocol ReplayTarget: Sendable {
 }
 
 /// No output: for comparisons alone.
-public struct NoTarget: ReplayTarget {
-    public let name = "none"
+package struct NoTarget: ReplayTarget {
+    package let name = "none"
 
     private final class Sink: ReplaySink {
         func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) {}
@@ -34,8 +35,8 @@ public struct NoTarget: ReplayTarget {
         func finish() {}
     }
 
-    public init() {}
-    public func prepare(partitions: [Int32], isResumed: Bool) {}
-    public func sink(for span: PartitionSpan, resumingAt length: Int?) -> any ReplaySink { Sink() }
-    public func complete(_ partitions: [Int32]) {}
+    package init() {}
+    package func prepare(partitions: [Int32], isResumed: Bool) {}
+    package func sink(for span: PartitionSpan, resumingAt length: Int?) -> any ReplaySink { Sink() }
+    package func complete(_ partitions: [Int32]) {}
 }

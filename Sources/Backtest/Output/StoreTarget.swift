@@ -1,4 +1,5 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Sinks
 import Synchronization
@@ -6,19 +7,19 @@ import Synchronization
 /// An SQLite file with the log store's table `scores`.
 ///
 /// The partitions' threads share one connection, one at a time. `@unchecked Sendable`: the lock guards the store.
-public final class StoreTarget: ReplayTarget, @unchecked Sendable {
-    public let name: String
+package final class StoreTarget: ReplayTarget, @unchecked Sendable {
+    package let name: String
     private let path: String
     private let store: SQLiteLogStore
     private let lock = Mutex<Void>(())
 
-    public init(path: String) {
+    package init(path: String) {
         self.path = path
         name = "sqlite:\(path)"
         store = SQLiteLogStore(path: path)
     }
 
-    public func prepare(partitions: [Int32], isResumed: Bool) throws {
+    package func prepare(partitions: [Int32], isResumed: Bool) throws {
         try Self.explained { () throws(LogStoreError) in try store.open(stop: LogStoreStop()) }
         let rows = try Self.explained { () throws(LogStoreError) in try store.rowCount(user: nil) }
         guard rows == 0 || isResumed else {
@@ -29,9 +30,9 @@ public final class StoreTarget: ReplayTarget, @unchecked Sendable {
         }
     }
 
-    public func sink(for span: PartitionSpan, resumingAt length: Int?) -> any ReplaySink { StoreSink(self) }
+    package func sink(for span: PartitionSpan, resumingAt length: Int?) -> any ReplaySink { StoreSink(self) }
 
-    public func complete(_ partitions: [Int32]) { store.close() }
+    package func complete(_ partitions: [Int32]) { store.close() }
 
     fileprivate func append(_ batch: ScoreBatch) throws {
         try lock.withLock { _ in

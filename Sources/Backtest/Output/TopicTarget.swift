@@ -1,5 +1,6 @@
+import Base
 import Consumer
-import Diagnostics
+import Engine
 import Events
 import Foundation
 import Kafka
@@ -7,17 +8,17 @@ import Sinks
 
 /// Another topic, with the partitions of the input. An idempotent producer; a try after a kill goes on behind the last
 /// score that is there.
-public struct TopicTarget: ReplayTarget {
+package struct TopicTarget: ReplayTarget {
     private let topic: String
     private let properties: KafkaProperties
     private let producerProperties: KafkaProperties
     private let inputPartitions: Int
-    public var name: String { "topic:\(topic)" }
+    package var name: String { "topic:\(topic)" }
 
     /// - Parameters:
     ///   - properties, producerProperties: of a consumer and of a producer.
     ///   - inputPartitions: how many the input has.
-    public init(
+    package init(
         topic: String, properties: KafkaProperties, producerProperties: KafkaProperties, inputPartitions: Int
     ) {
         self.topic = topic
@@ -26,7 +27,7 @@ public struct TopicTarget: ReplayTarget {
         self.inputPartitions = inputPartitions
     }
 
-    public func prepare(partitions: [Int32], isResumed: Bool) throws {
+    package func prepare(partitions: [Int32], isResumed: Bool) throws {
         let admin = try Admin(properties: properties)
         defer { admin.close() }
         guard let description = try admin.describe(topic) else {
@@ -47,12 +48,12 @@ public struct TopicTarget: ReplayTarget {
         }
     }
 
-    public func sink(for span: PartitionSpan, resumingAt length: Int?) throws -> any ReplaySink {
+    package func sink(for span: PartitionSpan, resumingAt length: Int?) throws -> any ReplaySink {
         try TopicSink(
             TopicPartition(topic, span.partition), producerProperties, after: try lastSource(span.partition))
     }
 
-    public func complete(_ partitions: [Int32]) {}
+    package func complete(_ partitions: [Int32]) {}
 
     private func marks(_ place: TopicPartition) throws -> Watermarks {
         let admin = try Admin(properties: properties)

@@ -1,8 +1,9 @@
-import Diagnostics
+import Base
 import Events
+import JSON
 
 /// Where a replay begins or ends, as a person says it.
-public enum ReplayPoint: Sendable, Equatable {
+package enum ReplayPoint: Sendable, Equatable {
     /// The first record that the log still holds.
     case beginning
     /// Behind the last committed record, captured when the replay starts.
@@ -15,7 +16,7 @@ public enum ReplayPoint: Sendable, Equatable {
     /// Reads `beginning`, `end`, an RFC 3339 time, milliseconds since 1970, or `PARTITION:OFFSET,…`.
     ///
     /// - Throws: `.usage` saying what is expected.
-    public init(_ text: String) throws(ImpactError) {
+    package init(_ text: String) throws(ImpactError) {
         switch text {
         case "beginning": self = .beginning
         case "end": self = .end

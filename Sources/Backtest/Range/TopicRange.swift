@@ -1,10 +1,10 @@
+import Base
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 
 /// Resolves what a person said to offsets, once, before anything is read.
-public struct TopicRange {
+package struct TopicRange {
     private let topic: String
     private let admin: Admin
     /// Committed records only: the end is the last stable offset.
@@ -12,20 +12,20 @@ public struct TopicRange {
 
     /// - Parameter admin: one that reads committed offsets, so that the end is what the pipeline could have read.
     /// - Throws: `kafka_topic` when the topic does not exist, `kafka_unreachable`.
-    public init(topic: String, admin: Admin) throws(ImpactError) {
+    package init(topic: String, admin: Admin) throws(ImpactError) {
         self.topic = topic
         self.admin = admin
         marks = try admin.watermarks(ofTopic: topic)
     }
 
-    public var partitions: Int { marks.count }
+    package var partitions: Int { marks.count }
 
     /// The spans, one a partition that holds anything of the range, by number.
     ///
     /// - Parameter timeOfRecord: gives the timestamp of the first record at or after an offset; nil when there is none.
     /// - Throws: `range_retention` when records of the range are gone, `range_partition` for a partition that is not
     ///   there, `range_empty` when the range ends before it begins.
-    public func spans(
+    package func spans(
         from: ReplayPoint, to: ReplayPoint, warmUp: WarmUp,
         timeOfRecord: (TopicPartition, Int64) throws(ImpactError) -> Int64?
     ) throws(ImpactError) -> [PartitionSpan] {
@@ -49,7 +49,7 @@ public struct TopicRange {
     }
 
     /// Partitions whose first records are gone: a replay from the beginning starts there without what came before.
-    public var truncated: [Int32] { marks.indices.filter { marks[$0].low > 0 }.map { Int32($0) } }
+    package var truncated: [Int32] { marks.indices.filter { marks[$0].low > 0 }.map { Int32($0) } }
 
     private func resolve(_ point: ReplayPoint, _ option: String) throws(ImpactError) -> [Int32: Int64] {
         switch point {

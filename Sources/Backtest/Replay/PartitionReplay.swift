@@ -1,6 +1,8 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
+import JSON
 import Kafka
 import Pipeline
 import Sinks
@@ -16,7 +18,7 @@ final class PartitionReplay {
     private let span: PartitionSpan
     private let processor: Processor
     private let source: any RecordSource
-    private let shard: Shard
+    private let partition: Partition
     private let sink: any ReplaySink
     private let comparer: ScoreComparer?
     private(set) var counters: ReplayCounters
@@ -27,13 +29,14 @@ final class PartitionReplay {
     private var due: ContinuousClock.Instant
 
     init(
-        _ span: PartitionSpan, processor: Processor, source: any RecordSource, shard: Shard, sink: any ReplaySink,
+        _ span: PartitionSpan, processor: Processor, source: any RecordSource, partition: Partition,
+        sink: any ReplaySink,
         comparer: ScoreComparer?, resumed: ReplayProgress?, checkpoint: ReplayCheckpoint?, interval: Duration
     ) {
         self.span = span
         self.processor = processor
         self.source = source
-        self.shard = shard
+        self.partition = partition
         self.sink = sink
         self.comparer = comparer
         counters = resumed?.counters ?? ReplayCounters()
@@ -71,17 +74,17 @@ final class PartitionReplay {
     /// One batch.
     private func step(_ capacity: Int) throws -> Bool {
         var isWarming = source.position < span.from
-        processor.begin(shard)
+        processor.begin(partition)
         let more = try source.read(max: capacity) { record in
             if isWarming, record.offset >= span.from {
                 // The warm-up ends inside this batch: what came so far is applied, the rest is scored.
                 try flushWarmUp()
                 isWarming = false
-                processor.begin(shard)
+                processor.begin(partition)
             }
             counters.stream.messages += 1
             if isWarming { counters.stream.warmUpMessages += 1 }
-            do throws(EventError) {
+            do throws(InputError) {
                 try processor.append(
                     record.value, key: record.key,
                     source: SourcePosition(
@@ -92,14 +95,14 @@ final class PartitionReplay {
             }
         }
         if isWarming { try flushWarmUp() } else { try flush() }
-        counters.late = earlierLate + Int(shard.state.counters.late)
+        counters.late = earlierLate + Int(partition.state.counters.late)
         return more
     }
 
     private func flushWarmUp() throws {
         watch.look(processor.batch, &counters)
         add(processor.flushWithoutScores())
-        shard.state.commit()
+        partition.state.commit()
     }
 
     private func flush() throws {
@@ -108,12 +111,12 @@ final class PartitionReplay {
             processor.flush { _, error in
                 counters.stream.rejected[error.code.name, default: 0] += 1
             })
-        try shard.takeOutputs { records, bytes in
+        try partition.takeOutputs { records, bytes in
             try sink.write(records, bytes)
             try comparer?.compare(records, bytes)
         }
         // Nothing is ever taken back: the undo log need not grow.
-        shard.state.commit()
+        partition.state.commit()
     }
 
     private func add(_ outcome: Processor.Outcome) {
@@ -132,6 +135,6 @@ final class PartitionReplay {
         try checkpoint.write(
             ReplayProgress(
                 position: source.position, outputLength: output, changesLength: changes, counters: counters,
-                watch: watch, comparison: comparison, late: counters.late), shard.state)
+                watch: watch, comparison: comparison, late: counters.late), partition.state)
     }
 }

@@ -1,4 +1,5 @@
-import Diagnostics
+import Base
+import Engine
 import Features
 import Foundation
 import Kafka
@@ -11,16 +12,16 @@ import Synchronization
 ///
 /// The output depends on the records and the model alone, not on threads, batches, or how often the replay was killed
 /// and run again.
-public final class Replay: Sendable {
+package final class Replay: Sendable {
     /// What decides the bytes, and where they go.
-    public struct Options: Sendable {
-        public var settings: Processor.Settings
-        public var threads = 0
-        public var checkpointInterval = Duration.seconds(30)
+    package struct Options: Sendable {
+        package var settings: Processor.Settings
+        package var threads = 0
+        package var checkpointInterval = Duration.seconds(30)
         /// Lists pairs whose decisions differ, when scores are compared.
-        public var changesPath: String?
+        package var changesPath: String?
 
-        public init(settings: Processor.Settings) { self.settings = settings }
+        package init(settings: Processor.Settings) { self.settings = settings }
     }
 
     private let model: Model
@@ -43,7 +44,7 @@ public final class Replay: Sendable {
     /// - Parameters:
     ///   - published: makes the published side of a comparison for a thread; nil compares nothing.
     ///   - folder: holds the plan already.
-    public init(
+    package init(
         model: Model, options: Options, spans: [PartitionSpan], sources: any RecordSourceFactory,
         target: any ReplayTarget, published: (@Sendable (String) throws -> any PublishedScores)?, folder: ReplayFolder
     ) {
@@ -62,7 +63,7 @@ public final class Replay: Sendable {
     ///   - progress: hears, on this thread and some times a second, how many offsets were read of how many.
     ///   - isStopped: asked between batches; then checkpoints are written.
     /// - Throws: `stopped`; the first thread's failure.
-    public func run(
+    package func run(
         isResumed: Bool, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
     ) throws -> ReplayResult {
         let partitions = spans.map(\.partition)
@@ -142,9 +143,9 @@ public final class Replay: Sendable {
                 replay.read.wrappingAdd(span.end == .max ? 0 : span.length, ordering: .relaxed)
                 return true
             }
-            let shard = Shard(TopicPartition(replay.sources.topic, span.partition), plan: processor.plan)
+            let partition = Partition(span.partition, plan: processor.plan)
             let checkpoint = ReplayCheckpoint(path: folder.file("state-\(span.partition)"))
-            let resumed = try checkpoint.read(into: shard.state)
+            let resumed = try checkpoint.read(into: partition.state)
             let position = resumed?.position ?? span.first
             let sink = try replay.target.sink(for: span, resumingAt: resumed?.outputLength)
             let changes = try replay.options.changesPath.map { _ in
@@ -158,7 +159,7 @@ public final class Replay: Sendable {
             try source.begin(rest)
             replay.read.wrappingAdd(Int(clamping: position - span.first), ordering: .relaxed)
             let work = PartitionReplay(
-                span, processor: processor, source: source, shard: shard, sink: sink, comparer: comparer,
+                span, processor: processor, source: source, partition: partition, sink: sink, comparer: comparer,
                 resumed: resumed, checkpoint: checkpoint, interval: replay.options.checkpointInterval)
             let before = work.counters.stream.messages
             defer { replay.messages.wrappingAdd(work.counters.stream.messages - before, ordering: .relaxed) }
@@ -181,15 +182,15 @@ public final class Replay: Sendable {
 }
 
 /// What a replay did.
-public struct ReplayResult: Sendable {
-    public var counters = ReplayCounters()
+package struct ReplayResult: Sendable {
+    package var counters = ReplayCounters()
     /// nil when nothing was compared.
-    public var comparison: ScoreComparison?
+    package var comparison: ScoreComparison?
     /// Fields that features read and that no event of the range has.
-    public var unseenFields: [String] = []
+    package var unseenFields: [String] = []
     /// Types that features count and that no event of the range is of.
-    public var unseenTypes: [String] = []
-    public var seconds: Double
+    package var unseenTypes: [String] = []
+    package var seconds: Double
     /// Without those of earlier tries.
-    public var messagesThisTime = 0
+    package var messagesThisTime = 0
 }

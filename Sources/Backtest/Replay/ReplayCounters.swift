@@ -1,20 +1,20 @@
 /// What a replay met, of one partition or of all.
-public struct ReplayCounters: Sendable, Equatable, Codable {
-    public var stream = StreamCounts()
-    public var scores = 0
+package struct ReplayCounters: Sendable, Equatable, Codable {
+    package var stream = StreamCounts()
+    package var scores = 0
     /// Events older than the longest window of the features.
-    public var late = 0
-    public var treat = 0
-    public var suppress = 0
-    public var uncertain = 0
+    package var late = 0
+    package var treat = 0
+    package var suppress = 0
+    package var uncertain = 0
     /// The farthest step back in event time, milliseconds.
-    public var farthestBack: Int64 = 0
+    package var farthestBack: Int64 = 0
     /// Records whose timestamp lies before that of an earlier record of the partition.
-    public var recordTimeBackwards = 0
+    package var recordTimeBackwards = 0
 
-    public init() {}
+    package init() {}
 
-    public mutating func add(_ other: ReplayCounters) {
+    package mutating func add(_ other: ReplayCounters) {
         stream.add(other.stream)
         scores += other.scores
         late += other.late

@@ -1,10 +1,10 @@
-import Diagnostics
+import Base
 import Events
 import Foundation
 
 /// What a replay is, fixed before the first record is read and kept beside its output, so that a second try after a
 /// kill does the same work: the end that was captured, the model, and whatever else decides a byte.
-public struct ReplayPlan: Sendable, Equatable, Codable {
+package struct ReplayPlan: Sendable, Equatable, Codable {
     struct Span: Sendable, Equatable, Codable {
         var partition: Int32
         var first: Int64
@@ -13,20 +13,20 @@ public struct ReplayPlan: Sendable, Equatable, Codable {
     }
 
     /// What was asked for, in words: a second try must ask the same.
-    public var request: [String: String]
+    package var request: [String: String]
     private var spans: [Span]
 
-    public init(request: [String: String], spans: [PartitionSpan]) {
+    package init(request: [String: String], spans: [PartitionSpan]) {
         self.request = request
         self.spans = spans.map { Span(partition: $0.partition, first: $0.first, from: $0.from, end: $0.end) }
     }
 
-    public var partitions: [PartitionSpan] {
+    package var partitions: [PartitionSpan] {
         spans.map { PartitionSpan(partition: $0.partition, first: $0.first, from: $0.from, end: $0.end) }
     }
 
     /// What another plan asks differently; nil when both ask the same.
-    public func difference(to other: [String: String]) -> String? {
+    package func difference(to other: [String: String]) -> String? {
         Set(request.keys).union(other.keys).sorted().first { request[$0] != other[$0] }
     }
 }
@@ -41,20 +41,20 @@ public struct ReplayPlan: Sendable, Equatable, Codable {
 ///           /done-3           its counters: partition 3 is complete
 /// ```
 /// Removed when the output is whole.
-public struct ReplayFolder: Sendable {
-    public let path: String
+package struct ReplayFolder: Sendable {
+    package let path: String
 
-    public init(_ path: String) { self.path = path }
+    package init(_ path: String) { self.path = path }
 
     /// The plan of an earlier try; nil when there is none.
     ///
     /// - Throws: `checkpoint_damaged`.
-    public func plan() throws(ImpactError) -> ReplayPlan? {
+    package func plan() throws(ImpactError) -> ReplayPlan? {
         try read("plan.json", as: ReplayPlan.self)
     }
 
     /// Makes the folder and writes the plan.
-    public func begin(_ plan: ReplayPlan) throws(ImpactError) {
+    package func begin(_ plan: ReplayPlan) throws(ImpactError) {
         do {
             try? FileManager.default.removeItem(atPath: path)
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -65,7 +65,7 @@ public struct ReplayFolder: Sendable {
         try write(plan, "plan.json")
     }
 
-    public func remove() { try? FileManager.default.removeItem(atPath: path) }
+    package func remove() { try? FileManager.default.removeItem(atPath: path) }
 
     func file(_ name: String) -> String { "\(path)/\(name)" }
 

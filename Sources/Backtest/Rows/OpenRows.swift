@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Events
 
 /// The rows of a partition whose windows may still get outcomes, in the order of their assignments.

@@ -1,8 +1,8 @@
-import Diagnostics
+import Base
 
 /// How events after an assignment become an outcome of its row.
-public struct OutcomeRule: Sendable, Equatable {
-    public enum Kind: String, Sendable, CaseIterable {
+package struct OutcomeRule: Sendable, Equatable {
+    package enum Kind: String, Sendable, CaseIterable {
         /// 1 when there is any event of the types, else 0.
         case any
         /// How many there are.
@@ -11,13 +11,13 @@ public struct OutcomeRule: Sendable, Equatable {
         case sum
     }
 
-    public var name: String
-    public var kind: Kind
-    public var types: [String]
+    package var name: String
+    package var kind: Kind
+    package var types: [String]
     /// Types whose values are subtracted; of `sum` only.
-    public var subtracted: [String]
+    package var subtracted: [String]
 
-    public init(_ name: String, _ kind: Kind, _ types: [String], subtracting: [String] = []) {
+    package init(_ name: String, _ kind: Kind, _ types: [String], subtracting: [String] = []) {
         self.name = name
         self.kind = kind
         self.types = types
@@ -25,7 +25,7 @@ public struct OutcomeRule: Sendable, Equatable {
     }
 
     /// The outcomes of the contract: a purchase is a conversion, values are summed less refunds, a click is a visit.
-    public static let usual = [
+    package static let usual = [
         OutcomeRule("conversion", .any, ["purchase"]),
         OutcomeRule("value", .sum, ["purchase"], subtracting: ["refund"]),
         OutcomeRule("visit", .any, ["click"]),
@@ -34,7 +34,7 @@ public struct OutcomeRule: Sendable, Equatable {
     /// Reads `NAME=any:TYPE+TYPE`, `NAME=count:TYPE`, `NAME=sum:TYPE+TYPE-TYPE`.
     ///
     /// - Throws: `.usage` saying what is expected.
-    public init(_ text: String) throws(ImpactError) {
+    package init(_ text: String) throws(ImpactError) {
         let wrong = ImpactError(
             .usage, code: "invalid_outcome",
             "'\(text)' is no outcome: expected NAME=any:TYPES, NAME=count:TYPES or NAME=sum:TYPES-TYPES, with + between "
@@ -68,7 +68,7 @@ public struct OutcomeRule: Sendable, Equatable {
     }
 
     /// The rule in words, as it is read.
-    public var text: String {
+    package var text: String {
         "\(name)=\(kind.rawValue):" + types.joined(separator: "+") + subtracted.map { "-\($0)" }.joined()
     }
 }

@@ -1,6 +1,8 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
+import JSON
 import Pipeline
 
 /// Makes the rows of one partition.
@@ -80,7 +82,7 @@ final class PartitionRows {
         let more = try source.read(max: batch.capacity) { record in
             counters.stream.messages += 1
             if record.offset < span.from { counters.stream.warmUpMessages += 1 }
-            do throws(EventError) {
+            do throws(InputError) {
                 try batch.append(
                     record.value, key: record.key,
                     source: SourcePosition(

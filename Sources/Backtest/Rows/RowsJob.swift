@@ -1,11 +1,11 @@
-import Diagnostics
+import Base
 import Features
 import Foundation
 import Synchronization
 
 /// Training rows of a range, on several threads, each with one partition at a time; the rows of the partitions stand one
 /// after another, by number, each in the order of its assignments, whatever the threads.
-public final class RowsJob: Sendable {
+package final class RowsJob: Sendable {
     private let options: RowsOptions
     private let plan: FeaturePlan
     private let spans: [PartitionSpan]
@@ -16,7 +16,7 @@ public final class RowsJob: Sendable {
 
     /// - Parameter published: joins the scores of a topic; a row without one is left out and counted.
     /// - Throws: `rows_column`, `too_many_event_types`.
-    public init(
+    package init(
         options: RowsOptions, spans: [PartitionSpan], sources: any RecordSourceFactory,
         published: (@Sendable (String) throws -> any PublishedScores)? = nil
     ) throws(ImpactError) {
@@ -30,7 +30,7 @@ public final class RowsJob: Sendable {
     /// Writes the rows to a file; it appears when it is whole.
     ///
     /// - Parameter path: `-` is standard output.
-    public func run(
+    package func run(
         to path: String, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
     ) throws -> RowsCounters {
         let folder = Self.folder(path)

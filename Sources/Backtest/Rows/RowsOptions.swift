@@ -1,41 +1,42 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
 import Pipeline
 
 /// What training rows are made of.
-public struct RowsOptions: Sendable {
-    public var specification: FeatureSpecification
-    public var outcomes = OutcomeRule.usual
+package struct RowsOptions: Sendable {
+    package var specification: FeatureSpecification
+    package var outcomes = OutcomeRule.usual
     /// An outcome counts when its time is at or after the assignment's and before that plus this, milliseconds.
-    public var window: Int64 = 7 * 86_400_000
+    package var window: Int64 = 7 * 86_400_000
     /// How much longer a row stays open for events that arrive late, in event time, milliseconds.
-    public var lateness: Int64 = 86_400_000
+    package var lateness: Int64 = 86_400_000
     /// Types of events that assign; nil: every event with a `treatment`.
-    public var assignmentTypes: [String]?
-    public var limits = EventLimits()
-    public var threads = 0
+    package var assignmentTypes: [String]?
+    package var limits = EventLimits()
+    package var threads = 0
     /// Where a row's score comes from, when scores are joined.
-    public var scoreAt = ScoreAt.assignment
+    package var scoreAt = ScoreAt.assignment
     /// Whether rows whose window is not over at the end of the data are written, marked, or only counted.
-    public var keepsCensored = true
+    package var keepsCensored = true
     /// The most open rows a partition may have.
-    public var maxOpen = 20_000_000
+    package var maxOpen = 20_000_000
 
     /// Which score belongs to an assignment.
-    public enum ScoreAt: String, Sendable, CaseIterable {
+    package enum ScoreAt: String, Sendable, CaseIterable {
         /// The one of the assigning event itself.
         case assignment
         /// That one, else the user's last one before it. Never one after it: only one arm may have such.
         case before
     }
 
-    public init(specification: FeatureSpecification) { self.specification = specification }
+    package init(specification: FeatureSpecification) { self.specification = specification }
 
     /// Compiles the specification against a schema that also knows the outcomes' types and `value`.
     ///
     /// - Throws: `rows_column` when two columns would have one name; `too_many_event_types`.
-    public func plan() throws(ImpactError) -> FeaturePlan {
+    package func plan() throws(ImpactError) -> FeaturePlan {
         var seen = Set(RowColumns.fixed + ["uplift", "std_error", "censored"])
         for name in specification.names + outcomes.map(\.name) where !seen.insert(name).inserted {
             throw ImpactError(

@@ -1,5 +1,6 @@
-import Diagnostics
+import Base
 import Events
+import JSON
 
 /// Finds the published score that belongs to an assignment, reading a partition's scores once, in step with its events.
 final class ScoreJoin {
@@ -44,7 +45,7 @@ final class ScoreJoin {
     }
 
     private func read(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) -> Score {
-        do throws(EventError) { return try reader.read(bytes) } catch {
+        do throws(InputError) { return try reader.read(bytes) } catch {
             let text = String(decoding: bytes.prefix(200), as: UTF8.self)
             throw ImpactError(
                 .badInput, code: "not_a_score",

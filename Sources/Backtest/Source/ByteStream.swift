@@ -1,6 +1,6 @@
+import Base
 import CZlib
 import CZstd
-import Diagnostics
 import Foundation
 
 /// The bytes of a file, decompressed.

@@ -1,17 +1,18 @@
-import Diagnostics
+import Base
 import Events
+import JSON
 
 /// The events of a file one by one, with the user's id of each: for writing them to a topic.
-public final class EventFileReader {
+package final class EventFileReader {
     private let lines: LineReader
     private let batch: EventBatch
     /// Lines passed over as invalid, by the dead letter's code.
-    public private(set) var rejected: [String: Int] = [:]
-    public private(set) var firstRejection: String?
+    package private(set) var rejected: [String: Int] = [:]
+    package private(set) var firstRejection: String?
     private var number = 0
 
     /// - Parameter path: plain, .gz or .zst.
-    public init(path: String, limits: EventLimits) throws(ImpactError) {
+    package init(path: String, limits: EventLimits) throws(ImpactError) {
         lines = try LineReader(path: path)
         var limits = limits
         limits.requiresKey = false
@@ -19,14 +20,14 @@ public final class EventFileReader {
     }
 
     /// Lends the next valid event: the user's id, the event's bytes and its time. False at the end.
-    public func next(
+    package func next(
         _ body: (_ user: UnsafeRawBufferPointer, _ event: UnsafeRawBufferPointer, _ time: Int64) throws -> Void
     ) throws -> Bool {
         while let line = try lines.next() {
             number += 1
             if line.isEmpty { continue }
             batch.removeAll()
-            do throws(EventError) { try batch.append(line, key: nil, source: SourcePosition()) } catch {
+            do throws(InputError) { try batch.append(line, key: nil, source: SourcePosition()) } catch {
                 rejected[error.code.name, default: 0] += 1
                 firstRejection = firstRejection ?? "line \(number): \(error.message(schema: batch.schema))"
                 continue

@@ -1,18 +1,18 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// Reads event files: one JSON object a line, plain, gzipped or zstd-compressed, told apart by their first bytes.
 ///
 /// File i stands for partition i of a topic; a line's number, counted from 0, is its offset. Records have no key and
 /// no timestamp. Blank lines are passed over.
-public struct FileSourceFactory: RecordSourceFactory {
-    public let topic: String
-    public let hasKeys = false
-    public let paths: [String]
+package struct FileSourceFactory: RecordSourceFactory {
+    package let topic: String
+    package let hasKeys = false
+    package let paths: [String]
 
     /// - Parameter topic: the name that scores give as their source.
     /// - Throws: `file_not_readable` for a file that is not there.
-    public init(paths: [String], topic: String) throws(ImpactError) {
+    package init(paths: [String], topic: String) throws(ImpactError) {
         for path in paths where !FileManager.default.isReadableFile(atPath: path) {
             throw ImpactError(.badInput, code: "file_not_readable", "cannot read \(path): is it there?")
         }
@@ -20,10 +20,10 @@ public struct FileSourceFactory: RecordSourceFactory {
         self.topic = topic
     }
 
-    public func make(component: String) throws -> any RecordSource { FileSource(paths: paths) }
+    package func make(component: String) throws -> any RecordSource { FileSource(paths: paths) }
 
     /// The spans of the files; a point is `beginning`, `end` or lines as `FILE:LINE`.
-    public func spans(from: ReplayPoint, to: ReplayPoint, warmUp: WarmUp) throws(ImpactError) -> [PartitionSpan] {
+    package func spans(from: ReplayPoint, to: ReplayPoint, warmUp: WarmUp) throws(ImpactError) -> [PartitionSpan] {
         func line(_ point: ReplayPoint, _ file: Int32, _ option: String) throws(ImpactError) -> Int64? {
             switch point {
             case .beginning: return 0

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// Cuts a file into lines, in bounded memory.

@@ -1,14 +1,14 @@
 /// One record as a backtest sees it; its bytes are good inside the call that lends it.
-public struct SourceRecord {
-    public var key: UnsafeRawBufferPointer?
-    public var value: UnsafeRawBufferPointer?
-    public var offset: Int64
+package struct SourceRecord {
+    package var key: UnsafeRawBufferPointer?
+    package var value: UnsafeRawBufferPointer?
+    package var offset: Int64
     /// Milliseconds since 1970; −1 when the record has none.
-    public var timestamp: Int64
+    package var timestamp: Int64
 }
 
 /// The records of one partition, in order: a topic's, or the lines of a file. Belongs to one thread.
-public protocol RecordSource: AnyObject {
+package protocol RecordSource: AnyObject {
     /// Goes to the span's place.
     func begin(_ span: PartitionSpan) throws
 
@@ -25,7 +25,7 @@ public protocol RecordSource: AnyObject {
 }
 
 /// Makes a source for each thread of a backtest.
-public protocol RecordSourceFactory: Sendable {
+package protocol RecordSourceFactory: Sendable {
     /// The topic that scores name as their source.
     var topic: String { get }
     /// Whether records carry the user's id as their key.

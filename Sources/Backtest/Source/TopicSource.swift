@@ -1,20 +1,20 @@
+import Base
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 
 /// Reads a topic's partitions, one after another, without a group: nothing is joined, nothing is committed.
-public struct TopicSourceFactory: RecordSourceFactory {
-    public let topic: String
-    public let hasKeys = true
+package struct TopicSourceFactory: RecordSourceFactory {
+    package let topic: String
+    package let hasKeys = true
     private let properties: KafkaProperties
 
-    public init(topic: String, properties: KafkaProperties) {
+    package init(topic: String, properties: KafkaProperties) {
         self.topic = topic
         self.properties = properties
     }
 
-    public func make(component: String) throws -> any RecordSource {
+    package func make(component: String) throws -> any RecordSource {
         try TopicSource(topic: topic, properties: properties, component: component)
     }
 }
@@ -130,15 +130,15 @@ final class TopicSource: RecordSource {
 }
 
 /// Looks up single records: for warm-ups and retention checks.
-public final class RecordTimes {
+package final class RecordTimes {
     private let source: TopicSource
 
-    public init(topic: String, properties: KafkaProperties) throws {
+    package init(topic: String, properties: KafkaProperties) throws {
         source = try TopicSource(topic: topic, properties: properties, component: "replay-plan")
     }
 
     /// The timestamp of the first record at or after the offset, nil when there is none before `end`.
-    public func time(of place: TopicPartition, offset: Int64, end: Int64) throws(ImpactError) -> Int64? {
+    package func time(of place: TopicPartition, offset: Int64, end: Int64) throws(ImpactError) -> Int64? {
         var found: Int64?
         do {
             try source.begin(PartitionSpan(partition: place.partition, first: offset, from: offset, end: end))
@@ -150,5 +150,5 @@ public final class RecordTimes {
         return found
     }
 
-    public func close() { source.close() }
+    package func close() { source.close() }
 }

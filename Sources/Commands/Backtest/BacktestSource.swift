@@ -1,9 +1,10 @@
 import Backtest
+import Base
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Terminal
 
 /// `--from`, `--to`, `--warmup`, `--input`: the range of records that `replay`, `rows` and `evaluate --topic` read.

@@ -1,9 +1,11 @@
 import Backtest
-import Diagnostics
+import Base
+import Engine
 import Events
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Sinks
 import Terminal
 

@@ -1,10 +1,12 @@
 import Backtest
-import Diagnostics
+import Base
+import Engine
 import Events
 import Foundation
 import Kafka
 import Pipeline
 import Scoring
+import Settings
 import Terminal
 
 /// `impactiq replay`: a bounded range of the input, scored again.

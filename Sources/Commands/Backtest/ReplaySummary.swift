@@ -1,5 +1,5 @@
 import Backtest
-import Diagnostics
+import Base
 import Foundation
 import Scoring
 import Terminal

@@ -1,10 +1,12 @@
 import Backtest
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
 import Foundation
 import Pipeline
 import Scoring
+import Settings
 import Terminal
 
 /// `impactiq rows`: labelled training rows, point in time.

@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Events
 import Foundation
+import JSON
 import Kafka
 import Pipeline
 import Sinks
@@ -78,7 +79,7 @@ struct DeadLetterSelection {
 
     init(_ command: ParsedCommand) throws {
         codes = Set(command.texts("code"))
-        let known = EventErrorCode.allCases.map(\.name)
+        let known = InputErrorCode.allCases.map(\.name)
         for code in codes.sorted() where !known.contains(code) {
             let hint = NearestName.find(code, among: known).map { "; did you mean '\($0)'?" } ?? ""
             throw command.invalid("code", "there is no such code\(hint)")

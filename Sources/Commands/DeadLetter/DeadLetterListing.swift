@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Foundation
 import Pipeline
+import Settings
 import Sinks
 import Terminal
 

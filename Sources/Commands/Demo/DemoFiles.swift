@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// Where the demo's model is.

@@ -1,7 +1,8 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Simulation
 import Synchronization
 import Terminal

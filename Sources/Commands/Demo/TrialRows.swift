@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Events
 import Features
+import JSON
 import Simulation
 import Terminal
 
@@ -64,7 +65,7 @@ final class TrialRows {
     private func apply(_ event: GeneratedEvent) throws(ImpactError) -> PartitionState.Slot? {
         guard !event.isInvalid else { return nil }
         batch.removeAll()
-        do throws(EventError) {
+        do throws(InputError) {
             try batch.append(
                 buffer.bytes(event.value), key: buffer.bytes(event.key), source: SourcePosition(timestamp: event.time))
         } catch {

@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Evaluation
 import Foundation
+import Report
 import Terminal
 
 /// `impactiq evaluate`: does targeting by these scores pay?

@@ -1,5 +1,7 @@
-import Diagnostics
+import Base
 import Evaluation
+import Report
+import Statistics
 import Terminal
 
 /// The options of `evaluate`, read into the library's own.

@@ -1,7 +1,8 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Terminal
 
 /// `impactiq reset`: forgets an application's offsets and state, so that it starts anew.

@@ -1,7 +1,8 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Terminal
 
 /// What a reset does: found out first, shown, then carried out in an order that may be interrupted anywhere.

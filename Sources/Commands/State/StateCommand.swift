@@ -1,7 +1,9 @@
-import Diagnostics
+import Base
+import Engine
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Sinks
 import Terminal
 

@@ -1,5 +1,6 @@
-import Diagnostics
+import Base
 import Pipeline
+import Settings
 import StateStore
 import Terminal
 

@@ -1,13 +1,14 @@
-import Diagnostics
+import Base
+import JSON
 
 /// A batch of events in flat memory that is reused: events, the values of the schema's fields, and the texts.
 ///
 /// One thread at a time. What it gives out is valid until ``removeAll()``: the texts' arena has room for the longest
 /// texts of a full batch from the start (memory that is not touched costs nothing), so it never moves.
-public final class EventBatch {
-    public let schema: EventSchema
-    public let limits: EventLimits
-    public let capacity: Int
+package final class EventBatch {
+    package let schema: EventSchema
+    package let limits: EventLimits
+    package let capacity: Int
 
     @usableFromInline
     struct Counters {
@@ -27,7 +28,7 @@ public final class EventBatch {
     private let typeBytes: Int
 
     /// - Parameter capacity: how many events fit.
-    public convenience init(schema: EventSchema, limits: EventLimits = EventLimits(), capacity: Int) {
+    package convenience init(schema: EventSchema, limits: EventLimits = EventLimits(), capacity: Int) {
         self.init(schema: schema, limits: limits, capacity: capacity, predicts: true)
     }
 
@@ -56,10 +57,10 @@ public final class EventBatch {
     }
 
     /// How many events the batch holds.
-    @inlinable public var count: Int { counters.pointee.events }
+    @inlinable package var count: Int { counters.pointee.events }
 
     /// Events accepted although the message key was not the `user_id` (`input.key=any`), since the batch was made.
-    @inlinable public var foreignKeys: Int { counters.pointee.foreignKeys }
+    @inlinable package var foreignKeys: Int { counters.pointee.foreignKeys }
 
     /// Reads one message and adds its event. On an error the batch is as it was.
     ///
@@ -68,18 +69,18 @@ public final class EventBatch {
     ///   - key: the message key's bytes; nil when there is none.
     ///   - source: where the message stood.
     /// - Precondition: `count < capacity`.
-    public func append(
+    package func append(
         _ message: UnsafeRawBufferPointer?, key: UnsafeRawBufferPointer?, source: SourcePosition
-    ) throws(EventError) {
+    ) throws(InputError) {
         let index = counters.pointee.events
         precondition(index < capacity, "the batch is full")
-        guard let message else { throw EventError(.nullMessage) }
+        guard let message else { throw InputError(.nullMessage) }
         let start = arena.count
         let event = events + index
         event.initialize(to: Event())
         event.pointee.source = source
         let row = UnsafeMutableBufferPointer(start: values + index &* fieldCount, count: fieldCount)
-        do throws(EventError) {
+        do throws(InputError) {
             try reader.read(message, into: &event.pointee, fields: row, arena: arena)
             try check(key: key, of: event.pointee)
         } catch {
@@ -91,38 +92,38 @@ public final class EventBatch {
 
     /// The event at `index`.
     @inlinable @inline(__always)
-    public subscript(index: Int) -> Event {
+    package subscript(index: Int) -> Event {
         precondition(index >= 0 && index < count)
         return events[index]
     }
 
     /// The decoded UTF-8 bytes of the event's user id.
     @inlinable @inline(__always)
-    public func user(_ index: Int) -> UnsafeRawBufferPointer { bytes(self[index].user) }
+    package func user(_ index: Int) -> UnsafeRawBufferPointer { bytes(self[index].user) }
 
     /// The decoded UTF-8 bytes of a text.
     @inlinable @inline(__always)
-    public func bytes(_ text: Event.Text) -> UnsafeRawBufferPointer {
+    package func bytes(_ text: Event.Text) -> UnsafeRawBufferPointer {
         arena.bytes(Int(text.start)..<Int(text.start) + Int(text.count))
     }
 
     /// The values of the schema's fields, in its order.
     @inlinable @inline(__always)
-    public func fields(_ index: Int) -> UnsafeBufferPointer<FieldValue> {
+    package func fields(_ index: Int) -> UnsafeBufferPointer<FieldValue> {
         precondition(index >= 0 && index < count)
         return UnsafeBufferPointer(start: values + index * fieldCount, count: fieldCount)
     }
 
     /// Forgets all events; the memory stays.
-    public func removeAll() {
+    package func removeAll() {
         counters.pointee.events = 0
         arena.truncate(to: typeBytes)
     }
 
     @inline(__always)
-    private func check(key: UnsafeRawBufferPointer?, of event: Event) throws(EventError) {
+    private func check(key: UnsafeRawBufferPointer?, of event: Event) throws(InputError) {
         if let key, isUser(key, of: event) { return }
-        if limits.requiresKey { throw EventError(.keyMismatch, field: .key) }
+        if limits.requiresKey { throw InputError(.keyMismatch, field: .key) }
         counters.pointee.foreignKeys &+= 1
     }
 

@@ -1,10 +1,13 @@
+import Base
+import JSON
+
 extension EventReader {
     /// The value of one of the event's members, however it is written: the general path of ``takeMember``.
     @inline(never)
     func readMember(
         _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event,
         fields: UnsafeMutableBufferPointer<FieldValue>, arena: ByteBuffer
-    ) throws(EventError) {
+    ) throws(InputError) {
         if scanner.current == 0x6E { return try scanner.scan(.null) }
         switch slot {
         case .userID: try readUser(&scanner, into: &event, arena: arena)
@@ -34,7 +37,7 @@ extension EventReader {
 
     /// Reads the object at the scanner's position and returns where it ends.
     @inline(never)
-    func readTreatment(_ start: JSONScanner, into event: inout Event) throws(EventError) -> Int {
+    func readTreatment(_ start: JSONScanner, into event: inout Event) throws(InputError) -> Int {
         var scanner = start
         guard scanner.current == 0x7B else { throw try scanner.typeFault() }
         var hasArm = false
@@ -49,17 +52,17 @@ extension EventReader {
             }
             let slot = treatmentSlots[index]
             let bit = 1 &<< UInt32(truncatingIfNeeded: index)
-            guard seen & bit == 0 else { throw duplicate(EventField(slot), scanner) }
+            guard seen & bit == 0 else { throw duplicate(InputField(slot), scanner) }
             seen |= bit
             var isNull = false
             if !(predicts && takeTreatmentMember(slot, &scanner, into: &event)) {
                 var general = scanner
                 general.skipWhitespace()
                 isNull = general.current == 0x6E
-                do throws(EventError) {
+                do throws(InputError) {
                     try readTreatmentMember(slot, &general, into: &event)
                 } catch {
-                    throw error.concerning(EventField(slot))
+                    throw error.concerning(InputField(slot))
                 }
                 scanner.position = general.position
             }
@@ -67,7 +70,7 @@ extension EventReader {
         }
         // An assignment without an arm says nothing.
         guard hasArm else {
-            throw EventError(.missingField, field: EventField(.arm), position: scanner.position)
+            throw InputError(.missingField, field: InputField(.arm), position: scanner.position)
         }
         event.hasTreatment = true
         return scanner.position
@@ -76,7 +79,7 @@ extension EventReader {
     @inline(never)
     private func readTreatmentMember(
         _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event
-    ) throws(EventError) {
+    ) throws(InputError) {
         if scanner.current == 0x6E { return try scanner.scan(.null) }
         switch slot {
         case .arm: event.armHash = try readTextHash(&scanner, takesInteger: true)
@@ -85,7 +88,7 @@ extension EventReader {
             let start = scanner.position
             event.propensity = try readDouble(&scanner)
             guard event.propensity > 0, event.propensity <= 1 else {
-                throw EventError(.propensityOutOfRange, position: start)
+                throw InputError(.propensityOutOfRange, position: start)
             }
         }
     }
@@ -94,7 +97,7 @@ extension EventReader {
     @inline(never)
     func readProperties(
         _ start: JSONScanner, fields: UnsafeMutableBufferPointer<FieldValue>
-    ) throws(EventError) -> Int {
+    ) throws(InputError) -> Int {
         var scanner = start
         guard scanner.current == 0x7B else { throw try scanner.typeFault() }
         let message = message.pointee
@@ -113,7 +116,7 @@ extension EventReader {
             if predicts, takeValue(&scanner, expects: expects, into: &fields[place]) || scanner.take(.null) { continue }
             var general = scanner
             general.skipWhitespace()
-            do throws(EventError) {
+            do throws(InputError) {
                 fields[place] = try readValue(&general, expects: expects)
             } catch {
                 throw error.concerning(.schemaField(place))

@@ -1,3 +1,6 @@
+import Base
+import JSON
+
 /// Values as producers commonly write them. Each of these functions takes a value that it knows to be valid and of the right
 /// type, or takes nothing and gives false: then the general path decides what it is.
 extension EventReader {
@@ -9,7 +12,7 @@ extension EventReader {
     func takeMember(
         _ slot: EventSlot, _ scanner: inout JSONScanner, into event: inout Event,
         fields: UnsafeMutableBufferPointer<FieldValue>, arena: ByteBuffer
-    ) throws(EventError) -> Bool {
+    ) throws(InputError) -> Bool {
         switch slot {
         case .id: return takeID(&scanner, into: &event)
         case .userID: return takeUser(&scanner, into: &event, arena: arena)

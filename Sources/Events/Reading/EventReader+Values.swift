@@ -1,13 +1,16 @@
+import Base
+import JSON
+
 extension EventReader {
     /// The user's id: a string, or an integer as its decimal digits.
     @inline(__always)
-    func readUser(_ scanner: inout JSONScanner, into event: inout Event, arena: ByteBuffer) throws(EventError) {
+    func readUser(_ scanner: inout JSONScanner, into event: inout Event, arena: ByteBuffer) throws(InputError) {
         let start = arena.count
         if scanner.current == 0x22 {
             let text = try scanner.scanString()
-            guard text.end > text.start else { throw EventError(.userIDEmpty, position: text.start) }
+            guard text.end > text.start else { throw InputError(.userIDEmpty, position: text.start) }
             let bytes = scanner.decoded(text, scratch)
-            guard bytes.count <= limits.maxUserIDBytes else { throw EventError(.userIDTooLong, position: text.start) }
+            guard bytes.count <= limits.maxUserIDBytes else { throw InputError(.userIDTooLong, position: text.start) }
             arena.append(bytes)
             event.userHash = StableHash.hash(bytes)
             event.user = Event.Text(
@@ -21,10 +24,10 @@ extension EventReader {
     }
 
     @inline(__always)
-    func readType(_ scanner: inout JSONScanner, into event: inout Event, arena: ByteBuffer) throws(EventError) {
+    func readType(_ scanner: inout JSONScanner, into event: inout Event, arena: ByteBuffer) throws(InputError) {
         guard scanner.current == 0x22 else { throw try scanner.typeFault() }
         let text = try scanner.scanString()
-        guard text.end > text.start else { throw EventError(.missingField, position: text.start) }
+        guard text.end > text.start else { throw InputError(.missingField, position: text.start) }
         let bytes = scanner.decoded(text, scratch)
         let number = types.find(bytes)
         if number >= 0 {
@@ -32,7 +35,7 @@ extension EventReader {
             event.typeText = typeTexts[number]
             return
         }
-        guard bytes.count <= limits.maxTextBytes else { throw EventError(.textTooLong, position: text.start) }
+        guard bytes.count <= limits.maxTextBytes else { throw InputError(.textTooLong, position: text.start) }
         let start = arena.count
         arena.append(bytes)
         event.type = Event.unknownType
@@ -41,65 +44,65 @@ extension EventReader {
 
     /// Event time: RFC 3339 text, or whole milliseconds.
     @inline(__always)
-    func readTime(_ scanner: inout JSONScanner) throws(EventError) -> Int64 {
+    func readTime(_ scanner: inout JSONScanner) throws(InputError) -> Int64 {
         let start = scanner.position
         let time: Int64
         if scanner.current == 0x22 {
             let text = try scanner.scanString()
             let bytes = scanner.decoded(text, scratch)
             guard let parsed = RFC3339.parse(bytes) else {
-                throw EventError(.invalidTime, position: start)
+                throw InputError(.invalidTime, position: start)
             }
             time = parsed
             if predicts, EventLimits.timeRange.contains(time) { recentDate.pointee.learn(bytes, time) }
         } else {
             guard scanner.isAtNumber else { throw try scanner.typeFault() }
             let number = try scanner.scanNumber()
-            guard number.isInteger else { throw EventError(.invalidTime, position: start) }
-            guard let integer = scanner.integer(number) else { throw EventError(.timeOutOfRange, position: start) }
+            guard number.isInteger else { throw InputError(.invalidTime, position: start) }
+            guard let integer = scanner.integer(number) else { throw InputError(.timeOutOfRange, position: start) }
             time = integer
         }
-        guard EventLimits.timeRange.contains(time) else { throw EventError(.timeOutOfRange, position: start) }
+        guard EventLimits.timeRange.contains(time) else { throw InputError(.timeOutOfRange, position: start) }
         return time
     }
 
-    func readInteger(_ scanner: inout JSONScanner) throws(EventError) -> Int64 {
+    func readInteger(_ scanner: inout JSONScanner) throws(InputError) -> Int64 {
         guard scanner.isAtNumber else { throw try scanner.typeFault() }
         let start = scanner.position
         let number = try scanner.scanNumber()
-        guard number.isInteger else { throw EventError(.fieldType, position: start) }
-        guard let integer = scanner.integer(number) else { throw EventError(.numberOutOfRange, position: start) }
+        guard number.isInteger else { throw InputError(.fieldType, position: start) }
+        guard let integer = scanner.integer(number) else { throw InputError(.numberOutOfRange, position: start) }
         return integer
     }
 
     @inline(__always)
-    func readDouble(_ scanner: inout JSONScanner) throws(EventError) -> Double {
+    func readDouble(_ scanner: inout JSONScanner) throws(InputError) -> Double {
         guard scanner.isAtNumber else { throw try scanner.typeFault() }
         if let number = scanner.scanShortNumber() { return number }
         return try readLongNumber(&scanner)
     }
 
     @inline(never)
-    private func readLongNumber(_ scanner: inout JSONScanner) throws(EventError) -> Double {
+    private func readLongNumber(_ scanner: inout JSONScanner) throws(InputError) -> Double {
         let number = try scanner.scanNumber()
         return try scanner.double(number)
     }
 
     /// The hash of a decoded text; an integer, where it is taken, counts as its digits.
     @inline(__always)
-    func readTextHash(_ scanner: inout JSONScanner, takesInteger: Bool = false) throws(EventError) -> UInt64 {
+    func readTextHash(_ scanner: inout JSONScanner, takesInteger: Bool = false) throws(InputError) -> UInt64 {
         guard scanner.current == 0x22 else {
             guard takesInteger else { throw try scanner.typeFault() }
             return try readDigitsHash(&scanner)
         }
         let text = try scanner.scanString()
         let bytes = scanner.decoded(text, scratch)
-        guard bytes.count <= limits.maxTextBytes else { throw EventError(.textTooLong, position: text.start) }
+        guard bytes.count <= limits.maxTextBytes else { throw InputError(.textTooLong, position: text.start) }
         return StableHash.hash(bytes)
     }
 
     @inline(never)
-    private func readDigitsHash(_ scanner: inout JSONScanner) throws(EventError) -> UInt64 {
+    private func readDigitsHash(_ scanner: inout JSONScanner) throws(InputError) -> UInt64 {
         let number = try readInteger(&scanner)
         scratch.removeAll()
         scratch.append(number)
@@ -110,27 +113,27 @@ extension EventReader {
     @inline(never)
     func readValue(
         _ scanner: inout JSONScanner, expects: EventSchema.Expectation
-    ) throws(EventError) -> FieldValue {
+    ) throws(InputError) -> FieldValue {
         let start = scanner.position
         switch scanner.current {
         case 0x22:
             let text = try scanner.scanString()
-            guard expects != .number else { throw EventError(.fieldType, position: start) }
+            guard expects != .number else { throw InputError(.fieldType, position: start) }
             return FieldValue(textHash: StableHash.hash(scanner.decoded(text, scratch)))
         case 0x6E:
             try scanner.scan(.null)
             return .missing
         case 0x74:
             try scanner.scan(.true)
-            guard expects != .text else { throw EventError(.fieldType, position: start) }
+            guard expects != .text else { throw InputError(.fieldType, position: start) }
             return FieldValue(true)
         case 0x66:
             try scanner.scan(.false)
-            guard expects != .text else { throw EventError(.fieldType, position: start) }
+            guard expects != .text else { throw InputError(.fieldType, position: start) }
             return FieldValue(false)
         default:
             let number = try readDouble(&scanner)
-            guard expects != .text else { throw EventError(.fieldType, position: start) }
+            guard expects != .text else { throw InputError(.fieldType, position: start) }
             return FieldValue(number)
         }
     }

@@ -1,3 +1,6 @@
+import Base
+import JSON
+
 /// Reads one event from the bytes of a message: strict, in one pass, without a `String` or an allocation.
 ///
 /// The whole message is validated; only the contract's members and the schema's fields are taken out of it.
@@ -70,9 +73,9 @@ final class EventReader {
     func read(
         _ bytes: UnsafeRawBufferPointer, into event: inout Event, fields: UnsafeMutableBufferPointer<FieldValue>,
         arena: ByteBuffer
-    ) throws(EventError) {
-        guard !bytes.isEmpty else { throw EventError(.emptyMessage) }
-        guard bytes.count <= limits.maxMessageBytes else { throw EventError(.messageTooLarge) }
+    ) throws(InputError) {
+        guard !bytes.isEmpty else { throw InputError(.emptyMessage) }
+        guard bytes.count <= limits.maxMessageBytes else { throw InputError(.messageTooLarge) }
         for i in 0..<fields.count { fields[i] = .missing }
         message.pointee &+= 1
         var scanner = JSONScanner(bytes, maxDepth: limits.maxDepth)
@@ -89,9 +92,9 @@ final class EventReader {
             }
             let slot = outerSlots[index]
             let bit = 1 &<< UInt32(truncatingIfNeeded: index)
-            guard seen & bit == 0 else { throw duplicate(EventField(slot), scanner) }
+            guard seen & bit == 0 else { throw duplicate(InputField(slot), scanner) }
             seen |= bit
-            do throws(EventError) {
+            do throws(InputError) {
                 if predicts {
                     if try takeMember(slot, &scanner, into: &event, fields: fields, arena: arena) { continue }
                     if scanner.take(.null) { continue }
@@ -101,7 +104,7 @@ final class EventReader {
                 try readMember(slot, &general, into: &event, fields: fields, arena: arena)
                 scanner.position = general.position
             } catch {
-                throw error.concerning(EventField(slot))
+                throw error.concerning(InputField(slot))
             }
         }
         try scanner.expectEnd()
@@ -110,15 +113,15 @@ final class EventReader {
 
     /// The error of a second member of one name; it stands at the value.
     @inline(never)
-    func duplicate(_ field: EventField, _ scanner: JSONScanner) -> EventError {
+    func duplicate(_ field: InputField, _ scanner: JSONScanner) -> InputError {
         var scanner = scanner
         scanner.skipWhitespace()
-        return EventError(.duplicateField, field: field, position: scanner.position)
+        return InputError(.duplicateField, field: field, position: scanner.position)
     }
 
     /// Steps over the value of a member that is not read.
     @inline(__always)
-    func skipUnknown(_ scanner: inout JSONScanner, depth: Int) throws(EventError) {
+    func skipUnknown(_ scanner: inout JSONScanner, depth: Int) throws(InputError) {
         if predicts, let text = scanner.plainText() { return scanner.take(text) }
         // On a copy, here and elsewhere, so that the scanner itself can stay in registers.
         var general = scanner
@@ -128,21 +131,21 @@ final class EventReader {
 
     /// A valid text of another kind is no object; anything else is no JSON.
     @inline(never)
-    private func notAnObject(_ scanner: JSONScanner) throws(EventError) -> EventError {
+    private func notAnObject(_ scanner: JSONScanner) throws(InputError) -> InputError {
         var scanner = scanner
         try scanner.skipValue(depth: 0)
         try scanner.expectEnd()
-        return EventError(.notAnObject, position: 0)
+        return InputError(.notAnObject, position: 0)
     }
 
     @inline(__always)
-    private func check(_ event: Event) throws(EventError) {
-        guard event.user.count > 0 else { throw EventError(.missingField, field: EventField(.userID)) }
-        guard event.typeText.count > 0 else { throw EventError(.missingField, field: EventField(.type)) }
-        guard event.time != Event.noTime else { throw EventError(.missingField, field: EventField(.time)) }
+    private func check(_ event: Event) throws(InputError) {
+        guard event.user.count > 0 else { throw InputError(.missingField, field: InputField(.userID)) }
+        guard event.typeText.count > 0 else { throw InputError(.missingField, field: InputField(.type)) }
+        guard event.time != Event.noTime else { throw InputError(.missingField, field: InputField(.time)) }
         let record = event.source.timestamp
         if record >= 0, event.time &- record > limits.maxAheadMilliseconds {
-            throw EventError(.timeInFuture, field: EventField(.time))
+            throw InputError(.timeInFuture, field: InputField(.time))
         }
     }
 }

@@ -1,27 +1,27 @@
 /// The value of one field of an event, without its text: a number, a truth value, or the hash of a text.
 ///
 /// 16 bytes, trivially copyable, so that a batch of events is one flat array.
-public struct FieldValue: Sendable, Equatable, BitwiseCopyable {
+package struct FieldValue: Sendable, Equatable, BitwiseCopyable {
     /// What the field held.
-    public enum Kind: UInt8, Sendable, BitwiseCopyable { case missing, number, text, bool }
+    package enum Kind: UInt8, Sendable, BitwiseCopyable { case missing, number, text, bool }
 
-    public var kind: Kind
+    package var kind: Kind
     /// A number's bit pattern, 0 or 1 of a truth value, the ``StableHash`` of a text's UTF-8 bytes.
-    public var payload: UInt64
+    package var payload: UInt64
 
-    public static let missing = FieldValue(kind: .missing, payload: 0)
+    package static let missing = FieldValue(kind: .missing, payload: 0)
 
-    public init(kind: Kind, payload: UInt64) {
+    package init(kind: Kind, payload: UInt64) {
         self.kind = kind
         self.payload = payload
     }
 
-    public init(_ number: Double) { self.init(kind: .number, payload: number.bitPattern) }
-    public init(_ truth: Bool) { self.init(kind: .bool, payload: truth ? 1 : 0) }
-    public init(textHash: UInt64) { self.init(kind: .text, payload: textHash) }
+    package init(_ number: Double) { self.init(kind: .number, payload: number.bitPattern) }
+    package init(_ truth: Bool) { self.init(kind: .bool, payload: truth ? 1 : 0) }
+    package init(textHash: UInt64) { self.init(kind: .text, payload: textHash) }
 
     /// The number, 0 or 1 of a truth value; NaN for a text or a missing field.
-    @inlinable public var number: Double {
+    @inlinable package var number: Double {
         switch kind {
         case .number: Double(bitPattern: payload)
         case .bool: Double(payload)

@@ -1,3 +1,5 @@
+import Base
+
 /// The bytes between one member's value and the next one's, as they stood the last time, and what they mean.
 struct NamePrediction: BitwiseCopyable {
     /// Longer ones are not predicted.

@@ -1,3 +1,5 @@
+import Base
+
 /// The first sixteen bytes of a name and its length: what decides almost every comparison.
 struct NamePrefix: BitwiseCopyable, Equatable {
     static let width = 16

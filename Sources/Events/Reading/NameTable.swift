@@ -1,3 +1,6 @@
+import Base
+import JSON
+
 /// The names that an object's members are looked up in, with a memory of the last object's layout.
 ///
 /// Producers write their members in one order, so the table predicts: for each member it remembers the bytes that stood
@@ -81,7 +84,7 @@ final class NameTable {
     ///   opens an object, which this steps over.
     /// - Returns: the name's index in the table, ``unknown`` for another name, or ``closed`` behind the closing brace.
     @inline(__always)
-    func next(_ scanner: inout JSONScanner, _ state: inout State) throws(EventError) -> Int {
+    func next(_ scanner: inout JSONScanner, _ state: inout State) throws(InputError) -> Int {
         let left = scanner.count &- scanner.position
         if left >= 8 {
             let here = UnsafeRawPointer(scanner.base + scanner.position)
@@ -110,7 +113,7 @@ final class NameTable {
 
     /// The general path of ``next(_:_:)``.
     @inline(never)
-    private func learn(_ scanner: inout JSONScanner, after state: State) throws(EventError) -> (
+    private func learn(_ scanner: inout JSONScanner, after state: State) throws(InputError) -> (
         index: Int, state: State
     ) {
         let from = scanner.position

@@ -1,43 +1,46 @@
+import Base
+import JSON
+
 /// One score as its JSON holds it: numbers, and places of its texts in the reader's arena.
-public struct Score: Sendable, BitwiseCopyable {
+package struct Score: Sendable, BitwiseCopyable {
     /// A text in the arena of ``ScoreReader``; empty count and `isPresent` false when the member is missing or null.
-    public struct Text: Sendable, BitwiseCopyable {
-        public var start: UInt32 = 0
-        public var count: UInt32 = 0
-        public var isPresent = false
+    package struct Text: Sendable, BitwiseCopyable {
+        package var start: UInt32 = 0
+        package var count: UInt32 = 0
+        package var isPresent = false
     }
 
-    public var user = Text()
-    public var time: Int64 = 0
-    public var eventType = Text()
-    public var treatment = Text()
-    public var outcome = Text()
+    package var user = Text()
+    package var time: Int64 = 0
+    package var eventType = Text()
+    package var treatment = Text()
+    package var outcome = Text()
     /// NaN for `null`, as the other numbers.
-    public var uplift = Double.nan
-    public var standardError = Double.nan
-    public var lower = Double.nan
-    public var upper = Double.nan
-    public var level = Double.nan
-    public var decision = Text()
-    public var model = Text()
-    public var modelVersion = Text()
-    public var modelSHA256 = Text()
-    public var sourceTopic = Text()
-    public var sourcePartition: Int32 = 0
-    public var sourceOffset: Int64 = 0
+    package var uplift = Double.nan
+    package var standardError = Double.nan
+    package var lower = Double.nan
+    package var upper = Double.nan
+    package var level = Double.nan
+    package var decision = Text()
+    package var model = Text()
+    package var modelVersion = Text()
+    package var modelSHA256 = Text()
+    package var sourceTopic = Text()
+    package var sourcePartition: Int32 = 0
+    package var sourceOffset: Int64 = 0
     /// The JSON array of all effects as it stands in the message, when there is one.
-    public var effects = Text()
+    package var effects = Text()
 }
 
 /// Reads scores strictly: for the log store, comparisons and evaluation. No `String`, no allocation in steady state.
-public final class ScoreReader {
+package final class ScoreReader {
     private enum Member: String, CaseIterable {
         case user_id, time, event_type, treatment, outcome, uplift, std_error, ci_lower, ci_upper, ci_level, decision
         case model, model_version, model_sha256, source, effects
     }
 
     /// The texts of the last score read.
-    public let arena = ByteBuffer(capacity: 1_024)
+    package let arena = ByteBuffer(capacity: 1_024)
     private static let members = Member.allCases
     private static let required: UInt32 = members.indices.reduce(0) { mask, i in
         [.std_error, .ci_lower, .ci_upper, .effects, .treatment, .outcome].contains(members[i])
@@ -48,21 +51,21 @@ public final class ScoreReader {
     private let maxBytes: Int
 
     /// - Parameter maxBytes: larger messages are refused.
-    public init(maxBytes: Int = 1 << 20) { self.maxBytes = maxBytes }
+    package init(maxBytes: Int = 1 << 20) { self.maxBytes = maxBytes }
 
     /// The bytes of a text of the last score; empty when it is missing.
-    public func bytes(_ text: Score.Text) -> UnsafeRawBufferPointer {
+    package func bytes(_ text: Score.Text) -> UnsafeRawBufferPointer {
         arena.bytes(Int(text.start)..<Int(text.start) + Int(text.count))
     }
 
     /// The text as a String. For set-up and tests.
-    public func string(_ text: Score.Text) -> String { String(decoding: bytes(text), as: UTF8.self) }
+    package func string(_ text: Score.Text) -> String { String(decoding: bytes(text), as: UTF8.self) }
 
     /// Reads one message; the texts of the one before are gone.
-    public func read(_ message: UnsafeRawBufferPointer?) throws(EventError) -> Score {
-        guard let message else { throw EventError(.nullMessage) }
-        guard !message.isEmpty else { throw EventError(.emptyMessage) }
-        guard message.count <= maxBytes else { throw EventError(.messageTooLarge) }
+    package func read(_ message: UnsafeRawBufferPointer?) throws(InputError) -> Score {
+        guard let message else { throw InputError(.nullMessage) }
+        guard !message.isEmpty else { throw InputError(.emptyMessage) }
+        guard message.count <= maxBytes else { throw InputError(.messageTooLarge) }
         arena.removeAll()
         var score = Score()
         var scanner = JSONScanner(message, maxDepth: 8)
@@ -82,11 +85,11 @@ public final class ScoreReader {
             }
         }
         try scanner.expectEnd()
-        guard seen & Self.required == Self.required else { throw EventError(.missingField) }
+        guard seen & Self.required == Self.required else { throw InputError(.missingField) }
         return score
     }
 
-    private func read(_ member: Member, _ scanner: inout JSONScanner, _ score: inout Score) throws(EventError) {
+    private func read(_ member: Member, _ scanner: inout JSONScanner, _ score: inout Score) throws(InputError) {
         switch member {
         case .user_id: score.user = try text(&scanner)
         case .time: score.time = try integer(&scanner)
@@ -107,7 +110,7 @@ public final class ScoreReader {
         }
     }
 
-    private func readSource(_ scanner: inout JSONScanner, _ score: inout Score) throws(EventError) {
+    private func readSource(_ scanner: inout JSONScanner, _ score: inout Score) throws(InputError) {
         guard scanner.current == 0x7B else { throw try scanner.typeFault() }
         var seen = 0
         var state = sourceNames.start
@@ -129,7 +132,7 @@ public final class ScoreReader {
         guard seen == 0b111 else { throw scanner.fault(.missingField) }
     }
 
-    private func text(_ scanner: inout JSONScanner) throws(EventError) -> Score.Text {
+    private func text(_ scanner: inout JSONScanner) throws(InputError) -> Score.Text {
         guard scanner.current == 0x22 else { throw try scanner.typeFault() }
         let scanned = try scanner.scanString()
         let start = arena.count
@@ -138,7 +141,7 @@ public final class ScoreReader {
     }
 
     /// A value's own bytes.
-    private func raw(_ scanner: inout JSONScanner) throws(EventError) -> Score.Text {
+    private func raw(_ scanner: inout JSONScanner) throws(InputError) -> Score.Text {
         let first = scanner.position
         try scanner.skipValue(depth: 1)
         let start = arena.count
@@ -146,14 +149,14 @@ public final class ScoreReader {
         return Score.Text(start: UInt32(start), count: UInt32(arena.count - start), isPresent: true)
     }
 
-    private func integer(_ scanner: inout JSONScanner) throws(EventError) -> Int64 {
+    private func integer(_ scanner: inout JSONScanner) throws(InputError) -> Int64 {
         guard scanner.isAtNumber else { throw try scanner.typeFault() }
         let number = try scanner.scanNumber()
         guard let integer = scanner.integer(number) else { throw scanner.fault(.fieldType) }
         return integer
     }
 
-    private func number(_ scanner: inout JSONScanner) throws(EventError) -> Double {
+    private func number(_ scanner: inout JSONScanner) throws(InputError) -> Double {
         guard scanner.isAtNumber else { throw try scanner.typeFault() }
         let number = try scanner.scanNumber()
         return try scanner.double(number)

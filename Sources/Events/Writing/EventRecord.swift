@@ -1,14 +1,17 @@
+import Base
+import JSON
+
 /// One event with its texts, for writing: exports, and events made from other data. Reading goes through ``EventBatch``,
 /// which needs no `String`.
-public struct EventRecord: Sendable, Equatable {
+package struct EventRecord: Sendable, Equatable {
     /// An assignment that an experiment logged.
-    public struct Treatment: Sendable, Equatable {
-        public var experimentID: String?
-        public var arm: String
+    package struct Treatment: Sendable, Equatable {
+        package var experimentID: String?
+        package var arm: String
         /// Probability of this arm, in (0, 1].
-        public var propensity: Double?
+        package var propensity: Double?
 
-        public init(experimentID: String? = nil, arm: String, propensity: Double? = nil) {
+        package init(experimentID: String? = nil, arm: String, propensity: Double? = nil) {
             self.experimentID = experimentID
             self.arm = arm
             self.propensity = propensity
@@ -16,43 +19,43 @@ public struct EventRecord: Sendable, Equatable {
     }
 
     /// What a property may hold.
-    public enum Value: Sendable, Equatable {
+    package enum Value: Sendable, Equatable {
         case number(Double)
         case text(String)
         case bool(Bool)
     }
 
     /// A member of `properties`.
-    public struct Property: Sendable, Equatable {
-        public var name: String
-        public var value: Value
+    package struct Property: Sendable, Equatable {
+        package var name: String
+        package var value: Value
 
-        public init(_ name: String, _ value: Value) {
+        package init(_ name: String, _ value: Value) {
             self.name = name
             self.value = value
         }
     }
 
-    public var id: String?
-    public var userID: String
-    public var type: String
+    package var id: String?
+    package var userID: String
+    package var type: String
     /// Milliseconds since 1970 UTC, in the years 1970 to 2199 (``EventLimits/timeRange``).
-    public var time: Int64
-    public var campaignID: String?
-    public var channel: String?
-    public var value: Double?
-    public var currency: String?
-    public var treatment: Treatment?
-    public var properties: [Property] = []
+    package var time: Int64
+    package var campaignID: String?
+    package var channel: String?
+    package var value: Double?
+    package var currency: String?
+    package var treatment: Treatment?
+    package var properties: [Property] = []
 
-    public init(userID: String, type: String, time: Int64) {
+    package init(userID: String, type: String, time: Int64) {
         self.userID = userID
         self.type = type
         self.time = time
     }
 
     /// Appends the event as JSON, its members in the contract's order; the time is RFC 3339 in UTC with milliseconds.
-    public func write(into out: ByteBuffer) {
+    package func write(into out: ByteBuffer) {
         out.append("{")
         if let id {
             out.append(#""id":"#)

@@ -1,3 +1,6 @@
+import Base
+import JSON
+
 /// Pieces of JSON that are rendered once and copied many times.
 ///
 /// Most are shorter than a cache line, where a call of `memcpy` costs more than the copy: they are copied in blocks of 32

@@ -1,16 +1,19 @@
+import Base
+import JSON
+
 /// Writes scores as JSON with the contract's fixed field order; `effects`, which only several effects have, comes last, so
 /// that readers of the fixed order find the common fields where they always are.
 ///
 /// What is the same for every score of a run (names, level, model, topic) is rendered once. One thread at a time.
-public final class ScoreWriter {
+package final class ScoreWriter {
     /// One effect with its interval.
-    public struct Effect: Sendable, BitwiseCopyable {
-        public var uplift: Double
-        public var standardError: Double
-        public var lower: Double
-        public var upper: Double
+    package struct Effect: Sendable, BitwiseCopyable {
+        package var uplift: Double
+        package var standardError: Double
+        package var lower: Double
+        package var upper: Double
 
-        public init(uplift: Double, standardError: Double, lower: Double, upper: Double) {
+        package init(uplift: Double, standardError: Double, lower: Double, upper: Double) {
             self.uplift = uplift
             self.standardError = standardError
             self.lower = lower
@@ -19,11 +22,11 @@ public final class ScoreWriter {
     }
 
     /// Treatment and outcome that an effect belongs to.
-    public struct EffectName: Sendable, Equatable {
-        public var treatment: String
-        public var outcome: String
+    package struct EffectName: Sendable, Equatable {
+        package var treatment: String
+        package var outcome: String
 
-        public init(treatment: String, outcome: String) {
+        package init(treatment: String, outcome: String) {
             self.treatment = treatment
             self.outcome = outcome
         }
@@ -66,7 +69,7 @@ public final class ScoreWriter {
     ///   - effects: treatment and outcome of each effect, in the order in which effects are given.
     ///   - decisions: the texts of the decisions by number.
     ///   - topics: the input topics by number.
-    public init(
+    package init(
         effects: [EffectName], level: Double, decisions: [String], model: String, version: String, sha256: String,
         topics: [String]
     ) {
@@ -110,7 +113,7 @@ public final class ScoreWriter {
     ///   - effects: one an effect name.
     ///   - decided: which of them the decision is about; it stands at the top level, and `effects` lists all when there
     ///     are several.
-    public func write(
+    package func write(
         _ event: Event, of batch: EventBatch, effects: UnsafeBufferPointer<Effect>, decided: Int, decision: Int,
         into out: ByteBuffer
     ) {

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Events
 
 /// Lays out the records of a specification; what it finds is packed into a ``FeatureProgram``.

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Events
 
 /// A plan in the form that runs: flat tables of plain values, by event type.

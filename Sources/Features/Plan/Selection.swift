@@ -1,3 +1,4 @@
+import Base
 import Events
 
 /// A test of one field: equality with a constant.

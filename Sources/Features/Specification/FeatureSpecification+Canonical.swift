@@ -1,16 +1,17 @@
-import Diagnostics
+import Base
 import Events
+import JSON
 
 extension FeatureSpecification {
     /// The specification with every default written out, as canonical JSON: equal specifications have equal bytes,
     /// and reading them gives the specification again.
-    public var canonicalJSON: [UInt8] { document.canonicalBytes }
+    package var canonicalJSON: [UInt8] { document.canonicalBytes }
 
     /// SHA-256 of ``canonicalJSON``, in hexadecimal.
-    public var sha256: String { SHA256.hex(SHA256.digest(canonicalJSON)) }
+    package var sha256: String { SHA256.hex(SHA256.digest(canonicalJSON)) }
 
     /// The specification as a JSON document, every default written out.
-    public var document: JSONValue {
+    package var document: JSONValue {
         .object([
             .init("features", .array(features.map(\.document))),
             .init("deduplication", .object([.init("ids", .number(Double(deduplicationIDs)))])),

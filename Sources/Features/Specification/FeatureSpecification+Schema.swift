@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Events
 
 extension FeatureSpecification {
@@ -7,7 +7,7 @@ extension FeatureSpecification {
     /// - Parameter extraTypes: event types to know by number beyond those the features name, such as types that
     ///   trigger a score.
     /// - Throws: `badConfiguration` for more than 64 types in all, those of the contract included.
-    public func eventSchema(extraTypes: [String] = []) throws(ImpactError) -> EventSchema {
+    package func eventSchema(extraTypes: [String] = []) throws(ImpactError) -> EventSchema {
         var order: [String] = []
         var needsNumber: [String: Bool] = [:]
         func use(_ path: String, number: Bool) {

@@ -1,15 +1,15 @@
-import Diagnostics
+import Base
 import Events
 
 /// Which numbers a model reads about a user, and how they follow from the user's events.
 ///
 /// Part of the model file, so that training, streaming, replay and the API compute the same numbers.
 /// Read it with ``init(json:)``; the meaning of every key is in docs/features.md.
-public struct FeatureSpecification: Sendable, Equatable {
+package struct FeatureSpecification: Sendable, Equatable {
     /// The features, in the order of the model's columns.
-    public let features: [Feature]
+    package let features: [Feature]
     /// How many ids of a user are remembered to recognise duplicates: 0 … 64.
-    public let deduplicationIDs: Int
+    package let deduplicationIDs: Int
 
     package init(features: [Feature], deduplicationIDs: Int) {
         self.features = features
@@ -17,32 +17,32 @@ public struct FeatureSpecification: Sendable, Equatable {
     }
 
     /// The columns' names.
-    public var names: [String] { features.map(\.name) }
+    package var names: [String] { features.map(\.name) }
 
     /// How many numbers a row has.
-    public var count: Int { features.count }
+    package var count: Int { features.count }
 
     /// One column.
-    public struct Feature: Sendable, Equatable {
-        public var name: String
-        public var aggregate: Aggregate
+    package struct Feature: Sendable, Equatable {
+        package var name: String
+        package var aggregate: Aggregate
         /// Types of events that count, sorted; nil is every type.
-        public var events: [String]?
+        package var events: [String]?
         /// `value`, `campaign_id`, `channel`, `currency` or `properties.NAME`.
-        public var field: String?
+        package var field: String?
         /// What the field is compared with.
-        public var equals: Constant?
+        package var equals: Constant?
         /// A further condition on the event (`where`).
-        public var condition: Condition?
-        public var window: TimeSpan?
-        public var bucket: TimeSpan?
-        public var halfLife: TimeSpan?
+        package var condition: Condition?
+        package var window: TimeSpan?
+        package var bucket: TimeSpan?
+        package var halfLife: TimeSpan?
         /// Places of a `distinct` table.
-        public var capacity: Int?
-        public var numerator: String?
-        public var denominator: String?
+        package var capacity: Int?
+        package var numerator: String?
+        package var denominator: String?
         /// What stands in the place of NaN.
-        public var defaultValue: Double?
+        package var defaultValue: Double?
 
         package init(name: String, aggregate: Aggregate) {
             self.name = name
@@ -51,7 +51,7 @@ public struct FeatureSpecification: Sendable, Equatable {
     }
 
     /// How events become a number.
-    public enum Aggregate: String, Sendable, CaseIterable {
+    package enum Aggregate: String, Sendable, CaseIterable {
         case count, sum, mean, min, max, last, recency, distinct
         case decayedCount = "decayed_count"
         case decayedSum = "decayed_sum"
@@ -77,15 +77,15 @@ public struct FeatureSpecification: Sendable, Equatable {
     }
 
     /// A value to compare a field with.
-    public enum Constant: Sendable, Hashable {
+    package enum Constant: Sendable, Hashable {
         case text(String)
         case number(Double)
         case bool(Bool)
     }
 
     /// `{"field": …, "equals": …}`.
-    public struct Condition: Sendable, Hashable {
-        public var field: String
-        public var equals: Constant
+    package struct Condition: Sendable, Hashable {
+        package var field: String
+        package var equals: Constant
     }
 }

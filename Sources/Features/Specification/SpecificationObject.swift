@@ -1,5 +1,6 @@
-import Diagnostics
+import Base
 import Events
+import JSON
 
 /// An object of a specification while it is read: finds its keys and words its errors.
 struct SpecificationObject {

@@ -1,3 +1,4 @@
+import Base
 import CNumeric
 import Events
 

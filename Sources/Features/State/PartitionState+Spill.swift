@@ -1,17 +1,17 @@
-import Diagnostics
+import Base
 
 /// Users that memory does not hold: cold ones are dropped once the local store has them, and brought back when an event
 /// of theirs comes.
 extension PartitionState {
     /// Bytes that the users in memory need: their blocks with the sixth that compaction leaves dead, the table, the
     /// undo log. Up to one chunk of 2 MiB more is held.
-    public var residentBytes: Int {
+    package var residentBytes: Int {
         core.pointee.arena.liveBytes / 5 * 6 + core.pointee.table.bytes + core.pointee.undo.bytes
     }
 
     /// Whether the user is in memory.
     @inline(__always)
-    public func isResident(_ user: UnsafeRawBufferPointer) -> Bool {
+    package func isResident(_ user: UnsafeRawBufferPointer) -> Bool {
         core.pointee.find(user, core.pointee.hash(user)) != nil
     }
 
@@ -19,7 +19,7 @@ extension PartitionState {
     /// not committed: what is brought back was committed before them. Does nothing when the user is there.
     ///
     /// - Throws: as ``restore(user:record:isUnsaved:)`` for a damaged record.
-    public func load(user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer) throws(ImpactError) {
+    package func load(user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer) throws(ImpactError) {
         guard user.count <= Int(UInt16.max), !isResident(user) else { return }
         try core.pointee.restore(user, record, false)
         if let entry = core.pointee.find(user, core.pointee.hash(user)) {
@@ -28,15 +28,15 @@ extension PartitionState {
     }
 
     /// Cold users, chosen for eviction. Good until the state changes.
-    public struct Victims {
+    package struct Victims {
         fileprivate var references: [UInt32] = []
         /// Bytes of their blocks.
-        public fileprivate(set) var bytes = 0
-        public var count: Int { references.count }
+        package fileprivate(set) var bytes = 0
+        package var count: Int { references.count }
 
-        public init() {}
+        package init() {}
 
-        public mutating func removeAll() {
+        package mutating func removeAll() {
             references.removeAll(keepingCapacity: true)
             bytes = 0
         }
@@ -51,7 +51,7 @@ extension PartitionState {
     ///   - saving: every user, whatever the marks say, when the store's content is in doubt.
     ///   - limit: no more segment is begun after so many users had to be saved.
     ///   - save: is called for victims that the local store lacks; what it does must be done before ``evict(_:)``.
-    public func chooseVictims(
+    package func chooseVictims(
         _ victims: inout Victims, bytes wanted: Int, hand: inout Int, savingAll saving: Bool, limit: Int,
         save: (UnsafeRawBufferPointer, Slot) -> Void
     ) {
@@ -79,7 +79,7 @@ extension PartitionState {
     }
 
     /// Drops the victims from memory.
-    public func evict(_ victims: Victims) {
+    package func evict(_ victims: Victims) {
         for reference in victims.references {
             let hash = core.pointee.record(reference).hash
             if let entry = core.pointee.table.find(hash, { $0 == reference }) { core.pointee.discard(entry) }

@@ -1,14 +1,14 @@
-import Diagnostics
+import Base
 
 extension PartitionState {
     /// Users changed since the last commit; one who was removed and came back counts twice.
-    public var dirtyCount: Int { core.pointee.undo.count }
+    package var dirtyCount: Int { core.pointee.undo.count }
 
     /// Calls `body` for each user changed since the last commit, in the order in which they were first touched.
     ///
     /// A user who was removed has no slot: the changelog gets a tombstone. A user who came and went since the last
     /// commit is left out.
-    public func forEachDirty<Failure: Error>(
+    package func forEachDirty<Failure: Error>(
         _ body: (UnsafeRawBufferPointer, Slot?) throws(Failure) -> Void
     ) throws(Failure) {
         let count = core.pointee.undo.count
@@ -25,20 +25,20 @@ extension PartitionState {
     }
 
     /// Makes everything since the last commit final.
-    public func commit() {
+    package func commit() {
         core.pointee.beginTransaction()
         core.pointee.committedCounters = core.pointee.counters
     }
 
     /// Takes back everything since the last commit: records, new users, removals and counters.
-    public func rollback() { core.pointee.rollback() }
+    package func rollback() { core.pointee.rollback() }
 
     /// For tests: the number of the transaction at hand, of 2³². Only while nothing is uncommitted.
     package func setEpoch(_ epoch: UInt32) { core.pointee.undo.epoch = epoch }
 
     /// Removes a user with all that is known about them; false when the user is not there.
     @discardableResult
-    public func remove(user: UnsafeRawBufferPointer) -> Bool {
+    package func remove(user: UnsafeRawBufferPointer) -> Bool {
         guard let entry = core.pointee.find(user, core.pointee.hash(user)) else { return false }
         core.pointee.remove(entry)
         return true

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Events
 
 /// What the model knows about the users of one partition: one shard, used by one thread.
@@ -11,9 +11,9 @@ import Events
 /// ```
 /// Nothing is allocated per event once the working set is in memory. Not `Sendable`: a shard moves between threads
 /// only by being handed over whole.
-public final class PartitionState {
+package final class PartitionState {
     /// What became of an event.
-    public enum Applied: Equatable {
+    package enum Applied: Equatable {
         /// The event is in the state; the slot is good until the next call that changes the state.
         case applied(Slot)
         /// The user already has an event of this id among the remembered ones; nothing changed.
@@ -21,26 +21,26 @@ public final class PartitionState {
     }
 
     /// A user's place.
-    public struct Slot: Equatable, BitwiseCopyable, Sendable {
+    package struct Slot: Equatable, BitwiseCopyable, Sendable {
         let reference: UInt32
     }
 
     /// What went through. Part of what ``rollback()`` takes back.
-    public struct Counters: Equatable, BitwiseCopyable, Sendable {
+    package struct Counters: Equatable, BitwiseCopyable, Sendable {
         /// Events applied, late ones among them, duplicates not.
-        public var events: UInt64 = 0
+        package var events: UInt64 = 0
         /// Events dropped since their id was known.
-        public var duplicates: UInt64 = 0
+        package var duplicates: UInt64 = 0
         /// Events older than the longest window. They still count in `last`, `recency` and the decayed aggregates.
-        public var late: UInt64 = 0
+        package var late: UInt64 = 0
     }
 
-    public let plan: FeaturePlan
+    package let plan: FeaturePlan
     /// One pointer for all mutable state: see ``PartitionCore``.
     let core: UnsafeMutablePointer<PartitionCore>
 
     /// - Parameter seed: for tests; nil draws the table's hash key at random.
-    public init(plan: FeaturePlan, seed: UInt64? = nil) {
+    package init(plan: FeaturePlan, seed: UInt64? = nil) {
         self.plan = plan
         core = .allocate(capacity: 1)
         core.initialize(to: PartitionCore(plan, seed: seed))
@@ -51,23 +51,23 @@ public final class PartitionState {
         core.deallocate()
     }
 
-    public var userCount: Int { core.pointee.table.count }
-    public var counters: Counters { core.pointee.counters }
+    package var userCount: Int { core.pointee.table.count }
+    package var counters: Counters { core.pointee.counters }
 
     /// Bytes of memory held: records, table and undo log.
-    public var memoryBytes: Int {
+    package var memoryBytes: Int {
         core.pointee.arena.bytes + core.pointee.table.bytes + core.pointee.undo.bytes
     }
 
     /// Bytes of the users' records alone.
-    public var recordBytes: Int { core.pointee.arena.liveBytes }
+    package var recordBytes: Int { core.pointee.arena.liveBytes }
 
     /// Applies one event.
     ///
     /// - Parameters:
     ///   - fields: a value for each field of the plan's schema, in its order.
     ///   - user: the id's UTF-8 bytes, at most 65,535.
-    public func apply(
+    package func apply(
         _ event: Event, fields: UnsafeBufferPointer<FieldValue>, user: UnsafeRawBufferPointer
     ) -> Applied {
         precondition(fields.count >= plan.schema.fields.count, "an event has a value for each field of the schema")
@@ -79,12 +79,12 @@ public final class PartitionState {
     /// Writes the user's features as of the user's own clock, the latest event time seen; NaN is missing.
     ///
     /// - Parameter row: room for ``FeaturePlan/count`` numbers.
-    public func features(_ slot: Slot, into row: UnsafeMutablePointer<Float>) {
+    package func features(_ slot: Slot, into row: UnsafeMutablePointer<Float>) {
         core.pointee.read(slot.reference, into: row)
     }
 
     /// The features of a user, or nil for one who is not there.
-    public func features(ofUser user: UnsafeRawBufferPointer) -> [Float]? {
+    package func features(ofUser user: UnsafeRawBufferPointer) -> [Float]? {
         guard let slot = slot(ofUser: user) else { return nil }
         return [Float](unsafeUninitializedCapacity: plan.count) { buffer, count in
             if let base = buffer.baseAddress { core.pointee.read(slot.reference, into: base) }
@@ -92,25 +92,25 @@ public final class PartitionState {
         }
     }
 
-    public func slot(ofUser user: UnsafeRawBufferPointer) -> Slot? {
+    package func slot(ofUser user: UnsafeRawBufferPointer) -> Slot? {
         core.pointee.find(user, core.pointee.hash(user)).map { Slot(reference: UserTable.reference($0)) }
     }
 
     /// The user's clock: the latest event time, milliseconds since 1970.
-    public func clock(_ slot: Slot) -> Int64 { core.pointee.record(slot.reference).clock }
+    package func clock(_ slot: Slot) -> Int64 { core.pointee.record(slot.reference).clock }
 
     /// Events applied to the user.
-    public func eventCount(_ slot: Slot) -> UInt32 {
+    package func eventCount(_ slot: Slot) -> UInt32 {
         core.pointee.record(slot.reference).read(RecordLayout.events, as: UInt32.self)
     }
 
     /// The user's id; the bytes are good until the next call that changes the state.
-    public func user(_ slot: Slot) -> UnsafeRawBufferPointer {
+    package func user(_ slot: Slot) -> UnsafeRawBufferPointer {
         core.pointee.user(core.pointee.record(slot.reference))
     }
 
     /// Calls `body` with every user, in an order that is another one in each process.
-    public func forEachUser(_ body: (UnsafeRawBufferPointer, Slot) -> Void) {
+    package func forEachUser(_ body: (UnsafeRawBufferPointer, Slot) -> Void) {
         core.pointee.table.forEach { reference in
             let slot = Slot(reference: reference)
             body(user(slot), slot)

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Events
 
 /// The form of a user's record in the changelog and in checkpoints; the user's id is the message's key.
@@ -14,14 +14,14 @@ import Events
 /// ```
 /// Little-endian. The record is its fixed part and its lists (``RecordLayout``), which hold only what happened; what
 /// never happened in the fixed part is zero and costs a bit.
-public struct UserRecordCodec: Sendable {
-    public static let version: UInt8 = 1
+package struct UserRecordCodec: Sendable {
+    package static let version: UInt8 = 1
     static let headerBytes = 16
 
     let program: FeatureProgram
     let fingerprint: UInt64
 
-    public init(_ plan: FeaturePlan) {
+    package init(_ plan: FeaturePlan) {
         program = plan.program
         fingerprint = plan.fingerprint
     }

@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Foundation
 import Kafka
+import Settings
 import StateStore
 import Synchronization
 

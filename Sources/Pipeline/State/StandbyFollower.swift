@@ -1,7 +1,8 @@
+import Base
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
+import Settings
 import StateStore
 import Synchronization
 

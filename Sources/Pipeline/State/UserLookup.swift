@@ -1,9 +1,11 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
 import Foundation
 import Kafka
 import Scoring
+import Settings
 import StateStore
 
 /// One user's state as of now: from the local copy and the changelog's tail, or from the changelog alone.

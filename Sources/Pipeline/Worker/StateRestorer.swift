@@ -1,5 +1,6 @@
+import Base
 import Consumer
-import Diagnostics
+import Engine
 import Features
 import Foundation
 import Kafka
@@ -174,7 +175,7 @@ package final class StateRestorer: AssignmentHandler {
             } catch {
                 distrust(error, local, generation)
                 try? local.store.erase(number)
-                target.shard.resetState()
+                target.shard.content.resetState()
                 target.next = try end(of: TopicPartition(topic, number)).low
             }
             loaded += cursor.count - before

@@ -1,8 +1,10 @@
+import Base
 import Consumer
-import Diagnostics
+import Engine
 import Features
 import Foundation
 import Kafka
+import Settings
 import StateStore
 import Synchronization
 
@@ -56,7 +58,8 @@ extension Worker {
         let generation = context.local?.store.generation ?? 0
         let before = spill.loaded
         do throws(ImpactError) {
-            try processor.forEachRun { shard, events, range throws(ImpactError) in
+            try processor.forEachRun { partition, events, range throws(ImpactError) in
+                guard let shard = shards[partition.number] else { return }
                 try spill.load(shard, events, range)
             }
             context.metrics.reloadedUsers.wrappingAdd(spill.loaded - before, ordering: .relaxed)
@@ -68,7 +71,7 @@ extension Worker {
             Log.error(component, "\(error.message): leaving, to restore the state from the changelog")
             processor.discard()
             for shard in shards.values {
-                shard.takeOutputs { _, _ in }
+                shard.content.takeOutputs { _, _ in }
                 shard.rollback()
             }
             isOpen = false

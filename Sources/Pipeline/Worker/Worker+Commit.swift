@@ -1,8 +1,10 @@
+import Base
 import Consumer
-import Diagnostics
+import Engine
 import Features
 import Foundation
 import Kafka
+import Settings
 import Sinks
 import Synchronization
 
@@ -45,7 +47,7 @@ extension Worker {
         guard context.writesChangelog else { return }
         for shard in shards.values {
             let count = shard.collectChangelog()
-            try shard.takeOutputs { (records, bytes) throws(KafkaError) in
+            try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 // Nobody reads the time of these records but retention, for which the present is right.
                 try producer.produceBatchNow(changelog, partition: shard.partition.partition, records, bytes: bytes)
             }
@@ -98,7 +100,7 @@ extension Worker {
         if let cause { Log.warning(component, "the transaction was aborted: \(cause); going back to the last commit") }
         processor.discard()
         for shard in shards.values {
-            shard.takeOutputs { _, _ in }
+            shard.content.takeOutputs { _, _ in }
             shard.rollback()
         }
         guard !shards.isEmpty, !isFenced else { return }

@@ -1,7 +1,9 @@
+import Base
 import Consumer
-import Diagnostics
+import Engine
 import Foundation
 import Kafka
+import Settings
 
 /// Poison protection; see ``PoisonSuspects``.
 extension Worker {
@@ -28,7 +30,7 @@ extension Worker {
         poison?.clear()
         poison?.note(
             suspect.topic, suspect.partition, from: suspect.first, through: suspect.last, deaths: suspect.deaths)
-        processor.begin(shard)
+        processor.begin(shard.content)
     }
 
     /// After a commit: what lies before it did no harm.

@@ -1,10 +1,13 @@
+import Base
 import Consumer
-import Diagnostics
+import Engine
 import Events
 import Features
 import Foundation
+import JSON
 import Kafka
 import Scoring
+import Settings
 import Sinks
 import Synchronization
 
@@ -201,7 +204,7 @@ final class Worker: AssignmentHandler {
             if isOther {
                 partition = message.partition
                 current = shards[partition]
-                if let current { processor.begin(current) }
+                if let current { processor.begin(current.content) }
             }
             guard let shard = current else { continue }
             if isOther || message.topic != topic {
@@ -218,7 +221,7 @@ final class Worker: AssignmentHandler {
                 // The next message begins a run of its own.
                 current = nil
                 if suspect.isPoison {
-                    try reject(message, EventError(.poison))
+                    try reject(message, InputError(.poison))
                     shard.positions.advance(Int(message.topic), to: message.offset + 1)
                     continue
                 }
@@ -227,7 +230,7 @@ final class Worker: AssignmentHandler {
             }
             let timestamp = message.timestamp
             newest = max(newest, timestamp)
-            do throws(EventError) {
+            do throws(InputError) {
                 try processor.append(
                     message.payloadBuffer, key: message.keyBuffer,
                     source: SourcePosition(
@@ -252,7 +255,7 @@ final class Worker: AssignmentHandler {
             try reject(batch[tag], error)
         }
         for shard in shards.values {
-            try shard.takeOutputs { (records, bytes) throws(KafkaError) in
+            try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 try producer.produceBatch(
                     scores, partition: context.layout.outputPartition(of: shard.partition.partition), records,
                     bytes: bytes)
@@ -262,7 +265,7 @@ final class Worker: AssignmentHandler {
         record(outcome, messages: messages, newest: newest)
     }
 
-    private func reject(_ message: borrowing Message, _ error: EventError) throws {
+    private func reject(_ message: borrowing Message, _ error: InputError) throws {
         let reason =
             error.field.featureIndex.map {
                 "feature \(context.model.featureNames[$0]) " + "has no value for this user, "

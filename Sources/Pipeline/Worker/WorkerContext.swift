@@ -1,13 +1,15 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Kafka
 import Scoring
+import Settings
 import Synchronization
 
 /// What all workers of a process share: nothing that changes but the stop flag and the metrics.
-public final class WorkerContext: Sendable {
-    public let configuration: Configuration
-    public let model: Model
+package final class WorkerContext: Sendable {
+    package let configuration: Configuration
+    package let model: Model
     /// Names this process towards Kafka; see ``ProcessIdentity``.
     let identity: ProcessIdentity
     let layout: TopicLayout
@@ -15,7 +17,7 @@ public final class WorkerContext: Sendable {
     let local: LocalState?
     /// What each worker is handling, for the next start; nil without poison protection.
     let poison: PoisonNotes?
-    public let metrics: PipelineMetrics
+    package let metrics: PipelineMetrics
     /// See ``Application``; false in benchmarks only.
     let writesChangelog: Bool
     private let isStopping = Atomic<Bool>(false)
@@ -61,7 +63,7 @@ public final class WorkerContext: Sendable {
 extension Configuration {
     /// The properties of a Kafka client of this configuration.
     /// - Parameter client: `consumer` or `producer`.
-    public func kafkaProperties(client: String) -> KafkaProperties {
+    package func kafkaProperties(client: String) -> KafkaProperties {
         var properties: KafkaProperties = ["bootstrap.servers": bootstrapServers]
         for (key, value) in passThrough(client: client) { properties[key] = value }
         return properties
@@ -93,7 +95,7 @@ extension Configuration {
     }
 
     /// What decides how events become scores.
-    public func processorSettings() throws(ImpactError) -> Processor.Settings {
+    package func processorSettings() throws(ImpactError) -> Processor.Settings {
         var settings = Processor.Settings()
         settings.limits.maxMessageBytes = messageMaxBytes
         settings.limits.maxAheadMilliseconds = eventTimeMaxAheadMilliseconds

@@ -1,9 +1,9 @@
-import Diagnostics
+import Base
 
 /// The trees of one forest on their way to the file: tiles and leaves in temporary files, roots in memory.
-struct ForestSpool {
+package struct ForestSpool {
     /// Consecutive trees that share one base address.
-    struct Shard {
+    package struct Shard {
         var trees: Range<Int>
         /// Tiles other than roots, and leaves, by their numbers in the spool.
         var tiles: Range<Int>
@@ -12,15 +12,15 @@ struct ForestSpool {
         var features: [Int] = []
     }
 
-    let info: ForestInfo
+    package let info: ForestInfo
     private(set) var shards: [Shard] = []
     private(set) var roots: [SpooledTile] = []
     /// Tiles that every row passes at the least, a tree.
     private(set) var leastTiles: [UInt8] = []
     private(set) var shape = TreeShape()
     private(set) var columns: LeafColumns
-    let tileFile: SpoolFile
-    let leafFile: SpoolFile
+    package let tileFile: SpoolFile
+    package let leafFile: SpoolFile
 
     private var tiler: TreeTiler
     private var featureNumbers: [Int: Int] = [:]
@@ -28,7 +28,7 @@ struct ForestSpool {
     private let maximumLeaves: Int
 
     /// - Parameter maximumTiles: tiles a shard holds; the default is what exits reach at the smallest unit (16 bytes).
-    init(info: ForestInfo, directory: String, maximumTiles: Int? = nil) throws(ImpactError) {
+    package init(info: ForestInfo, directory: String, maximumTiles: Int? = nil) throws(ImpactError) {
         self.info = info
         columns = LeafColumns(info: info)
         tiler = TreeTiler(info: info)
@@ -39,7 +39,7 @@ struct ForestSpool {
         maximumLeaves = (1 << 23) / max(1, (info.payloadColumns * 8 + 63) / 64)
     }
 
-    mutating func append(_ tree: borrowing RawTree) throws(ImpactError) {
+    package mutating func append(_ tree: borrowing RawTree) throws(ImpactError) {
         let number = roots.count
         try tiler.cut(tree, number: number)
         try openShard(for: number)

@@ -3,9 +3,9 @@
 /// EconML's w·T·Tᵀ is symmetric and its last value is 1 with an intercept; grf's Z is W without an instrument. A value
 /// that is the same in every leaf (zero or a power of two, so that a mean of it is exact) or equals another one bit for
 /// bit in every leaf is not stored: a binary EconML forest keeps 4 of 6 doubles, a grf forest 4 of 7, 32 bytes a leaf.
-struct LeafColumns {
+package struct LeafColumns {
     /// Where a logical value comes from.
-    enum Source: Equatable {
+    package enum Source: Equatable {
         case stored(Int)
         case constant(Double)
     }
@@ -17,7 +17,7 @@ struct LeafColumns {
     private var equalsTwin: [Bool]
     private var first: [Double]?
 
-    init(info: ForestInfo) {
+    package init(info: ForestInfo) {
         count = info.payloadColumns
         var twin = [Int?](repeating: nil, count: count)
         switch info.kind {
@@ -34,7 +34,7 @@ struct LeafColumns {
     }
 
     /// Takes note of one leaf that is not empty.
-    mutating func observe(_ leaf: UnsafeBufferPointer<Double>) {
+    package mutating func observe(_ leaf: UnsafeBufferPointer<Double>) {
         guard let first else {
             self.first = Array(leaf)
             for column in 0..<count {
@@ -53,7 +53,7 @@ struct LeafColumns {
     }
 
     /// The source of each column. Column 0 is always stored: it is NaN in an empty leaf.
-    var sources: [Source] {
+    package var sources: [Source] {
         var sources: [Source] = []
         var stored = 0
         for column in 0..<count {

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// Makes a model file from trees that come one at a time; memory stays far below the size of the forest.

@@ -1,9 +1,9 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// A model file in the making: written beside its path, digested on the way, and put in place by a rename, so that a
 /// reader (or a process that has the old one mapped) never sees half a model.
-final class OutputFile {
+package final class OutputFile {
     private let path: String
     private let temporary: String
     private let descriptor: Int32
@@ -14,7 +14,7 @@ final class OutputFile {
     /// Where the next byte goes in the file.
     private(set) var position: Int
 
-    init(path: String, headerBytes: Int) throws(ImpactError) {
+    package init(path: String, headerBytes: Int) throws(ImpactError) {
         self.path = path
         temporary = "\(path).\(getpid()).partial"
         position = headerBytes
@@ -30,7 +30,7 @@ final class OutputFile {
         buffer.deallocate()
     }
 
-    func append(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let taken = min(rest.count, buffer.count - pending)
@@ -43,7 +43,7 @@ final class OutputFile {
         }
     }
 
-    func append(_ bytes: [UInt8]) throws(ImpactError) {
+    package func append(_ bytes: [UInt8]) throws(ImpactError) {
         let result: Result<Void, ImpactError> = bytes.withUnsafeBytes { bytes in
             Result { () throws(ImpactError) in try append(bytes) }
         }
@@ -51,12 +51,12 @@ final class OutputFile {
     }
 
     /// Zeros up to `position`.
-    func pad(to position: Int) throws(ImpactError) {
+    package func pad(to position: Int) throws(ImpactError) {
         try append([UInt8](repeating: 0, count: max(0, position - self.position)))
     }
 
     /// Writes the header that `header` makes of the content's size and digest, and puts the file in place.
-    func finish(_ header: (UInt64, [UInt8]) -> [UInt8], headerBytes: Int) throws(ImpactError) -> [UInt8] {
+    package func finish(_ header: (UInt64, [UInt8]) -> [UInt8], headerBytes: Int) throws(ImpactError) -> [UInt8] {
         try flush()
         let sum = digest.finalize()
         let bytes = header(UInt64(position - headerBytes), sum)

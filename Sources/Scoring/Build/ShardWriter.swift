@@ -1,15 +1,15 @@
-import Diagnostics
+import Base
 
 /// Turns one spooled shard into the bytes of the file: leaves in descending order, then tiles with final exits.
-struct ShardWriter {
-    let spool: ForestSpool
-    let shard: ForestSpool.Shard
+package struct ShardWriter {
+    package let spool: ForestSpool
+    package let shard: ForestSpool.Shard
     let forest: ModelFormat.Forest
 
     private static let chunk = 4096
 
     /// The last leaf first, so that leaf i stands (i + 1) strides below the base.
-    func writeLeaves(to file: OutputFile) throws(ImpactError) {
+    package func writeLeaves(to file: OutputFile) throws(ImpactError) {
         let width = spool.info.payloadColumns
         let kept = keptColumns()
         let from = UnsafeMutableBufferPointer<Double>.allocate(capacity: Self.chunk * width)
@@ -45,7 +45,7 @@ struct ShardWriter {
         return kept
     }
 
-    func writeTiles(to file: OutputFile) throws(ImpactError) {
+    package func writeTiles(to file: OutputFile) throws(ImpactError) {
         let size = MemoryLayout<SpooledTile>.stride
         let from = UnsafeMutableBufferPointer<SpooledTile>.allocate(capacity: Self.chunk)
         let to = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunk * Tile.bytes, alignment: 64)

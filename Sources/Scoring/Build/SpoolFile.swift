@@ -1,9 +1,9 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// A temporary file without a name: bytes are appended, then read back from anywhere. It is gone when it is closed or
 /// the process ends. A forest waits in two of these, so that building needs little memory.
-final class SpoolFile {
+package final class SpoolFile {
     private let descriptor: Int32
     private let directory: String
     /// Bytes not written yet.
@@ -11,7 +11,7 @@ final class SpoolFile {
     private var pending = 0
     private(set) var count = 0
 
-    init(directory: String) throws(ImpactError) {
+    package init(directory: String) throws(ImpactError) {
         self.directory = directory
         // Nobody else has the name: the call fails rather than open a file that is there.
         let path = "\(directory)/.impactiq-\(UInt64.random(in: 0 ... .max))"
@@ -25,7 +25,7 @@ final class SpoolFile {
         buffer.deallocate()
     }
 
-    func append(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let taken = min(rest.count, buffer.count - pending)
@@ -39,7 +39,7 @@ final class SpoolFile {
     }
 
     /// Fills `target` with the bytes from `offset` on; all of them must have been appended.
-    func read(at offset: Int, into target: UnsafeMutableRawBufferPointer) throws(ImpactError) {
+    package func read(at offset: Int, into target: UnsafeMutableRawBufferPointer) throws(ImpactError) {
         try flush()
         var done = 0
         while done < target.count {
@@ -61,7 +61,7 @@ final class SpoolFile {
         pending = 0
     }
 
-    static func failure(_ what: String, _ path: String) -> ImpactError {
+    package static func failure(_ what: String, _ path: String) -> ImpactError {
         ImpactError(.failed, code: "file_failed", "cannot \(what) \(path): \(String(cString: strerror(errno)))")
     }
 }

@@ -1,30 +1,30 @@
 /// The tile of the model file, as the kernels read it (Sources/CForest/tile.h): 64 bytes, three levels of splits in heap
 /// order, eight exits. Here is what writes one and what `Model` checks of one.
-enum Tile {
-    static let bytes = 64
-    static let slots = 7
-    static let exits = 8
-    static let exitsOffset = 28
-    static let featuresOffset = 52
-    static let missingOffset = 60
-    static let wideMissingOffset = 63
+package enum Tile {
+    package static let bytes = 64
+    package static let slots = 7
+    package static let exits = 8
+    package static let exitsOffset = 28
+    package static let featuresOffset = 52
+    package static let missingOffset = 60
+    package static let wideMissingOffset = 63
     /// Features that an 8-bit index can name.
-    static let narrowFeatures = 256
+    package static let narrowFeatures = 256
     /// Features that a 12-bit index can name.
-    static let wideFeatures = 4096
+    package static let wideFeatures = 4096
     /// Exits are signed 24-bit numbers.
-    static let exitRange: ClosedRange<Int> = -(1 << 23)...(1 << 23) - 1
+    package static let exitRange: ClosedRange<Int> = -(1 << 23)...(1 << 23) - 1
 
     /// The largest float32 that is not above `threshold`: `x <= threshold` decides the same for every float32 x.
     ///
     /// Infinities stay, values beyond float32 become its greatest finite number or −∞, subnormals stay subnormal.
-    static func roundedDown(_ threshold: Double) -> Float {
+    package static func roundedDown(_ threshold: Double) -> Float {
         let nearest = Float(threshold)
         return Double(nearest) > threshold ? nearest.nextDown : nearest
     }
 
     /// Writes one tile. `features` are the shard's numbers, `exits` in units from the base.
-    static func write(
+    package static func write(
         _ tile: SpooledTile, features: SIMD8<UInt16>, exits: SIMD8<Int32>, wide: Bool,
         to bytes: UnsafeMutableRawPointer
     ) {
@@ -58,13 +58,13 @@ enum Tile {
 
     /// The exit numbered `index` of a tile, in units from the base.
     @inline(__always)
-    static func exit(_ tile: UnsafeRawPointer, _ index: Int) -> Int {
+    package static func exit(_ tile: UnsafeRawPointer, _ index: Int) -> Int {
         Int(tile.loadUnaligned(fromByteOffset: exitsOffset - 1 + 3 * index, as: Int32.self) >> 8)
     }
 
     /// The feature of a slot.
     @inline(__always)
-    static func feature(_ tile: UnsafeRawPointer, _ slot: Int, wide: Bool) -> Int {
+    package static func feature(_ tile: UnsafeRawPointer, _ slot: Int, wide: Bool) -> Int {
         guard wide else { return Int(tile.load(fromByteOffset: featuresOffset + slot, as: UInt8.self)) }
         let word = tile.loadUnaligned(fromByteOffset: featuresOffset + slot * 3 / 2, as: UInt16.self)
         return Int(slot % 2 == 1 ? word >> 4 : word & 0xFFF)
@@ -72,13 +72,13 @@ enum Tile {
 }
 
 /// A tile before its place in the file is known.
-struct SpooledTile {
+package struct SpooledTile {
     /// Per slot, the threshold; NaN where there is no split. Lane 7 is unused.
-    var thresholds = SIMD8<Float>(repeating: .nan)
+    package var thresholds = SIMD8<Float>(repeating: .nan)
     /// Per exit: ≥ 0 a tile, < 0 the leaf −1 − exit; both counted as the holder of the tile says.
-    var exits = SIMD8<Int32>()
+    package var exits = SIMD8<Int32>()
     /// Per slot, the model's feature. Lane 7 is unused.
-    var features = SIMD8<UInt16>()
+    package var features = SIMD8<UInt16>()
     /// Bit s: a missing value at slot s goes right.
-    var missingRight: UInt8 = 0
+    package var missingRight: UInt8 = 0
 }

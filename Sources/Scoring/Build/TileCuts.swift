@@ -3,20 +3,20 @@
 /// Each tile costs `tileWeight` for the memory it takes, plus the share of rows that pass it (each split taken to halve
 /// them). Filling every tile from its top has the fewest tiles on every path, but ends with tiles that hold one or two
 /// splits; starting a tile lower down can save some of these without making any path longer.
-struct TileCuts {
-    let tileWeight: Double
+package struct TileCuts {
+    package let tileWeight: Double
 
     /// A node's cost when it starts a tile, and as a part of a tile one and two levels below its top.
     private var own: [Double] = []
     private var second: [Double] = []
     private var third: [Double] = []
 
-    init(tileWeight: Double) { self.tileWeight = tileWeight }
+    package init(tileWeight: Double) { self.tileWeight = tileWeight }
 
     /// - Parameters:
     ///   - order: the nodes that the root reaches, parents before children.
     ///   - depth: of each node.
-    mutating func choose(_ tree: borrowing RawTree, order: [Int32], depth: [Int32]) {
+    package mutating func choose(_ tree: borrowing RawTree, order: [Int32], depth: [Int32]) {
         let count = tree.left.count
         own = .init(repeating: 0, count: count)
         second = own
@@ -33,7 +33,7 @@ struct TileCuts {
     }
 
     /// Whether a split one (`level` 1) or two levels below the top of a tile starts a tile of its own instead.
-    func starts(_ node: Int, level: Int) -> Bool {
+    package func starts(_ node: Int, level: Int) -> Bool {
         switch level {
         case 1: second[node] >= own[node]
         case 2: third[node] >= own[node]

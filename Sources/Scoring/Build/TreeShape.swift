@@ -1,31 +1,31 @@
 /// Sizes of a tree, or of a forest when added up: what `model inspect` shows.
-struct TreeShape: Sendable, Equatable {
-    var trees = 0
-    var nodes = 0
-    var leaves = 0
-    var tiles = 0
-    var deepest = 0
+package struct TreeShape: Sendable, Equatable {
+    package var trees = 0
+    package var nodes = 0
+    package var leaves = 0
+    package var tiles = 0
+    package var deepest = 0
     /// Sum over leaves of their depth.
-    var leafDepths = 0
+    package var leafDepths = 0
     /// Splits and tiles that a row passes if every split halves the rows, summed over trees.
-    var expectedDepth = 0.0
-    var expectedTiles = 0.0
+    package var expectedDepth = 0.0
+    package var expectedTiles = 0.0
     /// Splits by depth (the first `countedDepths`) and feature.
     private(set) var splits: [[Int: Int]] = .init(repeating: [:], count: countedDepths)
 
-    static let countedDepths = 4
+    package static let countedDepths = 4
 
-    mutating func count(split feature: Int, depth: Int) {
+    package mutating func count(split feature: Int, depth: Int) {
         if depth < Self.countedDepths { splits[depth][feature, default: 0] += 1 }
     }
 
-    mutating func count(leafAtDepth depth: Int, chance: Double) {
+    package mutating func count(leafAtDepth depth: Int, chance: Double) {
         leafDepths += depth
         deepest = max(deepest, depth)
         expectedDepth += chance * Double(depth)
     }
 
-    mutating func add(_ tree: TreeShape) {
+    package mutating func add(_ tree: TreeShape) {
         trees += 1
         nodes += tree.nodes
         leaves += tree.leaves
@@ -40,7 +40,7 @@ struct TreeShape: Sendable, Equatable {
     /// How much each feature is split on: Σ_d w_d · (share of the splits at depth d that are on it) / Σ_d w_d over the
     /// depths d = 0 … 3 that have splits, w_d = (d + 1)⁻². The weights are those that grf documents for
     /// `variable_importance` (decay.exponent 2, max.depth 4).
-    func importance(featureCount: Int) -> [Double] {
+    package func importance(featureCount: Int) -> [Double] {
         var importance = [Double](repeating: 0, count: featureCount)
         var weights = 0.0
         for (depth, counts) in splits.enumerated() {

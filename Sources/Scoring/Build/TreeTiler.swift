@@ -1,12 +1,12 @@
-import Diagnostics
+import Base
 
 /// Checks one tree and cuts it into tiles.
 ///
 /// The tiles come breadth first, so that an exit always leads to a later tile: this is what lets `Model` prove with one
 /// pass that every descent ends. A NaN threshold (grf: numbers go right, missing left) becomes +∞ with the children
 /// swapped, since a NaN threshold in a tile means that there is no split.
-struct TreeTiler {
-    let info: ForestInfo
+package struct TreeTiler {
+    package let info: ForestInfo
 
     /// The tiles of the last tree; exits count the tree's own tiles and leaves.
     private(set) var tiles: [SpooledTile] = []
@@ -30,13 +30,13 @@ struct TreeTiler {
     /// nodes 15 % fewer tiles than filling from the top, for paths 0.1 % longer (docs/forest-engine.md).
     private static let tileWeight = 0.001
 
-    init(info: ForestInfo) {
+    package init(info: ForestInfo) {
         self.info = info
         cuts = TileCuts(tileWeight: Self.tileWeight)
     }
 
     /// Cuts `tree`, the forest's tree number `number`. Throws `invalid_forest` naming tree and node.
-    mutating func cut(_ tree: borrowing RawTree, number: Int) throws(ImpactError) {
+    package mutating func cut(_ tree: borrowing RawTree, number: Int) throws(ImpactError) {
         try check(tree, number)
         try reachAll(tree, number)
         cuts.choose(tree, order: order, depth: depth)
@@ -193,7 +193,7 @@ extension TreeTiler {
         }
     }
 
-    static func fault(_ tree: Int, _ node: Int?, _ what: String) -> ImpactError {
+    package static func fault(_ tree: Int, _ node: Int?, _ what: String) -> ImpactError {
         let place = node.map { "tree \(tree), node \($0)" } ?? "tree \(tree)"
         return ImpactError(.badInput, code: "invalid_forest", "\(place) \(what)")
     }

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Tabular
 
 /// The columns of a CSV and where a model finds its features among them.

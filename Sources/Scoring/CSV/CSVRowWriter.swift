@@ -1,4 +1,5 @@
 import CNumeric
+import JSON
 import Tabular
 
 /// Writes scored rows as CSV or JSON lines into bytes. One a thread.

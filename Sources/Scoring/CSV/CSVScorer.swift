@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Dispatch
 import Foundation
 import Tabular
@@ -11,13 +11,13 @@ import Tabular
 /// ```
 /// Each worker takes the next chunk itself and waits for its turn to write, so that there is no queue to grow: memory
 /// is one chunk and its output a thread.
-public struct CSVScorer: Sendable {
+package struct CSVScorer: Sendable {
     private let model: Model
     private let options: CSVOptions
     private let level: ConfidenceLevel
 
     /// - Throws: `invalid_level`; `no_covariance` when covariances are asked for and the model has one treatment.
-    public init(model: Model, options: CSVOptions = CSVOptions()) throws(ImpactError) {
+    package init(model: Model, options: CSVOptions = CSVOptions()) throws(ImpactError) {
         guard !options.covariances || model.treatments.count > 1 else {
             throw ImpactError(
                 .badInput, code: "no_covariance",
@@ -35,7 +35,7 @@ public struct CSVScorer: Sendable {
     /// - Parameter progress: called after each chunk, by one thread at a time.
     /// - Throws: `csv_header`, `csv_record`, `csv_number`, `csv_missing` with line and column; `csv_open`, `csv_read`,
     ///   `csv_write`.
-    public func run(
+    package func run(
         input: String, output: Int32, progress: @escaping @Sendable (CSVProgress) -> Void = { _ in }
     ) throws(ImpactError) -> CSVSummary {
         let reader = try CSVChunkReader(path: input)

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Tabular
 
 /// Scores chunks of a CSV: one a thread.

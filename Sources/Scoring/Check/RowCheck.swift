@@ -1,43 +1,43 @@
-import Diagnostics
+import Base
 import Tabular
 
 /// Times a model on a user's own rows and verifies every kernel on them: `model inspect --check ROWS`.
-public struct RowCheck: Sendable, Equatable {
+package struct RowCheck: Sendable, Equatable {
     /// How long one row takes with one kernel on one thread, in microseconds.
-    public struct Timing: Sendable, Equatable {
-        public var kernel: Kernel
+    package struct Timing: Sendable, Equatable {
+        package var kernel: Kernel
         /// Rows scored one at a time, with standard errors.
-        public var singleRow: Double
+        package var singleRow: Double
         /// Rows scored 1,024 at a time: effects alone, and with standard errors.
-        public var batch: Double
-        public var batchWithErrors: Double
+        package var batch: Double
+        package var batchWithErrors: Double
     }
 
     /// A result that is not that of walking the trees split by split, bit for bit.
-    public struct Disagreement: Sendable, Equatable {
-        public var kernel: Kernel
-        public var rowsInCall: Int
+    package struct Disagreement: Sendable, Equatable {
+        package var kernel: Kernel
+        package var rowsInCall: Int
         /// The line of the row in the file.
-        public var line: Int
+        package var line: Int
         /// Which of the row's effects (`Model.effectIndex`).
-        public var effect: Int
-        public var expected: Estimate
-        public var found: Estimate
+        package var effect: Int
+        package var expected: Estimate
+        package var found: Estimate
     }
 
-    public var rows: Int
+    package var rows: Int
     /// Rows that the model refuses for a missing value.
-    public var refusedRows: Int
-    public var timings: [Timing]
+    package var refusedRows: Int
+    package var timings: [Timing]
     /// The plain walk, for comparison; microseconds a row.
-    public var plainRow: Double
-    public var disagreement: Disagreement?
+    package var plainRow: Double
+    package var disagreement: Disagreement?
 
     /// Reads at most `limit` rows of a CSV whose columns hold the model's features, scores them one at a time and in
     /// batches with every kernel of this machine, and compares each result with a plain walk of the trees.
     ///
     /// - Throws: `csv_…` with line and column; `csv_header` when the file has no rows.
-    public static func run(model: Model, csv path: String, limit: Int = 4096) throws(ImpactError) -> RowCheck {
+    package static func run(model: Model, csv path: String, limit: Int = 4096) throws(ImpactError) -> RowCheck {
         let (rows, lines) = try read(path, model, limit)
         let count = lines.count
         guard count > 0 else {

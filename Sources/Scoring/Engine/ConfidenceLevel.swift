@@ -1,15 +1,15 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// A two-sided confidence level and its normal quantile.
-public struct ConfidenceLevel: Sendable, Equatable {
+package struct ConfidenceLevel: Sendable, Equatable {
     /// The share of intervals that hold the true effect, inside 0 … 1; 0.95 is usual.
-    public let level: Double
+    package let level: Double
     /// Standard errors from the effect to either end of the interval.
-    public let z: Double
+    package let z: Double
 
     /// - Throws: `invalid_level` unless 0 < level < 1.
-    public init(_ level: Double) throws(ImpactError) {
+    package init(_ level: Double) throws(ImpactError) {
         guard level > 0, level < 1 else {
             throw ImpactError(
                 .badConfiguration, code: "invalid_level", "a confidence level lies between 0 and 1; \(level) does not")
@@ -24,26 +24,26 @@ public struct ConfidenceLevel: Sendable, Equatable {
     }
 
     /// 95 %.
-    public static let usual = ConfidenceLevel(checked: 0.95)
+    package static let usual = ConfidenceLevel(checked: 0.95)
 
-    public func lower(_ estimate: Estimate) -> Double { estimate.effect - z * estimate.standardError }
-    public func upper(_ estimate: Estimate) -> Double { estimate.effect + z * estimate.standardError }
+    package func lower(_ estimate: Estimate) -> Double { estimate.effect - z * estimate.standardError }
+    package func upper(_ estimate: Estimate) -> Double { estimate.effect + z * estimate.standardError }
 
     /// Both ends of the interval, in units of the outcome.
-    public func interval(_ estimate: Estimate) -> (lower: Double, upper: Double) {
+    package func interval(_ estimate: Estimate) -> (lower: Double, upper: Double) {
         (lower(estimate), upper(estimate))
     }
 }
 
 /// The standard normal distribution.
-public enum NormalDistribution {
+package enum NormalDistribution {
     /// P(Z ≤ x).
-    public static func cumulative(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
+    package static func cumulative(_ x: Double) -> Double { 0.5 * erfc(-x / 2.0.squareRoot()) }
 
     /// The x with P(Z ≤ x) = p: −∞ at 0, +∞ at 1, NaN outside.
     ///
     /// Algorithm AS 241 (Wichura, Applied Statistics 37, 1988), PPND16: about 1 part in 10^16.
-    public static func quantile(_ p: Double) -> Double {
+    package static func quantile(_ p: Double) -> Double {
         guard p >= 0, p <= 1 else { return .nan }
         if p == 0 { return -.infinity }
         if p == 1 { return .infinity }

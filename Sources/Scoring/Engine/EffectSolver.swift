@@ -1,3 +1,5 @@
+import Statistics
+
 /// From the leaf averages of one row to its effects: θ = J⁺A (EconML), or τ by the instrumental moments (grf), and for
 /// each effect the weights that turn a leaf into its tree's influence on the effect.
 ///

@@ -1,18 +1,18 @@
 /// A treatment effect and its standard error, both in units of the outcome.
-public struct Estimate: Sendable, Equatable {
+package struct Estimate: Sendable, Equatable {
     /// The conditional average treatment effect. NaN when the row has no estimate (`Scorer.refusedFeature`).
-    public var effect: Double
+    package var effect: Double
     /// NaN when the forest was fitted without little bags, or was not asked for it.
-    public var standardError: Double
+    package var standardError: Double
 
-    public init(effect: Double, standardError: Double) {
+    package init(effect: Double, standardError: Double) {
         self.effect = effect
         self.standardError = standardError
     }
 }
 
 /// What an estimate advises about its user.
-public enum Decision: UInt8, Sendable, CaseIterable {
+package enum Decision: UInt8, Sendable, CaseIterable {
     /// The whole interval is above the threshold.
     case treat
     /// The whole interval is below the threshold.
@@ -20,7 +20,7 @@ public enum Decision: UInt8, Sendable, CaseIterable {
     /// The threshold is inside the interval, or there is no interval.
     case uncertain
 
-    public init(lower: Double, upper: Double, threshold: Double) {
+    package init(lower: Double, upper: Double, threshold: Double) {
         if lower > threshold {
             self = .treat
         } else if upper < threshold {

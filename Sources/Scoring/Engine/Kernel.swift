@@ -1,20 +1,20 @@
+import Base
 import CForest
-import Diagnostics
 import Foundation
 
 /// The instruction set that walks the trees. All give the same bits; the fastest one that the processor has is chosen
 /// at start-up, and `IMPACTIQ_KERNEL` (`scalar`, `avx2`, `avx512`, `neon`) forces one.
-public enum Kernel: String, Sendable, CaseIterable {
+package enum Kernel: String, Sendable, CaseIterable {
     case scalar, avx2, avx512, neon
 
     /// Whether this build and this processor can run it.
-    public var isAvailable: Bool { cforest_supports(number) != 0 }
+    package var isAvailable: Bool { cforest_supports(number) != 0 }
 
     /// Those that can run here, the fastest first.
-    public static let available: [Kernel] = [.avx512, .neon, .avx2, .scalar].filter(\.isAvailable)
+    package static let available: [Kernel] = [.avx512, .neon, .avx2, .scalar].filter(\.isAvailable)
 
     /// The one that `IMPACTIQ_KERNEL` names, or else the fastest that can run here.
-    public static let best = (try? selected()) ?? available.first ?? .scalar
+    package static let best = (try? selected()) ?? available.first ?? .scalar
 
     /// The same as `best`, but a name that is unknown or cannot run here is an error. `Model.open` asks.
     static func selected() throws(ImpactError) -> Kernel {

@@ -4,9 +4,9 @@ import Synchronization
 /// Scores large batches with several threads. The order of the rows is kept, and the results are those of one thread.
 ///
 /// One call at a time; the threads are the process's own dispatch pool.
-public final class ParallelScorer {
-    public let model: Model
-    public let threads: Int
+package final class ParallelScorer {
+    package let model: Model
+    package let threads: Int
     private let scorers: Scorers
     private var refused: [Int32] = []
 
@@ -14,7 +14,7 @@ public final class ParallelScorer {
     private static let chunk = 1024
 
     /// - Parameter threads: nil for one a processor.
-    public init(model: Model, threads: Int? = nil, kernel: Kernel = .best) {
+    package init(model: Model, threads: Int? = nil, kernel: Kernel = .best) {
         self.model = model
         self.threads = max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount)
         scorers = Scorers((0..<self.threads).map { _ in Scorer(model: model, maxRows: Self.chunk, kernel: kernel) })
@@ -24,7 +24,7 @@ public final class ParallelScorer {
     ///
     /// - Returns: the count of rows that have no estimate (`refusedFeature`), whose effects are NaN.
     @discardableResult
-    public func score(
+    package func score(
         rows: UnsafePointer<Float>, stride: Int, count: Int, into estimates: UnsafeMutablePointer<Estimate>,
         standardErrors: Bool = true
     ) -> Int {
@@ -57,7 +57,7 @@ public final class ParallelScorer {
     }
 
     /// The feature whose missing or infinite value left a row of the last call without an estimate; nil when it has one.
-    public func refusedFeature(row: Int) -> Int? { refused[row] < 0 ? nil : Int(refused[row]) }
+    package func refusedFeature(row: Int) -> Int? { refused[row] < 0 ? nil : Int(refused[row]) }
 
     private struct Scorers: @unchecked Sendable {  // thread i uses scorer i alone
         let all: [Scorer]

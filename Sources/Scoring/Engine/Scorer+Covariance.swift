@@ -10,7 +10,7 @@ extension Scorer {
     ///   - row: `model.rowStride` floats.
     ///   - covariances: room for outcomes × treatments × treatments. All NaN when the row is refused or the forest has
     ///     no little bags.
-    public func covariances(row: UnsafePointer<Float>, into covariances: UnsafeMutablePointer<Double>) {
+    package func covariances(row: UnsafePointer<Float>, into covariances: UnsafeMutablePointer<Double>) {
         let size = model.treatments.count
         let refuses = model.missingValues == .refuse && (0..<model.featureCount).contains { !row[$0].isFinite }
         for (outcome, forest) in model.forests.enumerated() {

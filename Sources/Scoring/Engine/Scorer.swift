@@ -4,11 +4,11 @@ import CForest
 ///
 /// The results do not depend on how rows are grouped into calls, on the kernel, nor on the count of threads: every row's
 /// leaves are added up in the order of the trees, in double precision.
-public final class Scorer {
-    public let model: Model
-    public let kernel: Kernel
+package final class Scorer {
+    package let model: Model
+    package let kernel: Kernel
     /// Rows that one call may have.
-    public let maxRows: Int
+    package let maxRows: Int
 
     /// Rows that go down together, a power of two: fewer when leaf addresses are kept for the standard errors.
     private let effectRows: Int
@@ -38,7 +38,7 @@ public final class Scorer {
     private static let addressBytes = 128 << 10
 
     /// - Parameter maxRows: rows that one call may have; memory grows with it, up to a block.
-    public init(model: Model, maxRows: Int, kernel: Kernel = .best) {
+    package init(model: Model, maxRows: Int, kernel: Kernel = .best) {
         precondition(maxRows > 0, "a scorer needs room for a row")
         self.model = model
         self.kernel = kernel.isAvailable ? kernel : .scalar
@@ -88,7 +88,7 @@ public final class Scorer {
     ///   - standardErrors: without them about half the time of a single row; then they are NaN.
     /// - Returns: the count of rows that have no estimate (`refusedFeature`), whose effects are NaN.
     @discardableResult
-    public func score(
+    package func score(
         rows: UnsafePointer<Float>, stride: Int, count: Int, into estimates: UnsafeMutablePointer<Estimate>,
         standardErrors: Bool = true
     ) -> Int {
@@ -110,7 +110,7 @@ public final class Scorer {
     }
 
     /// The feature whose missing or infinite value left a row of the last call without an estimate; nil when it has one.
-    public func refusedFeature(row: Int) -> Int? {
+    package func refusedFeature(row: Int) -> Int? {
         precondition(row >= 0 && row < lastCount, "no such row in the last call")
         return refused[row] < 0 ? nil : Int(refused[row])
     }

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// One forest of an open model.
 struct LoadedForest: Sendable {

@@ -1,38 +1,38 @@
-import Diagnostics
+import Base
 
 /// The size and shape of one outcome's forest, for `model inspect`.
-public struct ForestSummary: Sendable, Equatable {
-    public var outcome: String
+package struct ForestSummary: Sendable, Equatable {
+    package var outcome: String
     /// `econml` or `grf`.
-    public var kind: String
-    public var trees: Int
-    public var nodes: Int
-    public var leaves: Int
+    package var kind: String
+    package var trees: Int
+    package var nodes: Int
+    package var leaves: Int
     /// Cache lines of splits.
-    public var tiles: Int
-    public var deepest: Int
-    public var meanLeafDepth: Double
+    package var tiles: Int
+    package var deepest: Int
+    package var meanLeafDepth: Double
     /// Splits that a row passes in a tree if every split halves the rows.
-    public var expectedDepth: Double
+    package var expectedDepth: Double
     /// Trees in a little bag; 1: the forest has no standard errors.
-    public var groupSize: Int
+    package var groupSize: Int
     /// Parameters solved for (with an intercept one more than treatments).
-    public var parameters: Int
+    package var parameters: Int
     /// Bytes from one leaf to the next, and values stored of those that a leaf has.
-    public var leafBytes: Int
-    public var storedValues: Int
-    public var values: Int
+    package var leafBytes: Int
+    package var storedValues: Int
+    package var values: Int
     /// Bytes of tiles and leaves that scoring one row reads, if every split halves the rows: tiles passed × 64, and a
     /// leaf, a tree.
-    public var bytesPerRow: Int
+    package var bytesPerRow: Int
     /// How much the forest splits on each feature: Σ_d w_d · share_d / Σ_d w_d over depths d = 0 … 3, where share_d is
     /// the share of the splits at depth d that are on the feature and w_d = (d + 1)⁻².
-    public var splitImportance: [Double]
+    package var splitImportance: [Double]
 }
 
 extension Model {
     /// One an outcome.
-    public var summaries: [ForestSummary] {
+    package var summaries: [ForestSummary] {
         zip(description.forests, forests).map { text, forest in
             let layout = forest.layout
             return ForestSummary(
@@ -48,15 +48,15 @@ extension Model {
     }
 
     /// Importance of each feature by the heterogeneity that its splits gained, when the estimator gave it.
-    public var heterogeneityImportance: [Double]? { description.importances }
+    package var heterogeneityImportance: [Double]? { description.importances }
 
     /// Trees over all outcomes.
-    public var treeCount: Int { forests.reduce(0) { $0 + $1.treeCount } }
+    package var treeCount: Int { forests.reduce(0) { $0 + $1.treeCount } }
 
     /// Base addresses that the trees are spread over: more than one an outcome only for forests beyond 128 MB of tiles,
     /// or with more features than a tile can name.
-    public var shardCount: Int { forests.reduce(0) { $0 + $1.shards.count } }
+    package var shardCount: Int { forests.reduce(0) { $0 + $1.shards.count } }
 
     /// Whether estimates come with standard errors.
-    public var hasStandardErrors: Bool { forests.allSatisfy { $0.layout.groupSize > 1 } }
+    package var hasStandardErrors: Bool { forests.allSatisfy { $0.layout.groupSize > 1 } }
 }

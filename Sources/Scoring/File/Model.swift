@@ -1,11 +1,11 @@
-import Diagnostics
+import Base
 import Features
 import Foundation
 
 /// How much of a model file is checked when it is opened.
 ///
 /// A boolean works too: `true` is `.checksum`, `false` is `.structure`.
-public enum ModelCheck: Sendable, ExpressibleByBooleanLiteral {
+package enum ModelCheck: Sendable, ExpressibleByBooleanLiteral {
     /// Nothing beyond the directory: opening takes a fraction of a millisecond whatever the size. Only for a file that
     /// this machine has checked before and that nobody else can write: the kernels trust its tiles.
     case trusted
@@ -15,55 +15,55 @@ public enum ModelCheck: Sendable, ExpressibleByBooleanLiteral {
     /// Every tile and the SHA-256 of the whole content, about 3 ms a megabyte. The default.
     case checksum
 
-    public init(booleanLiteral verify: Bool) { self = verify ? .checksum : .structure }
+    package init(booleanLiteral verify: Bool) { self = verify ? .checksum : .structure }
 }
 
 /// A causal forest in a memory-mapped file, with its names, feature specification and provenance.
 ///
 /// Immutable and shared by all threads; each thread scores with a `Scorer` of its own.
-public final class Model: Sendable {
-    public let path: String
-    public let name: String
-    public let version: String
+package final class Model: Sendable {
+    package let path: String
+    package let name: String
+    package let version: String
     /// SHA-256 of the file's content, in hexadecimal: what `tail -c +4097 FILE | sha256sum` prints.
-    public let sha256: String
+    package let sha256: String
     /// Names of the features, in the order of a row.
-    public let featureNames: [String]
+    package let featureNames: [String]
     /// Names of the treatments (arms other than the control), and of the outcomes.
-    public let treatments: [String]
-    public let outcomes: [String]
+    package let treatments: [String]
+    package let outcomes: [String]
     /// What a missing (NaN) value in a row does.
-    public let missingValues: MissingValues
+    package let missingValues: MissingValues
     /// The feature specification as canonical JSON; empty when the model was imported without one.
-    public let specificationJSON: [UInt8]
+    package let specificationJSON: [UInt8]
     /// How the features follow from events; nil when the model was imported without that and can score rows only.
-    public let specification: FeatureSpecification?
+    package let specification: FeatureSpecification?
     /// Where the forest comes from, a JSON object as text.
-    public let provenance: String
+    package let provenance: String
     /// How much of the file was checked when it was opened.
-    public let check: ModelCheck
+    package let check: ModelCheck
 
     let description: ModelDescription
     let forests: [LoadedForest]
     let file: MappedFile
 
     /// Features a row.
-    public var featureCount: Int { featureNames.count }
+    package var featureCount: Int { featureNames.count }
     /// Floats from one row to the next: the feature count rounded up to a multiple of 16.
-    public var rowStride: Int { (featureCount + 15) / 16 * 16 }
+    package var rowStride: Int { (featureCount + 15) / 16 * 16 }
     /// Effects a row: treatments × outcomes.
-    public var effectCount: Int { treatments.count * outcomes.count }
+    package var effectCount: Int { treatments.count * outcomes.count }
     /// Bytes of the file.
-    public var byteCount: Int { file.bytes.count }
+    package var byteCount: Int { file.bytes.count }
 
     /// Where the effect of a treatment on an outcome stands among a row's estimates (treatment-major).
-    public func effectIndex(treatment: Int, outcome: Int) -> Int { treatment * outcomes.count + outcome }
+    package func effectIndex(treatment: Int, outcome: Int) -> Int { treatment * outcomes.count + outcome }
 
     /// Opens a model file.
     ///
     /// - Throws: `file_not_readable`; `foreign_model`, `truncated_model`, `damaged_model`, `unknown_model_version`,
     ///   `checksum_mismatch` with the reason; `unknown_kernel` when IMPACTIQ_KERNEL names none.
-    public static func open(path: String, verify: ModelCheck = .checksum) throws(ImpactError) -> Model {
+    package static func open(path: String, verify: ModelCheck = .checksum) throws(ImpactError) -> Model {
         _ = try Kernel.selected()
         let file = try MappedFile(path: path)
         do throws(ImpactError) {

@@ -1,10 +1,10 @@
-import Diagnostics
+import Base
 import Features
 import Foundation
 
 /// The metadata text of a model file: names, and the sizes that `model inspect` shows.
-struct ModelDescription: Codable, Equatable {
-    struct Forest: Codable, Equatable {
+package struct ModelDescription: Codable, Equatable {
+    package struct Forest: Codable, Equatable {
         var outcome: String
         var trees: Int
         var nodes: Int
@@ -18,15 +18,15 @@ struct ModelDescription: Codable, Equatable {
         var splitImportance: [Double]
     }
 
-    var name: String
-    var version: String
-    var treatments: [String]
-    var features: [String]
-    var contrasts: [[Double]]?
-    var importances: [Double]?
-    var forests: [Forest]
+    package var name: String
+    package var version: String
+    package var treatments: [String]
+    package var features: [String]
+    package var contrasts: [[Double]]?
+    package var importances: [Double]?
+    package var forests: [Forest]
 
-    init(_ metadata: ModelMetadata, shapes: [TreeShape]) {
+    package init(_ metadata: ModelMetadata, shapes: [TreeShape]) {
         name = metadata.name
         version = metadata.version
         treatments = metadata.treatments
@@ -43,7 +43,7 @@ struct ModelDescription: Codable, Equatable {
         }
     }
 
-    func json() throws(ImpactError) -> [UInt8] {
+    package func json() throws(ImpactError) -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
@@ -84,7 +84,7 @@ struct ModelDescription: Codable, Equatable {
 
 extension ModelMetadata {
     /// What the metadata must satisfy by themselves.
-    func check() throws(ImpactError) {
+    package func check() throws(ImpactError) {
         func invalid(_ message: String) -> ImpactError { ImpactError(.badInput, code: "invalid_model", message) }
         if name.isEmpty { throw invalid("the model has no name") }
         for (what, names) in [("treatment", treatments), ("outcome", outcomes), ("feature", featureNames)] {
@@ -108,7 +108,7 @@ extension ModelMetadata {
     }
 
     /// What they must satisfy for a forest.
-    func check(_ info: ForestInfo) throws(ImpactError) {
+    package func check(_ info: ForestInfo) throws(ImpactError) {
         func invalid(_ message: String) -> ImpactError { ImpactError(.badInput, code: "invalid_model", message) }
         guard info.featureCount == featureNames.count else {
             throw invalid("the forest has \(info.featureCount) features, but \(featureNames.count) are named")

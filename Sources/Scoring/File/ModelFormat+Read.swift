@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// Reads little-endian numbers from bytes, within their bounds.
 struct ByteReader {

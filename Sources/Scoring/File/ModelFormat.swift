@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// The model file, format 1. All numbers are little-endian; offsets count from the start of the file.
 ///

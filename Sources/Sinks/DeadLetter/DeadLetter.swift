@@ -1,17 +1,17 @@
+import Base
 import Consumer
-import Diagnostics
 import Kafka
 
 /// A rejected record as it was, why it was rejected, and where it stands in the dead-letter topic.
-public struct DeadLetter: Sendable {
+package struct DeadLetter: Sendable {
     /// Key, value, headers and timestamp of the rejected record.
-    public var record: DeadLetterEnvelope
-    public var reason: DeadLetterReason
+    package var record: DeadLetterEnvelope
+    package var reason: DeadLetterReason
     /// The application that rejected it.
-    public var application: String
+    package var application: String
     /// Its place in the dead-letter topic: that of its last part, when it was written in parts.
-    public var partition: Int32
-    public var offset: Int64
+    package var partition: Int32
+    package var offset: Int64
 
     /// The names that the writer adds behind the record's own headers.
     static let addedHeaders = [

@@ -1,19 +1,19 @@
-import Diagnostics
+import Base
 import Kafka
 
 /// A whole record as bytes, for one that does not fit the dead-letter topic and is written in parts.
 ///
 /// Layout, little-endian: `IQDL`, version 1 (u8), timestamp (i64), key, value, count of headers (i64), then each header's
 /// name and value. A text is its count (i64, −1 for Kafka's null) and its bytes.
-public struct DeadLetterEnvelope: Sendable, Equatable {
-    public var key: [UInt8]?
-    public var value: [UInt8]?
-    public var headers: [RecordHeader]
-    public var timestamp: Int64
+package struct DeadLetterEnvelope: Sendable, Equatable {
+    package var key: [UInt8]?
+    package var value: [UInt8]?
+    package var headers: [RecordHeader]
+    package var timestamp: Int64
 
     private static let magic: [UInt8] = Array("IQDL".utf8) + [1]
 
-    public init(key: [UInt8]?, value: [UInt8]?, headers: [RecordHeader], timestamp: Int64) {
+    package init(key: [UInt8]?, value: [UInt8]?, headers: [RecordHeader], timestamp: Int64) {
         self.key = key
         self.value = value
         self.headers = headers
@@ -21,7 +21,7 @@ public struct DeadLetterEnvelope: Sendable, Equatable {
     }
 
     /// The bytes that ``init(decoding:)`` reads back.
-    public func encoded() -> [UInt8] {
+    package func encoded() -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(64 + (key?.count ?? 0) + (value?.count ?? 0))
         out += Self.magic
@@ -48,7 +48,7 @@ public struct DeadLetterEnvelope: Sendable, Equatable {
     /// Reads an envelope, its parts joined in their order.
     ///
     /// - Throws: `dead_letter_envelope` when the bytes are none: a part is missing or twice there.
-    public init(decoding bytes: [UInt8]) throws(ImpactError) {
+    package init(decoding bytes: [UInt8]) throws(ImpactError) {
         var reader = Reader(bytes: bytes)
         guard bytes.starts(with: Self.magic) else { throw Reader.damaged(at: 0) }
         reader.place = Self.magic.count

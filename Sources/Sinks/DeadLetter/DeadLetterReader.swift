@@ -1,20 +1,20 @@
+import Base
 import Consumer
-import Diagnostics
 import Kafka
 
 /// Reads the dead-letter topic from its beginning to the end that it had when the reading began, committed records only.
-public final class DeadLetterReader: AssignmentHandler {
+package final class DeadLetterReader: AssignmentHandler {
     /// Records that are no dead letters, or damaged ones.
-    public private(set) var foreign = 0
+    package private(set) var foreign = 0
     /// Records in the topic, about: for progress.
-    public private(set) var total = 0
+    package private(set) var total = 0
 
     private let properties: KafkaProperties
     private let topic: String
     private var reached: [Int32: Int64] = [:]
     private var assembler = DeadLetterAssembler()
 
-    public init(properties: KafkaProperties, topic: String) {
+    package init(properties: KafkaProperties, topic: String) {
         self.properties = properties
         self.topic = topic
     }
@@ -22,7 +22,7 @@ public final class DeadLetterReader: AssignmentHandler {
     /// Hands each letter to `body`, in order within a partition of the dead-letter topic, until it returns false.
     ///
     /// - Throws: `kafka_topic` when there is no such topic, `dead_letter_read`, and what `body` throws.
-    public func read(_ body: (DeadLetter) throws -> Bool) throws {
+    package func read(_ body: (DeadLetter) throws -> Bool) throws {
         let admin = try Admin(properties: properties, readCommitted: true)
         defer { admin.close() }
         let marks = try admin.watermarks(ofTopic: topic)
@@ -73,10 +73,10 @@ public final class DeadLetterReader: AssignmentHandler {
         }
     }
 
-    public func assigned(_ partitions: [TopicPartition]) {}
-    public func revoked(_ partitions: [TopicPartition]) {}
-    public func lost(_ partitions: [TopicPartition]) {}
-    public func reachedEnd(of partition: TopicPartition, at offset: Int64) {
+    package func assigned(_ partitions: [TopicPartition]) {}
+    package func revoked(_ partitions: [TopicPartition]) {}
+    package func lost(_ partitions: [TopicPartition]) {}
+    package func reachedEnd(of partition: TopicPartition, at offset: Int64) {
         reached[partition.partition] = max(reached[partition.partition] ?? 0, offset)
     }
 }

@@ -1,5 +1,5 @@
+import Base
 import Consumer
-import Diagnostics
 import Kafka
 
 /// Sends dead letters back to where they came from, each exactly once.
@@ -8,7 +8,7 @@ import Kafka
 /// offsets of a consumer group a code (`<application.id>-dead-letter-replay.<code>`) and their metadata: a replay that was
 /// killed neither doubles nor loses a letter, and replaying codes and ranges in any order, or all at last, sends each
 /// letter once. A second replay that starts meanwhile takes the identity over and ends the first.
-public final class DeadLetterReplayer {
+package final class DeadLetterReplayer {
     private let application: String
     private let producer: OutputProducer
     private let admin: Admin
@@ -20,12 +20,12 @@ public final class DeadLetterReplayer {
     private var openRecords = 0
     private var openBytes = 0
     /// Records sent and committed.
-    public private(set) var sent = 0
+    package private(set) var sent = 0
 
     private static let maxRecords = 500
     private static let maxBytes = 8 << 20
 
-    public init(properties: KafkaProperties, application: String, topic: String) throws(ImpactError) {
+    package init(properties: KafkaProperties, application: String, topic: String) throws(ImpactError) {
         self.application = application
         self.topic = topic
         var options = ProducerOptions(transactionalID: "\(application)-dead-letter-replay")
@@ -35,9 +35,9 @@ public final class DeadLetterReplayer {
     }
 
     /// Takes the identity over: whatever a killed replay left open is aborted before its positions are read.
-    public func start() { producer.start() }
+    package func start() { producer.start() }
 
-    public func close() {
+    package func close() {
         producer.close()
         admin.close()
     }
@@ -45,23 +45,23 @@ public final class DeadLetterReplayer {
     static func group(application: String, code: String) -> String { "\(application)-dead-letter-replay.\(code)" }
 
     /// Forgets what it knows, and asks anew with the next letter: before each reading of the topic.
-    public func beginReading() { letters = [:] }
+    package func beginReading() { letters = [:] }
 
     /// Whether the letter was sent back already.
-    public func isReplayed(_ letter: DeadLetter) throws(ImpactError) -> Bool {
+    package func isReplayed(_ letter: DeadLetter) throws(ImpactError) -> Bool {
         try sent(letter.reason.code)[letter.partition]?.contains(letter.offset) ?? false
     }
 
     /// The reading came to a letter that is not sent now: it was before, or it stays.
-    public func pass(_ letter: DeadLetter, wasSent: Bool) throws(ImpactError) {
+    package func pass(_ letter: DeadLetter, wasSent: Bool) throws(ImpactError) {
         try change(letter) { if wasSent { $0.meet(letter.offset) } else { $0.leave(letter.offset) } }
     }
 
     /// Counts a letter as sent, without sending it: for a plan.
-    public func count(_ letter: DeadLetter) throws(ImpactError) { try change(letter) { $0.send(letter.offset) } }
+    package func count(_ letter: DeadLetter) throws(ImpactError) { try change(letter) { $0.send(letter.offset) } }
 
     /// Whether what was sent cannot be written down, in the little room that an offset has.
-    public var isTooScattered: Bool { longestMetadata > SentLetters.maxMetadata }
+    package var isTooScattered: Bool { longestMetadata > SentLetters.maxMetadata }
 
     private var longestMetadata: Int {
         letters.values.reduce(0) { max($0, $1.values.reduce(0) { max($0, $1.metadata.utf8.count) }) }
@@ -91,7 +91,7 @@ public final class DeadLetterReplayer {
     }
 
     /// Sends a letter; it is visible after the next commit, which full transactions make by themselves.
-    public func send(_ letter: DeadLetter) throws(ImpactError) {
+    package func send(_ letter: DeadLetter) throws(ImpactError) {
         if openRecords == 0 { try check(producer.begin(), wants: .ready) }
         let record = letter.record
         do {
@@ -114,7 +114,7 @@ public final class DeadLetterReplayer {
     }
 
     /// Makes what was sent visible, together with how far it goes.
-    public func commit() throws(ImpactError) {
+    package func commit() throws(ImpactError) {
         if openRecords == 0 { return }
         var offsets: [String: [TopicPartition: CommittedOffset]] = [:]
         for (code, partitions) in open {
@@ -134,7 +134,7 @@ public final class DeadLetterReplayer {
         openBytes = 0
     }
 
-    public static let tooScattered = ImpactError(
+    package static let tooScattered = ImpactError(
         .usage, code: "dead_letter_replay_scattered",
         "this selection leaves out letters in so many places that what was sent cannot be written down. Widen the range, "
             + "or give --skip to pass over for good what it leaves out")

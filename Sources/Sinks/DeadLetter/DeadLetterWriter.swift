@@ -1,17 +1,17 @@
+import Base
 import Consumer
-import Diagnostics
 import Kafka
 
 /// Why a record was rejected, and where it stood.
-public struct DeadLetterReason: Sendable, Equatable {
+package struct DeadLetterReason: Sendable, Equatable {
     /// Stable, snake_case: one for each kind of invalidity.
-    public var code: String
-    public var message: String
-    public var topic: String
-    public var partition: Int32
-    public var offset: Int64
+    package var code: String
+    package var message: String
+    package var topic: String
+    package var partition: Int32
+    package var offset: Int64
 
-    public init(code: String, message: String, topic: String, partition: Int32, offset: Int64) {
+    package init(code: String, message: String, topic: String, partition: Int32, offset: Int64) {
         self.code = code
         self.message = message
         self.topic = topic
@@ -31,16 +31,16 @@ public struct DeadLetterReason: Sendable, Equatable {
 /// records of the same partition in order, without key, each with the error headers and `impactiq.part.index` (from 0),
 /// `impactiq.part.count` and `impactiq.part.bytes` (of the whole). Joined, they give the record back byte for byte. When
 /// the topic takes less than was thought, the broker refuses once, the transaction is repeated, and the limit halves.
-public final class DeadLetterWriter {
-    public static let codeHeader = "impactiq.error.code"
-    public static let messageHeader = "impactiq.error.message"
-    public static let topicHeader = "impactiq.error.topic"
-    public static let partitionHeader = "impactiq.error.partition"
-    public static let offsetHeader = "impactiq.error.offset"
-    public static let applicationHeader = "impactiq.error.application"
-    public static let partIndexHeader = "impactiq.part.index"
-    public static let partCountHeader = "impactiq.part.count"
-    public static let partBytesHeader = "impactiq.part.bytes"
+package final class DeadLetterWriter {
+    package static let codeHeader = "impactiq.error.code"
+    package static let messageHeader = "impactiq.error.message"
+    package static let topicHeader = "impactiq.error.topic"
+    package static let partitionHeader = "impactiq.error.partition"
+    package static let offsetHeader = "impactiq.error.offset"
+    package static let applicationHeader = "impactiq.error.application"
+    package static let partIndexHeader = "impactiq.part.index"
+    package static let partCountHeader = "impactiq.part.count"
+    package static let partBytesHeader = "impactiq.part.bytes"
 
     private let producer: OutputProducer
     private let topic: OutputTopic
@@ -48,7 +48,7 @@ public final class DeadLetterWriter {
     private let application: String
     private let component: String
     /// The largest record that the topic takes, as far as is known.
-    public private(set) var maxRecordBytes: Int
+    package private(set) var maxRecordBytes: Int
     /// Whether each record goes in a request of its own, after the broker has refused a batch.
     private var isAlone = false
 
@@ -58,7 +58,7 @@ public final class DeadLetterWriter {
     /// - Parameters:
     ///   - partitions: of the dead-letter topic; a record goes to its own partition's number modulo this.
     ///   - maxRecordBytes: the topic's `max.message.bytes`.
-    public init(
+    package init(
         producer: OutputProducer, topic: OutputTopic, partitions: Int, maxRecordBytes: Int, application: String,
         component: String = "dead-letter"
     ) {
@@ -73,7 +73,7 @@ public final class DeadLetterWriter {
     /// Writes the record that was rejected.
     ///
     /// - Throws: why it was not taken; ``OutputProducer/recover(from:)`` is next.
-    public func write(_ message: borrowing Message, topic: String, code: String, reason: String) throws(KafkaError) {
+    package func write(_ message: borrowing Message, topic: String, code: String, reason: String) throws(KafkaError) {
         let place = DeadLetterReason(
             code: code, message: reason, topic: topic, partition: message.partition, offset: message.offset)
         adapt()
@@ -93,7 +93,7 @@ public final class DeadLetterWriter {
     }
 
     /// The same for a record that is not borrowed from a consumer.
-    public func write(_ record: DeadLetterEnvelope, reason: DeadLetterReason) throws(KafkaError) {
+    package func write(_ record: DeadLetterEnvelope, reason: DeadLetterReason) throws(KafkaError) {
         adapt()
         let partition = reason.partition % partitions
         let headers = record.headers + errorHeaders(reason)

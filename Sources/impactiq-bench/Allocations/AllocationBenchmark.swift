@@ -1,5 +1,6 @@
+import Base
 import CBench
-import Diagnostics
+import Engine
 import Events
 import Features
 import Foundation
@@ -49,7 +50,7 @@ enum AllocationBenchmark {
     /// The four stages on this thread. The trial is made ahead of the counting, batch by batch.
     private static func stages(model: Model, events: Int, users: Int) throws -> AllocationCounts {
         let processor = try Processor(model: model, settings: Processor.Settings())
-        let shard = Shard(TopicPartition("events", 0), plan: processor.plan)
+        let partition = Partition(0, plan: processor.plan)
         let messages = try SyntheticMessages(users: users)
         let batch = Processor.Settings().capacity
         var done = 0
@@ -61,7 +62,7 @@ enum AllocationBenchmark {
                 if counted == 0 { cbench_allocations_start(nil) } else { cbench_allocations_resume() }
                 counted += messages.count
             }
-            try process(messages, processor, shard, from: done)
+            try process(messages, processor, partition, from: done)
             cbench_allocations_stop()
             done += batch
         }
@@ -69,21 +70,21 @@ enum AllocationBenchmark {
     }
 
     private static func process(
-        _ messages: SyntheticMessages, _ processor: Processor, _ shard: Shard, from offset: Int
+        _ messages: SyntheticMessages, _ processor: Processor, _ partition: Partition, from offset: Int
     ) throws {
-        processor.begin(shard)
+        processor.begin(partition)
         for i in 0..<messages.count {
             try processor.append(
                 messages.value(i), key: messages.key(i),
                 source: SourcePosition(offset: Int64(offset + i), timestamp: 4_102_444_800_000), tag: i)
         }
         _ = processor.flush { _, _ in }
-        shard.takeOutputs { _, _ in }
+        partition.takeOutputs { _, _ in }
         // As a worker does at each commit.
         guard offset / messages.count % 20 == 19 else { return }
-        _ = shard.collectChangelog()
-        shard.takeOutputs { _, _ in }
-        shard.state.commit()
+        _ = partition.collectChanges { _ in }
+        partition.takeOutputs { _, _ in }
+        partition.state.commit()
     }
 
     /// The product's worker threads, over the second half of a topic.

@@ -1,5 +1,5 @@
+import Base
 import CBench
-import Diagnostics
 import Terminal
 
 /// Allocations by the library that asked for them, as the interposed allocator counted them.

@@ -1,8 +1,10 @@
+import Base
 import Consumer
-import Diagnostics
+import Engine
 import Foundation
 import Kafka
 import Pipeline
+import Settings
 import Sinks
 import Synchronization
 

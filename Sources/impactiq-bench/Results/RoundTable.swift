@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Terminal
 
 /// A benchmark's rows over its rounds. The first row is the baseline: the machine drifts, ratios within a round hold.

@@ -1,3 +1,5 @@
+import Base
+import Engine
 import Events
 import Foundation
 import Kafka

@@ -1,4 +1,5 @@
-import Diagnostics
+import Base
+import Engine
 import Foundation
 import Kafka
 import Pipeline

@@ -1,6 +1,7 @@
+import Base
 import CBench
 import Consumer
-import Diagnostics
+import Engine
 import Events
 import Features
 import Foundation

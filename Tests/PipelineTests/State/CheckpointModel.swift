@@ -1,4 +1,5 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
 import Foundation
@@ -50,7 +51,7 @@ final class CheckpointModel {
             .init(stable: end.value.load(ordering: .acquiring), start: 0, time: LocalState.now())
         }
         self.endOffset = end
-        shard = Shard(TopicPartition("events", 3), plan: plan)
+        shard = Shard(3, topics: ["events"], plan: plan)
         adopt(shard)
     }
 
@@ -94,7 +95,7 @@ final class CheckpointModel {
         try fill()
         shard.state.apply(batch) { _, _ in }
         for _ in 0..<uniform(3) {
-            Array("user-\(uniform(users))".utf8).withUnsafeBytes { shard.erase(user: $0) }
+            Array("user-\(uniform(users))".utf8).withUnsafeBytes { shard.content.erase(user: $0) }
         }
     }
 
@@ -102,7 +103,7 @@ final class CheckpointModel {
     func finish(commits: Bool) {
         _ = shard.collectChangelog()
         var changes: [Change] = []
-        shard.takeOutputs { records, bytes in
+        shard.content.takeOutputs { records, bytes in
             for record in records {
                 let key = Array(bytes[record.keyStart..<record.keyStart + Int(record.keyCount)])
                 let value =
@@ -151,7 +152,7 @@ final class CheckpointModel {
     ///
     /// - Parameter adopts: whether the restored partition takes the store over.
     func restored(_ name: String, adopts: Bool = false) throws -> (Shard, Checkpoint)? {
-        let shard = Shard(TopicPartition("events", 3), plan: plan)
+        let shard = Shard(3, topics: ["events"], plan: plan)
         if adopts {
             guard try local.store.checkpoint(of: 3) != nil else { return nil }
             // Before the look at the store: what the one before it has queued is not written any more.

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Features
 import Foundation
 import Kafka
@@ -87,7 +87,7 @@ struct ShardCheckpointTests {
         model.settle()
         let before = try model.local.store.checkpoint(of: 3)
         let old = model.shard
-        let heir = Shard(TopicPartition("events", 3), plan: model.plan)
+        let heir = Shard(3, topics: ["events"], plan: model.plan)
         model.adopt(heir)
         #expect(old.checkpoint?.ticket.isEnded == true)
         try model.work()

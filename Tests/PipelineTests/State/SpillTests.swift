@@ -1,4 +1,5 @@
-import Diagnostics
+import Base
+import Engine
 import Events
 import Features
 import Foundation
@@ -32,7 +33,7 @@ struct SpillTests {
                 default: Issue.record("a duplicate on one side only, step \(step), event \(i)")
                 }
                 if model.uniform(60) == 0 {
-                    model.shard.erase(user: user)
+                    model.shard.content.erase(user: user)
                     unbounded.remove(user: user)
                 }
             }

@@ -1,6 +1,7 @@
+import Base
 import CNumeric
-import Diagnostics
 import Foundation
+import ModelImport
 import Scoring
 import Synchronization
 import TestSupport

@@ -1,6 +1,7 @@
-import Diagnostics
+import Base
 import Foundation
 import Scoring
+import Statistics
 import TestSupport
 import Testing
 

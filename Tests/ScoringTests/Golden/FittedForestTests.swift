@@ -1,4 +1,5 @@
 import Foundation
+import ModelImport
 import Scoring
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import CZlib
 import Foundation
+import ModelImport
 import Scoring
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
-import Diagnostics
+import Base
 import Foundation
+import ModelImport
 import Scoring
 import TestSupport
 import Testing

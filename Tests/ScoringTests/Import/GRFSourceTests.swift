@@ -1,6 +1,7 @@
+import Base
 import CZlib
-import Diagnostics
 import Foundation
+import ModelImport
 import Scoring
 import Testing
 

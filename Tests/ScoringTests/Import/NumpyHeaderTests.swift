@@ -1,3 +1,4 @@
+import ModelImport
 import Scoring
 import Testing
 

@@ -1,5 +1,5 @@
+import Base
 import CPostgres
-import Diagnostics
 
 /// A connection URL (`postgresql://user@host:port/database?options`), checked, and a form of it without secrets.
 ///

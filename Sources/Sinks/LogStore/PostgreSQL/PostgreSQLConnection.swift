@@ -1,5 +1,5 @@
+import Base
 import CPostgres
-import Diagnostics
 import Foundation
 
 /// Owns one connection to a server. For one thread.

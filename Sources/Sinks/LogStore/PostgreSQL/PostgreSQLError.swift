@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// An error of the server or of the connection to it.
 struct PostgreSQLError: Error, Equatable {

@@ -1,17 +1,17 @@
-import Diagnostics
+import Base
 
 /// The log store in a PostgreSQL database (12 or newer). For one thread; several processes may share the database.
-public final class PostgreSQLLogStore: LogStore {
+package final class PostgreSQLLogStore: LogStore {
     /// How the tables are laid out.
-    public struct Options: Sendable {
+    package struct Options: Sendable {
         /// Keeps an index on `user_id`: look-ups of one user become fast, writing becomes slower. An index that is
         /// there already is kept.
-        public var userIndex = false
+        package var userIndex = false
 
-        public init(userIndex: Bool = false) { self.userIndex = userIndex }
+        package init(userIndex: Bool = false) { self.userIndex = userIndex }
     }
 
-    public var place: String { address.display }
+    package var place: String { address.display }
 
     private let address: PostgreSQLAddress
     private let options: Options
@@ -23,7 +23,7 @@ public final class PostgreSQLLogStore: LogStore {
     /// - Parameter url: `postgresql://user:password@host:port/database`; the password may come from `PGPASSWORD` or
     ///   `PGPASSFILE`.
     /// - Throws: when the URL is malformed, without repeating it.
-    public convenience init(url: String, options: Options = Options()) throws(LogStoreError) {
+    package convenience init(url: String, options: Options = Options()) throws(LogStoreError) {
         try self.init(url: url, options: options, migrations: Self.migrations)
     }
 
@@ -37,7 +37,7 @@ public final class PostgreSQLLogStore: LogStore {
         self.migrations = migrations
     }
 
-    public func open(stop: LogStoreStop) throws(LogStoreError) {
+    package func open(stop: LogStoreStop) throws(LogStoreError) {
         if session != nil { return }
         do {
             let connection = try PostgreSQLConnection(address, stop: stop)
@@ -53,11 +53,11 @@ public final class PostgreSQLLogStore: LogStore {
         }
     }
 
-    public func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
+    package func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
         try run { session throws(PostgreSQLError) in try session.positions(of: source) }
     }
 
-    public func sources() throws(LogStoreError) -> [FollowedTopic] {
+    package func sources() throws(LogStoreError) -> [FollowedTopic] {
         try run { session throws(PostgreSQLError) in
             let result = try session.connection.execute(
                 "SELECT DISTINCT cluster, topic FROM impactiq_positions ORDER BY 1, 2")
@@ -67,7 +67,7 @@ public final class PostgreSQLLogStore: LogStore {
         }
     }
 
-    public func append(_ batch: ScoreBatch) throws(LogStoreError) -> AppendOutcome {
+    package func append(_ batch: ScoreBatch) throws(LogStoreError) -> AppendOutcome {
         try run { session throws(PostgreSQLError) in
             if stagedBatches > 0 {
                 stagedBatches -= 1
@@ -104,13 +104,13 @@ public final class PostgreSQLLogStore: LogStore {
         }
     }
 
-    public func erase(users: Set<[UInt8]>) throws(LogStoreError) -> Int {
+    package func erase(users: Set<[UInt8]>) throws(LogStoreError) -> Int {
         try run { session throws(PostgreSQLError) in
             try session.transaction(durable: true) { () throws(PostgreSQLError) in try session.erase(users) }
         }
     }
 
-    public func rowCount(user: String?) throws(LogStoreError) -> Int {
+    package func rowCount(user: String?) throws(LogStoreError) -> Int {
         try run { session throws(PostgreSQLError) in
             let condition = user == nil ? "" : " WHERE user_id = $1"
             let result = try session.connection.execute(
@@ -119,7 +119,7 @@ public final class PostgreSQLLogStore: LogStore {
         }
     }
 
-    public func close() { session = nil }
+    package func close() { session = nil }
 
     /// Runs `body` on the open session, and gives its errors the store's words.
     private func run<Result>(

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// Tables of the log store: made when there are none, migrated when older, refused when newer or another program's.
 ///

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// Waits between tries, each twice as long as the one before, and says in the log what it waits for: once when it
 /// begins, then once a minute, and when it is over.

@@ -1,5 +1,5 @@
+import Base
 import Consumer
-import Diagnostics
 import Kafka
 
 /// Where to begin: waits for the topic, compares the stored positions with what the broker holds.

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 import Kafka
 
 /// The way to the end after somebody has asked to stop.

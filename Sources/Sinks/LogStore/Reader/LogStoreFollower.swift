@@ -1,5 +1,5 @@
+import Base
 import Consumer
-import Diagnostics
 import Kafka
 
 /// The reader's loop, on its own thread: topic → batch → database.

@@ -1,5 +1,5 @@
+import Base
 import Consumer
-import Diagnostics
 import Foundation
 import Kafka
 import Synchronization
@@ -15,8 +15,8 @@ import Synchronization
 /// ```
 /// It costs the pipeline nothing: it reads `read_committed` what was published, on a thread of its own, in `run` or in a
 /// process of its own. While broker or database are away it waits and says so.
-public final class LogStoreReader: Sendable {
-    public let counters = LogStoreCounters()
+package final class LogStoreReader: Sendable {
+    package let counters = LogStoreCounters()
     private let properties: KafkaProperties
     private let options: LogStoreReaderOptions
     private let makeStore: @Sendable () throws(LogStoreError) -> any LogStore
@@ -28,7 +28,7 @@ public final class LogStoreReader: Sendable {
     /// - Parameters:
     ///   - properties: bootstrap servers and the user's `kafka.consumer.*`.
     ///   - makeStore: makes the store, closed; called once, on the reader's thread.
-    public init(
+    package init(
         properties: KafkaProperties, options: LogStoreReaderOptions,
         makeStore: @escaping @Sendable () throws(LogStoreError) -> any LogStore
     ) {
@@ -38,7 +38,7 @@ public final class LogStoreReader: Sendable {
     }
 
     /// Runs on a thread of its own. Once only.
-    public func start() {
+    package func start() {
         guard !isStarted.exchange(true, ordering: .acquiringAndReleasing) else { return }
         let thread = Thread { [self] in
             do throws(ImpactError) {
@@ -57,17 +57,17 @@ public final class LogStoreReader: Sendable {
     /// Asks to read to the topic's present end, store that and leave, within so many seconds; returns at once.
     ///
     /// What the time does not suffice for is read at the next start; ``LogStoreCounters/unread`` tells how much that is.
-    public func stop(within seconds: Double) { signal.stop(within: seconds) }
+    package func stop(within seconds: Double) { signal.stop(within: seconds) }
 
     /// Waits for the thread that ``start()`` made. Throws what ended it, if not ``stop(within:)``.
-    public func wait() throws(ImpactError) {
+    package func wait() throws(ImpactError) {
         finished.wait()
         finished.signal()
         if let problem = failure { throw problem }
     }
 
     /// The same, but for so many seconds at most; false when the thread is still at work then.
-    public func wait(within seconds: Double) throws(ImpactError) -> Bool {
+    package func wait(within seconds: Double) throws(ImpactError) -> Bool {
         guard finished.wait(timeout: .now() + seconds) == .success else { return false }
         finished.signal()
         if let problem = failure { throw problem }
@@ -75,10 +75,10 @@ public final class LogStoreReader: Sendable {
     }
 
     /// What ended the reader by itself: a damaged database, a topic that was made anew. Nil while it runs.
-    public var failure: ImpactError? { outcome.withLock { $0 } }
+    package var failure: ImpactError? { outcome.withLock { $0 } }
 
     /// Runs on the calling thread until ``stop(within:)``.
-    public func run() throws(ImpactError) {
+    package func run() throws(ImpactError) {
         do throws(ImpactError) {
             try follow()
             counters.enter(.stopped)

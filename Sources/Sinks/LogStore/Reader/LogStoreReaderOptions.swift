@@ -1,22 +1,22 @@
 /// How a ``LogStoreReader`` reads.
-public struct LogStoreReaderOptions: Sendable {
+package struct LogStoreReaderOptions: Sendable {
     /// The output topic.
-    public var topic: String
+    package var topic: String
     /// Most rows of one database transaction.
-    public var batchRows = 10_000
+    package var batchRows = 10_000
     /// Most bytes of texts that wait for the database, about; what was fetched ahead is bounded by `prefetchBytes`.
-    public var batchBytes = 16 << 20
+    package var batchBytes = 16 << 20
     /// A row waits no longer than this for others to share its transaction.
-    public var flushMilliseconds = 500
-    public var prefetchBytes = 32 << 20
+    package var flushMilliseconds = 500
+    package var prefetchBytes = 32 << 20
     /// A tombstone (a record with a user as key and no value) deletes the user's rows. Otherwise it is passed over.
-    public var erasesOnTombstone = false
+    package var erasesOnTombstone = false
     /// How often the topic is looked at for new partitions.
-    public var refreshSeconds = 30.0
+    package var refreshSeconds = 30.0
     /// First and longest wait after a failure of the database or the broker; each wait doubles the one before.
-    public var retrySeconds = 0.2...5.0
+    package var retrySeconds = 0.2...5.0
     /// Asked to stop, with all committed records read: how long it waits for open transactions that came before.
-    public var openTransactionSeconds = 3.0
+    package var openTransactionSeconds = 3.0
 
-    public init(topic: String) { self.topic = topic }
+    package init(topic: String) { self.topic = topic }
 }

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// A log store that is tried again until it works: opens, closes and opens it anew, with growing waits between.
 final class LogStoreWriter {

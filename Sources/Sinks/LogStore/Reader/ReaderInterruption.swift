@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// Why the reader's loop left off.
 enum ReaderInterruption: Error {

@@ -1,4 +1,5 @@
 import Events
+import JSON
 
 /// Turns messages of the output topic into a batch for the database. Knows nothing of Kafka or SQL.
 package final class ScoreBatchBuilder {
@@ -49,7 +50,7 @@ package final class ScoreBatchBuilder {
     ) -> Outcome {
         if isFull { return .needsFlush }
         guard let payload else { return addTombstone(partition, offset, key) }
-        do throws(EventError) {
+        do throws(InputError) {
             let score = try reader.read(payload)
             // Rows after a user's tombstone stay: the erasure must be stored before them.
             if !batch.erasures.isEmpty, batch.erasures.contains(Array(reader.bytes(score.user))) { return .needsFlush }

@@ -1,6 +1,6 @@
+import Base
 import CRdkafka
 import Consumer
-import Diagnostics
 import Kafka
 
 /// Asks the broker about the output topic through the reader's own client, with short time-outs.

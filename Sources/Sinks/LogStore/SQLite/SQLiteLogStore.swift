@@ -1,25 +1,25 @@
+import Base
 import CSQLite
-import Diagnostics
 
 /// The log store in an SQLite file. For one thread; several processes may share the file.
-public final class SQLiteLogStore: LogStore {
+package final class SQLiteLogStore: LogStore {
     /// How the file is laid out.
-    public struct Options: Sendable {
+    package struct Options: Sendable {
         /// Keeps an index on `user_id`: look-ups of one user become fast, writing becomes several times slower.
         /// An index that is there already is kept.
-        public var userIndex = false
+        package var userIndex = false
 
-        public init(userIndex: Bool = false) { self.userIndex = userIndex }
+        package init(userIndex: Bool = false) { self.userIndex = userIndex }
     }
 
-    public let path: String
-    public var place: String { "sqlite:\(path)" }
+    package let path: String
+    package var place: String { "sqlite:\(path)" }
 
     private let options: Options
     private let migrations: [[String]]
     private var session: SQLiteSession?
 
-    public convenience init(path: String, options: Options = Options()) {
+    package convenience init(path: String, options: Options = Options()) {
         self.init(path: path, options: options, migrations: Self.migrations)
     }
 
@@ -33,7 +33,7 @@ public final class SQLiteLogStore: LogStore {
         self.migrations = migrations
     }
 
-    public func open(stop: LogStoreStop) throws(LogStoreError) {
+    package func open(stop: LogStoreStop) throws(LogStoreError) {
         if session != nil { return }
         let connection = try SQLiteConnection(path: path)
         try SQLiteSchema(connection: connection, place: place, migrations: migrations).prepare()
@@ -41,11 +41,11 @@ public final class SQLiteLogStore: LogStore {
         session = try SQLiteSession(connection)
     }
 
-    public func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
+    package func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
         try opened().positions(of: source)
     }
 
-    public func sources() throws(LogStoreError) -> [FollowedTopic] {
+    package func sources() throws(LogStoreError) -> [FollowedTopic] {
         let statement = try SQLiteStatement(
             opened().connection, "SELECT DISTINCT cluster, topic FROM impactiq_positions ORDER BY 1, 2")
         var sources: [FollowedTopic] = []
@@ -55,7 +55,7 @@ public final class SQLiteLogStore: LogStore {
         return sources
     }
 
-    public func append(_ batch: ScoreBatch) throws(LogStoreError) -> AppendOutcome {
+    package func append(_ batch: ScoreBatch) throws(LogStoreError) -> AppendOutcome {
         let session = try opened()
         if session.connection.fileHasMoved {
             throw LogStoreError(
@@ -75,7 +75,7 @@ public final class SQLiteLogStore: LogStore {
         }
     }
 
-    public func erase(users: Set<[UInt8]>) throws(LogStoreError) -> Int {
+    package func erase(users: Set<[UInt8]>) throws(LogStoreError) -> Int {
         let session = try opened()
         // The caller is told that the rows are gone, and no topic brings this deletion back: it is flushed to the disk.
         try session.connection.execute("PRAGMA synchronous = FULL")
@@ -86,14 +86,14 @@ public final class SQLiteLogStore: LogStore {
         return erased
     }
 
-    public func rowCount(user: String?) throws(LogStoreError) -> Int {
+    package func rowCount(user: String?) throws(LogStoreError) -> Int {
         let condition = user == nil ? "" : " WHERE user_id = ?1"
         let statement = try SQLiteStatement(opened().connection, "SELECT count(*) FROM scores\(condition)")
         if let user { statement.bind(1, user) }
         return try statement.step() ? Int(statement.integer(0)) : 0
     }
 
-    public func close() { session = nil }
+    package func close() { session = nil }
 
     private func opened() throws(LogStoreError) -> SQLiteSession {
         guard let session else { throw LogStoreError("log_store_closed", "\(place) is not open", isRetriable: true) }

@@ -1,5 +1,5 @@
+import Base
 import CSQLite
-import Diagnostics
 
 /// Settings and tables of the file: made when new, migrated when older, refused when newer or another program's.
 struct SQLiteSchema {

@@ -2,7 +2,7 @@
 ///
 /// Rows and positions change in one database transaction, so after any crash the table holds exactly the scores before
 /// the position. An instance belongs to one thread. ``LogStoreStop`` may cut a wait short from any other.
-public protocol LogStore: AnyObject {
+package protocol LogStore: AnyObject {
     /// Where the rows go, for people: never a secret.
     var place: String { get }
 
@@ -34,7 +34,7 @@ public protocol LogStore: AnyObject {
 }
 
 /// What ``LogStore/append(_:)`` found.
-public enum AppendOutcome: Sendable, Equatable {
+package enum AppendOutcome: Sendable, Equatable {
     /// Stored. Rows that were there before are in `duplicates`.
     case stored(inserted: Int, duplicates: Int, erased: Int)
     /// An earlier try had succeeded, though its answer never came: nothing was to do.

@@ -1,15 +1,15 @@
-import Diagnostics
+import Base
 import Foundation
 
 /// The setting `log.store`: which database, or none.
-public enum LogStoreAddress: Sendable, Equatable, CustomStringConvertible {
+package enum LogStoreAddress: Sendable, Equatable, CustomStringConvertible {
     case none
     case sqlite(path: String)
     case postgresql(url: String)
 
     /// - Parameter text: `none`, `sqlite:PATH` (a `~/` at its start is the home folder), `postgresql://…`.
     /// - Throws: `badConfiguration`, without repeating a URL, which may hold a password.
-    public init(parsing text: String) throws(ImpactError) {
+    package init(parsing text: String) throws(ImpactError) {
         if text == "none" {
             self = .none
         } else if text.hasPrefix("sqlite:"), text.count > "sqlite:".count {
@@ -28,7 +28,7 @@ public enum LogStoreAddress: Sendable, Equatable, CustomStringConvertible {
 
     /// The store, not open yet; nil for `none`.
     /// - Parameter userIndex: keeps an index on `user_id`, which costs writing speed.
-    public func make(userIndex: Bool = false) throws(LogStoreError) -> (any LogStore)? {
+    package func make(userIndex: Bool = false) throws(LogStoreError) -> (any LogStore)? {
         switch self {
         case .none: nil
         case .sqlite(let path): SQLiteLogStore(path: path, options: .init(userIndex: userIndex))
@@ -37,7 +37,7 @@ public enum LogStoreAddress: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// For people: without user and password.
-    public var description: String {
+    package var description: String {
         switch self {
         case .none: return "none"
         case .sqlite(let path): return "sqlite:\(path)"

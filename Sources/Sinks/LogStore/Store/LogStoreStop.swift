@@ -2,16 +2,16 @@ import Foundation
 import Synchronization
 
 /// A request to stop, with the time until which work in hand may go on. Set from any thread, once or more.
-public final class LogStoreStop: Sendable {
+package final class LogStoreStop: Sendable {
     /// Nanoseconds of the monotonic clock; `UInt64.max` while nobody has asked.
     private let deadline = Atomic<UInt64>(.max)
 
-    public init() {}
+    package init() {}
 
     static func now() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
 
     /// Asks to stop within `seconds`. An earlier deadline stays.
-    public func stop(within seconds: Double) {
+    package func stop(within seconds: Double) {
         let asked = Self.now() &+ UInt64(max(0, min(seconds, 1e6)) * 1e9)
         // Not Atomic.min: in Swift 6.3.1 it compares unsigned values as signed ones.
         var seen = deadline.load(ordering: .relaxed)
@@ -23,13 +23,13 @@ public final class LogStoreStop: Sendable {
         }
     }
 
-    public var isStopping: Bool { deadline.load(ordering: .acquiring) != .max }
+    package var isStopping: Bool { deadline.load(ordering: .acquiring) != .max }
 
     /// True when the time for work in hand is over too.
-    public var isPastDeadline: Bool { Self.now() >= deadline.load(ordering: .acquiring) }
+    package var isPastDeadline: Bool { Self.now() >= deadline.load(ordering: .acquiring) }
 
     /// Seconds left; infinity while nobody has asked to stop.
-    public var secondsLeft: Double {
+    package var secondsLeft: Double {
         let deadline = deadline.load(ordering: .acquiring)
         if deadline == .max { return .infinity }
         let now = Self.now()

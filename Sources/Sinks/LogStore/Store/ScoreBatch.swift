@@ -1,15 +1,15 @@
 /// What one database transaction of a log store does: rows to add, users to erase after that, messages that were no
 /// scores, and how far the output topic has then been read.
-public final class ScoreBatch {
+package final class ScoreBatch {
     /// How far a partition of the output topic moves.
-    public struct Advance: Sendable, Equatable {
-        public var partition: Int32
+    package struct Advance: Sendable, Equatable {
+        package var partition: Int32
         /// The position that the database held when the reader last looked; nil when it held none.
-        public var expected: Int64?
+        package var expected: Int64?
         /// The next offset to read once the batch is stored.
-        public var next: Int64
+        package var next: Int64
 
-        public init(partition: Int32, expected: Int64?, next: Int64) {
+        package init(partition: Int32, expected: Int64?, next: Int64) {
             self.partition = partition
             self.expected = expected
             self.next = next
@@ -17,14 +17,14 @@ public final class ScoreBatch {
     }
 
     /// A message of the output topic that is no score.
-    public struct Rejection: Sendable, Equatable {
-        public var partition: Int32
-        public var offset: Int64
+    package struct Rejection: Sendable, Equatable {
+        package var partition: Int32
+        package var offset: Int64
         /// The stable name of the fault, such as `invalid_json`.
-        public var code: String
-        public var message: String
+        package var code: String
+        package var message: String
 
-        public init(partition: Int32, offset: Int64, code: String, message: String) {
+        package init(partition: Int32, offset: Int64, code: String, message: String) {
             self.partition = partition
             self.offset = offset
             self.code = code
@@ -32,25 +32,25 @@ public final class ScoreBatch {
         }
     }
 
-    public let source: FollowedTopic
-    public let rows: ScoreRows
+    package let source: FollowedTopic
+    package let rows: ScoreRows
     /// Users whose rows are deleted, in this batch and before it.
-    public var erasures: Set<[UInt8]> = []
-    public var rejections: [Rejection] = []
+    package var erasures: Set<[UInt8]> = []
+    package var rejections: [Rejection] = []
     /// One entry a partition, in the order of the partitions.
-    public var advances: [Advance] = []
+    package var advances: [Advance] = []
 
-    public init(source: FollowedTopic, rows: ScoreRows) {
+    package init(source: FollowedTopic, rows: ScoreRows) {
         self.source = source
         self.rows = rows
     }
 
     /// Convenience for an own arena.
-    public convenience init(source: FollowedTopic, capacity: Int, byteLimit: Int = 16 << 20) {
+    package convenience init(source: FollowedTopic, capacity: Int, byteLimit: Int = 16 << 20) {
         self.init(source: source, rows: ScoreRows(capacity: capacity, byteLimit: byteLimit))
     }
 
-    public func removeAll() {
+    package func removeAll() {
         rows.removeAll()
         erasures.removeAll(keepingCapacity: true)
         rejections.removeAll(keepingCapacity: true)
@@ -59,12 +59,12 @@ public final class ScoreBatch {
 }
 
 /// The topic that a log store follows. Offsets mean nothing in another cluster, so its id belongs to the name.
-public struct FollowedTopic: Sendable, Hashable {
+package struct FollowedTopic: Sendable, Hashable {
     /// The cluster's id, as the brokers give it.
-    public var cluster: String
-    public var topic: String
+    package var cluster: String
+    package var topic: String
 
-    public init(cluster: String, topic: String) {
+    package init(cluster: String, topic: String) {
         self.cluster = cluster
         self.topic = topic
     }

@@ -3,44 +3,44 @@
 ///
 /// A row's texts are places in the arena. A text equal to the one above it in the same column (model, topic,
 /// decision) shares its bytes, so a row costs about the user's id and its numbers.
-public final class ScoreRows {
+package final class ScoreRows {
     /// A text in the arena, UTF-8 without a zero byte, or SQL's NULL.
-    public struct Text: Sendable, Equatable, BitwiseCopyable {
+    package struct Text: Sendable, Equatable, BitwiseCopyable {
         var start: UInt32
         var count: UInt32
 
-        public static let null = Text(start: .max, count: 0)
-        public var isNull: Bool { start == .max }
+        package static let null = Text(start: .max, count: 0)
+        package var isNull: Bool { start == .max }
     }
 
     /// One score. Numbers that are NaN become NULL.
-    public struct Row: BitwiseCopyable {
-        public var sourceTopic = Text.null
-        public var sourcePartition: Int32 = 0
-        public var sourceOffset: Int64 = 0
-        public var user = Text.null
+    package struct Row: BitwiseCopyable {
+        package var sourceTopic = Text.null
+        package var sourcePartition: Int32 = 0
+        package var sourceOffset: Int64 = 0
+        package var user = Text.null
         /// Event time, milliseconds since 1970 UTC.
-        public var time: Int64 = 0
-        public var eventType = Text.null
-        public var treatment = Text.null
-        public var outcome = Text.null
-        public var uplift = Double.nan
-        public var standardError = Double.nan
-        public var lower = Double.nan
-        public var upper = Double.nan
-        public var level = Double.nan
-        public var decision = Text.null
-        public var model = Text.null
-        public var modelVersion = Text.null
-        public var modelSHA256 = Text.null
+        package var time: Int64 = 0
+        package var eventType = Text.null
+        package var treatment = Text.null
+        package var outcome = Text.null
+        package var uplift = Double.nan
+        package var standardError = Double.nan
+        package var lower = Double.nan
+        package var upper = Double.nan
+        package var level = Double.nan
+        package var decision = Text.null
+        package var model = Text.null
+        package var modelVersion = Text.null
+        package var modelSHA256 = Text.null
         /// The JSON array of all effects, or NULL when there is one only.
-        public var effects = Text.null
+        package var effects = Text.null
 
-        public init() {}
+        package init() {}
     }
 
     /// Why a row cannot stand in the table. Both databases refuse, so that both hold the same rows.
-    public enum Fault: Error, Sendable, Equatable {
+    package enum Fault: Error, Sendable, Equatable {
         /// A text with U+0000, which PostgreSQL cannot hold.
         case zeroByte
         /// A text that is not UTF-8.
@@ -51,7 +51,7 @@ public final class ScoreRows {
         case missingColumn
 
         /// A stable name for logs and the table of rejected messages.
-        public var code: String {
+        package var code: String {
             switch self {
             case .zeroByte: "zero_byte"
             case .invalidUTF8: "invalid_utf8"
@@ -62,13 +62,13 @@ public final class ScoreRows {
     }
 
     /// Longest user id or topic name: an entry of PostgreSQL's index holds no more than 2,704 bytes.
-    public static let maxKeyBytes = 1024
+    package static let maxKeyBytes = 1024
 
     /// Most rows of a batch.
-    public let capacity: Int
+    package let capacity: Int
     /// The batch counts as full when its arena holds this many bytes; one row may go beyond.
-    public let byteLimit: Int
-    public private(set) var count = 0
+    package let byteLimit: Int
+    package private(set) var count = 0
 
     private let rows: UnsafeMutablePointer<Row>
     private var arena: UnsafeMutableRawPointer
@@ -78,7 +78,7 @@ public final class ScoreRows {
     private var mark = 0
     private var fault: Fault?
 
-    public init(capacity: Int, byteLimit: Int = 16 << 20) {
+    package init(capacity: Int, byteLimit: Int = 16 << 20) {
         precondition(
             capacity > 0 && byteLimit > 0 && byteLimit <= 1 << 30, "a batch holds 1 row or more, 1 GiB or less")
         self.capacity = capacity
@@ -93,20 +93,20 @@ public final class ScoreRows {
         arena.deallocate()
     }
 
-    public var isEmpty: Bool { count == 0 }
-    public var isFull: Bool { count == capacity || used >= byteLimit }
-    public var byteCount: Int { used }
+    package var isEmpty: Bool { count == 0 }
+    package var isFull: Bool { count == capacity || used >= byteLimit }
+    package var byteCount: Int { used }
 
-    public subscript(i: Int) -> Row {
+    package subscript(i: Int) -> Row {
         precondition(i >= 0 && i < count, "row out of range")
         return rows[i]
     }
 
     /// The row added last; all columns NULL when there is none. What its texts equal, the next row shares.
-    public var last: Row { count == 0 ? Row() : rows[count - 1] }
+    package var last: Row { count == 0 ? Row() : rows[count - 1] }
 
     /// The bytes of a text of this batch; nil for NULL. Valid until the batch changes.
-    public func bytes(_ text: Text) -> UnsafeRawBufferPointer? {
+    package func bytes(_ text: Text) -> UnsafeRawBufferPointer? {
         if text.isNull { return nil }
         precondition(Int(text.start) + Int(text.count) <= used, "a text of another batch")
         return UnsafeRawBufferPointer(start: arena + Int(text.start), count: Int(text.count))
@@ -115,7 +115,7 @@ public final class ScoreRows {
     /// Puts a text of the row to come into the arena, or shares the bytes of `previous` when they are the same.
     ///
     /// A fault (not UTF-8, a zero byte) is reported by ``append(_:)``.
-    public func put(_ bytes: UnsafeRawBufferPointer, sharing previous: Text = .null) -> Text {
+    package func put(_ bytes: UnsafeRawBufferPointer, sharing previous: Text = .null) -> Text {
         if let old = self.bytes(previous), old.count == bytes.count, old.elementsEqual(bytes) { return previous }
         if let found = Self.check(bytes) { fault = fault ?? found }
         reserve(bytes.count)
@@ -126,7 +126,7 @@ public final class ScoreRows {
     }
 
     /// Adds the row whose texts were put since the last one. On a fault the batch is as it was before them.
-    public func append(_ row: Row) throws(Fault) {
+    package func append(_ row: Row) throws(Fault) {
         precondition(count < capacity, "append to a full batch")
         if let fault = fault ?? Self.check(row) {
             discard()
@@ -138,12 +138,12 @@ public final class ScoreRows {
     }
 
     /// Forgets the texts put for a row that will not come.
-    public func discard() {
+    package func discard() {
         used = mark
         fault = nil
     }
 
-    public func removeAll() {
+    package func removeAll() {
         count = 0
         mark = 0
         discard()

@@ -1,4 +1,4 @@
-import Diagnostics
+import Base
 
 /// The tables of a log store, once for both databases.
 ///
