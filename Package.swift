@@ -37,6 +37,7 @@ func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 }
 
 var targets: [Target] = [
+    system("CCrypto", "libcrypto", "libssl-dev"),
     system("CRdkafka", "rdkafka", "librdkafka-dev"),
     system("CSQLite", "sqlite3", "libsqlite3-dev"),
     system("CZip", "libzip", "libzip-dev"),
@@ -52,7 +53,7 @@ var targets: [Target] = [
 
 targets += [
     // What every module stands on.
-    module("Base", ["CNumeric"]),
+    module("Base", ["CNumeric", "CCrypto"]),
     module("Terminal", ["Base"]),
     module("JSON", ["Base", "CNumeric"]),
     module("Tabular", ["Base", "CNumeric"]),
@@ -74,7 +75,7 @@ targets += [
     module(
         "Sinks",
         [
-            "Base", "JSON", "Kafka", "Consumer", "Events", "Engine", "CRdkafka", "CSQLite", "CPostgres",
+            "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Engine", "CRdkafka", "CSQLite", "CPostgres",
         ]),
     module("StateStore", ["Base", "CRocksDB", "CRocksDBLog"]),
     module(
@@ -163,7 +164,8 @@ targets += [
     tests(
         "SinksTests",
         [
-            "Base", "JSON", "Kafka", "Consumer", "Events", "Sinks", "CRdkafka", "CSQLite", "CPostgres", "TestSupport",
+            "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Sinks", "CRdkafka", "CSQLite", "CPostgres",
+            "TestSupport",
         ]),
     tests("StateStoreTests", ["Base", "StateStore", "TestSupport"]),
     tests("TabularTests", ["Tabular", "TestSupport"]),

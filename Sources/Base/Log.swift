@@ -41,7 +41,9 @@ package enum Log {
         guard level.rawValue >= threshold.load(ordering: .relaxed) else { return }
         let time = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
         // Not FileHandle, which ends the process when the log's disk is full or its reader is gone: then the line is lost.
-        var line = "\(time) \(level) \(component): \(message())\n"
+        // A key or a name in the message must not forge a line: what follows a line feed is indented.
+        let text = message().printable(keepsLines: true).replacing("\n", with: "\n    ")
+        var line = "\(time) \(level) \(component): \(text)\n"
         _ = line.withUTF8 { Foundation.write(2, $0.baseAddress, $0.count) }
     }
 }

@@ -13,7 +13,8 @@ enum ConfigurationOptions {
 
     static func load(_ command: ParsedCommand) throws(ImpactError) -> Configuration {
         try Configuration(
-            file: command.text("config"), environment: ProcessInfo.processInfo.environment,
+            groups: ProductSettings.groups, file: command.text("config"),
+            environment: ProcessInfo.processInfo.environment,
             overrides: command.texts("set"))
     }
 }

@@ -68,10 +68,11 @@ enum GenerateCommand: Command {
         for user in 0..<settings.users {
             TrialTruth.appendLine(of: user, seed: settings.seed, into: &text)
             if text.utf8.count > 1 << 20 || user == settings.users - 1 {
-                try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+                try file.append(text)
                 text = ""
             }
         }
+        try file.finish()
     }
 
     private static func write(
@@ -88,9 +89,12 @@ enum GenerateCommand: Command {
                 buffer.append(UInt8(ascii: "\n"))
                 done += 1
             }
-            try file.write(buffer.bytes)
+            try file.append(buffer.bytes)
+            // Whoever reads a pipe sees the events at their rate.
+            try file.flush()
             progress.update(done)
         }
+        try file.finish()
         progress.finish(done)
     }
 

@@ -138,8 +138,9 @@ final class PipelineHarness {
                 let message = batch[i]
                 records.append(
                     Record(
-                        partition: message.partition, offset: message.offset, key: message.keyBytes,
-                        value: message.payloadBytes, headers: message.headers, timestamp: message.timestamp))
+                        partition: message.partition, offset: message.offset, key: message.keyBuffer.map { Array($0) },
+                        value: message.payloadBuffer.map { Array($0) }, headers: message.headers,
+                        timestamp: message.timestamp))
             }
         }
         return records.sorted { ($0.partition, $0.offset) < ($1.partition, $1.offset) }

@@ -44,7 +44,7 @@ struct TopicContents {
             for i in 0..<batch.count {
                 let hash = Self.hash(batch[i], ignoring: ignoring, withTime: !compacted, scratch)
                 if compacted {
-                    latest[batch[i].keyBytes ?? []] = batch[i].payloadBytes == nil ? nil : hash
+                    latest[batch[i].keyBuffer.map { Array($0) } ?? []] = batch[i].payloadBuffer == nil ? nil : hash
                 } else {
                     partitions[Int(batch[i].partition)].append(hash)
                 }
@@ -60,8 +60,8 @@ struct TopicContents {
             withUnsafeBytes(of: Int64(bytes?.count ?? -1)) { scratch.append($0) }
             bytes?.withUnsafeBytes { scratch.append($0) }
         }
-        add(message.keyBytes)
-        add(message.payloadBytes)
+        add(message.keyBuffer.map { Array($0) })
+        add(message.payloadBuffer.map { Array($0) })
         // The changelog's records bear the clock's time.
         if withTime { withUnsafeBytes(of: message.timestamp) { scratch.append($0) } }
         for header in message.headers where !ignoring.contains(header.name) {

@@ -34,7 +34,8 @@ package struct TopicRecords {
                     (
                         message.partition,
                         DeadLetterEnvelope(
-                            key: message.keyBytes, value: message.payloadBytes, headers: message.headers,
+                            key: message.keyBuffer.map { Array($0) }, value: message.payloadBuffer.map { Array($0) },
+                            headers: message.headers,
                             timestamp: message.timestamp)
                     ))
             }

@@ -22,6 +22,12 @@ package struct ShiftSketch: Sendable, Equatable, Codable {
     /// The root of the mean square.
     package var size: Double { count > 0 ? (squares / Double(count)).squareRoot() : 0 }
 
+    var isPlausible: Bool {
+        [negative, positive].allSatisfy { side in
+            side.keys.allSatisfy { (0...Self.buckets).contains($0) } && PlausibleCount.holds(side.values)
+        } && PlausibleCount.holds(none, count) && [sum, squares, largest].allSatisfy(\.isFinite)
+    }
+
     package mutating func add(_ shift: Double) {
         count += 1
         sum += shift

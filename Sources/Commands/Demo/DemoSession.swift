@@ -72,8 +72,8 @@ package final class DemoSession {
         // Half of what the broker keeps of 260-byte messages.
         let feeder = DemoFeeder(rate: settings.rate, bound: settings.partitions * 10_000) {
             // Scores that nobody has read yet are kept by the same broker.
-            let unread = max(0, metrics.scores.load(ordering: .relaxed) - follower.snapshot.total)
-            return metrics.messages.load(ordering: .relaxed) - unread
+            let unread = max(0, metrics.scores.value - follower.snapshot.total)
+            return metrics.messages.value - unread
         }
         feeder.start(bootstrap: cluster.bootstrap, topic: configuration.inputTopics[0], settings: settings.trial)
         let last = watch(application, feeder, follower)
@@ -146,8 +146,8 @@ package final class DemoSession {
     private func drain(_ application: Application, _ feeder: DemoFeeder, _ follower: DemoScoreFollower) {
         let end = ContinuousClock.now + .seconds(5)
         while ContinuousClock.now < end, !application.isStopping, feeder.error == nil, follower.error == nil {
-            let isConsumed = metrics.messages.load(ordering: .relaxed) >= feeder.count
-            if isConsumed, follower.snapshot.total >= metrics.scores.load(ordering: .relaxed) { return }
+            let isConsumed = metrics.messages.value >= feeder.count
+            if isConsumed, follower.snapshot.total >= metrics.scores.value { return }
             usleep(20_000)
         }
     }

@@ -62,7 +62,7 @@ extension Worker {
                 guard let shard = shards[partition.number] else { return }
                 try spill.load(shard, events, range)
             }
-            context.metrics.reloadedUsers.wrappingAdd(spill.loaded - before, ordering: .relaxed)
+            context.metrics.reloadedUsers.add(spill.loaded - before)
             return true
         } catch {
             if StateStore.isDamage(error) || error.code.hasPrefix("state_record_") {
@@ -90,7 +90,7 @@ extension Worker {
             return
         }
         let before = spill.evicted
-        defer { context.metrics.evictedUsers.wrappingAdd(spill.evicted - before, ordering: .relaxed) }
+        defer { context.metrics.evictedUsers.add(spill.evicted - before) }
         var tries = 0
         while !context.isStopRequested, !isFenced {
             do throws(ImpactError) {

@@ -24,6 +24,8 @@ extension Worker {
     }
 
     private func commit(_ offsets: [TopicPartition: Int64]) {
+        let start = ContinuousClock.now
+        defer { context.metrics.stages.record((.now - start) / .seconds(1), .commit) }
         do throws(KafkaError) {
             KillPoint.beforeChangelog.reached()
             try produceChangelog()
@@ -51,7 +53,7 @@ extension Worker {
                 // Nobody reads the time of these records but retention, for which the present is right.
                 try producer.produceBatchNow(changelog, partition: shard.partition.partition, records, bytes: bytes)
             }
-            context.metrics.changelogRecords.wrappingAdd(count, ordering: .relaxed)
+            context.metrics.changelogRecords.add(count)
         }
     }
 
@@ -90,13 +92,13 @@ extension Worker {
         for shard in shards.values { shard.accept() }
         forgetSuspects()
         KillPoint.afterAccept.reached()
-        context.metrics.commits.wrappingAdd(1, ordering: .relaxed)
+        context.metrics.commits.add(1)
     }
 
     /// Takes memory back to the last commit and reads again from there.
     private func undo(_ cause: KafkaError?) {
         isOpen = false
-        context.metrics.aborts.wrappingAdd(1, ordering: .relaxed)
+        context.metrics.aborts.add(1)
         if let cause { Log.warning(component, "the transaction was aborted: \(cause); going back to the last commit") }
         processor.discard()
         for shard in shards.values {

@@ -56,6 +56,7 @@ final class Worker: AssignmentHandler {
     private var commitDue = ContinuousClock.now
     private var lagDue = ContinuousClock.now
     private var failure: (any Error)?
+    private var stageStart = ContinuousClock.now
     /// Records that came after the merge's wait, and that the metrics know of already.
     private var reportedOutOfOrder = 0
 
@@ -192,6 +193,7 @@ final class Worker: AssignmentHandler {
     }
 
     private func handOver(_ batch: borrowing MessageBatch) throws {
+        stageStart = .now
         var current: Shard?
         var topic: Int32 = -1
         var partition: Int32 = -1
@@ -251,9 +253,11 @@ final class Worker: AssignmentHandler {
 
     private func flush(_ batch: borrowing MessageBatch, messages: Int, newest: Int64) throws {
         guard loadSpilled() else { return }
+        finish(.parse)
         let outcome = try processor.flush { tag, error in
             try reject(batch[tag], error)
         }
+        finish(.score)
         for shard in shards.values {
             try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 try producer.produceBatch(
@@ -261,8 +265,16 @@ final class Worker: AssignmentHandler {
                     bytes: bytes)
             }
         }
+        finish(.emit)
         KillPoint.afterScores.reached()
         record(outcome, messages: messages, newest: newest)
+    }
+
+    /// Notes the time that a stage of the batch took, and begins the next.
+    private func finish(_ stage: PipelineMetrics.Stage) {
+        let now = ContinuousClock.now
+        context.metrics.stages.record((now - stageStart) / .seconds(1), stage)
+        stageStart = now
     }
 
     private func reject(_ message: borrowing Message, _ error: InputError) throws {
@@ -275,24 +287,24 @@ final class Worker: AssignmentHandler {
             message, topic: context.configuration.inputTopics[Int(max(0, message.topic))], code: error.code.name,
             reason: reason)
         KillPoint.afterDeadLetter.reached()
-        context.metrics.deadLetters.wrappingAdd(1, ordering: .relaxed)
+        context.metrics.deadLetters.add(1, error.code.name)
     }
 
     private func record(_ outcome: Processor.Outcome, messages: Int, newest: Int64) {
         let metrics = context.metrics
-        metrics.messages.wrappingAdd(messages, ordering: .relaxed)
-        metrics.events.wrappingAdd(outcome.events, ordering: .relaxed)
-        metrics.scores.wrappingAdd(outcome.scores, ordering: .relaxed)
-        metrics.duplicates.wrappingAdd(outcome.duplicates, ordering: .relaxed)
-        metrics.erasures.wrappingAdd(outcome.erasures, ordering: .relaxed)
-        metrics.treat.wrappingAdd(outcome.treat, ordering: .relaxed)
-        metrics.suppress.wrappingAdd(outcome.suppress, ordering: .relaxed)
-        metrics.uncertain.wrappingAdd(outcome.uncertain, ordering: .relaxed)
+        metrics.messages.add(messages)
+        metrics.events.add(outcome.events)
+        metrics.duplicates.add(outcome.duplicates)
+        metrics.erasures.add(outcome.erasures)
+        if messages > 0 { metrics.batchSize.record(Double(messages)) }
+        metrics.scores.add(outcome.treat, at: Int(Decision.treat.rawValue))
+        metrics.scores.add(outcome.suppress, at: Int(Decision.suppress.rawValue))
+        metrics.scores.add(outcome.uncertain, at: Int(Decision.uncertain.rawValue))
         guard newest > 0, outcome.scores > 0 else { return }
         var clock = timespec()
         clock_gettime(CLOCK_REALTIME, &clock)
         let now = Double(clock.tv_sec) * 1_000 + Double(clock.tv_nsec) / 1e6
-        metrics.latency.record(milliseconds: max(0, now - Double(newest)), count: outcome.scores)
+        metrics.latency.record(max(0, now - Double(newest)) / 1_000, count: outcome.scores)
     }
 
     private func reportLag() {
@@ -303,11 +315,21 @@ final class Worker: AssignmentHandler {
             shard.reportedLate = shard.state.counters.late
             users += shard.state.userCount
         }
-        context.metrics.late.wrappingAdd(late, ordering: .relaxed)
-        context.metrics.workers.update(component, lag: Int(consumer.lag) + (merger?.waiting ?? 0), users: users)
+        context.metrics.late.add(late)
+        context.metrics.users.set([(labels: [component], value: Double(users))], of: component)
+        context.metrics.lag.set(shards.values.flatMap(lag), of: component)
         guard let merger, merger.lateRecords > reportedOutOfOrder else { return }
-        context.metrics.outOfOrder.wrappingAdd(merger.lateRecords - reportedOutOfOrder, ordering: .relaxed)
+        context.metrics.outOfOrder.add(merger.lateRecords - reportedOutOfOrder)
         reportedOutOfOrder = merger.lateRecords
+    }
+
+    /// What the input topics hold for a shard and it has not taken; nil where no fetch has told yet.
+    private func lag(_ shard: Shard) -> [(labels: [String], value: Double?)] {
+        let known = shard.positions.known
+        return shard.positions.partitions.map { partition in
+            let lag = consumer.lag(of: partition, at: known[partition])
+            return (labels: [partition.topic, String(partition.partition)], value: lag.map { Double($0) })
+        }
     }
 
     /// Ends in bounded time: the clients have deadlines of their own.
@@ -321,7 +343,8 @@ final class Worker: AssignmentHandler {
         finishCheckpoints(within: timeout)
         restorer.close()
         producer.close(timeoutMilliseconds: timeout)
-        context.metrics.workers.update(component, lag: 0, users: 0)
+        context.metrics.users.set([], of: component)
+        context.metrics.lag.set([], of: component)
     }
 
     // MARK: AssignmentHandler, on this thread inside poll

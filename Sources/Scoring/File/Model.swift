@@ -105,7 +105,7 @@ package final class Model: Sendable {
     }
 
     private static func verify(_ file: UnsafeRawBufferPointer, _ digest: [UInt8]) throws(ImpactError) {
-        var sum = SHA256()
+        let sum = SHA256()
         sum.update(UnsafeRawBufferPointer(rebasing: file[ModelFormat.headerBytes...]))
         guard sum.finalize() == digest else {
             throw ModelFormat.refusal(

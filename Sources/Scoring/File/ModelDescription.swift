@@ -16,6 +16,20 @@ package struct ModelDescription: Codable, Equatable {
         var expectedDepth: Double
         var expectedTiles: Double
         var splitImportance: [Double]
+
+        // Names of the model file.
+        private enum CodingKeys: String, CodingKey {
+            case outcome = "outcome"
+            case trees = "trees"
+            case nodes = "nodes"
+            case leaves = "leaves"
+            case tiles = "tiles"
+            case deepest = "deepest"
+            case meanLeafDepth = "meanLeafDepth"
+            case expectedDepth = "expectedDepth"
+            case expectedTiles = "expectedTiles"
+            case splitImportance = "splitImportance"
+        }
     }
 
     package var name: String
@@ -25,6 +39,17 @@ package struct ModelDescription: Codable, Equatable {
     package var contrasts: [[Double]]?
     package var importances: [Double]?
     package var forests: [Forest]
+
+    // Names of the model file.
+    private enum CodingKeys: String, CodingKey {
+        case name = "name"
+        case version = "version"
+        case treatments = "treatments"
+        case features = "features"
+        case contrasts = "contrasts"
+        case importances = "importances"
+        case forests = "forests"
+    }
 
     package init(_ metadata: ModelMetadata, shapes: [TreeShape]) {
         name = metadata.name
