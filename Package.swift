@@ -111,7 +111,7 @@ targets += [
         "impactiq-bench",
         [
             "Base", "Terminal", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport",
-            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "CBench",
+            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "Trees", "CBench",
         ]),
 ]
 
