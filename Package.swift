@@ -46,6 +46,7 @@ var targets: [Target] = [
     system("CRocksDB", "rocksdb", "librocksdb-dev"),
     c("CNumeric"),
     c("CForest"),
+    c("CTrees"),
     c("CRocksDBLog", ["CRocksDB"]),
     c("CBench", ["CRdkafka"]),
 ]
@@ -58,6 +59,7 @@ targets += [
     module("Tabular", ["Base", "CNumeric", "CZlib", "CZstd"]),
     module("Statistics", ["Base"]),
     module("Settings", ["Base"]),
+    module("Trees", in: "Learning", ["Base", "Statistics", "CTrees"]),
 
     // Kafka.
     module("Kafka", ["Base", "CRdkafka"]),
@@ -171,6 +173,8 @@ targets += [
     tests("StateStoreTests", ["Base", "StateStore", "TestSupport"]),
     tests("TabularTests", ["Tabular", "TestSupport"]),
     tests("TerminalTests", ["Base", "Terminal"]),
+    tests("StatisticsTests", ["Statistics"]),
+    tests("TreesTests", ["Statistics", "Trees", "TestSupport"]),
 ]
 
 // A part of the package: `ONLY=TrainingTests,impactiq swift build` takes these targets and what they stand on. For work on
