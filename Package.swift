@@ -56,7 +56,7 @@ targets += [
     module("Base", ["CNumeric"]),
     module("Terminal", ["Base"]),
     module("JSON", ["Base", "CNumeric"]),
-    module("Tabular", ["Base", "CNumeric"]),
+    module("Tabular", ["Base", "CNumeric", "CZlib", "CZstd"]),
     module("Statistics", ["Base"]),
     module("Settings", ["Base"]),
     module("Trees", in: "Learning", ["Base", "Statistics", "CTrees"]),
@@ -88,10 +88,12 @@ targets += [
     module(
         "Backtest",
         [
-            "Base", "JSON", "Kafka", "Consumer", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
-            "CZlib",
-            "CZstd",
+            "Base", "JSON", "Tabular", "Kafka", "Consumer", "Events", "Features", "Scoring", "Engine", "Sinks",
+            "Pipeline",
         ]),
+
+    // Learning: rows to models.
+    module("Rows", in: "Learning", ["Base", "Tabular"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
@@ -160,6 +162,7 @@ targets += [
             "Base", "Tabular", "Statistics", "Features", "Scoring", "ModelImport", "Evaluation", "CZip", "CZlib",
             "CNumeric", "TestSupport",
         ], exclude: ["Resources"]),
+    tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
     tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
