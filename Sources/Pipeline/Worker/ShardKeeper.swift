@@ -118,6 +118,26 @@ final class ShardKeeper {
 
     /// Bytes that the undo logs of the transaction at hand hold.
     var undoBytes: Int { owned.values.reduce(0) { $0 + $1.state.undoBytes } }
+    /// Messages that can be read and were not taken yet; nil when a partition's marks are not known.
+    func lag(_ marks: (TopicPartition) -> Watermarks?) -> Int? {
+        owned.values.reduce(0 as Int?) { sum, shard in
+            sum.flatMap { sum in shard.positions.lag(marks).map { sum + $0 } }
+        }
+    }
+
+    /// The consumer has delivered everything of a partition.
+    func reachedEnd(of partition: TopicPartition, at offset: Int64) {
+        guard let topic = topics.firstIndex(of: partition.topic) else { return }
+        owned[partition.partition]?.positions.reachedEnd(topic, at: offset)
+    }
+
+    /// Everything that was delivered is handled; see ``ReadPositions/settleEnds(where:)``.
+    func settleEnds(where isHandled: (TopicPartition) -> Bool) -> Bool {
+        var isMoved = false
+        for shard in owned.values where shard.positions.settleEnds(where: isHandled) { isMoved = true }
+        return isMoved
+    }
+
     /// Users in state.
     var users: Int { owned.values.reduce(0) { $0 + $1.state.userCount } }
 

@@ -13,7 +13,7 @@ import Synchronization
 /// ```
 ///            ┌────────────── assigned ──────────────┐
 ///            ▼                                      │
-///  poll ─► process ─► produce ─┬─ every commit.interval.ms ─► changelog, offsets, commit
+///  poll ─► process ─► produce ─┬─ when it is due (CommitRule) ─► changelog, offsets, commit
 ///   ▲                          │                                │ committed: state.commit()
 ///   └──────────────────────────┴────────────────────────────────┤ aborted: state.rollback(), seek back
 ///                                                               │ fenced: leave, join anew (Application)
@@ -37,8 +37,17 @@ final class Worker: AssignmentHandler {
     private let quarantine: Quarantine
     private let committer: Committer
     private var life = WorkerLife()
+    private let rule: CommitRule
+    /// When the open transaction began, and when its commit is next decided on.
+    private var began = ContinuousClock.now
     private var commitDue = ContinuousClock.now
-    private var lagDue = ContinuousClock.now
+    private var reportDue = ContinuousClock.now
+    private var wait = GroupWait()
+    /// Ends of partitions that are not read yet, as the brokers said, and when they are asked again.
+    private var askedMarks: [TopicPartition: Watermarks] = [:]
+    private var askDue = ContinuousClock.now
+    /// Whether a partition's end was reached since the last look.
+    private var hasReachedEnd = false
     /// Records that came after the merge's wait, and that the metrics know of already.
     private var reportedOutOfOrder = 0
 
@@ -52,18 +61,21 @@ final class Worker: AssignmentHandler {
             application: configuration.applicationID, process: context.identity.name, worker: number)
         options.groupInstance = context.instanceName.map { "\($0)-\(number)" }
         options.fetchWaitMilliseconds = 10
-        options.reportsPartitionEnd = topics.count > 1
+        options.reportsPartitionEnd = true
         consumer = try EventConsumer(
             properties: context.properties(client: "consumer"), topics: topics, options: options, component: component)
         merger =
-            options.reportsPartitionEnd
-            ? TopicMerger(consumer, wait: configuration.inputMergeWaitMilliseconds) : nil
+            topics.count > 1 ? TopicMerger(consumer, wait: configuration.inputMergeWaitMilliseconds) : nil
+        rule = CommitRule(
+            intervalMilliseconds: configuration.commitIntervalMilliseconds,
+            longestMilliseconds: configuration.commitIntervalMaxMilliseconds)
         let isTransactional = configuration.guarantee == .exactlyOnce
         var output = ProducerOptions(
             transactionalID: isTransactional
                 ? "\(configuration.applicationID)-\(context.identity.name)-\(number)" : nil)
         output.clientID = options.clientID
         output.lingerMilliseconds = isTransactional ? 5 : 1
+        output.compression = "lz4"
         let producer = try OutputProducer(
             properties: context.properties(client: "producer"), options: output, component: component)
         let processor = try Processor(model: context.model, settings: try context.processorSettings())
@@ -95,6 +107,8 @@ final class Worker: AssignmentHandler {
         case .renewed: return .renewed
         case .stopped, nil:
             commit()
+            // The last word of this worker: what the line at the stop says.
+            report()
             return .stopped
         }
     }
@@ -108,16 +122,44 @@ final class Worker: AssignmentHandler {
             try consumer.resume(shard.positions.partitions)
             KillPoint.afterResume.reached()
         }
+        settleEnds()
         let now = ContinuousClock.now
-        if life.isOpen, now >= commitDue || keeper.isMemoryFull { commit() }
+        commitIfDue(now)
         if !life.isOpen {
             keeper.advance(isProven: false)
             try relieveMemory()
         }
-        if now >= lagDue {
-            lagDue = now + .seconds(1)
-            reportLag()
+        if now >= reportDue {
+            reportDue = now + .seconds(1)
+            report()
         }
+    }
+
+    private func commitIfDue(_ now: ContinuousClock.Instant) {
+        guard life.isOpen else { return }
+        if keeper.isMemoryFull { return commit() }
+        let size = CommitRule.Size(
+            messages: handler.messages, outputBytes: handler.bytes, undoBytes: keeper.undoBytes)
+        guard now >= commitDue || CommitRule.isFull(size) else { return }
+        switch rule.decide(age: now - began, size: size, lag: { lag }) {
+        case .commit: commit()
+        case .wait(let time): commitDue = now + time
+        }
+    }
+
+    /// Passes over what stands at the end of a log and no reader gets; it is committed like any progress.
+    private func settleEnds() {
+        guard hasReachedEnd else { return }
+        hasReachedEnd = false
+        let isMoved = keeper.settleEnds { merger?.isDrained($0) ?? true }
+        if merger != nil { hasReachedEnd = true }
+        if isMoved, life.mayCommit { open() }
+    }
+
+    /// Messages that can be read and were not taken yet; nil while it is not known.
+    private var lag: Int? {
+        guard consumer.assignment.state == .assigned else { return nil }
+        return keeper.lag { consumer.cachedWatermarks($0) ?? askedMarks[$0] }
     }
 
     /// Never longer than until the next commit.
@@ -165,7 +207,9 @@ final class Worker: AssignmentHandler {
     private func open() {
         guard !life.isOpen else { return }
         if let settlement = committer.begin() { conclude(settlement) } else { life.handle(.began) }
-        commitDue = .now + .milliseconds(context.configuration.commitIntervalMilliseconds)
+        handler.begin()
+        began = .now
+        commitDue = began + rule.interval
     }
 
     /// Makes everything since the last commit visible at once.
@@ -264,7 +308,9 @@ final class Worker: AssignmentHandler {
         renew(lost)
     }
 
-    private func reportLag() {
+    private func report() {
+        tellWait()
+        askMarks()
         var late = 0, users = 0
         for shard in keeper.shards {
             // A rollback takes late events back: the difference may be negative for a moment.
@@ -273,10 +319,35 @@ final class Worker: AssignmentHandler {
             users += shard.state.userCount
         }
         context.metrics.late.wrappingAdd(late, ordering: .relaxed)
-        context.metrics.workers.update(component, lag: Int(consumer.lag) + (merger?.waiting ?? 0), users: users)
+        context.metrics.workers.update(component, lag: lag, users: users, isWaiting: wait.isWaiting)
         guard let merger, merger.lateRecords > reportedOutOfOrder else { return }
         context.metrics.outOfOrder.wrappingAdd(merger.lateRecords - reportedOutOfOrder, ordering: .relaxed)
         reportedOutOfOrder = merger.lateRecords
+    }
+
+    /// Says when the group takes long to hand out partitions.
+    private func tellWait() {
+        switch wait.update(isAssigned: consumer.assignment.state == .assigned, now: .now) {
+        case .waiting(let time):
+            Log.warning(
+                component,
+                "has waited \(time.components.seconds) s for its group to hand out partitions, and reads nothing meanwhile: a "
+                    + "process that went away without leaving keeps its partitions until its session ends "
+                    + "(kafka.consumer.session.timeout.ms)")
+        case .over(let time):
+            Log.info(component, "the group has handed out partitions after \(time.components.seconds) s")
+        case nil: break
+        }
+    }
+
+    /// The ends of partitions that are not fetched, since their state is being restored: no fetch tells them.
+    private func askMarks() {
+        guard consumer.assignment.state == .assigned else { return askedMarks.removeAll() }
+        guard ContinuousClock.now >= askDue, !consumer.handle.isBrokerAway else { return }
+        let unknown = consumer.assignment.owned.filter { consumer.cachedWatermarks($0) == nil }.sorted()
+        if unknown.isEmpty { return }
+        askDue = .now + .seconds(5)
+        askedMarks.merge(consumer.watermarks(unknown, timeoutMilliseconds: 1_000)) { $1 }
     }
 
     /// Ends in bounded time: the clients have deadlines of their own.
@@ -285,12 +356,25 @@ final class Worker: AssignmentHandler {
         KillPoint.beforeLeave.reached()
         // A record that still waits would keep the client from ending.
         merger?.removeAll()
-        consumer.close(timeoutMilliseconds: timeout)
+        consumer.close(timeoutMilliseconds: timeout, leaves: isLeavingGroup)
         KillPoint.afterLeave.reached()
         keeper.finish(within: timeout)
         restorer.close()
         committer.producer.close(timeoutMilliseconds: timeout)
-        context.metrics.workers.update(component, lag: 0, users: 0)
+        // What it said last stands when it has stopped.
+        if !isGoingForGood {
+            context.metrics.workers.update(component, lag: nil, users: 0, isWaiting: true)
+        }
+    }
+
+    /// Whether it leaves its group: not when it comes back at once, nor when its place is to be kept for a restart.
+    private var isLeavingGroup: Bool { isGoingForGood && context.configuration.leavesGroupOnStop }
+
+    private var isGoingForGood: Bool {
+        switch life.departure {
+        case .stopped, .failed, nil: true
+        case .fenced, .renewed: false
+        }
     }
 
     // MARK: AssignmentHandler, on this thread inside poll
@@ -360,5 +444,9 @@ final class Worker: AssignmentHandler {
         }
     }
 
-    func reachedEnd(of partition: TopicPartition, at offset: Int64) { merger?.reachedEnd(of: partition, at: offset) }
+    func reachedEnd(of partition: TopicPartition, at offset: Int64) {
+        hasReachedEnd = true
+        keeper.reachedEnd(of: partition, at: offset)
+        merger?.reachedEnd(of: partition, at: offset)
+    }
 }

@@ -133,7 +133,8 @@ package final class OutputProducer {
                 let list = TopicPartitionList(offsets)
                 let metadata = GroupMetadata(group: group)
                 if let error = KafkaError(
-                    consuming: rd_kafka_send_offsets_to_transaction(client.handle.pointer, list.pointer, metadata.pointer, -1),
+                    consuming: rd_kafka_send_offsets_to_transaction(
+                        client.handle.pointer, list.pointer, metadata.pointer, -1),
                     doing: "adding the offsets of \(group) to the transaction")
                 {
                     return error
