@@ -137,7 +137,7 @@ struct Pace {
     func allowed(_ done: Int, of total: Int) -> Int {
         guard let perSecond, perSecond > 0 else { return min(Self.chunk, total - done) }
         while true {
-            let due = Int((ContinuousClock.now - start) / .seconds(1) * perSecond)
+            let due = Int(saturating: (ContinuousClock.now - start) / .seconds(1) * perSecond)
             if due > done { return min(due - done, Self.chunk, total - done) }
             if StopSignal.wait(milliseconds: 5) { return 0 }
         }

@@ -25,7 +25,10 @@ package final class PipelineMetrics: Sendable {
         "impactiq_state_users", labels: ["worker"], .count("users"), help: "Users whose state is in memory")
     package let lag = LabeledGauge(
         "impactiq_consumer_lag_records", labels: ["topic", "partition"], .named("lag"),
-        help: "Records of the input not consumed yet, by the last fetches")
+        help: "Records of the input that can be read and were not taken yet")
+    package let waiting = LabeledGauge(
+        "impactiq_worker_waiting", labels: ["worker"], .countIfAny("waiting for the group"),
+        help: "1 while a worker waits for its group to hand out partitions")
     package let commits = Counter("impactiq_commits_total", .count("commits"), help: "Transactions committed")
     package let aborts = Counter("impactiq_aborts_total", .count("aborts"), help: "Transactions aborted and repeated")
     package let latency = Histogram(

@@ -30,13 +30,20 @@ package struct PipelineSettings: SettingGroup {
         "processes beside the owner that keep a warm local copy of each partition")
     package let commitIntervalMilliseconds = SettingKey.integer(
         "commit.interval.ms", 100, 0...60_000,
-        "longest time between two commits, milliseconds; 0 commits after every batch")
+        "time between two commits without lag, milliseconds; 0 commits after every batch")
+    package let commitIntervalMaxMilliseconds = SettingKey.integer(
+        "commit.interval.max.ms", 1_000, 0...60_000,
+        "longest time between two commits under lag, milliseconds; at most commit.interval.ms keeps that always")
     package let guarantee = SettingKey.oneOf(
         "processing.guarantee", Guarantee.exactlyOnce,
         "transactions, or an idempotent producer for the lowest latency")
     package let groupInstanceID = SettingKey.text(
         "group.instance.id", "auto",
         "static membership: this process's name in the group; auto keeps one in state.dir, none joins anew each time")
+    package let leavesGroupOnStop = SettingKey.boolean(
+        "group.leave.on.stop", true,
+        "a clean stop gives its partitions up at once; false keeps them until kafka.consumer.session.timeout.ms "
+            + "ends, for a restart that comes before (rolling restarts)")
     package let protectsFromPoison = SettingKey.boolean(
         "poison.protection", true,
         "quarantine a message at which the process died twice in the dead letter, code poison")

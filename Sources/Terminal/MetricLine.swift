@@ -11,7 +11,7 @@ extension MetricTable {
         switch metric.about.phrase {
         case nil: return nil
         case .count(let noun): return "\(count ?? "unknown") \(noun)"
-        case .countIfAny(let noun): return metric.total == 0 ? nil : "\(count ?? "unknown") \(noun)"
+        case .countIfAny(let noun): return (metric.total ?? 0) > 0 ? "\(count ?? "") \(noun)" : nil
         case .named(let name): return "\(name) \(count ?? "unknown")"
         case .p99(let name):
             guard let histogram = metric as? Histogram,

@@ -102,13 +102,13 @@ final class PipelineHarness {
         let application = try Application(configuration: configuration, isStopped: { false })
         application.start()
         let end = ContinuousClock.now + .seconds(deadline)
-        while application.context.metrics.messages.load(ordering: .relaxed) < count, !application.isStopping {
+        while application.context.metrics.messages.value < count, !application.isStopping {
             guard ContinuousClock.now < end else { break }
             Thread.sleep(forTimeInterval: 0.02)
         }
         application.stop()
         try application.wait()
-        #expect(application.context.metrics.messages.load(ordering: .relaxed) >= count)
+        #expect(application.context.metrics.messages.value >= count)
         return application.context.metrics
     }
 

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// The distribution of effect shifts in bounded memory: counts in buckets whose bounds grow by 2 %, for each sign
@@ -38,7 +39,7 @@ package struct ShiftSketch: Sendable, Equatable, Codable {
             none += 1
             return
         }
-        let bucket = min(Self.buckets, Int((log(size / Self.least) / Self.growth).rounded(.up)))
+        let bucket = min(Self.buckets, Int(saturating: (log(size / Self.least) / Self.growth).rounded(.up)))
         if shift < 0 { negative[bucket, default: 0] += 1 } else { positive[bucket, default: 0] += 1 }
     }
 

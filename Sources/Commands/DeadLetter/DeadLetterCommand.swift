@@ -110,7 +110,9 @@ struct DeadLetterSelection {
         if let milliseconds = Int64(text) { return milliseconds }
         for isFractional in [false, true] {
             let style = Date.ISO8601FormatStyle(includingFractionalSeconds: isFractional)
-            if let date = try? style.parse(text) { return Int64((date.timeIntervalSince1970 * 1_000).rounded()) }
+            if let date = try? style.parse(text) {
+                return Int64(saturating: (date.timeIntervalSince1970 * 1_000).rounded())
+            }
         }
         throw command.invalid(option, "write it as 2026-11-21T10:00:00Z, or in milliseconds since 1970")
     }

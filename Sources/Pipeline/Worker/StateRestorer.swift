@@ -182,7 +182,7 @@ package final class StateRestorer: AssignmentHandler {
             metrics.restoredUsers.add(cursor.count - before)
             if hasMore {
                 guard isMemoryFull() else { continue }
-                target.shard.hasSpilled = true
+                target.shard.checkpoint?.noteSpill()
             }
             target.cursor = nil
             targets[number] = target
@@ -288,7 +288,7 @@ package final class StateRestorer: AssignmentHandler {
             "restoring \(targets.count) partitions"
                 + (loading > 0 ? " (\(loading) from the local copy, \(loaded) users so far)" : "")
                 + ": \(loaded + replayed) records, \(Int(rate)) a second, "
-                + "\(Int(Double(left) / max(1, rate))) s left of the changelog")
+                + "\(Int(saturating: Double(left) / max(1, rate))) s left of the changelog")
     }
 
     private func report(_ done: [Shard]) {

@@ -38,6 +38,7 @@ package struct ModelDescription: Codable, Equatable {
     package var features: [String]
     package var contrasts: [[Double]]?
     package var importances: [Double]?
+    package var ranges: [FeatureRange]?
     package var forests: [Forest]
 
     // Names of the model file.
@@ -48,6 +49,7 @@ package struct ModelDescription: Codable, Equatable {
         case features = "features"
         case contrasts = "contrasts"
         case importances = "importances"
+        case ranges = "ranges"
         case forests = "forests"
     }
 
@@ -58,6 +60,7 @@ package struct ModelDescription: Codable, Equatable {
         features = metadata.featureNames
         contrasts = metadata.contrasts
         importances = metadata.importances
+        ranges = metadata.ranges
         forests = zip(metadata.outcomes, shapes).map { outcome, shape in
             Forest(
                 outcome: outcome, trees: shape.trees, nodes: shape.nodes, leaves: shape.leaves, tiles: shape.tiles,
@@ -92,6 +95,7 @@ package struct ModelDescription: Codable, Equatable {
             description.features.count == directory.featureCount,
             description.forests.count == directory.forests.count,
             description.importances?.count ?? directory.featureCount == directory.featureCount,
+            description.ranges?.count ?? directory.featureCount == directory.featureCount,
             description.forests.allSatisfy({ $0.splitImportance.count == directory.featureCount })
         else { throw ModelFormat.refusal("damaged_model", "has metadata that do not fit its forest") }
         for forest in directory.forests {
@@ -126,6 +130,9 @@ extension ModelMetadata {
         }
         guard (try? JSONSerialization.jsonObject(with: Data(provenance.utf8))) is [String: Any] else {
             throw invalid("the provenance is not a JSON object")
+        }
+        guard ranges.map({ $0.count == featureNames.count }) ?? true else {
+            throw invalid("there must be one range a feature")
         }
         guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
             throw invalid("there must be one finite importance a feature")
