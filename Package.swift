@@ -164,7 +164,7 @@ targets += [
             "CNumeric", "TestSupport",
         ], exclude: ["Resources"]),
     tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
-    tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
+    tests("SettingsTests", ["Base", "Settings", "Pipeline", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",

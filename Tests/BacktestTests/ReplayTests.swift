@@ -12,12 +12,12 @@ import Testing
 /// What a replay writes depends on the events and the model alone.
 @Suite("Replay of files")
 struct ReplayTests {
-    private let scratch: Scratch
+    private let scratch: TemporaryFolder
     private let model: Model
     private let paths: [String]
 
     init() throws {
-        scratch = try Scratch()
+        scratch = try TemporaryFolder()
         model = try Model.open(path: Example.model)
         paths = try TrialFiles.write(6_000, files: 3, seed: SeededGenerator.announced("replay").seed, in: scratch)
     }

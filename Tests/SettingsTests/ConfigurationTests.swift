@@ -2,15 +2,16 @@ import Base
 import Foundation
 import Pipeline
 import Settings
+import TestSupport
 import Testing
 
 @Suite("Configuration")
 struct ConfigurationTests {
-    private func file(_ text: String) throws -> String {
-        let path = FileManager.default.temporaryDirectory.appending(path: "impactiq-\(UUID().uuidString).properties")
-        try text.write(to: path, atomically: true, encoding: .utf8)
-        return path.path
-    }
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder("settings") }
+
+    private func file(_ text: String) throws -> String { try folder.write(text, "\(UUID().uuidString).properties") }
 
     @Test("The command line wins over the environment, the environment over the file, the file over the default")
     func precedence() throws {
