@@ -46,6 +46,7 @@ var targets: [Target] = [
     system("CRocksDB", "rocksdb", "librocksdb-dev"),
     c("CNumeric"),
     c("CForest"),
+    c("CTrees"),
     c("CRocksDBLog", ["CRocksDB"]),
     c("CBench", ["CRdkafka"]),
 ]
@@ -55,9 +56,10 @@ targets += [
     module("Base", ["CNumeric"]),
     module("Terminal", ["Base"]),
     module("JSON", ["Base", "CNumeric"]),
-    module("Tabular", ["Base", "CNumeric"]),
+    module("Tabular", ["Base", "CNumeric", "CZlib", "CZstd"]),
     module("Statistics", ["Base"]),
     module("Settings", ["Base"]),
+    module("Trees", in: "Learning", ["Base", "Statistics", "CTrees"]),
 
     // Kafka.
     module("Kafka", ["Base", "CRdkafka"]),
@@ -86,10 +88,12 @@ targets += [
     module(
         "Backtest",
         [
-            "Base", "JSON", "Kafka", "Consumer", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
-            "CZlib",
-            "CZstd",
+            "Base", "JSON", "Tabular", "Kafka", "Consumer", "Events", "Features", "Scoring", "Engine", "Sinks",
+            "Pipeline",
         ]),
+
+    // Learning: rows to models.
+    module("Rows", in: "Learning", ["Base", "Tabular"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
@@ -109,7 +113,7 @@ targets += [
         "impactiq-bench",
         [
             "Base", "Terminal", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport",
-            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "CBench",
+            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "Trees", "CBench",
         ]),
 ]
 
@@ -158,6 +162,7 @@ targets += [
             "Base", "Tabular", "Statistics", "Features", "Scoring", "ModelImport", "Evaluation", "CZip", "CZlib",
             "CNumeric", "TestSupport",
         ], exclude: ["Resources"]),
+    tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
     tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
@@ -168,6 +173,8 @@ targets += [
     tests("StateStoreTests", ["Base", "StateStore", "TestSupport"]),
     tests("TabularTests", ["Tabular", "TestSupport"]),
     tests("TerminalTests", ["Base", "Terminal"]),
+    tests("StatisticsTests", ["Statistics"]),
+    tests("TreesTests", ["Statistics", "Trees", "TestSupport"]),
 ]
 
 // A part of the package: `ONLY=TrainingTests,impactiq swift build` takes these targets and what they stand on. For work on

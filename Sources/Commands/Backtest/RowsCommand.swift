@@ -181,6 +181,7 @@ struct RowsSummary {
         }
         var members: [(name: String, value: JSONOutput)] = [
             ("specification_sha256", .text(options.specification.sha256)),
+            ("specification", .text(String(decoding: options.specification.canonicalJSON, as: UTF8.self))),
             ("features", .array(options.specification.names.map { .text($0) })),
             ("outcomes", .array(options.outcomes.map { .text($0.text) })),
             ("outcome_window_ms", .integer(Int(options.window))), ("lateness_ms", .integer(Int(options.lateness))),

@@ -24,6 +24,7 @@ package struct ModelDescription: Codable, Equatable {
     package var features: [String]
     package var contrasts: [[Double]]?
     package var importances: [Double]?
+    package var ranges: [FeatureRange]?
     package var forests: [Forest]
 
     package init(_ metadata: ModelMetadata, shapes: [TreeShape]) {
@@ -33,6 +34,7 @@ package struct ModelDescription: Codable, Equatable {
         features = metadata.featureNames
         contrasts = metadata.contrasts
         importances = metadata.importances
+        ranges = metadata.ranges
         forests = zip(metadata.outcomes, shapes).map { outcome, shape in
             Forest(
                 outcome: outcome, trees: shape.trees, nodes: shape.nodes, leaves: shape.leaves, tiles: shape.tiles,
@@ -67,6 +69,7 @@ package struct ModelDescription: Codable, Equatable {
             description.features.count == directory.featureCount,
             description.forests.count == directory.forests.count,
             description.importances?.count ?? directory.featureCount == directory.featureCount,
+            description.ranges?.count ?? directory.featureCount == directory.featureCount,
             description.forests.allSatisfy({ $0.splitImportance.count == directory.featureCount })
         else { throw ModelFormat.refusal("damaged_model", "has metadata that do not fit its forest") }
         for forest in directory.forests {
@@ -101,6 +104,9 @@ extension ModelMetadata {
         }
         guard (try? JSONSerialization.jsonObject(with: Data(provenance.utf8))) is [String: Any] else {
             throw invalid("the provenance is not a JSON object")
+        }
+        guard ranges.map({ $0.count == featureNames.count }) ?? true else {
+            throw invalid("there must be one range a feature")
         }
         guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
             throw invalid("there must be one finite importance a feature")
