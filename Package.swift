@@ -47,6 +47,7 @@ var targets: [Target] = [
     c("CNumeric"),
     c("CForest"),
     c("CTrees"),
+    c("CTraining"),
     c("CRocksDBLog", ["CRocksDB"]),
     c("CBench", ["CRdkafka"]),
 ]
@@ -94,6 +95,9 @@ targets += [
 
     // Learning: rows to models.
     module("Rows", in: "Learning", ["Base", "Tabular"]),
+    module(
+        "Training", in: "Learning",
+        ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "CTraining"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
@@ -106,7 +110,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
-            "Simulation",
+            "Simulation", "Rows", "Training",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -164,6 +168,9 @@ targets += [
         ], exclude: ["Resources"]),
     tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
     tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
+    tests(
+        "TrainingTests",
+        ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",

@@ -12,6 +12,7 @@ package enum CommandLineTool {
         CommandEntry(path: ["load"], type: LoadCommand.self),
         CommandEntry(path: ["replay"], type: ReplayCommand.self),
         CommandEntry(path: ["rows"], type: RowsCommand.self),
+        CommandEntry(path: ["train"], type: TrainCommand.self),
         CommandEntry(path: ["evaluate"], type: EvaluateCommand.self),
         CommandEntry(path: ["model"], type: ModelCommand.self),
         CommandEntry(path: ["generate"], type: GenerateCommand.self),
