@@ -48,6 +48,7 @@ var targets: [Target] = [
     c("CNumeric"),
     c("CForest"),
     c("CTrees"),
+    c("CTraining"),
     c("CRocksDBLog", ["CRocksDB"]),
     c("CBench", ["CRdkafka"]),
 ]
@@ -95,6 +96,9 @@ targets += [
 
     // Learning: rows to models.
     module("Rows", in: "Learning", ["Base", "Tabular"]),
+    module(
+        "Training", in: "Learning",
+        ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "CTraining"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
@@ -107,7 +111,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
-            "Simulation",
+            "Simulation", "Rows", "Training",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -165,6 +169,9 @@ targets += [
         ], exclude: ["Resources"]),
     tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
     tests("SettingsTests", ["Base", "Settings", "Pipeline", "TestSupport"]),
+    tests(
+        "TrainingTests",
+        ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",
