@@ -168,7 +168,7 @@ targets += [
             "CNumeric", "TestSupport",
         ], exclude: ["Resources"]),
     tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
-    tests("SettingsTests", ["Base", "Settings", "Pipeline", "TestSupport"]),
+    tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
     tests(
         "TrainingTests",
         ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
