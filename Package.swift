@@ -44,6 +44,7 @@ var targets: [Target] = [
     system("CZstd", "libzstd", "libzstd-dev"),
     system("CPostgres", "libpq", "libpq-dev"),
     system("CRocksDB", "rocksdb", "librocksdb-dev"),
+    system("CCurl", "libcurl", "libcurl4-openssl-dev"),
     c("CNumeric"),
     c("CForest"),
     c("CRocksDBLog", ["CRocksDB"]),
@@ -94,6 +95,12 @@ targets += [
     // Analysis.
     module("Report", ["Statistics"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
+    module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
+    module(
+        "AttributionStore",
+        [
+            "Base", "JSON", "Tabular", "Attribution", "CSQLite", "CPostgres", "CCurl", "CZlib",
+        ]),
 
     // The command line.
     module("Simulation", ["Base", "Statistics", "Events"]),
@@ -102,7 +109,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
-            "Simulation",
+            "Attribution", "AttributionStore", "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -125,6 +132,13 @@ targets += [
             "CPostgres", "TestSupport",
         ], path: "Tests/Reliability", swiftSettings: swift),
     program("impactiq-reliability", path: "Tests/ReliabilityDriver", ["Reliability"]),
+    tests("AttributionTests", ["Base", "JSON", "Statistics", "Attribution", "TestSupport"]),
+    tests(
+        "AttributionStoreTests",
+        [
+            "Base", "JSON", "Events", "Statistics", "Attribution", "AttributionStore", "Commands", "CSQLite",
+            "TestSupport",
+        ]),
     tests(
         "BacktestTests",
         [

@@ -13,6 +13,7 @@ package enum CommandLineTool {
         CommandEntry(path: ["replay"], type: ReplayCommand.self),
         CommandEntry(path: ["rows"], type: RowsCommand.self),
         CommandEntry(path: ["evaluate"], type: EvaluateCommand.self),
+        CommandEntry(path: ["attribute"], type: AttributeCommand.self),
         CommandEntry(path: ["model"], type: ModelCommand.self),
         CommandEntry(path: ["generate"], type: GenerateCommand.self),
         CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
