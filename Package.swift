@@ -37,6 +37,7 @@ func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 }
 
 var targets: [Target] = [
+    system("CMicroHTTPD", "libmicrohttpd", "libmicrohttpd-dev"),
     system("CRdkafka", "rdkafka", "librdkafka-dev"),
     system("CSQLite", "sqlite3", "libsqlite3-dev"),
     system("CZip", "libzip", "libzip-dev"),
@@ -95,6 +96,13 @@ targets += [
     module("Report", ["Statistics"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
 
+    // The HTTP API and its pages.
+    module(
+        "Service",
+        [
+            "Base", "JSON", "Tabular", "Events", "Features", "Scoring", "Engine", "CMicroHTTPD", "CZlib",
+        ]),
+
     // The command line.
     module("Simulation", ["Base", "Statistics", "Events"]),
     module(
@@ -102,7 +110,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
-            "Simulation",
+            "Service", "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -158,6 +166,9 @@ targets += [
             "Base", "Tabular", "Statistics", "Features", "Scoring", "ModelImport", "Evaluation", "CZip", "CZlib",
             "CNumeric", "TestSupport",
         ], exclude: ["Resources"]),
+    tests(
+        "ServiceTests",
+        ["Base", "JSON", "Scoring", "Service", "TestSupport"]),
     tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(

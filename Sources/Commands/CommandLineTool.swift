@@ -14,6 +14,7 @@ package enum CommandLineTool {
         CommandEntry(path: ["rows"], type: RowsCommand.self),
         CommandEntry(path: ["evaluate"], type: EvaluateCommand.self),
         CommandEntry(path: ["model"], type: ModelCommand.self),
+        CommandEntry(path: ["serve"], type: ServeCommand.self),
         CommandEntry(path: ["generate"], type: GenerateCommand.self),
         CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
         CommandEntry(path: ["dead-letter"], type: DeadLetterCommand.self),
