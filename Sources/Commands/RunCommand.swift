@@ -85,6 +85,11 @@ enum RunCommand: Command {
             + configuration.guarantee.rawValue.replacing("_", with: " ")
     }
 
+    private static func lag(_ workers: WorkerGauges) -> String {
+        (workers.lag.map { "\($0)" } ?? "unknown")
+            + (workers.waiting > 0 ? " (\(workers.waiting) waiting for the group)" : "")
+    }
+
     static func counts(_ metrics: PipelineMetrics) -> String {
         let scores = metrics.scores.load(ordering: .relaxed)
         let quantiles = metrics.latency.snapshot()
@@ -97,7 +102,7 @@ enum RunCommand: Command {
         return "\(metrics.messages.load(ordering: .relaxed)) messages, \(scores) scores, "
             + "\(metrics.deadLetters.load(ordering: .relaxed)) dead letters, "
             + "\(metrics.duplicates.load(ordering: .relaxed)) duplicates, \(metrics.late.load(ordering: .relaxed)) late, "
-            + "\(metrics.workers.users) users, lag \(metrics.workers.lag), "
+            + "\(metrics.workers.users) users, lag \(lag(metrics.workers)), "
             + "\(metrics.commits.load(ordering: .relaxed)) commits, \(metrics.aborts.load(ordering: .relaxed)) aborts"
             + (latency ?? "") + (outOfOrder > 0 ? ", \(outOfOrder) merged late" : "")
             + (spilled + broughtBack > 0 ? ", \(spilled) users spilled, \(broughtBack) brought back" : "")

@@ -83,14 +83,31 @@ package final class LatencyHistogram: Sendable {
     }
 }
 
-/// What each worker said last about its lag and its users.
+/// What each worker said last about its lag and its users, and whether it waits for its group.
 package final class WorkerGauges: Sendable {
-    private let values = Mutex<[String: (lag: Int, users: Int)]>([:])
+    private struct Gauge {
+        var lag: Int?
+        var users = 0
+        var isWaiting = false
+    }
 
-    func update(_ worker: String, lag: Int, users: Int) { values.withLock { $0[worker] = (lag, users) } }
+    private let values = Mutex<[String: Gauge]>([:])
 
-    /// Messages not yet consumed, over all workers of this process.
-    package var lag: Int { values.withLock { $0.values.reduce(0) { $0 + $1.lag } } }
+    /// - Parameter lag: nil when it is not known.
+    func update(_ worker: String, lag: Int?, users: Int, isWaiting: Bool) {
+        values.withLock { $0[worker] = Gauge(lag: lag, users: users, isWaiting: isWaiting) }
+    }
+
+    /// Messages that can be read and were not taken yet, over all workers of this process; nil while one of them does not
+    /// know: it has no partitions yet, or no broker has told it their ends.
+    package var lag: Int? {
+        values.withLock { values in
+            guard !values.isEmpty else { return nil }
+            return values.values.reduce(0 as Int?) { sum, gauge in sum.flatMap { sum in gauge.lag.map { sum + $0 } } }
+        }
+    }
     /// Users in state, over all workers of this process.
     package var users: Int { values.withLock { $0.values.reduce(0) { $0 + $1.users } } }
+    /// Workers that wait for their group to hand out partitions.
+    package var waiting: Int { values.withLock { $0.values.count { $0.isWaiting } } }
 }

@@ -21,6 +21,7 @@ extension Configuration {
     package var standbyReplicas: Int { integer("num.standby.replicas") }
     package var stateMemoryBytes: Int { integer("state.memory.bytes") }
     package var commitIntervalMilliseconds: Int { integer("commit.interval.ms") }
+    package var commitIntervalMaxMilliseconds: Int { integer("commit.interval.max.ms") }
     package var guarantee: Guarantee { Guarantee(rawValue: text("processing.guarantee")) ?? .exactlyOnce }
     package var scoreEvents: [String] { list("score.events") }
     package var decisionThreshold: Double { number("decision.threshold") }
@@ -33,6 +34,7 @@ extension Configuration {
     package var eventTimeMaxAheadMilliseconds: Int64 { Int64(integer("event.time.max.ahead.ms")) }
     package var batchMaxEvents: Int { integer("batch.max.events") }
     package var groupInstanceID: String { text("group.instance.id") }
+    package var leavesGroupOnStop: Bool { text("group.leave.on.stop") == "true" }
     package var protectsFromPoison: Bool { text("poison.protection") == "true" }
     package var shutdownTimeoutMilliseconds: Int { integer("shutdown.timeout.ms") }
 

@@ -73,7 +73,10 @@ package struct ConfigurationKey: Sendable {
             "processes beside the owner that keep a warm local copy of each partition"),
         .init(
             "commit.interval.ms", "100", .integer(0...60_000),
-            "longest time between two commits, milliseconds; 0 commits after every batch"),
+            "time between two commits without lag, milliseconds; 0 commits after every batch"),
+        .init(
+            "commit.interval.max.ms", "1000", .integer(0...60_000),
+            "longest time between two commits under lag, milliseconds; at most commit.interval.ms keeps that always"),
         .init(
             "processing.guarantee", "exactly_once", .oneOf(["exactly_once", "at_least_once"]),
             "transactions, or an idempotent producer for the lowest latency"),
@@ -96,6 +99,10 @@ package struct ConfigurationKey: Sendable {
             "group.instance.id", "auto", .text,
             "static membership: this process's name in the group; auto keeps one in state.dir, none joins anew each time"
         ),
+        .init(
+            "group.leave.on.stop", "true", .boolean,
+            "a clean stop gives its partitions up at once; false keeps them until kafka.consumer.session.timeout.ms "
+                + "ends, for a restart that comes before (rolling restarts)"),
         .init(
             "poison.protection", "true", .boolean,
             "quarantine a message at which the process died twice in the dead letter, code poison"),

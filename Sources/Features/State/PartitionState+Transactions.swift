@@ -3,6 +3,8 @@ import Base
 extension PartitionState {
     /// Users changed since the last commit; one who was removed and came back counts twice.
     package var dirtyCount: Int { core.pointee.undo.count }
+    /// Bytes that a rollback needs: the records of those users as they were, and the list of them.
+    package var undoBytes: Int { core.pointee.undo.usedBytes }
 
     /// Calls `body` for each user changed since the last commit, in the order in which they were first touched.
     ///

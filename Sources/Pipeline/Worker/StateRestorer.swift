@@ -182,7 +182,7 @@ package final class StateRestorer: AssignmentHandler {
             metrics.restoredUsers.wrappingAdd(cursor.count - before, ordering: .relaxed)
             if hasMore {
                 guard isMemoryFull() else { continue }
-                target.shard.hasSpilled = true
+                target.shard.checkpoint?.noteSpill()
             }
             target.cursor = nil
             targets[number] = target

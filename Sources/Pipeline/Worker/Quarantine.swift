@@ -1,24 +1,44 @@
 import Base
 import Consumer
-import Engine
-import Foundation
 import Kafka
 import Settings
 
-/// Poison protection; see ``PoisonSuspects``.
-extension Worker {
+/// Poison protection of one worker: notes what it handles, and says which messages are to be handled alone or not at all
+/// (``PoisonNotes``).
+final class Quarantine {
+    /// What the process knows; nil without poison protection.
+    private let notes: PoisonNotes?
+    /// Where this worker says what it is handling.
+    private let slot: PoisonSlot?
+    private let topics: [String]
+    private let component: String
+
+    init(_ notes: PoisonNotes?, worker: Int, topics: [String], component: String) {
+        self.notes = notes
+        slot = notes?.slot(worker: worker)
+        self.topics = topics
+        self.component = component
+    }
+
     /// Whether messages are looked at one by one in this batch.
-    var isAlert: Bool { context.poison?.isAlert == true }
+    var isAlert: Bool { notes?.isAlert == true }
+
+    /// Notes a run of messages before it is handled.
+    @inline(__always)
+    func note(_ topic: Int32, _ partition: Int32, from first: Int64, through last: Int64) {
+        slot?.note(topic, partition, from: first, through: last)
+    }
+
+    /// Nothing is being handled: what happens now is no message's fault.
+    func clear() { slot?.clear() }
 
     /// What is known against this message.
     func suspect(_ message: borrowing Message) -> PoisonRange? {
-        guard let suspect = context.poison?.suspect(max(0, message.topic), message.partition, message.offset) else {
-            return nil
-        }
+        guard let suspect = notes?.suspect(max(0, message.topic), message.partition, message.offset) else { return nil }
         if suspect.isPoison {
             Log.error(
                 component,
-                "\(consumer.topics[Int(max(0, message.topic))]) [\(message.partition)] offset \(message.offset): the process "
+                "\(topics[Int(max(0, message.topic))]) [\(message.partition)] offset \(message.offset): the process "
                     + "died \(suspect.deaths) times while it handled this message; it goes to the dead letter as poison"
             )
         }
@@ -26,19 +46,18 @@ extension Worker {
     }
 
     /// From here on one message is handled alone: if the process dies now, it is this one's.
-    func isolate(_ suspect: PoisonRange, in shard: Shard) {
-        poison?.clear()
-        poison?.note(
+    func isolate(_ suspect: PoisonRange) {
+        slot?.clear()
+        slot?.note(
             suspect.topic, suspect.partition, from: suspect.first, through: suspect.last, deaths: suspect.deaths)
-        processor.begin(shard.content)
     }
 
     /// After a commit: what lies before it did no harm.
-    func forgetSuspects() {
-        guard let notes = context.poison, notes.isAlert else { return }
-        for shard in shards.values {
-            let known = shard.positions.known
-            for (topic, partition) in shard.positions.partitions.enumerated() {
+    func forget(before positions: some Sequence<ReadPositions>) {
+        guard let notes, notes.isAlert else { return }
+        for positions in positions {
+            let known = positions.known
+            for (topic, partition) in positions.partitions.enumerated() {
                 guard let offset = known[partition] else { continue }
                 notes.passed(Int32(topic), partition.partition, committed: offset)
             }

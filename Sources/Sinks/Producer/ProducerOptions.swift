@@ -7,6 +7,8 @@ package struct ProducerOptions: Sendable, Equatable {
     package var transactionalID: String?
     /// How long a record may wait for company in its batch. A commit does not wait.
     package var lingerMilliseconds = 5
+    /// How batches are compressed on the way and at the broker: librdkafka's `compression.type`; nil for not at all.
+    package var compression: String?
     /// Bound of the records not yet acknowledged, in bytes.
     package var bufferBytes = 256 << 20
     /// After this the broker aborts a transaction that did not end. An unclean restart waits as long at worst.
@@ -21,6 +23,7 @@ package struct ProducerOptions: Sendable, Equatable {
     package func properties(_ user: KafkaProperties) -> KafkaProperties {
         var p = user
         p.setDefault("client.id", clientID)
+        if let compression, user["compression.codec"] == nil { p.setDefault("compression.type", compression) }
         p.setDefault("linger.ms", "\(lingerMilliseconds)")
         p.setDefault("queue.buffering.max.kbytes", "\(max(32 << 10, bufferBytes >> 10))")
         p.setDefault("queue.buffering.max.messages", "5000000")

@@ -1,0 +1,169 @@
+import Base
+import Consumer
+import Engine
+import Events
+import Foundation
+import JSON
+import Kafka
+import Scoring
+import Settings
+import Sinks
+import Synchronization
+
+/// What a worker does with a batch: parse → apply → score, and the outputs into the producer's open transaction.
+///
+/// ```
+///  message ─► processor ─► shard's outputs ─► scores
+///     │ suspected of having killed the process: alone, or not at all (Quarantine)
+///     └ rejected ─► dead letter
+/// ```
+final class BatchHandler {
+    let processor: Processor
+    /// Messages and bytes handed to the producer since ``begin()``: the size of the open transaction.
+    private(set) var messages = 0
+    private(set) var bytes = 0
+    private let context: WorkerContext
+    private let keeper: ShardKeeper
+    private let quarantine: Quarantine
+    private let producer: OutputProducer
+    private let scores: OutputTopic
+    private let deadLetters: DeadLetterWriter
+
+    init(
+        _ context: WorkerContext, _ processor: Processor, keeper: ShardKeeper, quarantine: Quarantine,
+        producer: OutputProducer, component: String
+    ) throws(ImpactError) {
+        self.context = context
+        self.processor = processor
+        self.keeper = keeper
+        self.quarantine = quarantine
+        self.producer = producer
+        let configuration = context.configuration
+        scores = try producer.topic(configuration.outputTopic)
+        deadLetters = DeadLetterWriter(
+            producer: producer, topic: try producer.topic(configuration.deadLetterTopic),
+            partitions: context.layout.deadLetterPartitions, maxRecordBytes: context.layout.deadLetterBytes,
+            application: configuration.applicationID, component: component)
+    }
+
+    /// A transaction begins.
+    func begin() {
+        messages = 0
+        bytes = 0
+    }
+
+    /// Forgets what was parsed and not handed over.
+    func discard() { processor.discard() }
+
+    /// Parses, scores and hands over one batch.
+    ///
+    /// - Throws: a `KafkaError` when the producer does not take a record: the transaction lacks it; ``LostUsers``.
+    func handle(_ batch: borrowing MessageBatch) throws {
+        // What happens outside of it is no message's fault.
+        defer { quarantine.clear() }
+        var current: Shard?
+        var topic: Int32 = -1
+        var partition: Int32 = -1
+        var newest: Int64 = -1
+        var flushed = 0
+        let isAlert = quarantine.isAlert
+        for i in 0..<batch.count {
+            let message = batch[i]
+            let isOther = message.partition != partition || current == nil
+            if isOther {
+                partition = message.partition
+                current = keeper[partition]
+                if let current { processor.begin(current.content) }
+            }
+            guard let shard = current else { continue }
+            if isOther || message.topic != topic {
+                topic = message.topic
+                // At most: the end of the run is not known yet.
+                let last = message.offset + Int64(batch.count - i)
+                quarantine.note(max(0, topic), partition, from: message.offset, through: last)
+            }
+            var isAlone = false
+            if isAlert, let suspect = quarantine.suspect(message) {
+                // What came before it first, and without it.
+                try flush(batch, messages: i - flushed, newest: newest)
+                flushed = i
+                // The next message begins a run of its own.
+                current = nil
+                if suspect.isPoison {
+                    try reject(message, InputError(.poison))
+                    shard.positions.advance(Int(message.topic), to: message.offset + 1)
+                    continue
+                }
+                isAlone = true
+                quarantine.isolate(suspect)
+                processor.begin(shard.content)
+            }
+            let timestamp = message.timestamp
+            newest = max(newest, timestamp)
+            do throws(InputError) {
+                try processor.append(
+                    message.payloadBuffer, key: message.keyBuffer,
+                    source: SourcePosition(
+                        topic: max(0, message.topic), partition: partition, offset: message.offset,
+                        timestamp: timestamp), tag: i)
+            } catch {
+                try reject(message, error)
+            }
+            shard.positions.advance(Int(message.topic), to: message.offset + 1)
+            if isAlone {
+                try flush(batch, messages: 1, newest: timestamp)
+                flushed = i + 1
+                quarantine.clear()
+            }
+        }
+        try flush(batch, messages: batch.count - flushed, newest: newest)
+    }
+
+    private func flush(_ batch: borrowing MessageBatch, messages: Int, newest: Int64) throws {
+        try keeper.loadSpilled(processor)
+        let outcome = try processor.flush { tag, error in
+            try reject(batch[tag], error)
+        }
+        for shard in keeper.shards {
+            try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
+                self.bytes += bytes.count
+                try producer.produceBatch(
+                    scores, partition: context.layout.outputPartition(of: shard.partition.partition), records,
+                    bytes: bytes)
+            }
+        }
+        KillPoint.afterScores.reached()
+        self.messages += messages
+        record(outcome, messages: messages, newest: newest)
+    }
+
+    private func reject(_ message: borrowing Message, _ error: InputError) throws {
+        let reason =
+            error.field.featureIndex.map {
+                "feature \(context.model.featureNames[$0]) " + "has no value for this user, "
+                    + "and the model refuses missing values"
+            } ?? error.message(schema: processor.schema)
+        try deadLetters.write(
+            message, topic: context.configuration.inputTopics[Int(max(0, message.topic))], code: error.code.name,
+            reason: reason)
+        KillPoint.afterDeadLetter.reached()
+        context.metrics.deadLetters.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    private func record(_ outcome: Processor.Outcome, messages: Int, newest: Int64) {
+        let metrics = context.metrics
+        metrics.messages.wrappingAdd(messages, ordering: .relaxed)
+        metrics.events.wrappingAdd(outcome.events, ordering: .relaxed)
+        metrics.scores.wrappingAdd(outcome.scores, ordering: .relaxed)
+        metrics.duplicates.wrappingAdd(outcome.duplicates, ordering: .relaxed)
+        metrics.erasures.wrappingAdd(outcome.erasures, ordering: .relaxed)
+        metrics.treat.wrappingAdd(outcome.treat, ordering: .relaxed)
+        metrics.suppress.wrappingAdd(outcome.suppress, ordering: .relaxed)
+        metrics.uncertain.wrappingAdd(outcome.uncertain, ordering: .relaxed)
+        guard newest > 0, outcome.scores > 0 else { return }
+        var clock = timespec()
+        clock_gettime(CLOCK_REALTIME, &clock)
+        let now = Double(clock.tv_sec) * 1_000 + Double(clock.tv_nsec) / 1e6
+        metrics.latency.record(milliseconds: max(0, now - Double(newest)), count: outcome.scores)
+    }
+}
