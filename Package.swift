@@ -100,7 +100,8 @@ targets += [
     module(
         "Service",
         [
-            "Base", "JSON", "Tabular", "Events", "Features", "Scoring", "Engine", "CMicroHTTPD", "CZlib",
+            "Base", "JSON", "Tabular", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
+            "CMicroHTTPD", "CZlib",
         ]),
 
     // The command line.

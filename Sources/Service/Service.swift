@@ -6,20 +6,26 @@ import JSON
 package final class Service: Sendable {
     package let served: ServedModel
     package let version: String
+    package let live: Live
     package let stream = EventStream()
 
     /// - Parameters:
     ///   - version: of the program.
+    ///   - source: the pipeline of this process; nil when there is none.
+    ///   - scores: the log store; nil when none is set.
     package init(
-        served: ServedModel, version: String
+        served: ServedModel, version: String, source: (any PipelineSource)? = nil, scores: ScoreHistory? = nil
     ) {
         self.served = served
         self.version = version
+        live = Live(served: served, source: source, scores: scores, stream: stream)
     }
 
     /// Begins to listen.
     package func start(_ options: ServerOptions) throws(ImpactError) -> HTTPServer {
-        try HTTPServer(options: options, routes: routes(), stream: stream)
+        let server = try HTTPServer(options: options, routes: routes(), stream: stream)
+        live.start(server)
+        return server
     }
 
     private func routes() -> [Route] {
@@ -28,6 +34,10 @@ package final class Service: Sendable {
         let simulate = SimulateRoute(served: served)
         let model = ModelRoute(served: served)
         let health = HealthRoutes(service: self)
+        let users = UserRoutes(service: self)
+        let metrics = MetricsRoute(service: self)
+        let live = self.live
+        let description = OpenAPI(served: served, version: version).document
         return [
             Route(.get, "/health", isOpen: true) { exchange throws(Problem) in health.health(exchange) },
             Route(.get, "/ready", isOpen: true) { exchange throws(Problem) in try health.ready(exchange) },
@@ -41,6 +51,17 @@ package final class Service: Sendable {
                 try simulate.answer(exchange)
             },
             Route(.get, "/v1/model") { exchange throws(Problem) in try model.answer(exchange) },
-        ]
+            Route(.get, "/v1/users/{id}") { exchange throws(Problem) in try users.state(exchange) },
+            Route(.get, "/v1/users/{id}/scores") { exchange throws(Problem) in try users.scores(exchange) },
+            // Contributions (Shapley values) of a user's score: "/v1/users/{id}/explain".
+            // Propensity in the seed systems' shapes: "/predict", "/predict/batch".
+            Route(.get, "/v1/people") { exchange throws(Problem) in live.writePeople(to: exchange.out) },
+            Route(.get, "/v1/live") { exchange throws(Problem) in live.writeHistory(to: exchange.out) },
+            Route(.get, "/v1/stream") { exchange throws(Problem) in try live.open(exchange) },
+            Route(.get, "/openapi.json", isOpen: true) { exchange throws(Problem) in
+                exchange.out.append(Array(description.utf8))
+            },
+            Route(.get, "/metrics") { exchange throws(Problem) in metrics.answer(exchange) },
+        ] + Pages.routes
     }
 }

@@ -32,11 +32,17 @@ package final class LiveTap: Sendable {
     /// Which record of a batch is taken: not always the first.
     private let turn = Atomic<Int>(0)
     private let boxes: [Mailbox]
-    /// Partitions of the input, by the workers that have them; nil while being restored.
-    private let shards = Mutex<[Int32: ShardPhase]>([:])
+    private let reports = Mutex<[Int: WorkerReport]>([:])
 
     /// How a partition's state stands.
     package enum ShardPhase: String, Sendable { case restoring, ready }
+
+    /// What a worker said last about its partitions and its broker.
+    private struct WorkerReport {
+        var shards: [Int32: ShardPhase]
+        var isBrokerAway: Bool
+        var isWaiting: Bool
+    }
 
     private static let interval: Int64 = 20
     private static let mostScores = 128
@@ -82,7 +88,13 @@ package final class LiveTap: Sendable {
         }
     }
 
-    func set(_ partition: Int32, _ phase: ShardPhase?) { shards.withLock { $0[partition] = phase } }
+    /// A worker says how it stands, once a second.
+    ///
+    /// - Parameter isWaiting: for its group to hand out partitions.
+    func report(worker: Int, shards: [Int32: ShardPhase], isBrokerAway: Bool, isWaiting: Bool) {
+        let report = WorkerReport(shards: shards, isBrokerAway: isBrokerAway, isWaiting: isWaiting)
+        reports.withLock { $0[worker] = report }
+    }
 
     private static func now() -> Int64 {
         var time = timespec()
@@ -104,7 +116,22 @@ package final class LiveTap: Sendable {
     package var rejections: [Rejection] { state.withLock { $0.rejections } }
 
     /// This process's partitions and how they stand.
-    package var partitions: [Int32: ShardPhase] { shards.withLock { $0 } }
+    package var partitions: [Int32: ShardPhase] {
+        reports.withLock { reports in
+            reports.values.reduce(into: [:]) { all, report in all.merge(report.shards) { first, _ in first } }
+        }
+    }
+
+    /// Why the pipeline is not at work, in words; nil when it is.
+    package var notReady: String? {
+        let reports = reports.withLock { $0 }
+        guard reports.count == boxes.count else { return "the workers are starting" }
+        if reports.values.contains(where: \.isBrokerAway) { return "no broker answers" }
+        if reports.values.contains(where: \.isWaiting) { return "the group has not handed out partitions yet" }
+        let shards = reports.values.flatMap(\.shards.values)
+        let restoring = shards.count { $0 == .restoring }
+        return restoring == 0 ? nil : "the state of \(restoring) of \(shards.count) partitions is being restored"
+    }
 
     /// What is known of users in the memory of this process's workers.
     package struct UserState: Sendable {

@@ -10,6 +10,7 @@ struct HealthRoutes: Sendable {
     }
 
     func ready(_ exchange: Exchange) throws(Problem) {
+        if let reason = service.live.notReady { throw Problem(503, "not_ready", reason) }
         write("ready", exchange)
     }
 

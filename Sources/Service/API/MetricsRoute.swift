@@ -1,5 +1,15 @@
 import Base
 
+/// `GET /metrics`: everything that is counted.
+struct MetricsRoute: Sendable {
+    let service: Service
+
+    func answer(_ exchange: Exchange) {
+        exchange.type = .metrics
+        if let table = service.live.metrics { MetricsText.write(table, to: exchange.out) }
+    }
+}
+
 /// Writes the metric table in Prometheus's text format, version 0.0.4.
 package enum MetricsText {
     package static func write(_ table: MetricTable, to out: ByteBuffer) {

@@ -65,7 +65,7 @@ struct UserRoutes: Sendable {
             throw Problem(503, "no_answer", source.notReady ?? "the workers did not answer within 2 s; try again")
         }
         if let state = found[key] { return state }
-        let partition = KeyPartition.murmur2(key, of: Int32(source.partitions))
+        let partition = KeyPartition.murmur2(key, of: source.partitions)
         switch source.tap.partitions[partition] {
         case .ready:
             throw Problem(

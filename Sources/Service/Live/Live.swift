@@ -43,7 +43,10 @@ package final class Live: Sendable {
 
     /// Begins to look; the server's own metrics stand beside the pipeline's.
     func start(_ server: HTTPServer) {
-        table.withLock { $0 = MetricTable((source?.table.metrics ?? []) + MetricTable(of: server.metrics).metrics) }
+        struct Nothing: Sendable {}
+        let pipeline: any Sendable = source?.metrics ?? Nothing()
+        let logStore: any Sendable = source?.logStoreMetrics ?? Nothing()
+        table.withLock { $0 = MetricTable(of: pipeline, logStore, server.metrics) }
         let thread = Thread { [weak self] in
             let reader = ScoreReader()
             var tick = 0

@@ -1,10 +1,10 @@
-import Base
 import Pipeline
 
 /// What a service shows of the pipeline in its process.
 package protocol PipelineSource: Sendable {
-    /// Everything that is counted.
-    var table: MetricTable { get }
+    /// Objects whose properties are metrics: of the pipeline, and of the log store's reader.
+    var metrics: any Sendable { get }
+    var logStoreMetrics: (any Sendable)? { get }
     /// Why the pipeline is not at work, in words; nil when it is.
     var notReady: String? { get }
     var tap: LiveTap { get }

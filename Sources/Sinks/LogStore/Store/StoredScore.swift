@@ -1,3 +1,5 @@
+import Base
+
 /// A score as a log store gives it back; numbers are NaN and texts nil where the row has NULL.
 package struct StoredScore: Sendable, Equatable {
     package var user = ""
