@@ -38,6 +38,7 @@ func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 var targets: [Target] = [
     system("CMicroHTTPD", "libmicrohttpd", "libmicrohttpd-dev"),
+    system("CCrypto", "libcrypto", "libssl-dev"),
     system("CRdkafka", "rdkafka", "librdkafka-dev"),
     system("CSQLite", "sqlite3", "libsqlite3-dev"),
     system("CZip", "libzip", "libzip-dev"),
@@ -47,18 +48,20 @@ var targets: [Target] = [
     system("CRocksDB", "rocksdb", "librocksdb-dev"),
     c("CNumeric"),
     c("CForest"),
+    c("CTrees"),
     c("CRocksDBLog", ["CRocksDB"]),
     c("CBench", ["CRdkafka"]),
 ]
 
 targets += [
     // What every module stands on.
-    module("Base", ["CNumeric"]),
+    module("Base", ["CNumeric", "CCrypto"]),
     module("Terminal", ["Base"]),
     module("JSON", ["Base", "CNumeric"]),
-    module("Tabular", ["Base", "CNumeric"]),
+    module("Tabular", ["Base", "CNumeric", "CZlib", "CZstd"]),
     module("Statistics", ["Base"]),
     module("Settings", ["Base"]),
+    module("Trees", in: "Learning", ["Base", "Statistics", "CTrees"]),
 
     // Kafka.
     module("Kafka", ["Base", "CRdkafka"]),
@@ -75,7 +78,7 @@ targets += [
     module(
         "Sinks",
         [
-            "Base", "JSON", "Kafka", "Consumer", "Events", "Engine", "CRdkafka", "CSQLite", "CPostgres",
+            "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Engine", "CRdkafka", "CSQLite", "CPostgres",
         ]),
     module("StateStore", ["Base", "CRocksDB", "CRocksDBLog"]),
     module(
@@ -87,10 +90,12 @@ targets += [
     module(
         "Backtest",
         [
-            "Base", "JSON", "Kafka", "Consumer", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
-            "CZlib",
-            "CZstd",
+            "Base", "JSON", "Tabular", "Kafka", "Consumer", "Events", "Features", "Scoring", "Engine", "Sinks",
+            "Pipeline",
         ]),
+
+    // Learning: rows to models.
+    module("Rows", in: "Learning", ["Base", "Tabular"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
@@ -118,7 +123,7 @@ targets += [
         "impactiq-bench",
         [
             "Base", "Terminal", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport",
-            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "CBench",
+            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "Trees", "CBench",
         ]),
 ]
 
@@ -170,16 +175,20 @@ targets += [
     tests(
         "ServiceTests",
         ["Base", "JSON", "Scoring", "Service", "TestSupport"]),
+    tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
     tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",
         [
-            "Base", "JSON", "Kafka", "Consumer", "Events", "Sinks", "CRdkafka", "CSQLite", "CPostgres", "TestSupport",
+            "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Sinks", "CRdkafka", "CSQLite", "CPostgres",
+            "TestSupport",
         ]),
     tests("StateStoreTests", ["Base", "StateStore", "TestSupport"]),
     tests("TabularTests", ["Tabular", "TestSupport"]),
     tests("TerminalTests", ["Base", "Terminal"]),
+    tests("StatisticsTests", ["Statistics"]),
+    tests("TreesTests", ["Statistics", "Trees", "TestSupport"]),
 ]
 
 // A part of the package: `ONLY=TrainingTests,impactiq swift build` takes these targets and what they stand on. For work on

@@ -6,22 +6,22 @@ import Terminal
 
 /// The `impactiq` command: reads the command line, runs the command, prints errors for people, gives the exit status.
 package enum CommandLineTool {
-    static let entries: [CommandEntry] = [
-        CommandEntry(path: ["demo"], type: DemoCommand.self),
-        CommandEntry(path: ["run"], type: RunCommand.self),
-        CommandEntry(path: ["load"], type: LoadCommand.self),
-        CommandEntry(path: ["replay"], type: ReplayCommand.self),
-        CommandEntry(path: ["rows"], type: RowsCommand.self),
-        CommandEntry(path: ["evaluate"], type: EvaluateCommand.self),
-        CommandEntry(path: ["model"], type: ModelCommand.self),
-        CommandEntry(path: ["serve"], type: ServeCommand.self),
-        CommandEntry(path: ["generate"], type: GenerateCommand.self),
-        CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
-        CommandEntry(path: ["dead-letter"], type: DeadLetterCommand.self),
-        CommandEntry(path: ["reset"], type: ResetCommand.self),
-        CommandEntry(path: ["topics"], type: TopicsCommand.self),
-        CommandEntry(path: ["state"], type: StateCommand.self),
-        CommandEntry(path: ["config"], type: ConfigCommand.self),
+    static let commands: [any Command.Type] = [
+        DemoCommand.self,
+        RunCommand.self,
+        LoadCommand.self,
+        ReplayCommand.self,
+        RowsCommand.self,
+        EvaluateCommand.self,
+        ModelCommand.self,
+        ServeCommand.self,
+        GenerateCommand.self,
+        LogStoreCommand.self,
+        DeadLetterCommand.self,
+        ResetCommand.self,
+        TopicsCommand.self,
+        StateCommand.self,
+        ConfigCommand.self,
     ]
 
     static let root = CommandSpecification(
@@ -34,7 +34,7 @@ package enum CommandLineTool {
             .init("impactiq demo", "the whole product on an embedded broker, nothing to set up"),
             .init("impactiq run --config impactiq.properties", "the pipeline on your Kafka"),
         ],
-        subcommands: entries.map { $0.type.specification })
+        subcommands: commands.specifications)
 
     /// What a report of a problem should name: the product, the Kafka client and the forest's kernel.
     static var versions: String { "impactiq \(version) (librdkafka \(KafkaClient.version), \(Kernel.best) kernel)" }
@@ -65,10 +65,16 @@ package enum CommandLineTool {
     }
 
     private static func implementation(of command: ParsedCommand) throws(ImpactError) -> any Command.Type {
-        let path = Array(command.path.dropFirst())
-        guard let entry = entries.first(where: { path.starts(with: $0.path) }) else {
+        var found: (any Command.Type)?
+        var below = commands
+        for word in command.path.dropFirst() {
+            guard let next = below.first(where: { $0.specification.name == word }) else { break }
+            found = next
+            below = next.subcommands
+        }
+        guard let found else {
             throw ImpactError(.usage, code: "unknown_command", "no command '\(command.name)'; see 'impactiq --help'")
         }
-        return entry.type
+        return found
     }
 }

@@ -12,8 +12,11 @@ enum ConfigurationOptions {
     ]
 
     static func load(_ command: ParsedCommand) throws(ImpactError) -> Configuration {
-        try Configuration(
-            file: command.text("config"), environment: ProcessInfo.processInfo.environment,
+        let configuration = try Configuration(
+            groups: ProductSettings.groups, file: command.text("config"),
+            environment: ProcessInfo.processInfo.environment,
             overrides: command.texts("set"))
+        Log.setFormat(configuration.logFormat)
+        return configuration
     }
 }

@@ -4,7 +4,19 @@ import Scoring
 import Terminal
 
 /// `impactiq model inspect`.
-enum ModelInspectCommand {
+enum ModelInspectCommand: Command {
+    static let specification = CommandSpecification(
+        "inspect", "Show what a model is: sizes, features with importance, provenance, checksum",
+        options: [
+            .flag("json", "Print one JSON object"),
+            .value("check", "ROWS.csv", "Time the kernels on these rows and verify that all give the same bits"),
+        ],
+        arguments: [.init("MODEL", "The model file")],
+        examples: [
+            .init("impactiq model inspect examples/demo/demo.model", "for a person"),
+            .init("impactiq model inspect spring.model --json", "for a machine"),
+        ])
+
     static func run(_ command: ParsedCommand) throws {
         let model = try Model.open(path: command.arguments[0])
         let json = command.flag("json")

@@ -17,6 +17,7 @@ do {
     case "backtest": try BacktestBenchmark.run(Array(arguments.dropFirst()))
     case "evaluate": try EvaluationBenchmarkCommand.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
+    case "trees": try TreesBenchmark.run(Array(arguments.dropFirst()))
     default:
         Terminal.Stream.output.write(
             """
@@ -34,6 +35,7 @@ do {
               evaluate     the ranking and curves of a trial; scripts/bench-evaluate.py adds scikit-uplift
               stages       what each stage costs alone, on messages in memory; no broker
               forest       the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
+              trees        boosted trees on raw columns; scripts/bench-trees.py adds XGBoost and LightGBM
 
             impactiq-bench BENCHMARK --help says more. scripts/bench-stream-peer.py sets a Python consumer beside it.
 

@@ -78,7 +78,7 @@ struct HostileMessageTests {
         let scores = try harness.scores.map(ScoreText.init)
         #expect(scores.map(\.source.offset) == messages.indices.filter { messages[$0].code == nil }.map { Int64($0) })
         #expect(dead.count == messages.count { $0.code != nil })
-        #expect(metrics.messages.load(ordering: .relaxed) == messages.count)
+        #expect(metrics.messages.value == messages.count)
         let input = try harness.input
         for letter in dead {
             let offset = try #require(letter.header("impactiq.error.offset").flatMap { Int($0) })

@@ -1,6 +1,7 @@
 import Base
 import CSQLite
 import Foundation
+import Settings
 import Sinks
 import TestSupport
 import Testing
@@ -152,13 +153,12 @@ import Testing
 
     @Test("The setting log.store")
     func address() throws {
-        #expect(try LogStoreAddress(parsing: "none") == .none)
-        #expect(try LogStoreAddress(parsing: "sqlite:a b.db") == .sqlite(path: "a b.db"))
+        #expect(try LogStoreSettings().logStore.parse("none") == nil)
+        #expect(try LogStoreAddress(parsing: "sqlite:a b.db").path == "a b.db")
         #expect(try LogStoreAddress(parsing: "sqlite:/x/y.db").description == "sqlite:/x/y.db")
-        for wrong in ["", "sqlite:", "mysql://user:secret@host/x", "sqlite", "/x.db"] {
-            let error = #expect(throws: ImpactError.self) { try LogStoreAddress(parsing: wrong) }
-            #expect(error?.kind == .badConfiguration)
-            #expect(error?.message.contains("secret") == false)
+        for wrong in ["", "sqlite:", "mysql://user:secret@host/x", "sqlite", "/x.db", "postgresql://u:secret@h:bad/x"] {
+            let error = #expect(throws: SettingProblem.self) { try LogStoreAddress(parsing: wrong) }
+            #expect(error?.words.contains("secret") == false)
         }
     }
 }

@@ -26,7 +26,7 @@ package final class Gauge: Metric {
 /// Gauges of one name, told apart by labels. Each owner (a worker) says all of its own at once, once a second or so.
 package final class LabeledGauge: Metric {
     package let about: MetricDescription
-    private let values = Mutex<[String: [(labels: [String], value: Double?)]]>([:])
+    private let values = Mutex<[String: [(labels: [String], value: Double?)]?]>([:])
 
     package init(
         _ name: String, labels: [String], unit: MetricDescription.Unit = .none,
@@ -35,24 +35,29 @@ package final class LabeledGauge: Metric {
         about = MetricDescription(name, .gauge, unit: unit, labels: labels, phrase: phrase, help: help)
     }
 
-    /// Replaces what this owner said before; nothing when it has nothing any more.
-    /// - Parameter samples: values with their labels, nil where the value is unknown.
-    package func set(_ samples: [(labels: [String], value: Double?)], of owner: String) {
-        values.withLock { $0[owner] = samples.isEmpty ? nil : samples }
+    /// Replaces what this owner said before.
+    /// - Parameter samples: values with their labels, nil where the value is unknown; nil when all is unknown.
+    package func set(_ samples: [(labels: [String], value: Double?)]?, of owner: String) {
+        values.withLock { $0[owner] = .some(samples) }
     }
 
-    /// All that is known or known to be unknown, by the owners' names.
-    private var all: [(labels: [String], value: Double?)] {
-        values.withLock { $0.sorted { $0.key < $1.key }.flatMap(\.value) }
+    /// What each owner said, by the owners' names.
+    private var all: [[(labels: [String], value: Double?)]?] {
+        values.withLock { $0.sorted { $0.key < $1.key }.map(\.value) }
     }
 
-    /// The sum; nil while one of the values is unknown.
+    /// The sum; nil while one of the values is unknown or nobody has said anything.
     package var total: Double? {
-        all.reduce(0.0) { sum, sample in sum.flatMap { sum in sample.value.map { sum + $0 } } }
+        let all = all
+        if all.isEmpty { return nil }
+        return all.reduce(0.0) { sum, owner in
+            guard let sum, let owner else { return nil }
+            return owner.reduce(sum as Double?) { sum, sample in sum.flatMap { sum in sample.value.map { sum + $0 } } }
+        }
     }
 
     package var samples: [MetricSample] {
-        all.compactMap { sample in
+        all.flatMap { $0 ?? [] }.compactMap { sample in
             sample.value.map { MetricSample(labels: sample.labels, value: .number($0)) }
         }
     }

@@ -1,5 +1,4 @@
 import Base
-import Foundation
 import Service
 import Terminal
 
@@ -21,34 +20,16 @@ enum ServeOptions {
     ]
 
     static func server(_ command: ParsedCommand) throws -> ServerOptions {
-        var options = ServerOptions()
-        options.listen = try ListenAddress(parsing: command.text("listen") ?? "127.0.0.1:8080")
+        var request = ServerRequest(listen: try ListenAddress(parsing: command.text("listen") ?? "127.0.0.1:8080"))
         let threads = try command.count("threads") ?? 2
         guard (1...256).contains(threads) else { throw command.invalid("threads", "must be 1 to 256") }
-        options.threads = threads
-        options.access.hosts = Set(names(command.text("hosts")).map { $0.lowercased() })
-        options.access.origins = Set(names(command.text("cors")))
-        if let path = command.text("token-file") {
-            options.access.require(token: try Access.token(fromFile: path))
-        }
-        if options.listen.isLoopback {
-            options.access.hosts.formUnion(Access.loopbackHosts)
-        } else if !options.access.wantsToken, !command.flag("no-auth") {
-            throw ImpactError(
-                .badConfiguration, code: "no_auth",
-                "\(options.listen) can be reached by other machines: give --token-file FILE, or --no-auth if that is meant"
-            )
-        }
-        switch (command.text("certificate"), command.text("key")) {
-        case (let certificate?, let key?):
-            options.certificate = try ServerOptions.TLSFiles(certificatePath: certificate, keyPath: key)
-        case (nil, nil): break
-        default: throw command.invalid("certificate", "TLS needs both --certificate and --key")
-        }
-        return options
-    }
-
-    private static func names(_ text: String?) -> [String] {
-        (text ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+        request.threads = threads
+        request.isOpen = command.flag("no-auth")
+        request.tokenFile = command.text("token-file") ?? ""
+        request.hosts = command.text("hosts") ?? ""
+        request.origins = command.text("cors") ?? ""
+        request.certificate = command.text("certificate") ?? ""
+        request.key = command.text("key") ?? ""
+        return try request.options()
     }
 }

@@ -30,6 +30,7 @@ extension PartitionState {
     package func commit() {
         core.pointee.beginTransaction()
         core.pointee.committedCounters = core.pointee.counters
+        core.pointee.committedClock = core.pointee.clock
     }
 
     /// Takes back everything since the last commit: records, new users, removals and counters.

@@ -81,7 +81,8 @@ package final class LiveTap: Sendable {
         rejectionDue.store(now + Self.interval, ordering: .relaxed)
         let rejection = Rejection(
             code: code, reason: reason, topic: topic, partition: partition, offset: offset,
-            time: Int64(Date().timeIntervalSince1970 * 1_000), value: Array((value ?? .init(start: nil, count: 0)).prefix(Self.valueBytes)))
+            time: Int64(Date().timeIntervalSince1970 * 1_000),
+            value: Array((value ?? .init(start: nil, count: 0)).prefix(Self.valueBytes)))
         state.withLock { state in
             if state.rejections.count == Self.mostRejections { state.rejections.removeFirst() }
             state.rejections.append(rejection)

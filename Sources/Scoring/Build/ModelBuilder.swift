@@ -68,7 +68,7 @@ package struct ModelBuilder {
                 "there are \(spools.count) forests for \(metadata.outcomes.count) outcomes")
         }
         let description = try ModelDescription(metadata, shapes: spools.map(\.shape)).json()
-        let file = try OutputFile(path: path, headerBytes: ModelFormat.headerBytes)
+        let file = try ModelFileWriter(path: path, headerBytes: ModelFormat.headerBytes)
         let directory = plan(description)
         try file.append(directory.bytes)
         try file.append(description)

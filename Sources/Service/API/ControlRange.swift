@@ -15,13 +15,33 @@ package struct ControlRange: Sendable, Equatable {
     /// Where it was learned: `model` (its training data), `splits`, or `none`.
     package var source: String
 
-    /// One a feature, from the thresholds of the forest.
+    /// One a feature: what the training rows had, when the model's maker said so; else where the trees split.
     static func all(of model: Model) -> [ControlRange] {
+        if let ranges = model.ranges, ranges.count == model.featureCount { return ranges.map(learned) }
         let thresholds = model.thresholds(limit: 4_096)
         return model.featureNames.indices.map { index in
             let feature = model.specification?.features[index]
             return range(thresholds[index], feature)
         }
+    }
+
+    /// Between the 5 % and the 95 % quantile with some room, within what there was.
+    private static func learned(_ range: FeatureRange) -> ControlRange {
+        let quantiles = range.quantiles
+        let middle = quantiles.isEmpty ? range.mean : quantiles[quantiles.count / 2]
+        if range.kind == .binary {
+            return ControlRange(low: 0, high: 1, typical: middle, choices: [0, 1], isWhole: true, source: "model")
+        }
+        var (low, high) = (range.min, range.max)
+        if quantiles.count > 4, quantiles[quantiles.count - 2] > quantiles[1] {
+            let room = (quantiles[quantiles.count - 2] - quantiles[1]) * 0.5
+            low = max(low, quantiles[1] - room)
+            high = min(high, quantiles[quantiles.count - 2] + room)
+        }
+        let isWhole = range.kind == .integer
+        return ControlRange(
+            low: isWhole ? low.rounded(.down) : low, high: isWhole ? high.rounded(.up) : high, typical: middle,
+            choices: nil, isWhole: isWhole, source: "model")
     }
 
     private static func range(_ thresholds: [Float], _ feature: FeatureSpecification.Feature?) -> ControlRange {

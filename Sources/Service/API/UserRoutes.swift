@@ -71,20 +71,24 @@ struct UserRoutes: Sendable {
             throw Problem(
                 404, "unknown_user", "no event of this user was seen, or they were erased", field: "id")
         case .restoring:
-            throw Problem(503, "restoring", "the state of partition \(partition), where this user belongs, is being restored")
+            throw Problem(
+                503, "restoring", "the state of partition \(partition), where this user belongs, is being restored")
         case nil:
             let owner = source.owner(of: partition)
             throw Problem(
                 owner == nil ? 503 : 421, "other_owner",
                 "the user belongs to partition \(partition), which is "
                     + (owner.map { "\($0.clientID)'s on \($0.host)\($0.instance.map { ", instance \($0)" } ?? "")" }
-                        ?? "nobody's at the moment"), field: "id")
+                        ?? "nobody's at the moment"),
+                field: "id")
         }
     }
 
     func scores(_ exchange: Exchange) throws(Problem) {
         guard let history = service.live.scores else {
-            throw Problem(404, "no_log_store", "log.store is none: scores are published, but not kept where they can be looked up")
+            throw Problem(
+                404, "no_log_store", "log.store is none: scores are published, but not kept where they can be looked up"
+            )
         }
         var limit = 100
         if let text = exchange.query("limit") {

@@ -73,7 +73,9 @@ package final class Live: Sendable {
         meet(&fresh)
         let moment = state.withLock { state -> LiveMoment? in
             state.samples += fresh
-            if state.samples.count > Self.mostSamples { state.samples.removeFirst(state.samples.count - Self.mostSamples) }
+            if state.samples.count > Self.mostSamples {
+                state.samples.removeFirst(state.samples.count - Self.mostSamples)
+            }
             for person in fresh where person.features != nil {
                 state.people.removeAll { $0.user == person.user }
                 state.people.append(person)
@@ -191,7 +193,9 @@ package final class Live: Sendable {
         out.append("}")
     }
 
-    private func append(_ value: Bool, _ out: ByteBuffer) { if value { out.append("true") } else { out.append("false") } }
+    private func append(_ value: Bool, _ out: ByteBuffer) {
+        if value { out.append("true") } else { out.append("false") }
+    }
 
     private func write(_ letter: LiveTap.Rejection, to out: ByteBuffer) {
         out.append("{\"code\":")

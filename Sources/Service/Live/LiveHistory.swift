@@ -41,7 +41,9 @@ struct LiveMoment: Sendable {
     static func merged(_ moments: [LiveMoment]) -> LiveMoment {
         guard var merged = moments.last else { return LiveMoment() }
         let count = Double(moments.count)
-        func mean(_ path: KeyPath<LiveMoment, Double>) -> Double { moments.reduce(0) { $0 + $1[keyPath: path] } / count }
+        func mean(_ path: KeyPath<LiveMoment, Double>) -> Double {
+            moments.reduce(0) { $0 + $1[keyPath: path] } / count
+        }
         func worst(_ path: KeyPath<LiveMoment, Double>) -> Double {
             moments.map { $0[keyPath: path] }.filter(\.isFinite).max() ?? .nan
         }

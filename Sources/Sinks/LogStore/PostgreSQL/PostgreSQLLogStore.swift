@@ -1,20 +1,26 @@
 import Base
+import Settings
+
+extension LogStoreKind {
+    static let postgresql = LogStoreKind(prefixes: ["postgresql://", "postgres://"], form: "postgresql://…") {
+        (text) throws(SettingProblem) in
+        do throws(LogStoreError) {
+            let address = try PostgreSQLAddress(text)
+            return LogStoreAddress(description: address.display) { (options) throws(LogStoreError) in
+                try PostgreSQLLogStore(url: text, options: options)
+            }
+        } catch {
+            throw SettingProblem(error.message)
+        }
+    }
+}
 
 /// The log store in a PostgreSQL database (12 or newer). For one thread; several processes may share the database.
 package final class PostgreSQLLogStore: LogStore {
-    /// How the tables are laid out.
-    package struct Options: Sendable {
-        /// Keeps an index on `user_id`: look-ups of one user become fast, writing becomes slower. An index that is
-        /// there already is kept.
-        package var userIndex = false
-
-        package init(userIndex: Bool = false) { self.userIndex = userIndex }
-    }
-
     package var place: String { address.display }
 
     private let address: PostgreSQLAddress
-    private let options: Options
+    private let options: LogStoreOptions
     private let migrations: [[String]]
     private var session: PostgreSQLSession?
     /// Batches that still go through the staging table, after one held rows that were there already.
@@ -23,7 +29,7 @@ package final class PostgreSQLLogStore: LogStore {
     /// - Parameter url: `postgresql://user:password@host:port/database`; the password may come from `PGPASSWORD` or
     ///   `PGPASSFILE`.
     /// - Throws: when the URL is malformed, without repeating it.
-    package convenience init(url: String, options: Options = Options()) throws(LogStoreError) {
+    package convenience init(url: String, options: LogStoreOptions = LogStoreOptions()) throws(LogStoreError) {
         try self.init(url: url, options: options, migrations: Self.migrations)
     }
 
@@ -31,7 +37,7 @@ package final class PostgreSQLLogStore: LogStore {
     package static let migrations = ScoresTable.migrations(.postgresql)
 
     /// - Parameter migrations: tests lead a store through other versions.
-    package init(url: String, options: Options, migrations: [[String]]) throws(LogStoreError) {
+    package init(url: String, options: LogStoreOptions, migrations: [[String]]) throws(LogStoreError) {
         address = try PostgreSQLAddress(url)
         self.options = options
         self.migrations = migrations

@@ -4,25 +4,33 @@ import CZstd
 import Foundation
 
 /// The bytes of a file, decompressed.
-protocol ByteStream: AnyObject {
+package protocol ByteStream: AnyObject {
     /// Fills some of the buffer, which is not empty; 0 at the end.
     ///
     /// - Throws: `file_damaged`.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Int
 }
 
-enum ByteStreams {
+package enum ByteStreams {
     /// Tells the kinds apart by their first bytes (RFC 8878, 3.1.1): zlib reads gzip and passes plain bytes through.
-    static func open(_ path: String) throws(ImpactError) -> any ByteStream {
+    package static func open(_ path: String) throws(ImpactError) -> any ByteStream {
         let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw ImpactError(
                 .badInput, code: "file_not_readable", "cannot read \(path): \(String(cString: strerror(errno)))")
         }
-        var mark: UInt32 = 0
-        let isZstd = pread(descriptor, &mark, 4, 0) == 4 && UInt32(littleEndian: mark) == 0xFD2F_B528
-        if isZstd { return try ZstdStream(descriptor) }
+        if kind(descriptor) == .zstd { return try ZstdStream(descriptor) }
         return try GzipStream(descriptor)
+    }
+
+    enum Kind { case plain, gzip, zstd }
+
+    /// What the first bytes of a file say; a pipe is plain.
+    static func kind(_ descriptor: Int32) -> Kind {
+        var mark: UInt32 = 0
+        guard pread(descriptor, &mark, 4, 0) == 4 else { return .plain }
+        if UInt32(littleEndian: mark) == 0xFD2F_B528 { return .zstd }
+        return UInt32(littleEndian: mark) & 0xFFFF == 0x8B1F ? .gzip : .plain
     }
 }
 
@@ -41,7 +49,7 @@ private final class GzipStream: ByteStream {
 
     deinit { gzclose_r(handle) }
 
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Int {
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Int {
         let count = gzread(handle, buffer.baseAddress, UInt32(clamping: buffer.count))
         var code: Int32 = 0
         let reason = String(cString: gzerror(handle, &code))
@@ -79,7 +87,7 @@ private final class ZstdStream: ByteStream {
         close(descriptor)
     }
 
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Int {
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Int {
         var output = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: 0)
         while output.pos == 0 {
             if used == filled, !holdsMore {
