@@ -49,6 +49,7 @@ var targets: [Target] = [
     c("CNumeric"),
     c("CForest"),
     c("CTrees"),
+    c("CTraining"),
     c("CRocksDBLog", ["CRocksDB"]),
     c("CBench", ["CRdkafka"]),
 ]
@@ -96,6 +97,9 @@ targets += [
 
     // Learning: rows to models.
     module("Rows", in: "Learning", ["Base", "Tabular"]),
+    module(
+        "Training", in: "Learning",
+        ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "CTraining"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
@@ -116,7 +120,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
-            "Service", "Simulation",
+            "Service", "Simulation", "Rows", "Training",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -174,9 +178,12 @@ targets += [
         ], exclude: ["Resources"]),
     tests(
         "ServiceTests",
-        ["Base", "JSON", "Scoring", "Service", "TestSupport"]),
+        ["Base", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
     tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
     tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
+    tests(
+        "TrainingTests",
+        ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",

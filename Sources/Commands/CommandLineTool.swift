@@ -12,6 +12,7 @@ package enum CommandLineTool {
         LoadCommand.self,
         ReplayCommand.self,
         RowsCommand.self,
+        TrainCommand.self,
         EvaluateCommand.self,
         ModelCommand.self,
         ServeCommand.self,

@@ -183,13 +183,16 @@ final class ShardKeeper {
         return owned.values.filter { $0.isRestored && ($0.checkpoint?.isBehind ?? false || isOpen) }
     }
 
-    /// Asks for the changelog's ends, and waits for the answers: what a commit then proves.
+    /// Asks for the changelog's ends, and waits for the answers: what a commit then proves. A broker that does not say (a
+    /// topic that was made a moment ago) is asked again.
     func askMarks(of shards: [Shard]) {
         guard let local = context.local else { return }
-        for shard in shards { shard.checkpoint.map { local.ask($0.ticket) } }
+        let tickets = shards.compactMap { $0.checkpoint?.ticket }
+        for ticket in tickets { local.ask(ticket) }
         let deadline = ContinuousClock.now + .seconds(2)
-        while shards.contains(where: { $0.checkpoint?.ticket.isAsking ?? false }), ContinuousClock.now < deadline {
+        while tickets.contains(where: { !$0.isAnswered }), ContinuousClock.now < deadline {
             Thread.sleep(forTimeInterval: 0.001)
+            for ticket in tickets where !ticket.isAnswered { local.ask(ticket) }
         }
     }
 
@@ -204,6 +207,7 @@ final class ShardKeeper {
     /// Writes what the local store lacks; on leaving.
     func finish(within milliseconds: Int) {
         retireParked()
+        if context.local == nil { return retiring.removeAll() }
         let deadline = ContinuousClock.now + .milliseconds(milliseconds)
         while !retiring.isEmpty, ContinuousClock.now < deadline {
             advance(isProven: false)

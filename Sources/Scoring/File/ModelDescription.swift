@@ -39,6 +39,7 @@ package struct ModelDescription: Codable, Equatable {
     package var contrasts: [[Double]]?
     package var importances: [Double]?
     package var ranges: [FeatureRange]?
+    package var offsets: [EffectOffset?]?
     package var forests: [Forest]
 
     // Names of the model file.
@@ -61,6 +62,7 @@ package struct ModelDescription: Codable, Equatable {
         contrasts = metadata.contrasts
         importances = metadata.importances
         ranges = metadata.ranges
+        offsets = metadata.offsets
         forests = zip(metadata.outcomes, shapes).map { outcome, shape in
             Forest(
                 outcome: outcome, trees: shape.trees, nodes: shape.nodes, leaves: shape.leaves, tiles: shape.tiles,
@@ -98,6 +100,13 @@ package struct ModelDescription: Codable, Equatable {
             description.ranges?.count ?? directory.featureCount == directory.featureCount,
             description.forests.allSatisfy({ $0.splitImportance.count == directory.featureCount })
         else { throw ModelFormat.refusal("damaged_model", "has metadata that do not fit its forest") }
+        if let offsets = description.offsets {
+            guard offsets.count == directory.forests.count,
+                offsets.allSatisfy({
+                    $0?.isValid(features: directory.featureCount, effects: directory.effects) ?? true
+                })
+            else { throw ModelFormat.refusal("damaged_model", "has offsets that do not fit its forests") }
+        }
         for forest in directory.forests {
             if let contrasts = description.contrasts {
                 guard contrasts.count == directory.effects,
@@ -134,6 +143,12 @@ extension ModelMetadata {
         guard ranges.map({ $0.count == featureNames.count }) ?? true else {
             throw invalid("there must be one range a feature")
         }
+        guard
+            offsets.map({
+                $0.count == outcomes.count
+                    && $0.allSatisfy { $0?.isValid(features: featureNames.count, effects: treatments.count) ?? true }
+            }) ?? true
+        else { throw invalid("there must be one valid offset, or none, an outcome") }
         guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
             throw invalid("there must be one finite importance a feature")
         }
