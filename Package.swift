@@ -37,6 +37,7 @@ func c(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 }
 
 var targets: [Target] = [
+    system("CMicroHTTPD", "libmicrohttpd", "libmicrohttpd-dev"),
     system("CCrypto", "libcrypto", "libssl-dev"),
     system("CRdkafka", "rdkafka", "librdkafka-dev"),
     system("CSQLite", "sqlite3", "libsqlite3-dev"),
@@ -103,6 +104,14 @@ targets += [
     module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
     module("AttributionStore", ["Base", "JSON", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
 
+    // The HTTP API and its pages.
+    module(
+        "Service",
+        [
+            "Base", "JSON", "Tabular", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
+            "CMicroHTTPD", "CZlib",
+        ]),
+
     // The command line.
     module("Simulation", ["Base", "Statistics", "Events"]),
     module(
@@ -110,7 +119,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Rows", "Training", "Report",
-            "Evaluation", "Attribution", "AttributionStore", "Simulation",
+            "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -170,6 +179,7 @@ targets += [
     tests("RowsTests", ["Base", "Rows", "CZlib"]),
     tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
     tests("TrainingTests", ["Base", "Statistics", "Trees", "Scoring", "Training", "TestSupport"]),
+    tests("ServiceTests", ["Base", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",

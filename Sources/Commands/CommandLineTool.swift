@@ -16,6 +16,7 @@ package enum CommandLineTool {
         EvaluateCommand.self,
         AttributeCommand.self,
         ModelCommand.self,
+        ServeCommand.self,
         GenerateCommand.self,
         LogStoreCommand.self,
         DeadLetterCommand.self,
