@@ -19,6 +19,7 @@ enum ConfigurationOptions {
             overrides: command.texts("set"))
         // What goes to librdkafka is checked by librdkafka, before any broker is asked.
         for client in ["consumer", "producer"] { try configuration.kafkaProperties(client: client).validate() }
+        Log.setFormat(configuration.logFormat)
         return configuration
     }
 }

@@ -14,7 +14,8 @@ enum RunCommand: Command {
         discussion: """
             Consumes the input topics, scores each event of score.events, and publishes scores, dead letters, the changelog \
             of the state and the consumed offsets in one Kafka transaction. With log.store set, it also fills the log \
-            store from the output topic. Says once a minute what it did; a broker that is away is waited for.
+            store from the output topic. Serves the dashboard and the API at http.listen. Says once a minute what it did; a \
+            broker that is away is waited for.
             """,
         options: ConfigurationOptions.options + [
             .value("model", "FILE", "The model file; the same as --set model.path=FILE"),
@@ -39,11 +40,14 @@ enum RunCommand: Command {
             throw error
         }
         let logStore = LogStoreRun.reader(configuration)
+        let service = try PipelineService.start(configuration, application, logStore)
         logStore?.start()
         application.start()
         Log.info("pipeline", "running: \(summary(configuration, application))")
+        if let service { Log.info("http", "dashboard and API at \(service.url)") }
         wait(application, logStore, limit: limit, interval: interval)
         application.stop()
+        service?.stop()
         // The reader drains after the workers have committed their last scores.
         defer { finish(logStore, configuration) }
         try application.wait()

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What must never be shown: passwords, tokens, private keys. One list and one function for configurations, errors, logs,
 /// and process titles.
 package enum Secrets {

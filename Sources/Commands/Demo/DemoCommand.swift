@@ -1,6 +1,7 @@
 import Base
 import Features
 import Foundation
+import Service
 import Simulation
 import Terminal
 
@@ -23,6 +24,9 @@ enum DemoCommand: Command {
             .value("partitions", "N", "Partitions of the topics", default: "8"),
             .value("workers", "N", "Threads of the pipeline", default: "1"),
             .value("model", "FILE", "Score with this model instead of the demo's own"),
+            .value(
+                "listen", "HOST:PORT", "Where the dashboard is, or none; a free port when this one is taken",
+                default: "127.0.0.1:8080"),
             .flag("json", "Print one JSON object a second instead of the table"),
         ],
         examples: [
@@ -48,6 +52,8 @@ enum DemoCommand: Command {
         guard (1...256).contains(settings.workers) else { throw command.invalid("workers", "must be 1 to 256") }
         settings.model = try DemoFiles.model(command.text("model"))
         settings.printsJSON = command.flag("json")
+        let listen = command.text("listen") ?? "none"
+        settings.listen = listen == "none" ? nil : try ListenAddress(parsing: listen)
         try DemoSession(settings).run()
     }
 }

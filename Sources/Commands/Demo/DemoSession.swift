@@ -2,6 +2,7 @@ import Base
 import Foundation
 import Kafka
 import Pipeline
+import Service
 import Settings
 import Simulation
 import Synchronization
@@ -23,6 +24,8 @@ package struct DemoSettings: Sendable {
     package var workers = 1
     package var model = ""
     package var printsJSON = false
+    /// Where the dashboard is; nil for none.
+    package var listen: ListenAddress? = nil
 
     package init() {}
 }
@@ -62,7 +65,9 @@ package final class DemoSession {
                 inputPartitions: settings.partitions, outputPartitions: settings.partitions,
                 deadLetterPartitions: settings.partitions),
             isStopped: { StopSignal.isRaised })
-        greet()
+        let service = settings.listen.map { listen in Self.service(configuration, application, listen) } ?? nil
+        defer { service?.stop() }
+        greet(service)
         let follower = DemoScoreFollower(
             board: DemoScoreboard(seed: settings.trial.seed, users: settings.trial.users))
         follower.start(
@@ -100,8 +105,19 @@ package final class DemoSession {
             ])
     }
 
-    private func greet() {
+    /// The service at the address asked for; at a free port when another process has it. None is no reason to stop.
+    private static func service(
+        _ configuration: Configuration, _ application: Application, _ listen: ListenAddress
+    ) -> PipelineService? {
+        for address in [listen, ListenAddress(host: listen.host, port: 0)] {
+            if let service = try? PipelineService(configuration, application, nil, address) { return service }
+        }
+        return nil
+    }
+
+    private func greet(_ service: PipelineService?) {
         guard !settings.printsJSON else { return }
+        if let service { stream.write("Dashboard: \(service.url)\n") }
         stream.write(
             """
             Embedded broker (librdkafka's mock cluster): at-least-once. On a real Kafka it is exactly-once.

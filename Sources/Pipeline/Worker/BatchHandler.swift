@@ -131,6 +131,7 @@ final class BatchHandler {
         for shard in keeper.shards {
             try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 self.bytes += bytes.count
+                context.live.offer(records, bytes)
                 try producer.produceBatch(
                     scores, partition: context.layout.outputPartition(of: shard.partition.partition), records,
                     bytes: bytes)
@@ -155,9 +156,11 @@ final class BatchHandler {
                 "feature \(context.model.featureNames[$0]) " + "has no value for this user, "
                     + "and the model refuses missing values"
             } ?? error.message(schema: processor.schema)
-        try deadLetters.write(
-            message, topic: context.configuration.inputTopics[Int(max(0, message.topic))], code: error.code.name,
-            reason: reason)
+        let topic = context.configuration.inputTopics[Int(max(0, message.topic))]
+        try deadLetters.write(message, topic: topic, code: error.code.name, reason: reason)
+        context.live.reject(
+            code: error.code.name, reason: reason, topic: topic, partition: message.partition, offset: message.offset,
+            value: message.payloadBuffer)
         KillPoint.afterDeadLetter.reached()
         context.metrics.deadLetters.add(1, error.code.name)
     }

@@ -42,6 +42,10 @@ final class ShardKeeper {
         }
     }
 
+    /// Whether users may be in the local store alone, and that store.
+    var spillsUsers: Bool { spill != nil }
+    var localStore: StateStore? { context.local?.store }
+
     // MARK: What is owned
 
     var isEmpty: Bool { owned.isEmpty }

@@ -27,6 +27,7 @@ final class Worker: AssignmentHandler {
     enum Ending { case stopped, fenced, renewed }
 
     private let context: WorkerContext
+    private let number: Int
     private let component: String
     private let consumer: EventConsumer
     /// Brings the records of several input topics into one order; nil for one topic.
@@ -53,6 +54,7 @@ final class Worker: AssignmentHandler {
 
     init(number: Int, context: WorkerContext) throws(ImpactError) {
         self.context = context
+        self.number = number
         component = "worker-\(number)"
         let configuration = context.configuration
         let topics = configuration.inputTopics
@@ -123,6 +125,7 @@ final class Worker: AssignmentHandler {
             KillPoint.afterResume.reached()
         }
         settleEnds()
+        context.live.answer(worker: number) { keeper.look(upUser: $0) }
         let now = ContinuousClock.now
         commitIfDue(now)
         if !life.isOpen {
@@ -335,6 +338,9 @@ final class Worker: AssignmentHandler {
         }
         context.metrics.late.add(late)
         report(lags: lags, users: users, isWaiting: wait.isWaiting)
+        context.live.report(
+            worker: number, shards: keeper.phases, isBrokerAway: consumer.handle.isBrokerAway,
+            isWaiting: consumer.assignment.state != .assigned)
         guard let merger, merger.lateRecords > reportedOutOfOrder else { return }
         context.metrics.outOfOrder.add(merger.lateRecords - reportedOutOfOrder)
         reportedOutOfOrder = merger.lateRecords

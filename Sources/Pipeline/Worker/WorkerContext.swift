@@ -13,12 +13,14 @@ package final class WorkerContext: Sendable {
     package let model: Model
     /// Names this process towards Kafka; see ``ProcessIdentity``.
     let identity: ProcessIdentity
-    let layout: TopicLayout
+    package let layout: TopicLayout
     /// The local copy of the state; nil when there is none.
     let local: LocalState?
     /// What each worker is handling, for the next start; nil without poison protection.
     let poison: PoisonNotes?
     package let metrics: PipelineMetrics
+    /// What pages about the running pipeline see of it.
+    package let live: LiveTap
     /// See ``Application``; false in benchmarks only.
     let writesChangelog: Bool
     private let isStopping = Atomic<Bool>(false)
@@ -34,6 +36,7 @@ package final class WorkerContext: Sendable {
         self.local = local
         poison = PoisonNotes.ofProcess(configuration, identity)
         self.metrics = metrics
+        live = LiveTap(workers: configuration.workers)
         self.writesChangelog = writesChangelog
     }
 

@@ -125,6 +125,46 @@ package final class PostgreSQLLogStore: LogStore {
         }
     }
 
+    package func scores(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredScore] {
+        let place = self.place
+        let found: [StoredScore]? = try run { session throws(PostgreSQLError) in
+            let index = try session.connection.execute("SELECT to_regclass('scores_user_id') IS NOT NULL")
+            if index.text(0, 0) != "t" {
+                let some = try session.connection.execute(
+                    "SELECT count(*) FROM (SELECT 1 FROM scores LIMIT \(StoredScore.mostUnindexed + 1)) AS some")
+                if Int(some.integer(0, 0) ?? 0) > StoredScore.mostUnindexed { return nil }
+            }
+            let result = try session.connection.execute(
+                StoredScore.query(user: "$1", limit: "$2::bigint"), [user, "\(limit)"])
+            return (0..<result.rowCount).map { Self.score(result, $0) }
+        }
+        guard let found else { throw StoredScore.noIndex(place) }
+        return found
+    }
+
+    private static func score(_ result: PostgreSQLResult, _ row: Int) -> StoredScore {
+        func number(_ column: Int) -> Double { result.text(row, column).flatMap(Double.init) ?? .nan }
+        var score = StoredScore()
+        score.user = result.text(row, 0) ?? ""
+        score.time = result.integer(row, 1) ?? 0
+        score.eventType = result.text(row, 2) ?? ""
+        score.treatment = result.text(row, 3)
+        score.outcome = result.text(row, 4)
+        score.uplift = number(5)
+        score.standardError = number(6)
+        score.lower = number(7)
+        score.upper = number(8)
+        score.level = number(9)
+        score.decision = result.text(row, 10) ?? ""
+        score.model = result.text(row, 11) ?? ""
+        score.modelVersion = result.text(row, 12) ?? ""
+        score.modelSHA256 = result.text(row, 13) ?? ""
+        score.sourceTopic = result.text(row, 14) ?? ""
+        score.sourcePartition = Int32(clamping: result.integer(row, 15) ?? 0)
+        score.sourceOffset = result.integer(row, 16) ?? 0
+        return score
+    }
+
     package func close() { session = nil }
 
     /// Runs `body` on the open session, and gives its errors the store's words.

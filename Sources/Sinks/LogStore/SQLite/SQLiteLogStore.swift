@@ -98,6 +98,41 @@ package final class SQLiteLogStore: LogStore {
         return try statement.step() ? Int(statement.integer(0)) : 0
     }
 
+    package func scores(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredScore] {
+        let connection = try opened().connection
+        let isIndexed =
+            try connection.integer(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = 'scores_user_id'") > 0
+        let some = "SELECT count(*) FROM (SELECT 1 FROM scores LIMIT \(StoredScore.mostUnindexed + 1))"
+        if !isIndexed, try connection.integer(some) > StoredScore.mostUnindexed { throw StoredScore.noIndex(place) }
+        let statement = try SQLiteStatement(connection, StoredScore.query(user: "?1", limit: "?2"))
+        statement.bind(1, user)
+        statement.bind(2, Int64(limit))
+        var scores: [StoredScore] = []
+        while try statement.step() {
+            var score = StoredScore()
+            score.user = statement.text(0)
+            score.time = statement.integer(1)
+            score.eventType = statement.text(2)
+            score.treatment = statement.isNull(3) ? nil : statement.text(3)
+            score.outcome = statement.isNull(4) ? nil : statement.text(4)
+            score.uplift = statement.double(5)
+            score.standardError = statement.double(6)
+            score.lower = statement.double(7)
+            score.upper = statement.double(8)
+            score.level = statement.double(9)
+            score.decision = statement.text(10)
+            score.model = statement.text(11)
+            score.modelVersion = statement.text(12)
+            score.modelSHA256 = statement.text(13)
+            score.sourceTopic = statement.text(14)
+            score.sourcePartition = Int32(clamping: statement.integer(15))
+            score.sourceOffset = statement.integer(16)
+            scores.append(score)
+        }
+        return scores
+    }
+
     package func close() { session = nil }
 
     private func opened() throws(LogStoreError) -> SQLiteSession {
