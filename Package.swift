@@ -180,7 +180,7 @@ targets += [
         "ServiceTests",
         ["Base", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
     tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
-    tests("SettingsTests", ["Base", "Settings", "Pipeline"]),
+    tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
     tests(
         "TrainingTests",
         ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),

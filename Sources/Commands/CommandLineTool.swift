@@ -41,12 +41,15 @@ package enum CommandLineTool {
     static var versions: String { "impactiq \(version) (librdkafka \(KafkaClient.version), \(Kernel.best) kernel)" }
     static let version = "0.2.0"
 
+    /// Overwrites the secrets on the process's command line, for whoever lists the processes. Once, at the start.
+    package static func hideSecrets() { ProcessTitle.hideSecrets() }
+
     /// Runs one command line (without the program's name) and returns the exit status.
     package static func run(_ words: [String]) -> Int32 {
         StopSignal.install()
         if words.first == "--version" {
-            Terminal.Stream.output.write(Self.versions + "\n")
-            return 0
+            let isWritten = Terminal.Stream.output.write(Self.versions + "\n")
+            return isWritten ? 0 : ImpactError.Kind.failed.rawValue
         }
         do {
             switch try root.parse(words) {
@@ -55,14 +58,30 @@ package enum CommandLineTool {
             case .run(let command):
                 try implementation(of: command).run(command)
             }
+            try Terminal.Stream.output.check()
             return 0
         } catch let error as ImpactError {
-            Terminal.Stream.error.write("impactiq: \(error.message)\n")
+            Terminal.Stream.error.write("impactiq: \(error.message.printable(keepsLines: true))\n")
             return error.kind.rawValue
         } catch {
-            Terminal.Stream.error.write("impactiq: \(error)\n")
+            Terminal.Stream.error.write("impactiq: \("\(error)".printable(keepsLines: true))\n")
             return ImpactError.Kind.failed.rawValue
         }
+    }
+
+    /// The words of every command that can be run.
+    package static var commandPaths: [[String]] {
+        func paths(_ specification: CommandSpecification) -> [[String]] {
+            let below = specification.subcommands.flatMap(paths).map { [specification.name] + $0 }
+            return specification.subcommands.isEmpty || specification.runsAlone ? [[specification.name]] + below : below
+        }
+        return root.subcommands.flatMap(paths)
+    }
+
+    /// A command's help; nil for words that are no command.
+    package static func help(_ path: [String]) -> String? {
+        guard case .help(let text)? = try? root.parse(path + ["--help"]) else { return nil }
+        return text
     }
 
     private static func implementation(of command: ParsedCommand) throws(ImpactError) -> any Command.Type {

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Kafka
 import Pipeline
 import Settings
 import Terminal
@@ -17,6 +18,8 @@ enum ConfigurationOptions {
             environment: ProcessInfo.processInfo.environment,
             overrides: command.texts("set"))
         Log.setFormat(configuration.logFormat)
+        // What goes to librdkafka is checked by librdkafka, before any broker is asked.
+        for client in ["consumer", "producer"] { try configuration.kafkaProperties(client: client).validate() }
         return configuration
     }
 }

@@ -83,7 +83,7 @@ package struct Configuration: Sendable {
             let hint = NearestName.find(name, among: keys.map(\.name))
             throw ImpactError(
                 .badConfiguration, code: "unknown_key",
-                "\(origin): unknown configuration key '\(name)'"
+                "\(origin): unknown configuration key '\(name.prefix { !$0.isWhitespace })'"
                     + (hint.map { "; did you mean '\($0)'?" } ?? "; 'impactiq config' lists them all"))
         }
         entries[name] = Entry(value: value, origin: origin)
@@ -132,7 +132,10 @@ package struct Configuration: Sendable {
     package func entry(_ name: String) -> Entry? { entries[name] }
 
     /// The value of a key: what was set, or its default.
-    package subscript<Value>(key: SettingKey<Value>) -> Value { parsed[key.name] as? Value ?? key.defaultValue }
+    package subscript<Value>(key: SettingKey<Value>) -> Value {
+        guard let value = parsed[key.name] else { return key.defaultValue }
+        return value as? Value ?? key.defaultValue
+    }
 
     package subscript<Value>(dynamicMember path: KeyPath<ApplicationSettings, SettingKey<Value>>) -> Value {
         self[ApplicationSettings.shared[keyPath: path]]
@@ -185,7 +188,9 @@ package struct Configuration: Sendable {
         for (variable, value) in environment.sorted(by: { $0.key < $1.key }) where variable.hasPrefix("IMPACTIQ_") {
             if Self.isReserved(variable) { continue }
             let dotted = variable.dropFirst("IMPACTIQ_".count).lowercased().replacingOccurrences(of: "_", with: ".")
-            guard let name = known[variable] ?? (dotted.hasPrefix("kafka.") ? dotted : nil) else {
+            let ofFile = variable.hasSuffix("_FILE") ? known[String(variable.dropLast("_FILE".count))] : nil
+            let own = known[variable] ?? ofFile.map { $0 + ".file" }
+            guard let name = own ?? (dotted.hasPrefix("kafka.") ? dotted : nil) else {
                 let hint = NearestName.find(variable, among: known.keys.sorted())
                 throw ImpactError(
                     .badConfiguration, code: "unknown_key",

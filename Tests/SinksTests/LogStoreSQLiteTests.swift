@@ -118,7 +118,7 @@ import Testing
 
     @Test("A full disk keeps what was stored, and goes on when there is room")
     func fullDisk() throws {
-        guard let disk = SmallDisk(megabytes: 2) else { return }
+        guard let disk = TinyDisk(megabytes: 2) else { return }
         let database = try TestDatabase(.sqlite)
         let path = "\(disk.path)/scores.db"
         let store = SQLiteLogStore(path: path)
@@ -164,7 +164,7 @@ import Testing
 }
 
 /// A file system of a few megabytes in memory. Needs root.
-final class SmallDisk {
+final class TinyDisk {
     let path: String
 
     init?(megabytes: Int, test: String = #function) {

@@ -114,3 +114,12 @@ struct ReplayCheckpoint {
         withUnsafeBytes(of: value.littleEndian) { buffer.append($0) }
     }
 }
+
+/// The reader alone, for the fuzzer.
+package enum CheckpointProbe {
+    /// Whether the bytes are a checkpoint of this plan and range.
+    @discardableResult
+    package static func read(
+        _ bytes: UnsafeRawBufferPointer, into state: PartitionState, span: PartitionSpan
+    ) -> Bool { ReplayCheckpoint.read(bytes, into: state, span: span) != nil }
+}

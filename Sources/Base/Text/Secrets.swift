@@ -56,7 +56,7 @@ package enum Secrets {
         let head = text[..<end]
         guard let at = head.lastIndex(of: "@") else { return text }
         var start = head.startIndex
-        if let scheme = head.range(of: "://") {
+        if let scheme = head.firstRange(of: "://") {
             guard scheme.upperBound <= at else { return text }
             start = scheme.upperBound
         } else if let colon = head.firstIndex(of: ":"), colon < at {
@@ -70,12 +70,13 @@ package enum Secrets {
     private static func maskedPairs(_ text: String) -> String {
         var result = ""
         var rest = Substring(text)
-        while let separator = rest.firstIndex(where: { $0 == "=" }) {
+        while let separator = rest.firstIndex(where: { $0 == "=" || $0 == ":" }) {
             let name = rest[..<separator].reversed().prefix { $0.isLetter || $0.isNumber || "._-".contains($0) }
             let after = rest.index(after: separator)
             result += rest[..<after]
             rest = rest[after...]
             guard isSecret(String(name.reversed())) else { continue }
+            if result.last == ":", rest.first == " " { result.append(rest.removeFirst()) }
             let value = rest.prefix { !$0.isWhitespace && $0 != "&" && $0 != ";" }
             if !value.isEmpty { result += mask }
             rest = rest[value.endIndex...]

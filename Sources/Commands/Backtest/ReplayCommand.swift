@@ -7,6 +7,7 @@ import Kafka
 import Pipeline
 import Scoring
 import Settings
+import Sinks
 import Terminal
 
 /// `impactiq replay`: a bounded range of the input, scored again.
@@ -73,7 +74,7 @@ enum ReplayCommand: Command {
         let summary = ReplaySummary(result: result, model: model, description: job.description, remarks: job.remarks)
         // The scores may be on standard output.
         let stream: Terminal.Stream = command.text("out") == "-" ? .error : .output
-        stream.write(command.flag("json") ? summary.json.line + "\n" : summary.text)
+        stream.show(command.flag("json") ? summary.json.line + "\n" : summary.text)
         try summary.check()
     }
 }

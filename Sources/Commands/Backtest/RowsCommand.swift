@@ -67,7 +67,7 @@ enum RowsCommand: Command {
         let counters = try run.write(to: out)
         let summary = RowsSummary(
             counters: counters, options: options, source: run.source, scores: command.text("scores"))
-        Terminal.Stream.error.write(summary.text)
+        Terminal.Stream.error.show(summary.text)
         guard out != "-" else { return }
         try OutputFile.write(Array((summary.json.line + "\n").utf8), to: out + ".json")
     }

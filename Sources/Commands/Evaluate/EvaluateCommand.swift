@@ -74,7 +74,7 @@ enum EvaluateCommand: Command {
         if command.flag("json") {
             Terminal.Stream.output.write(report.json.line + "\n")
         } else {
-            Terminal.Stream.output.write(report.text(width: width))
+            Terminal.Stream.output.show(report.text(width: width))
             if command.flag("plot") { Terminal.Stream.output.write("\n" + report.plot(width: min(width, 100))) }
         }
     }
@@ -82,7 +82,9 @@ enum EvaluateCommand: Command {
 
 extension EvaluateCommand {
     /// As it was typed, for a report's provenance.
-    static var commandLine: String { (["impactiq"] + CommandLine.arguments.dropFirst()).joined(separator: " ") }
+    static var commandLine: String {
+        (["impactiq"] + Secrets.masked(commandLine: Array(CommandLine.arguments.dropFirst()))).joined(separator: " ")
+    }
 
     static func write(_ page: String, to path: String) throws {
         try OutputFile.write(Array(page.utf8), to: path, access: .shared)

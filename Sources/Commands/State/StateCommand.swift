@@ -66,7 +66,7 @@ enum StateGetCommand: Command {
         var table = Table(.text("feature"), .number("value"))
         for feature in found.features { table.add(feature.name, feature.value.isNaN ? "missing" : "\(feature.value)") }
         text += table.text()
-        Terminal.Stream.output.write(text)
+        Terminal.Stream.output.show(text)
     }
 }
 
@@ -98,7 +98,7 @@ enum StateDeleteCommand: Command {
             "type": .text(Processor.eraseType), "time": .integer(Int(Date().timeIntervalSince1970 * 1_000)),
         ]
         guard command.flag("yes") else {
-            Terminal.Stream.output.write(
+            Terminal.Stream.output.show(
                 "would write to \(topic), key \(user):\n\(event.line)\nnothing was done; --yes does it\n")
             return
         }
@@ -128,7 +128,7 @@ enum StateDeleteCommand: Command {
         } catch let error as KafkaError {
             throw error.impactError(doing: "writing to \(topic)")
         }
-        Terminal.Stream.output.write(
+        Terminal.Stream.output.show(
             "wrote user.delete for \(user) to \(topic) [\(partition)]; a running pipeline erases the user in its turn\n"
         )
     }

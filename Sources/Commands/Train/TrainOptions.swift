@@ -71,7 +71,7 @@ struct TrainOptions {
         request.ignored = command.texts("ignore")
         request.features = command.texts("feature")
         if let path = command.text("features") {
-            request.specification = try FeatureSpecification(json: try InputFile.bytes(path), name: path)
+            request.specification = try FeatureSpecification(json: try OpenFile.contents(of: path), name: path)
         }
         settings.name = command.text("name") ?? URL(filePath: output).deletingPathExtension().lastPathComponent
         settings.version = command.text("version") ?? "1"

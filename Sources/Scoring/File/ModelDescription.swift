@@ -43,7 +43,7 @@ package struct ModelDescription: Codable, Equatable {
     package var forests: [Forest]
 
     // Names of the model file.
-    private enum CodingKeys: String, CodingKey {
+    private enum CodingKeys: String, CodingKey, CaseIterable {
         case name = "name"
         case version = "version"
         case treatments = "treatments"
@@ -51,6 +51,7 @@ package struct ModelDescription: Codable, Equatable {
         case contrasts = "contrasts"
         case importances = "importances"
         case ranges = "ranges"
+        case offsets = "offsets"
         case forests = "forests"
     }
 
@@ -74,6 +75,8 @@ package struct ModelDescription: Codable, Equatable {
     }
 
     package func json() throws(ImpactError) -> [UInt8] {
+        // A property without a key would be left out without a word.
+        precondition(Mirror(reflecting: self).children.count == CodingKeys.allCases.count, "a property has no name")
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {

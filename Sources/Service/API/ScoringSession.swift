@@ -28,8 +28,9 @@ final class ScoringSession {
     static let block = 1_024
 
     init(_ served: ServedModel) {
+        let model = served.model
         self.served = served
-        model = served.model
+        self.model = model
         scorer = Scorer(model: model, maxRows: Self.block)
         writer = ScoreWriter(
             effects: model.treatments.flatMap { treatment in
