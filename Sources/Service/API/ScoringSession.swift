@@ -68,7 +68,9 @@ final class ScoringSession {
     /// Fills a row with what features are that nobody gives.
     @inline(__always)
     func clear(_ row: UnsafeMutablePointer<Float>) {
-        served.defaults.withUnsafeBufferPointer { row.update(from: $0.baseAddress!, count: model.rowStride) }  // as long
+        served.defaults.withUnsafeBufferPointer { defaults in
+            if let base = defaults.baseAddress { row.update(from: base, count: defaults.count) }
+        }
         seen.update(repeating: 0, count: seenWords)
     }
 

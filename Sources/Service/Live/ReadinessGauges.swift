@@ -5,7 +5,8 @@ import Pipeline
 final class ReadinessGauges: Sendable {
     let ready = Gauge("impactiq_ready", help: "1 while the process does its work, 0 while /ready says why not")
     let partitions = LabeledGauge(
-        "impactiq_partitions", labels: ["phase"], help: "Partitions of this process, by the state of their users' records")
+        "impactiq_partitions", labels: ["phase"],
+        help: "Partitions of this process, by the state of their users' records")
 
     func look(_ source: (any PipelineSource)?) {
         ready.set(source?.notReady == nil ? 1 : 0)
