@@ -46,6 +46,7 @@ var targets: [Target] = [
     system("CZstd", "libzstd", "libzstd-dev"),
     system("CPostgres", "libpq", "libpq-dev"),
     system("CRocksDB", "rocksdb", "librocksdb-dev"),
+    system("CCurl", "libcurl", "libcurl4-openssl-dev"),
     c("CNumeric"),
     c("CForest"),
     c("CTrees"),
@@ -56,10 +57,10 @@ var targets: [Target] = [
 
 targets += [
     // What every module stands on.
-    module("Base", ["CNumeric", "CCrypto"]),
+    module("Base", ["CCrypto", "CNumeric"]),
     module("Terminal", ["Base"]),
     module("JSON", ["Base", "CNumeric"]),
-    module("Tabular", ["Base", "CNumeric", "CZlib", "CZstd"]),
+    module("Tabular", ["Base", "CZlib", "CZstd", "CNumeric"]),
     module("Statistics", ["Base"]),
     module("Settings", ["Base"]),
     module("Trees", in: "Learning", ["Base", "Statistics", "CTrees"]),
@@ -78,9 +79,7 @@ targets += [
     // What moves bytes: the live path and replay.
     module(
         "Sinks",
-        [
-            "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Engine", "CRdkafka", "CSQLite", "CPostgres",
-        ]),
+        ["Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Engine", "CRdkafka", "CSQLite", "CPostgres"]),
     module("StateStore", ["Base", "CRocksDB", "CRocksDBLog"]),
     module(
         "Pipeline",
@@ -97,13 +96,13 @@ targets += [
 
     // Learning: rows to models.
     module("Rows", in: "Learning", ["Base", "Tabular"]),
-    module(
-        "Training", in: "Learning",
-        ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "CTraining"]),
+    module("Training", in: "Learning", ["Base", "Statistics", "Trees", "Features", "Scoring", "Rows", "CTraining"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
+    module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
+    module("AttributionStore", ["Base", "JSON", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
 
     // The HTTP API and its pages.
     module(
@@ -119,23 +118,23 @@ targets += [
         "Commands",
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
-            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
-            "Service", "Simulation", "Rows", "Training",
+            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Rows", "Training", "Report",
+            "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
         "impactiq-bench",
         [
-            "Base", "Terminal", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport",
-            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "Trees", "CBench",
+            "Base", "Terminal", "Settings", "Trees", "Kafka", "Consumer", "Events", "Features", "Scoring",
+            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation",
+            "CBench",
         ]),
 ]
 
 // Tests mirror the sources. Reliability kills real processes and compares: the integration tests' short runs and
 // scripts/reliability's long ones.
 targets += [
-    .target(
-        name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: swift),
+    .target(name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: swift),
     .target(
         name: "Reliability",
         dependencies: [
@@ -143,6 +142,10 @@ targets += [
             "CPostgres", "TestSupport",
         ], path: "Tests/Reliability", swiftSettings: swift),
     program("impactiq-reliability", path: "Tests/ReliabilityDriver", ["Reliability"]),
+    tests("AttributionTests", ["Statistics", "Attribution"]),
+    tests(
+        "AttributionStoreTests",
+        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "Commands", "TestSupport"]),
     tests(
         "BacktestTests",
         [
@@ -160,30 +163,23 @@ targets += [
         [
             "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport", "Engine",
             "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "Commands", "CRdkafka",
-            "CSQLite",
-            "TestSupport", "Reliability",
+            "CSQLite", "TestSupport", "Reliability",
         ]),
     tests("JSONTests", ["Base", "JSON", "Events", "CNumeric", "TestSupport"]),
     tests("KafkaTests", ["Base", "Kafka", "CRdkafka"]),
     tests(
         "PipelineTests",
-        [
-            "Base", "Kafka", "Events", "Features", "Engine", "Sinks", "StateStore", "Pipeline", "TestSupport",
-        ]),
+        ["Base", "Kafka", "Events", "Features", "Engine", "Sinks", "StateStore", "Pipeline", "TestSupport"]),
     tests(
         "ScoringTests",
         [
             "Base", "Tabular", "Statistics", "Features", "Scoring", "ModelImport", "Evaluation", "CZip", "CZlib",
             "CNumeric", "TestSupport",
         ], exclude: ["Resources"]),
-    tests(
-        "ServiceTests",
-        ["Base", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
-    tests("RowsTests", ["Base", "Rows", "TestSupport", "CZlib", "CZstd"]),
+    tests("RowsTests", ["Base", "Rows", "CZlib"]),
     tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
-    tests(
-        "TrainingTests",
-        ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
+    tests("TrainingTests", ["Base", "Statistics", "Trees", "Scoring", "Training", "TestSupport"]),
+    tests("ServiceTests", ["Base", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",

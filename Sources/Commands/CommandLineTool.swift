@@ -14,6 +14,7 @@ package enum CommandLineTool {
         RowsCommand.self,
         TrainCommand.self,
         EvaluateCommand.self,
+        AttributeCommand.self,
         ModelCommand.self,
         ServeCommand.self,
         GenerateCommand.self,

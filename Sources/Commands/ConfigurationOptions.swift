@@ -17,9 +17,9 @@ enum ConfigurationOptions {
             groups: ProductSettings.groups, file: command.text("config"),
             environment: ProcessInfo.processInfo.environment,
             overrides: command.texts("set"))
-        Log.setFormat(configuration.logFormat)
         // What goes to librdkafka is checked by librdkafka, before any broker is asked.
         for client in ["consumer", "producer"] { try configuration.kafkaProperties(client: client).validate() }
+        Log.setFormat(configuration.logFormat)
         return configuration
     }
 }
