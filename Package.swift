@@ -108,7 +108,7 @@ targets += [
     module(
         "Service",
         [
-            "Base", "JSON", "Tabular", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
+            "Base", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
             "CMicroHTTPD", "CZlib",
         ]),
 

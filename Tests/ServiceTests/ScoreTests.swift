@@ -137,7 +137,8 @@ struct ScoreTests {
         let client = try server.client()
         let event = #"{"type":"click","time":"2026-11-21T10:00:00Z"}"#
         let named = #"{"user_id":17,"type":"click","time":"2026-11-21T10:00:00Z"}"#
-        let first = try #require(client.request("POST", "/v1/score", body: "{\"user_id\":\"17\",\"events\":[\(event)]}"))
+        let first = try #require(
+            client.request("POST", "/v1/score", body: "{\"user_id\":\"17\",\"events\":[\(event)]}"))
         let second = try #require(client.request("POST", "/v1/score", body: "{\"events\":[\(named)],\"user_id\":17}"))
         #expect(first.status == 200)
         #expect(first.text == second.text)

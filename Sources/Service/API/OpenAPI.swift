@@ -1,5 +1,7 @@
 import Base
+import Features
 import JSON
+import Scoring
 
 /// `/openapi.json`: OpenAPI 3.1 of the routes, with the model's own features in the schemas and examples.
 struct OpenAPI: Sendable {

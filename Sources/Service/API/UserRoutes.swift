@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import Kafka
 import Pipeline
+import Scoring
 import Sinks
 import Synchronization
 

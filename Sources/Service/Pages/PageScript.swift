@@ -14,7 +14,7 @@ enum PageScript {
             else if (name === "value") node.value = value;
             else node.setAttribute(name, value === true ? "" : value);
           }
-          node.append(...children.flat().filter(child => child !== null && child !== undefined));
+          node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined));
           return node;
         }
 
@@ -25,7 +25,7 @@ enum PageScript {
           return node;
         }
 
-        function fill(host, ...children) { host.replaceChildren(...children.flat().filter(child => child !== null && child !== undefined)); return host; }
+        function fill(host, ...children) { host.replaceChildren(...children.flat(Infinity).filter(child => child !== null && child !== undefined)); return host; }
 
         const format = {
           count(value) {
@@ -42,7 +42,8 @@ enum PageScript {
             return trim(value, value >= 100 ? 0 : value >= 10 ? 1 : 2) + " ms";
           },
           effect(value) {
-            if (!Number.isFinite(value)) return "–";
+            if (value === null || !Number.isFinite(value)) return "–";
+            if (value === 0) return "0";
             const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 1 ? 2 : 4;
             return (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
           },
@@ -52,7 +53,7 @@ enum PageScript {
             const size = Math.abs(value);
             return trim(value, size >= 1000 ? 0 : size >= 1 ? 2 : 4);
           },
-          clock(time) { return new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }); },
+          clock(time) { return new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false }); },
           time(time) { return new Date(time).toISOString().replace("T", " ").slice(0, 19) + " UTC"; },
         };
         function trim(value, digits) {
@@ -265,7 +266,7 @@ enum PageScript {
           xAt(index) { return this.data.times[index]; }
           describe(index) {
             const { times, series, options } = this.data;
-            return [el("div", { class: "muted" }, new Date(times[index]).toLocaleTimeString()),
+            return [el("div", { class: "muted" }, new Date(times[index]).toLocaleTimeString([], { hour12: false })),
               series.map(one => tipRow(one.color, one.name, options.format(one.values[index])))];
           }
           draw() {
@@ -284,7 +285,7 @@ enum PageScript {
             const step = [0.25, 0.5, 1, 2, 5, 10, 15].find(step => minutes / step <= (this.host.clientWidth > 460 ? 7 : 4)) || 20;
             const xTicks = [];
             for (let at = Math.ceil(first / (step * 60000)) * step * 60000; at <= last; at += step * 60000) {
-              xTicks.push({ at, label: step < 1 ? new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" }) : format.clock(at) });
+              xTicks.push({ at, label: step < 1 ? new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }) : format.clock(at) });
             }
             const plot = this.frame(first, last, 0, options.high ? high : high * 1.08, xTicks, options.format);
             let below = times.map(() => 0);
