@@ -132,12 +132,11 @@ targets += [
             "CPostgres", "TestSupport",
         ], path: "Tests/Reliability", swiftSettings: swift),
     program("impactiq-reliability", path: "Tests/ReliabilityDriver", ["Reliability"]),
-    tests("AttributionTests", ["Base", "JSON", "Statistics", "Attribution", "TestSupport"]),
+    tests("AttributionTests", ["Statistics", "Attribution"]),
     tests(
         "AttributionStoreTests",
         [
-            "Base", "JSON", "Events", "Statistics", "Attribution", "AttributionStore", "Commands", "CSQLite",
-            "TestSupport",
+            "Base", "JSON", "Statistics", "Attribution", "AttributionStore", "Commands", "TestSupport",
         ]),
     tests(
         "BacktestTests",
