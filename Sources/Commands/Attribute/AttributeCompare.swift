@@ -53,7 +53,7 @@ enum AttributeCompare {
             notes = input.notes + AttributeText.notes(reader.journeyCounts, reader.counts)
         }
         if let path = command.name == "attribute compare" ? command.text("csv") : nil {
-            try ResultFile.write(csv(comparison), to: path)
+            try OutputFile.write(Array(csv(comparison).utf8), to: path)
             if path == "-" { return }
         }
         if command.flag("json") {

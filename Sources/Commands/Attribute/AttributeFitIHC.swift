@@ -50,7 +50,7 @@ enum AttributeFitIHC {
             IHCFit.compare(IHCModel(parameters), try IHCResults.read($0, clock: clock))
         }
         if let out = command.text("out") {
-            try ResultFile.write(AttributeJSON.text(parameters.json(fit: quality)) + "\n", to: out)
+            try OutputFile.write(Array((AttributeJSON.text(parameters.json(fit: quality)) + "\n").utf8), to: out)
         }
         if command.flag("json") {
             let nothing = JSONValue.null

@@ -34,7 +34,9 @@ enum AttributeReport {
             place, creates: false, lockWait: try command.milliseconds("lock-wait") ?? 5_000)
         let report = try StoredReport.read(database)
         if let path = command.text("csv") { try AttributeFiles.report(report, to: path) }
-        if let path = command.text("html") { try ResultFile.write(try page(command, database, report).html, to: path) }
+        if let path = command.text("html") {
+            try OutputFile.write(Array(try page(command, database, report).html.utf8), to: path)
+        }
         if command.text("csv") == "-" || command.text("html") == "-" { return }
         if command.flag("json") {
             Terminal.Stream.output.write(
