@@ -67,10 +67,12 @@ enum AttributeReport {
         var flows = PathFlows()
         let ihc = IHCModel(options.ihc)
         page.comparison = try database.transaction(writing: false) { () throws(ImpactError) in
-            try AttributionComparison.compare(reader, kinds, models) { journey in
-                phases.add(journey.touches, ihc)
-                flows.add(journey.touches)
-            }
+            try AttributionComparison.compare(
+                reader, kinds, models,
+                each: { journey in
+                    phases.add(journey.touches, ihc)
+                    flows.add(journey.touches)
+                })
         }
         page.phases = phases
         page.flows = flows
