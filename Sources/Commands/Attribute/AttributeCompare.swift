@@ -143,12 +143,12 @@ enum AttributeCompare {
                         ]
                     ))
             }
-            members.append(("disagreement", comparison.disagreement(channel).map { .text($0) } ?? .null))
+            members.append(("disagreement", comparison.disagreement(channel).map { JSONOutput.text($0) } ?? .null))
             return .object(members)
         }
         return .object([
             ("conversions", .number(comparison.conversions)), ("channels", .array(channels)),
-            ("notes", .array((notes + comparison.remarks).map { .text($0) })),
+            ("notes", .array((notes + comparison.remarks).map { JSONOutput.text($0) })),
         ])
     }
 }

@@ -46,7 +46,7 @@ enum AttributeRun {
         let sink: any SQLDatabase
         if let out, AttributeInput.isDatabase(out) {
             sink =
-                out == command.text("source") ? input.database : try SQLPlace.open(out, creates: true, lockWait: wait)
+                try out == command.text("source") ? input.database : SQLPlace.open(out, creates: true, lockWait: wait)
         } else if out != nil || input.isDatabase {
             guard out == nil || !input.isDatabase else {
                 throw command.invalid("out", "a folder takes the results of CSV files; a database keeps its own")
