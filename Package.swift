@@ -145,7 +145,7 @@ targets += [
     tests("AttributionTests", ["Statistics", "Attribution"]),
     tests(
         "AttributionStoreTests",
-        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "Commands", "TestSupport"]),
+        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "TestSupport"]),
     tests(
         "BacktestTests",
         [
@@ -153,7 +153,9 @@ targets += [
             "CZstd", "TestSupport",
         ]),
     tests("BaseTests", ["Base", "Events", "TestSupport"]),
-    tests("CommandsTests", ["Base", "Terminal", "Events", "Simulation", "Commands", "TestSupport"]),
+    tests(
+        "CommandsTests",
+        ["Base", "Terminal", "Events", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
     tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
     tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
