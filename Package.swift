@@ -104,12 +104,14 @@ targets += [
     module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
     module("AttributionStore", ["Base", "JSON", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
 
+    module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
+
     // The HTTP API and its pages.
     module(
         "Service",
         [
             "Base", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
-            "CMicroHTTPD", "CZlib",
+            "Explain", "CMicroHTTPD", "CZlib",
         ]),
 
     // The command line.
