@@ -7,13 +7,16 @@ import Terminal
 /// `impactiq model`: import a forest, look at a model, score a CSV.
 enum ModelCommand: Command {
     static let specification = CommandSpecification(
-        "model", "Import a forest, inspect a model, score a CSV",
-        subcommands: [importSpecification, inspectSpecification, scoreSpecification])
+        "model", "Import a forest, inspect a model, score a CSV, explain its scores",
+        subcommands: [
+            importSpecification, inspectSpecification, scoreSpecification, ModelExplainCommand.specification,
+        ])
 
     static func run(_ command: ParsedCommand) throws {
         switch command.path.dropFirst(2).first {
         case "import": try ModelImportCommand.run(command)
         case "inspect": try ModelInspectCommand.run(command)
+        case "explain": try ModelExplainCommand.run(command)
         default: try ModelScoreCommand.run(command)
         }
     }

@@ -1,0 +1,30 @@
+import Base
+import Foundation
+
+/// The folders that outputs are written in.
+enum OutputFolder {
+    /// - Throws: `no_folder` when the folder that the file should stand in is not there, or is no folder.
+    static func check(_ path: String) throws(ImpactError) {
+        guard path != "-" else { return }
+        let folder = (path as NSString).deletingLastPathComponent
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: folder.isEmpty ? "." : folder, isDirectory: &isFolder)
+        guard exists, isFolder.boolValue else {
+            throw ImpactError(
+                .failed, code: "no_folder",
+                "cannot write \(path): \(exists ? "\(folder) is no folder" : "there is no folder \(folder)"); make it, or name "
+                    + "another place")
+        }
+        var isOther: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isOther), isOther.boolValue {
+            throw ImpactError(.failed, code: "no_folder", "cannot write \(path): it is a folder; name a file")
+        }
+    }
+
+    /// Makes a folder, readable by its owner alone, in one that is there; one that exists already is kept.
+    static func create(_ path: String) throws(ImpactError) {
+        guard mkdir(path, 0o700) != 0, errno != EEXIST else { return }
+        throw ImpactError(
+            .failed, code: "no_folder", "cannot make the folder \(path): \(String(cString: strerror(errno)))")
+    }
+}
