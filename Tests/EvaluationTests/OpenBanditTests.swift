@@ -72,7 +72,7 @@ struct OpenBanditTests {
                 #expect(distance < 1.96 * error, "\(estimate.policy): \(value.value) against \(onPolicy.value)")
             }
             print(
-                "\(estimate.policy): DR \(estimate.doublyRobust.value) \(estimate.doublyRobust.interval), on-policy "
+                "\(estimate.policy): DR \(estimate.doublyRobust.value), on-policy "
                     + "\(onPolicy.value), effective sample size \(estimate.effectiveSampleSize) \(estimate.warnings)")
         }
         // The concentrated Thompson log covers the uniform policy badly, and says so.
