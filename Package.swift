@@ -93,6 +93,7 @@ targets += [
 
     // Analysis.
     module("Report", ["Statistics"]),
+    module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
 
     // The command line.
@@ -101,7 +102,7 @@ targets += [
         "Commands",
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
-            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
+            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Explain", "Evaluation",
             "Simulation",
         ]),
     program("impactiq", ["Commands"]),
@@ -135,6 +136,7 @@ targets += [
     tests("CommandsTests", ["Base", "Terminal", "Events", "Simulation", "Commands", "TestSupport"]),
     tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
+    tests("ExplainTests", ["Base", "Scoring", "Explain", "TestSupport"]),
     tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
     tests("FeaturesTests", ["Base", "Events", "Features", "TestSupport"]),
     tests(
