@@ -6,5 +6,6 @@ enum ModelCommand: CommandGroup {
         ModelImportCommand.self, ModelInspectCommand.self, ModelScoreCommand.self, ModelExplainCommand.self,
     ]
     static let specification = CommandSpecification(
-        "model", "Import a forest, inspect a model, score a CSV, explain its scores", subcommands: subcommands.specifications)
+        "model", "Import a forest, inspect a model, score a CSV, explain its scores",
+        subcommands: subcommands.specifications)
 }
