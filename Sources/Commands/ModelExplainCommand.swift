@@ -5,7 +5,7 @@ import Scoring
 import Terminal
 
 /// `impactiq model explain`: which features moved each row's effect, exactly.
-enum ModelExplainCommand {
+enum ModelExplainCommand: Command {
     static let specification = CommandSpecification(
         "explain", "Exact Shapley values: what each feature adds to a row's effect",
         discussion: """
@@ -83,10 +83,10 @@ enum ModelExplainCommand {
         let cover =
             background.map { "splits as common as in \(HumanNumber.grouped($0.count)) rows of \(given ?? input)" }
             ?? "every split taken as even (name rows with --background)"
-        Terminal.Stream.output.write(
+        Terminal.Stream.output.show(
             "Effect of \(names.0) on \(names.1) by model \(model.name) \(model.version); \(cover)\n")
         for (row, answer) in answers.enumerated() {
-            Terminal.Stream.output.write(text(row, answer?[index], rows, model, top: top))
+            Terminal.Stream.output.show(text(row, answer?[index], rows, model, top: top))
         }
         if rows.count > count {
             Terminal.Stream.output.write("\n\(HumanNumber.grouped(rows.count - count)) more rows; --rows N or --json\n")

@@ -20,11 +20,4 @@ enum OutputFolder {
             throw ImpactError(.failed, code: "no_folder", "cannot write \(path): it is a folder; name a file")
         }
     }
-
-    /// Makes a folder, readable by its owner alone, in one that is there; one that exists already is kept.
-    static func create(_ path: String) throws(ImpactError) {
-        guard mkdir(path, 0o700) != 0, errno != EEXIST else { return }
-        throw ImpactError(
-            .failed, code: "no_folder", "cannot make the folder \(path): \(String(cString: strerror(errno)))")
-    }
 }
