@@ -219,6 +219,12 @@ package final class Live: Sendable {
         out.append("}")
     }
 
+    /// The features of people seen of late, row-major.
+    func rowsOfPeople(stride: Int) -> [Float] {
+        let people = state.withLock { $0.people.compactMap(\.features) }
+        return people.flatMap { row in row + [Float](repeating: 0, count: max(0, stride - row.count)) }
+    }
+
     /// People seen of late with their features, as `GET /v1/people` answers: presets of the simulator.
     func writePeople(to out: ByteBuffer) {
         let people = state.withLock { $0.people.suffix(64) }

@@ -131,6 +131,42 @@ enum PageScript {
         const send = (path, value) =>
           ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) });
 
+        /* What each feature adds to the effect (Shapley values); null of a server that does not explain. */
+        async function contributions(features) {
+          if (contributions.missing) return null;
+          try { return await send("/v1/explain", { features }); } catch (error) {
+            if (error.status === 404 || error.status === 422) { contributions.missing = error.status === 404; return null; }
+            throw error;
+          }
+        }
+
+        /* Rows of bars to either side of zero: moves = [{feature, by}], feature as the model's card has it. */
+        function pushRows(moves, features) {
+          const most = Math.max(...moves.map(move => Math.abs(move.by)), 1e-12);
+          return moves.map(({ feature, by }) => el("div", { class: "pushrow", title: feature.meaning || "" },
+            el("span", {}, plain(feature.name), " ", el("span", { class: "muted" }, format.value(features[feature.name]))),
+            svg("svg", { viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("line", { class: "zero", x1: 50, x2: 50, y1: 0, y2: 16, "vector-effect": "non-scaling-stroke" }),
+              svg("rect", { class: "bar c-" + (by > 0 ? "treat" : "suppress"), x: by > 0 ? 50 : 50 + by / most * 50, width: Math.max(0.4, Math.abs(by) / most * 50), y: 3, height: 10 })),
+            el("span", {}, format.effect(by))));
+        }
+
+        /* The moves of a person: contributions, or else what each feature alone does against another value. */
+        async function movesOf(model, features, other) {
+          const largest = moves => moves.filter(move => move.by !== 0).sort((a, b) => Math.abs(b.by) - Math.abs(a.by)).slice(0, 9);
+          if (!other) {
+            const answer = await contributions(features);
+            if (answer) {
+              const cards = Object.fromEntries(model.features.map(feature => [feature.name, feature]));
+              return { moves: largest(answer.contributions.map(one => ({ feature: cards[one.feature], by: one.contribution }))),
+                note: `contributions: from ${format.effect(answer.base)} to ${format.effect(answer.uplift)}` };
+            }
+            other = Object.fromEntries(model.features.map(feature => [feature.name, feature.typical]));
+          }
+          const moved = model.features.filter(feature => features[feature.name] !== other[feature.name]);
+          const { scores } = await send("/v1/score/batch", { rows: [{ features }, ...moved.map(feature => ({ features: { ...features, [feature.name]: other[feature.name] } }))] });
+          return { moves: largest(moved.map((feature, i) => ({ feature, by: scores[0].uplift - scores[i + 1].uplift }))), note: "each alone, against a typical value" };
+        }
+
         /* Server-sent events by fetch, which can bear a token; comes back by itself. */
         async function listen(path, heard, changed) {
           let wait = 500;

@@ -152,18 +152,10 @@ enum SimulatorPage {
         }
 
         async function drawPush() {
-          const features = person(), other = scene.b ? scene[scene.hand === "a" ? "b" : "a"] : typical();
-          $("#push-note").textContent = scene.b ? `each alone, ${scene.hand.toUpperCase()} against ${scene.hand === "a" ? "B" : "A"}` : "each alone, against a typical value";
-          const moved = model.features.filter(feature => features[feature.name] !== other[feature.name]);
-          const { scores } = await send("/v1/score/batch", { rows: [{ features }, ...moved.map(feature => ({ features: { ...features, [feature.name]: other[feature.name] } }))] });
-          const moves = moved.map((feature, i) => ({ feature, by: scores[0].uplift - scores[i + 1].uplift })).filter(move => move.by !== 0).sort((a, b) => Math.abs(b.by) - Math.abs(a.by)).slice(0, 9);
-          if (!moves.length) { fill($("#push"), el("div", { class: "empty" }, scene.b ? "No difference between the two moves the effect." : "This is a typical person: change something.")); return; }
-          const most = Math.max(...moves.map(move => Math.abs(move.by)));
-          fill($("#push"), moves.map(({ feature, by }) => el("div", { class: "pushrow", title: feature.meaning || "" },
-            el("span", {}, plain(feature.name), " ", el("span", { class: "muted" }, format.value(features[feature.name]))),
-            svg("svg", { viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("line", { class: "zero", x1: 50, x2: 50, y1: 0, y2: 16, "vector-effect": "non-scaling-stroke" }),
-              svg("rect", { class: "bar c-" + (by > 0 ? "treat" : "suppress"), x: by > 0 ? 50 : 50 + by / most * 50, width: Math.max(0.4, Math.abs(by) / most * 50), y: 3, height: 10 })),
-            el("span", {}, format.effect(by)))));
+          const features = person(), other = scene.b ? scene[scene.hand === "a" ? "b" : "a"] : null;
+          const { moves, note } = await movesOf(model, features, other);
+          $("#push-note").textContent = scene.b ? `each alone, ${scene.hand.toUpperCase()} against ${scene.hand === "a" ? "B" : "A"}` : note;
+          fill($("#push"), moves.length ? pushRows(moves, features) : el("div", { class: "empty" }, scene.b ? "No difference between the two moves the effect." : "No feature moves the effect of this person."));
         }
 
         async function drawSurface() {
