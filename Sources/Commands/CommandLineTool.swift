@@ -21,6 +21,7 @@ package enum CommandLineTool {
         CommandEntry(path: ["topics"], type: TopicsCommand.self),
         CommandEntry(path: ["state"], type: StateCommand.self),
         CommandEntry(path: ["config"], type: ConfigCommand.self),
+        CommandEntry(path: ["completion"], type: CompletionCommand.self),
     ]
 
     static let root = CommandSpecification(

@@ -27,53 +27,67 @@ enum RunCommand: Command {
         ])
 
     static func run(_ command: ParsedCommand) throws {
+        // From the command's start, whatever it waits for.
+        let begun = ContinuousClock.now
         var configuration = try ConfigurationOptions.load(command)
         if let model = command.text("model") { try configuration.set("model.path", model) }
         let limit = try command.milliseconds("for")
+        let deadline = limit.map { begun + .milliseconds($0) }
         let interval = try command.milliseconds("report-every") ?? 60_000
         let application: Application
         do throws(ImpactError) {
-            application = try Application(configuration: configuration, isStopped: { StopSignal.isRaised })
+            application = try Application(
+                configuration: configuration,
+                isStopped: { StopSignal.isRaised || deadline.map { ContinuousClock.now >= $0 } ?? false })
         } catch {
-            if error.code == "stopped" { return }
+            if error.code == "stopped", StopSignal.isRaised { return }
             throw error
         }
-        let logStore = LogStores.reader(configuration)
+        let logStore = LogStoreSupervisor(configuration)
         logStore?.start()
         application.start()
         Log.info("pipeline", "running: \(summary(configuration, application))")
-        wait(application, logStore, limit: limit, interval: interval)
+        var trouble: ImpactError?
+        do throws(ImpactError) {
+            try wait(application, logStore, deadline: deadline, interval: interval)
+        } catch {
+            Log.error("pipeline", "the log store is required (log.store.required) and has failed: stopping")
+            trouble = error
+        }
         application.stop()
+        let ended = Result { try application.wait() }
+        if case .success = ended { Log.info("pipeline", "stopped: \(counts(application.context.metrics))") }
         // The reader drains after the workers have committed their last scores.
-        defer { finish(logStore, configuration) }
-        try application.wait()
-        Log.info("pipeline", "stopped: \(counts(application.context.metrics))")
+        if trouble == nil { trouble = finish(logStore) }
+        try ended.get()
+        if let trouble { throw trouble }
     }
 
     private static func wait(
-        _ application: Application, _ logStore: LogStoreReader?, limit: Int64?, interval: Int64
-    ) {
-        let start = ContinuousClock.now
-        var due = start + .milliseconds(interval)
-        while !StopSignal.wait(milliseconds: 200), !application.isStopping, logStore?.failure == nil {
+        _ application: Application, _ logStore: LogStoreSupervisor?, deadline: ContinuousClock.Instant?, interval: Int64
+    ) throws(ImpactError) {
+        var due = ContinuousClock.now + .milliseconds(interval)
+        var remarks = InputRemarks(application)
+        while !StopSignal.wait(milliseconds: 200), !application.isStopping {
             let now = ContinuousClock.now
-            if let limit, now - start >= .milliseconds(limit) { return }
+            if let deadline, now >= deadline { return }
+            try logStore?.check()
+            for remark in remarks.take(application.context.metrics.input) { Log.warning("pipeline", remark) }
             if now >= due {
                 due = now + .milliseconds(interval)
                 Log.info("pipeline", counts(application.context.metrics))
             }
         }
+        for remark in remarks.take(application.context.metrics.input) { Log.warning("pipeline", remark) }
     }
 
-    private static func finish(_ logStore: LogStoreReader?, _ configuration: Configuration) {
-        guard let logStore else { return }
-        let seconds = Double(configuration.shutdownTimeoutMilliseconds) / 3_000
-        logStore.stop(within: seconds)
-        do {
-            let isDone = try logStore.wait(within: seconds + 1)
-            Log.info("log-store", LogStores.counts(logStore) + LogStores.rest(logStore, isDone: isDone))
+    private static func finish(_ logStore: LogStoreSupervisor?) -> ImpactError? {
+        do throws(ImpactError) {
+            try logStore?.finish()
+            return nil
         } catch {
             Log.error("log-store", error.message)
+            return error
         }
     }
 
@@ -92,6 +106,7 @@ enum RunCommand: Command {
             ", latency p99 ≤ \(HumanNumber.latency(milliseconds: $0))"
         }
         let outOfOrder = metrics.outOfOrder.load(ordering: .relaxed)
+        let unusable = metrics.input.unusable.values.reduce(0, +)
         let spilled = metrics.evictedUsers.load(ordering: .relaxed)
         let broughtBack = metrics.reloadedUsers.load(ordering: .relaxed)
         return "\(metrics.messages.load(ordering: .relaxed)) messages, \(scores) scores, "
@@ -99,7 +114,7 @@ enum RunCommand: Command {
             + "\(metrics.duplicates.load(ordering: .relaxed)) duplicates, \(metrics.late.load(ordering: .relaxed)) late, "
             + "\(metrics.workers.users) users, lag \(metrics.workers.lag), "
             + "\(metrics.commits.load(ordering: .relaxed)) commits, \(metrics.aborts.load(ordering: .relaxed)) aborts"
-            + (latency ?? "") + (outOfOrder > 0 ? ", \(outOfOrder) merged late" : "")
+            + (latency ?? "") + (unusable > 0 ? ", \(unusable) unusable values" : "") + (outOfOrder > 0 ? ", \(outOfOrder) merged late" : "")
             + (spilled + broughtBack > 0 ? ", \(spilled) users spilled, \(broughtBack) brought back" : "")
     }
 }

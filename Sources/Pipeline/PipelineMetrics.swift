@@ -30,6 +30,8 @@ package final class PipelineMetrics: Sendable {
     package let uncertain = Atomic<Int>(0)
     /// Lag and users, as each worker last said (once a second).
     package let workers = WorkerGauges()
+    /// What the events are like, as each worker last said (once a second).
+    package let input = InputStatistics()
     /// Milliseconds from a record's timestamp to its score's hand-over to the producer.
     package let latency = LatencyHistogram()
 

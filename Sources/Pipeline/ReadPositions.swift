@@ -7,6 +7,8 @@ final class ReadPositions {
     let partitions: [TopicPartition]
     private let next: UnsafeMutablePointer<Int64>
     private let committed: UnsafeMutablePointer<Int64>
+    /// Timestamp of the record before `next`; what tells a topic from one made anew under its name.
+    private let times: UnsafeMutablePointer<Int64>
     private static let unknown: Int64 = -1
 
     init(_ partitions: [TopicPartition]) {
@@ -15,11 +17,14 @@ final class ReadPositions {
         next.initialize(repeating: Self.unknown, count: partitions.count)
         committed = .allocate(capacity: partitions.count)
         committed.initialize(repeating: Self.unknown, count: partitions.count)
+        times = .allocate(capacity: partitions.count)
+        times.initialize(repeating: Self.unknown, count: partitions.count)
     }
 
     deinit {
         next.deallocate()
         committed.deallocate()
+        times.deallocate()
     }
 
     /// Takes over what the group has committed.
@@ -27,18 +32,25 @@ final class ReadPositions {
         for (topic, partition) in partitions.enumerated() {
             next[topic] = offsets[partition] ?? Self.unknown
             committed[topic] = next[topic]
+            times[topic] = Self.unknown
         }
     }
 
     /// The record before this offset was taken.
+    ///
+    /// - Parameter timestamp: the record's, milliseconds since 1970.
     @inline(__always)
-    func advance(_ topic: Int, to offset: Int64) {
+    func advance(_ topic: Int, to offset: Int64, timestamp: Int64) {
         precondition(topic >= 0 && topic < partitions.count, "a record of a topic that was not asked for")
         next[topic] = offset
+        times[topic] = timestamp
     }
 
     func accept() { committed.update(from: next, count: partitions.count) }
-    func undo() { next.update(from: committed, count: partitions.count) }
+    func undo() {
+        next.update(from: committed, count: partitions.count)
+        times.update(repeating: Self.unknown, count: partitions.count)
+    }
 
     /// Whether anything was taken since the last commit.
     var isDirty: Bool { partitions.indices.contains { next[$0] != committed[$0] } }
@@ -53,6 +65,11 @@ final class ReadPositions {
 
     /// All that is known.
     var known: [TopicPartition: Int64] { offsets { _ in true } }
+
+    /// The timestamp of the record before the next offset; nil when none was read yet.
+    func timestamp(of partition: TopicPartition) -> Int64? {
+        partitions.firstIndex(of: partition).flatMap { times[$0] == Self.unknown ? nil : times[$0] }
+    }
 
     private func offsets(_ isWanted: (Int) -> Bool) -> [TopicPartition: Int64] {
         var offsets: [TopicPartition: Int64] = [:]

@@ -11,6 +11,7 @@ extension Configuration {
     package var inputMergeWaitMilliseconds: Int { integer("input.merge.wait.ms") }
     package var acceptsAnyKey: Bool { text("input.key") == "any" }
     package var outputTopic: String { text("output.topic") }
+    package var forwardedHeaders: [String] { list("forward.headers").filter { $0 != "none" } }
     package var deadLetterTopic: String { text("dead.letter.topic") }
     package var modelPath: String { text("model.path") }
     package var workers: Int { integer("workers") }
@@ -28,9 +29,11 @@ extension Configuration {
     package var logStore: String { text("log.store") }
     package var indexesUsers: Bool { text("log.store.index.users") == "true" }
     package var erasesLogStore: Bool { text("log.store.erase") == "true" }
+    package var requiresLogStore: Bool { text("log.store.required") == "true" }
     package var httpListen: String { text("http.listen") }
     package var messageMaxBytes: Int { integer("message.max.bytes") }
     package var eventTimeMaxAheadMilliseconds: Int64 { Int64(integer("event.time.max.ahead.ms")) }
+    package var eventTimeMaxBehindMilliseconds: Int64 { Int64(integer("event.time.max.behind.ms")) }
     package var batchMaxEvents: Int { integer("batch.max.events") }
     package var groupInstanceID: String { text("group.instance.id") }
     package var protectsFromPoison: Bool { text("poison.protection") == "true" }

@@ -50,6 +50,9 @@ package struct ConfigurationKey: Sendable {
             "several input topics: how long a record waits for a slower topic to be merged in time order"),
         .init("input.key", "required", .oneOf(["required", "any"]), "whether the message key must be the user_id"),
         .init("output.topic", "uplift-scores", .text, "topic of the scores"),
+        .init(
+            "forward.headers", "traceparent,tracestate,baggage,correlation-id,x-correlation-id,x-request-id", .text,
+            "record headers that go from an event to its score; none forwards nothing"),
         .init("dead.letter.topic", "events.dead-letter", .text, "topic of the rejected events, byte for byte"),
         .init("model.path", "", .path, "the model file (impactiq model import makes one)"),
         .init(
@@ -86,11 +89,17 @@ package struct ConfigurationKey: Sendable {
         .init(
             "log.store.erase", "false", .boolean,
             "a user.delete event also deletes the user's rows in the log store (by a tombstone in the output topic)"),
+        .init(
+            "log.store.required", "false", .boolean,
+            "a log store that fails stops the pipeline; else scoring goes on and the store is tried again"),
         .init("http.listen", "127.0.0.1:8080", .address, "address of the HTTP API; loopback unless told otherwise"),
         .init("message.max.bytes", "1048576", .integer(1_024...64_000_000), "largest event accepted, bytes"),
         .init(
-            "event.time.max.ahead.ms", "604800000", .integer(0...Int(Int32.max) * 1_000),
-            "how far an event's time may lie ahead of its record's timestamp"),
+            "event.time.max.ahead.ms", "3600000", .integer(0...Int(Int32.max) * 1_000),
+            "how far an event's time may lie after its record's timestamp; further is time_in_future"),
+        .init(
+            "event.time.max.behind.ms", "315360000000", .integer(0...7_258_118_400_000),
+            "how far it may lie before it: ten years, which tells a time in seconds; further is time_too_old"),
         .init("batch.max.events", "1024", .integer(1...65_536), "most events handled at once when there is lag"),
         .init(
             "group.instance.id", "auto", .text,

@@ -24,6 +24,13 @@ extension OutputProducer {
     package func commit(
         offsets: [TopicPartition: Int64], group: borrowing GroupMetadata
     ) -> TransactionOutcome {
+        commit(marked: offsets.mapValues { CommittedOffset($0) }, group: group)
+    }
+
+    /// The same with the texts that the offsets bear.
+    package func commit(
+        marked offsets: [TopicPartition: CommittedOffset], group: borrowing GroupMetadata
+    ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
         let list = TopicPartitionList(offsets)
         return run(.commit) { [handle] in

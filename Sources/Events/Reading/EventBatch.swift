@@ -62,6 +62,10 @@ package final class EventBatch {
     /// Events accepted although the message key was not the `user_id` (`input.key=any`), since the batch was made.
     @inlinable package var foreignKeys: Int { counters.pointee.foreignKeys }
 
+    /// For each field of the schema, how many of its values were of a kind that no feature can use, such as a text where a
+    /// number is wanted, since the batch was made. They count as missing.
+    package func unusableValues(_ field: Int) -> Int { reader.unusable[field] }
+
     /// Reads one message and adds its event. On an error the batch is as it was.
     ///
     /// - Parameters:

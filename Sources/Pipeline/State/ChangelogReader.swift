@@ -8,7 +8,7 @@ import Kafka
 package final class ChangelogReader: AssignmentHandler {
     private let consumer: EventConsumer
     private let admin: Admin
-    private let topic: String
+    package let topic: String
     private var reached: [Int32: Int64] = [:]
     /// Records read so far.
     package private(set) var count = 0

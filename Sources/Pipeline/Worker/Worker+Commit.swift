@@ -30,7 +30,7 @@ extension Worker {
             KillPoint.afterChangelog.reached()
             let group = try consumer.groupMetadata()
             isOpen = false
-            settle(producer.commit(offsets: offsets, group: group), attempted: offsets)
+            settle(producer.commit(marked: marked(offsets), group: group), attempted: offsets)
         } catch {
             isOpen = false
             settle(producer.recover(from: error), attempted: [:])
@@ -43,13 +43,27 @@ extension Worker {
         }
     }
 
+    /// The offsets with what ties them to the state; see ``StateTie``.
+    private func marked(_ offsets: [TopicPartition: Int64]) -> [TopicPartition: CommittedOffset] {
+        Dictionary(
+            uniqueKeysWithValues: offsets.map { partition, offset in
+                guard let shard = shards[partition.partition] else { return (partition, CommittedOffset(offset)) }
+                let mark = StateTie.Mark(
+                    timestamp: shard.positions.timestamp(of: partition), users: shard.state.userCount,
+                    changelog: shard.changelogOffset)
+                return (partition, CommittedOffset(offset, metadata: mark.text))
+            })
+    }
+
     private func produceChangelog() throws(KafkaError) {
         guard context.writesChangelog else { return }
         for shard in shards.values {
             let count = shard.collectChangelog()
             try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 // Nobody reads the time of these records but retention, for which the present is right.
-                try producer.produceBatchNow(changelog, partition: shard.partition.partition, records, bytes: bytes)
+                try producer.produceBatchNow(
+                    changelog, partition: shard.partition.partition, records, bytes: bytes,
+                    lastHeaders: [RecordHeader(StateTie.header, text: StateTie.text(shard.positions.known))])
             }
             context.metrics.changelogRecords.wrappingAdd(count, ordering: .relaxed)
         }
@@ -132,7 +146,7 @@ extension Worker {
     /// - Returns: whether they were taken.
     private func commitOffsets(_ offsets: [TopicPartition: Int64]) -> Bool {
         do {
-            try consumer.commit(offsets)
+            try consumer.commit(marked(offsets))
             return true
         } catch {
             Log.warning(component, "\(error); the next commit repeats it")

@@ -40,6 +40,8 @@ final class Worker: AssignmentHandler {
     let spill: WorkerSpill?
     /// Where this worker says what it is handling; nil without poison protection.
     let poison: PoisonSlot?
+    /// Which headers go from an event to its score.
+    let forwarded: ForwardedHeaders
     let scores: OutputTopic
     let changelog: OutputTopic
     var shards: [Int32: Shard] = [:]
@@ -83,6 +85,7 @@ final class Worker: AssignmentHandler {
         output.lingerMilliseconds = isTransactional ? 5 : 1
         producer = try OutputProducer(
             properties: context.properties(client: "producer"), options: output, component: component)
+        forwarded = ForwardedHeaders(configuration.forwardedHeaders)
         scores = try producer.topic(configuration.outputTopic)
         changelog = try producer.topic(configuration.changelogTopic)
         deadLetters = DeadLetterWriter(
@@ -222,7 +225,8 @@ final class Worker: AssignmentHandler {
                 current = nil
                 if suspect.isPoison {
                     try reject(message, InputError(.poison))
-                    shard.positions.advance(Int(message.topic), to: message.offset + 1)
+                    shard.positions.advance(
+                        Int(message.topic), to: message.offset + 1, timestamp: message.timestamp)
                     continue
                 }
                 isAlone = true
@@ -239,7 +243,7 @@ final class Worker: AssignmentHandler {
             } catch {
                 try reject(message, error)
             }
-            shard.positions.advance(Int(message.topic), to: message.offset + 1)
+            shard.positions.advance(Int(message.topic), to: message.offset + 1, timestamp: timestamp)
             if isAlone {
                 try flush(batch, messages: 1, newest: timestamp)
                 flushed = i + 1
@@ -258,7 +262,7 @@ final class Worker: AssignmentHandler {
             try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 try producer.produceBatch(
                     scores, partition: context.layout.outputPartition(of: shard.partition.partition), records,
-                    bytes: bytes)
+                    bytes: bytes, forwarding: forwarded, of: batch)
             }
         }
         KillPoint.afterScores.reached()
@@ -304,6 +308,8 @@ final class Worker: AssignmentHandler {
             users += shard.state.userCount
         }
         context.metrics.late.wrappingAdd(late, ordering: .relaxed)
+        context.inputWatch.note(component, shards.values.map(\.positions))
+        context.metrics.input.note(component, processor)
         context.metrics.workers.update(component, lag: Int(consumer.lag) + (merger?.waiting ?? 0), users: users)
         guard let merger, merger.lateRecords > reportedOutOfOrder else { return }
         context.metrics.outOfOrder.wrappingAdd(merger.lateRecords - reportedOutOfOrder, ordering: .relaxed)
@@ -356,6 +362,10 @@ final class Worker: AssignmentHandler {
 
     /// The partition numbers, of which every input topic's partition must have come.
     private func numbers(of partitions: [TopicPartition]) throws(ImpactError) -> [Int32] {
+        if let new = partitions.first(where: { Int($0.partition) >= context.layout.inputPartitions }) {
+            throw PartitionCounts.changed(
+                new.topic, from: context.layout.inputPartitions, to: Int(new.partition) + 1)
+        }
         let counts = partitions.reduce(into: [Int32: Int]()) { $0[$1.partition, default: 0] += 1 }
         guard let torn = counts.first(where: { $0.value != consumer.topics.count }) else { return counts.keys.sorted() }
         throw ImpactError(

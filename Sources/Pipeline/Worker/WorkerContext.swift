@@ -18,6 +18,8 @@ package final class WorkerContext: Sendable {
     /// What each worker is handling, for the next start; nil without poison protection.
     let poison: PoisonNotes?
     package let metrics: PipelineMetrics
+    /// How far the inputs were read, for ``TopicWatch``.
+    let inputWatch = InputWatch()
     /// See ``Application``; false in benchmarks only.
     let writesChangelog: Bool
     private let isStopping = Atomic<Bool>(false)
@@ -99,6 +101,7 @@ extension Configuration {
         var settings = Processor.Settings()
         settings.limits.maxMessageBytes = messageMaxBytes
         settings.limits.maxAheadMilliseconds = eventTimeMaxAheadMilliseconds
+        settings.limits.maxBehindMilliseconds = eventTimeMaxBehindMilliseconds
         settings.limits.requiresKey = !acceptsAnyKey
         settings.scoreEvents = scoreEvents
         settings.level = try ConfidenceLevel(confidenceLevel)

@@ -14,6 +14,7 @@ package final class LogStoreCounters: Sendable {
     private let passedTombstones = Atomic<Int>(0)
     private let storedBatches = Atomic<Int>(0)
     private let failedTries = Atomic<Int>(0)
+    private let goneRecords = Atomic<Int64>(0)
     private let recordsBehind = Atomic<Int64>(-1)
     private let unreadRecords = Atomic<Int64>(-1)
     private let currentPhase = Atomic<UInt8>(Phase.starting.rawValue)
@@ -32,6 +33,8 @@ package final class LogStoreCounters: Sendable {
     package var tombstonesPassed: Int { passedTombstones.load(ordering: .relaxed) }
     /// Database transactions.
     package var batches: Int { storedBatches.load(ordering: .relaxed) }
+    /// Offsets of the topic that were deleted (retention) before they were stored.
+    package var gone: Int64 { goneRecords.load(ordering: .relaxed) }
     /// Tries that the database or the broker failed.
     package var retries: Int { failedTries.load(ordering: .relaxed) }
     /// Records of the output topic that are committed and not stored yet, by the last fetch; nil while unknown.
@@ -56,6 +59,7 @@ package final class LogStoreCounters: Sendable {
     }
 
     func countTombstone() { passedTombstones.add(1, ordering: .relaxed) }
+    func countGone(_ count: Int64) { goneRecords.add(count, ordering: .relaxed) }
     func countFailure() { failedTries.add(1, ordering: .relaxed) }
     func setLag(_ lag: Int64) { recordsBehind.store(lag, ordering: .relaxed) }
     func setUnread(_ count: Int64) { unreadRecords.store(count, ordering: .relaxed) }
