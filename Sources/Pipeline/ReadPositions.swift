@@ -66,6 +66,16 @@ final class ReadPositions {
     /// All that is known.
     var known: [TopicPartition: Int64] { offsets { _ in true } }
 
+    /// All that is known, with what tells the topics from others of their names.
+    var tied: [TopicPartition: StateTie.Position] {
+        var tied: [TopicPartition: StateTie.Position] = [:]
+        for topic in partitions.indices where next[topic] != Self.unknown {
+            tied[partitions[topic]] = StateTie.Position(
+                next[topic], timestamp: times[topic] == Self.unknown ? nil : times[topic])
+        }
+        return tied
+    }
+
     /// The timestamp of the record before the next offset; nil when none was read yet.
     func timestamp(of partition: TopicPartition) -> Int64? {
         partitions.firstIndex(of: partition).flatMap { times[$0] == Self.unknown ? nil : times[$0] }

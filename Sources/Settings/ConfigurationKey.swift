@@ -98,8 +98,8 @@ package struct ConfigurationKey: Sendable {
             "event.time.max.ahead.ms", "3600000", .integer(0...Int(Int32.max) * 1_000),
             "how far an event's time may lie after its record's timestamp; further is time_in_future"),
         .init(
-            "event.time.max.behind.ms", "315360000000", .integer(0...7_258_118_400_000),
-            "how far it may lie before it: ten years, which tells a time in seconds; further is time_too_old"),
+            "event.time.max.behind.ms", "630720000000", .integer(0...7_258_118_400_000),
+            "how far it may lie before it: twenty years, which tells a time in seconds; further is time_too_old"),
         .init("batch.max.events", "1024", .integer(1...65_536), "most events handled at once when there is lag"),
         .init(
             "group.instance.id", "auto", .text,

@@ -11,13 +11,14 @@ struct StateTieTests {
 
     private func judge(
         committed: Int64?, mark: StateTie.Mark? = StateTie.Mark(timestamp: 7, users: 3, changelog: 5),
-        before: Int64? = 7, end: Int64 = 20, hasState: Bool = true, state: Int64? = 60, exactlyOnce: Bool = true
+        before: Int64? = 7, end: Int64 = 20, hasState: Bool = true, state: Int64? = 60, stateTime: Int64? = 7, exactlyOnce: Bool = true
     ) -> StateTie.Disagreement? {
         let offset = committed.map { CommittedOffset($0, metadata: mark?.text ?? "") }
         return StateTie.judge(
             StateTie.Finding(
                 input: input, committed: offset, marks: marks, timestampBefore: before, changelogEnd: end,
-                hasState: hasState, state: state), isExactlyOnce: exactlyOnce)
+                hasState: hasState, position: state.map { StateTie.Position($0, timestamp: stateTime) }),
+            isExactlyOnce: exactlyOnce)
     }
 
     @Test("What belongs together starts, also after commits that changed no user, and after an earlier version's")
@@ -36,11 +37,13 @@ struct StateTieTests {
     func disagreement() {
         #expect(judge(committed: nil) == .offsetGone(state: 60))
         #expect(judge(committed: nil, state: nil) == .offsetGone(state: nil))
+        #expect(judge(committed: nil, before: 8) == .otherTopic(read: 60))
+        #expect(judge(committed: nil, state: 101) == .beyondEnd(read: 101, end: 100))
         #expect(judge(committed: 0, mark: nil) == .offsetSet(state: 60, committed: 0))
         #expect(judge(committed: 90, mark: nil) == .offsetSet(state: 60, committed: 90))
         #expect(judge(committed: 40) == .offsetSet(state: 60, committed: 40))
-        #expect(judge(committed: 101) == .beyondEnd(committed: 101, end: 100))
-        #expect(judge(committed: 60, before: 8) == .otherTopic(committed: 60))
+        #expect(judge(committed: 101) == .beyondEnd(read: 101, end: 100))
+        #expect(judge(committed: 60, before: 8) == .otherTopic(read: 60))
         #expect(judge(committed: 60, end: 0, hasState: false, state: nil) == .stateGone(committed: 60, users: 3))
         #expect(judge(committed: 60, end: 4) == .stateGone(committed: 60, users: 3))
     }
@@ -50,7 +53,7 @@ struct StateTieTests {
         let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
         #expect(judge(committed: 0, mark: mark) == nil)
         #expect(judge(committed: 99, mark: mark) == nil)
-        #expect(judge(committed: 101, mark: mark) == .beyondEnd(committed: 101, end: 100))
+        #expect(judge(committed: 101, mark: mark) == .beyondEnd(read: 101, end: 100))
     }
 
     @Test("Marks and positions read back as they are written; others' metadata is no mark")
@@ -60,8 +63,12 @@ struct StateTieTests {
             StateTie.Mark(timestamp: 1_795_255_200_123, users: 40, changelog: 9_000_000_000, isAligned: true),
         ] { #expect(StateTie.Mark(mark.text) == mark) }
         for other in ["", "impactiq", "impactiq2 u=1", "host-1"] { #expect(StateTie.Mark(other) == nil) }
-        let positions = [TopicPartition("a.b", 3): Int64(12), TopicPartition("c", 3): 0]
-        #expect(StateTie.positions(StateTie.text(positions)) == ["a.b": 12, "c": 0])
+        let positions = [
+            TopicPartition("a.b", 3): StateTie.Position(12, timestamp: 99), TopicPartition("c", 3): StateTie.Position(0),
+        ]
+        #expect(
+            StateTie.positions(StateTie.text(positions))
+                == ["a.b": StateTie.Position(12, timestamp: 99), "c": StateTie.Position(0)])
         #expect(StateTie.positions("").isEmpty)
     }
 }

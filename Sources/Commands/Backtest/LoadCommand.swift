@@ -104,7 +104,12 @@ private struct Load {
     mutating func run() throws {
         defer { producer.close() }
         while place.file < place.files.count, !StopSignal.isRaised {
-            try read(place.files[place.file])
+            do { try read(place.files[place.file]) } catch {
+                // What came before the damage is written, whatever becomes of the rest.
+                try? settle()
+                progress.finish(written)
+                throw error
+            }
             if StopSignal.isRaised { break }
             place.file += 1
             place.line = 0

@@ -72,7 +72,12 @@ struct ReplaySummary {
         }
         if !result.unseenFields.isEmpty {
             notes.append(
-                "no event has \(result.unseenFields.joined(separator: ", ")), which features of the model read")
+                "no event has \(NameList.text(result.unseenFields)), which features of the model read")
+        }
+        for (field, count) in (counters.stream.unusable ?? [:]).sorted(by: { $0.key < $1.key }) {
+            notes.append(
+                "\(count) values of \(field) are of a kind that no feature can use (a text where a number is wanted), and "
+                    + "count as missing")
         }
         if !result.unseenTypes.isEmpty {
             notes.append(

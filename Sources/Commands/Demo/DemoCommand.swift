@@ -37,7 +37,7 @@ enum DemoCommand: Command {
                     """,
                 options: [
                     .value("out", "FILE", "CSV to write; - is standard output", required: true),
-                    .value("features", "FILE", "Feature specification", default: "examples/demo/features.json"),
+                    .value("features", "FILE", "Feature specification instead of the demo's own"),
                     .value("rows", "N", "How many rows", default: "100k"),
                     .value("users", "N", "How many people there are", default: "20000"),
                     .value("seed", "S", "Seed of the trial", default: "101"),
@@ -71,9 +71,8 @@ enum DemoCommand: Command {
     }
 
     private static func writeRows(_ command: ParsedCommand) throws {
-        guard let output = command.text("out"), let features = command.text("features") else {
-            throw command.invalid("out", "name the CSV to write")
-        }
+        guard let output = command.text("out") else { throw command.invalid("out", "name the CSV to write") }
+        let features = try DemoFiles.features(command.text("features"))
         let specification = try FeatureSpecification(json: try InputFile.bytes(features), name: features)
         var settings = TrialSettings()
         settings.seed = try command.seed("seed") ?? 101

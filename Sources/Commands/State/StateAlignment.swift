@@ -45,6 +45,11 @@ enum StateAlignment {
         var table = Table(
             .text("partition"), .text("state goes up to"), .text("committed"), .text("topic holds"), .text("then"))
         for finding in findings {
+            if place == "state", let problem = StateTie.judge(finding, isExactlyOnce: false), problem.isOfInput {
+                throw ImpactError(
+                    .failed, code: "input_made_anew",
+                    "\(problem.text(finding.input)): the state's offset means nothing there; say --to beginning or end")
+            }
             let next = try next(finding, place)
             table.add(
                 "\(finding.input)", finding.state.map { "\($0)" } ?? (finding.hasState ? "unknown" : "no state"),

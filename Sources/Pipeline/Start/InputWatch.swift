@@ -9,7 +9,8 @@ package final class InputWatch: Sendable {
     /// The last record that was read of a partition.
     struct Anchor: Equatable {
         var offset: Int64
-        var timestamp: Int64
+        /// Nil when this process has read none yet, and goes on from a committed offset.
+        var timestamp: Int64?
     }
 
     private let anchors = Mutex<[String: [TopicPartition: Anchor]]>([:])
@@ -21,8 +22,7 @@ package final class InputWatch: Sendable {
         var read: [TopicPartition: Anchor] = [:]
         for position in positions {
             for (partition, next) in position.known {
-                guard let timestamp = position.timestamp(of: partition) else { continue }
-                read[partition] = Anchor(offset: next - 1, timestamp: timestamp)
+                read[partition] = Anchor(offset: next - 1, timestamp: position.timestamp(of: partition))
             }
         }
         anchors.withLock { $0[worker] = read }
@@ -52,6 +52,7 @@ final class TopicWatch {
     private let admin: Admin
     /// For some partitions a time, and the first offset at or after it.
     private var answers: [TopicPartition: (time: Int64, offset: Int64)] = [:]
+    private var looked: Set<TopicPartition> = []
     private var missing: [String: Int] = [:]
     private var beyond: [TopicPartition: Int] = [:]
     private var hasSaidFolder = false
@@ -96,14 +97,23 @@ final class TopicWatch {
 
     private func compare(_ anchors: [TopicPartition: InputWatch.Anchor]) throws(ImpactError) {
         answers = answers.filter { anchors[$0.key] != nil }
-        for (partition, anchor) in anchors where answers[partition] == nil && anchor.timestamp >= 0 {
-            guard let offset = ask([(partition, anchor.timestamp)])[partition] else { continue }
+        looked.formIntersection(anchors.keys)
+        let times = timestamps(anchors)
+        for (partition, anchor) in anchors where answers[partition] == nil {
+            guard let time = anchor.timestamp ?? times[partition], time >= 0,
+                let offset = ask([(partition, time)])[partition]
+            else { continue }
             // A record that is behind its own time would say nothing.
-            if offset <= anchor.offset { answers[partition] = (anchor.timestamp, offset) }
+            if offset <= anchor.offset { answers[partition] = (time, offset) }
         }
         let found = ask(answers.map { ($0.key, $0.value.time) })
+        for (partition, anchor) in anchors where answers[partition] == nil {
+            guard let marks = try? admin.watermarks(of: partition) else { continue }
+            try suspect(partition, anchor, marks, isOdd: marks.high <= anchor.offset)
+        }
         for (partition, answer) in answers {
-            guard let now = found[partition], now != answer.offset else {
+            guard let now = found[partition] else { continue }
+            guard now != answer.offset else {
                 beyond[partition] = nil
                 continue
             }
@@ -113,11 +123,31 @@ final class TopicWatch {
                 answers[partition] = nil
                 continue
             }
-            beyond[partition, default: 0] += 1
-            if beyond[partition] ?? 0 >= Self.looks {
-                throw Self.madeAnew(partition, read: anchors[partition]?.offset ?? 0, marks)
-            }
+            try suspect(partition, anchors[partition], marks, isOdd: true)
         }
+    }
+
+    private func suspect(
+        _ partition: TopicPartition, _ anchor: InputWatch.Anchor?, _ marks: Watermarks, isOdd: Bool
+    ) throws(ImpactError) {
+        beyond[partition] = isOdd ? (beyond[partition] ?? 0) + 1 : nil
+        if beyond[partition] ?? 0 >= Self.looks {
+            throw Self.madeAnew(partition, read: anchor?.offset ?? 0, marks)
+        }
+    }
+
+    /// The times of the records before the committed offsets of which this process has read nothing yet: asked once each.
+    private func timestamps(_ anchors: [TopicPartition: InputWatch.Anchor]) -> [TopicPartition: Int64] {
+        let unknown = anchors.filter { $0.value.timestamp == nil && $0.value.offset >= 0 && looked.insert($0.key).inserted }
+        if unknown.isEmpty { return [:] }
+        guard
+            let probe = try? RecordProbe(
+                properties: configuration.kafkaProperties(client: "consumer"), topics: configuration.inputTopics,
+                isStopped: { false })
+        else { return [:] }
+        defer { probe.close() }
+        let found = (try? probe.first(at: unknown.mapValues(\.offset))) ?? [:]
+        return found.filter { $0.value.offset == unknown[$0.key]?.offset }.mapValues(\.timestamp)
     }
 
     private func ask(_ questions: [(TopicPartition, Int64)]) -> [TopicPartition: Int64] {

@@ -98,21 +98,27 @@ package struct StartCheck {
         for (place, record) in last.sorted(by: { $0.key < $1.key }) { try inspect(place, (record.key, record.value)) }
         var marks: [TopicPartition: Watermarks] = [:]
         for input in inputs { marks[input] = try admin.watermarks(of: input) }
-        let before = committed.filter { input, committed in
-            guard let marks = marks[input] else { return false }
-            return StateTie.Mark(committed.metadata)?.timestamp != nil && committed.offset > marks.low
-                && committed.offset <= marks.high
+        func state(_ input: TopicPartition) -> TopicPartition {
+            TopicPartition(configuration.changelogTopic, input.partition)
         }
-        let records = try probe.first(at: before.mapValues { $0.offset - 1 })
+        let states = last.compactMapValues { $0.text(ofHeader: StateTie.header).map(StateTie.positions) }
+        var before: [TopicPartition: Int64] = [:]
+        for input in inputs {
+            guard let read = committed[input]?.offset ?? states[state(input)]?[input.topic]?.offset,
+                let marks = marks[input], read > marks.low, read <= marks.high
+            else { continue }
+            before[input] = read - 1
+        }
+        let records = try probe.first(at: before)
         return inputs.map { input in
-            let state = TopicPartition(configuration.changelogTopic, input.partition)
-            let positions = last[state]?.text(ofHeader: StateTie.header).map(StateTie.positions)
-            let record = records[input].flatMap { $0.offset == (committed[input]?.offset ?? 0) - 1 ? $0 : nil }
+            let state = state(input)
+            let positions = states[state]
+            let record = records[input].flatMap { $0.offset == before[input] ? $0 : nil }
             return StateTie.Finding(
                 input: input, committed: committed[input], marks: marks[input] ?? Watermarks(low: 0, high: 0),
                 timestampBefore: record?.timestamp, changelogEnd: changelog[state]?.high ?? 0,
                 hasState: last[state] != nil && (positions == nil || positions?[input.topic] != nil),
-                state: positions?[input.topic])
+                position: positions?[input.topic])
         }
     }
 

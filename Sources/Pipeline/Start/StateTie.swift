@@ -53,17 +53,30 @@ package enum StateTie {
         }
     }
 
-    /// The header's value: `events=120,clicks=7`, next offsets by topic.
-    package static func text(_ positions: [TopicPartition: Int64]) -> String {
-        positions.sorted { $0.key < $1.key }.map { "\($0.key.topic)=\($0.value)" }.joined(separator: ",")
+    /// How far an input was read: the next offset, and the timestamp of the record before it when that is known.
+    package struct Position: Equatable, Sendable {
+        package var offset: Int64
+        package var timestamp: Int64?
+
+        package init(_ offset: Int64, timestamp: Int64? = nil) {
+            self.offset = offset
+            self.timestamp = timestamp
+        }
     }
 
-    package static func positions(_ text: String) -> [String: Int64] {
+    /// The header's value: `events=120@1795255200123,clicks=7`, positions by topic.
+    package static func text(_ positions: [TopicPartition: Position]) -> String {
+        positions.sorted { $0.key < $1.key }.map { partition, position in
+            "\(partition.topic)=\(position.offset)" + (position.timestamp.map { "@\($0)" } ?? "")
+        }.joined(separator: ",")
+    }
+
+    package static func positions(_ text: String) -> [String: Position] {
         text.split(separator: ",").reduce(into: [:]) { positions, part in
-            guard let equals = part.lastIndex(of: "="), let offset = Int64(part[part.index(after: equals)...]) else {
-                return
-            }
-            positions[String(part[..<equals])] = offset
+            guard let equals = part.lastIndex(of: "=") else { return }
+            let numbers = part[part.index(after: equals)...].split(separator: "@", maxSplits: 1)
+            guard let first = numbers.first, let offset = Int64(first) else { return }
+            positions[String(part[..<equals])] = Position(offset, timestamp: numbers.count > 1 ? Int64(numbers[1]) : nil)
         }
     }
 
@@ -73,18 +86,20 @@ package enum StateTie {
         package var committed: CommittedOffset?
         /// The input's first and next offset.
         package var marks: Watermarks
-        /// The timestamp of the record just before the committed offset; nil when it is not there any more.
+        /// The timestamp of the record just before the committed offset, or without one before the state's; nil when it
+        /// is not there any more.
         package var timestampBefore: Int64?
         /// The changelog's end.
         package var changelogEnd: Int64
         /// Whether the changelog holds a record.
         package var hasState: Bool
-        /// The input's offset that the changelog's last record names; nil of an older version's.
-        package var state: Int64?
+        /// The input's position that the changelog's last record names; nil of an older version's.
+        package var position: Position?
+        package var state: Int64? { position?.offset }
 
         package init(
             input: TopicPartition, committed: CommittedOffset?, marks: Watermarks, timestampBefore: Int64? = nil,
-            changelogEnd: Int64 = 0, hasState: Bool = false, state: Int64? = nil
+            changelogEnd: Int64 = 0, hasState: Bool = false, position: Position? = nil
         ) {
             self.input = input
             self.committed = committed
@@ -92,7 +107,7 @@ package enum StateTie {
             self.timestampBefore = timestampBefore
             self.changelogEnd = changelogEnd
             self.hasState = hasState
-            self.state = state
+            self.position = position
         }
     }
 
@@ -102,10 +117,10 @@ package enum StateTie {
         case offsetGone(state: Int64?)
         /// The offset was set by another program.
         case offsetSet(state: Int64, committed: Int64)
-        /// The committed offset lies behind the input's end.
-        case beyondEnd(committed: Int64, end: Int64)
+        /// What was read goes beyond the input's end.
+        case beyondEnd(read: Int64, end: Int64)
         /// The record before the offset is not the one that was read.
-        case otherTopic(committed: Int64)
+        case otherTopic(read: Int64)
         /// The offset says that there were users, and the changelog has none.
         case stateGone(committed: Int64, users: Int)
 
@@ -120,16 +135,25 @@ package enum StateTie {
     /// - Parameter isExactlyOnce: otherwise a crash may leave records of a commit whose offsets are missing.
     package static func judge(_ finding: Finding, isExactlyOnce: Bool) -> Disagreement? {
         guard let committed = finding.committed else {
-            return finding.hasState ? finding.state.map { .offsetGone(state: $0) } ?? .offsetGone(state: nil) : nil
+            guard finding.hasState else { return nil }
+            guard let position = finding.position else { return .offsetGone(state: nil) }
+            // With the topic the broker drops the group's offsets for it.
+            if position.offset > finding.marks.high {
+                return .beyondEnd(read: position.offset, end: finding.marks.high)
+            }
+            if let then = position.timestamp, let now = finding.timestampBefore, then != now {
+                return .otherTopic(read: position.offset)
+            }
+            return .offsetGone(state: position.offset)
         }
         let offset = committed.offset
-        if offset > finding.marks.high { return .beyondEnd(committed: offset, end: finding.marks.high) }
+        if offset > finding.marks.high { return .beyondEnd(read: offset, end: finding.marks.high) }
         guard let mark = Mark(committed.metadata) else {
             guard let state = finding.state, state != offset else { return nil }
             return .offsetSet(state: state, committed: offset)
         }
         if let then = mark.timestamp, let now = finding.timestampBefore, now != then {
-            return .otherTopic(committed: offset)
+            return .otherTopic(read: offset)
         }
         if mark.isAligned { return nil }
         if mark.users > 0 && !finding.hasState || mark.changelog > finding.changelogEnd {
@@ -152,12 +176,11 @@ extension StateTie.Disagreement {
         case .offsetSet(let state, let committed):
             "\(input): the state goes up to offset \(state), and the group's committed offset is \(committed), set by "
                 + "another program"
-        case .beyondEnd(let committed, let end):
-            "\(input): the committed offset is \(committed), and the topic ends at \(end): it was deleted and made anew, or "
-                + "lost records"
-        case .otherTopic(let committed):
-            "\(input): the record before the committed offset \(committed) is another one than the one that was read: the "
-                + "topic was deleted and made anew"
+        case .beyondEnd(let read, let end):
+            "\(input): it was read up to offset \(read), and ends at \(end): it was deleted and made anew, or lost records"
+        case .otherTopic(let read):
+            "\(input): it was read up to offset \(read), and the record before that is another one now: the topic was "
+                + "deleted and made anew"
         case .stateGone(let committed, let users):
             "\(input): the committed offset is \(committed), with \(users) users in the state, and the changelog does not "
                 + "have them: it was deleted or made anew"

@@ -63,7 +63,7 @@ extension Worker {
                 // Nobody reads the time of these records but retention, for which the present is right.
                 try producer.produceBatchNow(
                     changelog, partition: shard.partition.partition, records, bytes: bytes,
-                    lastHeaders: [RecordHeader(StateTie.header, text: StateTie.text(shard.positions.known))])
+                    lastHeaders: [RecordHeader(StateTie.header, text: StateTie.text(shard.positions.tied))])
             }
             context.metrics.changelogRecords.wrappingAdd(count, ordering: .relaxed)
         }
