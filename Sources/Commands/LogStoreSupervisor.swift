@@ -16,7 +16,7 @@ final class LogStoreSupervisor {
 
     /// Nil when `log.store` is none.
     init?(_ configuration: Configuration) {
-        guard let reader = LogStores.reader(configuration) else { return nil }
+        guard let reader = LogStoreRun.reader(configuration) else { return nil }
         self.configuration = configuration
         self.reader = reader
     }
@@ -37,7 +37,7 @@ final class LogStoreSupervisor {
             wait = min(wait * 2, Self.longestWait)
             return
         }
-        guard ContinuousClock.now >= due, let next = LogStores.reader(configuration) else { return }
+        guard ContinuousClock.now >= due, let next = LogStoreRun.reader(configuration) else { return }
         self.due = nil
         reader = next
         reader.start()
@@ -49,6 +49,6 @@ final class LogStoreSupervisor {
         let seconds = Double(configuration.shutdownTimeoutMilliseconds) / 3_000
         reader.stop(within: seconds)
         let isDone = try reader.wait(within: seconds + 1)
-        Log.info("log-store", LogStores.counts(reader) + LogStores.rest(reader, isDone: isDone))
+        Log.info("log-store", LogStoreRun.counts(reader) + LogStoreRun.rest(reader, isDone: isDone))
     }
 }

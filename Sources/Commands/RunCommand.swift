@@ -14,7 +14,8 @@ enum RunCommand: Command {
         discussion: """
             Consumes the input topics, scores each event of score.events, and publishes scores, dead letters, the changelog \
             of the state and the consumed offsets in one Kafka transaction. With log.store set, it also fills the log \
-            store from the output topic. Says once a minute what it did; a broker that is away is waited for.
+            store from the output topic. Serves the dashboard and the API at http.listen. Says once a minute what it did; a \
+            broker that is away is waited for.
             """,
         options: ConfigurationOptions.options + [
             .value("model", "FILE", "The model file; the same as --set model.path=FILE"),
@@ -44,9 +45,11 @@ enum RunCommand: Command {
             throw error
         }
         let logStore = LogStoreSupervisor(configuration)
+        let service = try PipelineService.start(configuration, application, logStore?.reader)
         logStore?.start()
         application.start()
         Log.info("pipeline", "running: \(summary(configuration, application))")
+        if let service { Log.info("http", "dashboard and API at \(service.url)") }
         var trouble: ImpactError?
         do throws(ImpactError) {
             try wait(application, logStore, deadline: deadline, interval: interval)
@@ -55,11 +58,12 @@ enum RunCommand: Command {
             trouble = error
         }
         application.stop()
+        service?.stop()
         let ended = Result { try application.wait() }
-        if case .success = ended { Log.info("pipeline", "stopped: \(counts(application.context.metrics))") }
         // The reader drains after the workers have committed their last scores.
         if trouble == nil { trouble = finish(logStore) }
         try ended.get()
+        Log.info("pipeline", "stopped: \(application.context.metrics.table.line)")
         if let trouble { throw trouble }
     }
 
@@ -68,17 +72,20 @@ enum RunCommand: Command {
     ) throws(ImpactError) {
         var due = ContinuousClock.now + .milliseconds(interval)
         var remarks = InputRemarks(application)
+        func say() {
+            for remark in remarks.take(application.context) { Log.warning("pipeline", remark) }
+        }
         while !StopSignal.wait(milliseconds: 200), !application.isStopping {
             let now = ContinuousClock.now
-            if let deadline, now >= deadline { return }
+            if let deadline, now >= deadline { break }
             try logStore?.check()
-            for remark in remarks.take(application.context.metrics.input) { Log.warning("pipeline", remark) }
+            say()
             if now >= due {
                 due = now + .milliseconds(interval)
-                Log.info("pipeline", counts(application.context.metrics))
+                Log.info("pipeline", application.context.metrics.table.line)
             }
         }
-        for remark in remarks.take(application.context.metrics.input) { Log.warning("pipeline", remark) }
+        say()
     }
 
     private static func finish(_ logStore: LogStoreSupervisor?) -> ImpactError? {
@@ -97,24 +104,5 @@ enum RunCommand: Command {
             "\(configuration.inputTopics.joined(separator: ", ")) → \(configuration.outputTopic), model \(model.name) "
             + "\(model.version), \(configuration.workers) worker\(configuration.workers == 1 ? "" : "s"), "
             + configuration.guarantee.rawValue.replacing("_", with: " ")
-    }
-
-    static func counts(_ metrics: PipelineMetrics) -> String {
-        let scores = metrics.scores.load(ordering: .relaxed)
-        let quantiles = metrics.latency.snapshot()
-        let latency = LatencyHistogram.quantile(0.99, of: quantiles).map {
-            ", latency p99 ≤ \(HumanNumber.latency(milliseconds: $0))"
-        }
-        let outOfOrder = metrics.outOfOrder.load(ordering: .relaxed)
-        let unusable = metrics.input.unusable.values.reduce(0, +)
-        let spilled = metrics.evictedUsers.load(ordering: .relaxed)
-        let broughtBack = metrics.reloadedUsers.load(ordering: .relaxed)
-        return "\(metrics.messages.load(ordering: .relaxed)) messages, \(scores) scores, "
-            + "\(metrics.deadLetters.load(ordering: .relaxed)) dead letters, "
-            + "\(metrics.duplicates.load(ordering: .relaxed)) duplicates, \(metrics.late.load(ordering: .relaxed)) late, "
-            + "\(metrics.workers.users) users, lag \(metrics.workers.lag), "
-            + "\(metrics.commits.load(ordering: .relaxed)) commits, \(metrics.aborts.load(ordering: .relaxed)) aborts"
-            + (latency ?? "") + (unusable > 0 ? ", \(unusable) unusable values" : "") + (outOfOrder > 0 ? ", \(outOfOrder) merged late" : "")
-            + (spilled + broughtBack > 0 ? ", \(spilled) users spilled, \(broughtBack) brought back" : "")
     }
 }

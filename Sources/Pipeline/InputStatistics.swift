@@ -5,10 +5,9 @@ import Features
 import Settings
 import Synchronization
 
-/// What the workers have seen of the events beyond their count: values that no feature can use, and the types.
+/// What the workers have seen of the events beyond their count: the types, and how many events that is known of.
 package final class InputStatistics: Sendable {
     private struct Seen {
-        var unusable: [String: Int] = [:]
         var types: UInt64 = 0
         var events = 0
     }
@@ -18,19 +17,16 @@ package final class InputStatistics: Sendable {
 
     package init() {}
 
-    func note(_ worker: String, _ processor: Processor) {
-        let unusable = processor.unusableValues
+    func note(_ worker: String, _ processor: Processor, _ metrics: PipelineMetrics) {
+        processor.batch.takeUnusableValues { field, count in
+            metrics.unusable.add(count, processor.schema.fields[field].path)
+        }
         values.withLock {
             // A worker that joined anew counts from zero again.
             let isSame = processor.appliedEvents >= $0[worker]?.events ?? 0
             if !isSame, let old = $0[worker] { $0[worker + " before"] = old }
-            $0[worker] = Seen(unusable: unusable, types: processor.seenTypes, events: processor.appliedEvents)
+            $0[worker] = Seen(types: processor.seenTypes, events: processor.appliedEvents)
         }
-    }
-
-    /// Values that were missing for the features because they are of another kind, by field.
-    package var unusable: [String: Int] {
-        values.withLock { $0.values.reduce(into: [:]) { $0.merge($1.unusable, uniquingKeysWith: +) } }
     }
 
     /// Types of `score.events` that no event had, once `events` were seen; nil before.
@@ -74,9 +70,13 @@ package struct InputRemarks {
     }
 
     /// What is new since the last call.
-    package mutating func take(_ input: InputStatistics) -> [String] {
+    package mutating func take(_ context: WorkerContext) -> [String] {
+        take(context.inputStatistics, unusable: context.metrics.unusable.byLabel)
+    }
+
+    package mutating func take(_ input: InputStatistics, unusable: [String: Int]) -> [String] {
         var remarks: [String] = []
-        for (field, count) in input.unusable.sorted(by: { $0.key < $1.key }) where saidFields.insert(field).inserted {
+        for (field, count) in unusable.sorted(by: { $0.key < $1.key }) where saidFields.insert(field).inserted {
             remarks.append(
                 "\(field): \(count) value\(count == 1 ? "" : "s") of a kind that no feature can use, such as a text where a "
                     + "number is wanted; they count as missing (the events live; further ones are in the counts)")

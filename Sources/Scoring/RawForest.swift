@@ -104,11 +104,15 @@ package struct ModelMetadata: Sendable, Equatable {
     /// For each treatment the weights on the q treatment parameters whose sum is its effect, when these are not
     /// simply one parameter each (EconML: featurised treatments).
     package var contrasts: [[Double]]?
+    /// What values each feature had in training, in the order of `featureNames`; nil when that is not known.
+    package var ranges: [FeatureRange]?
+    /// One an outcome: what is added to its forest's effects; nil: nothing.
+    package var offsets: [EffectOffset?]?
 
     package init(
         name: String, version: String, treatments: [String], outcomes: [String], featureNames: [String],
         specification: [UInt8] = [], provenance: String = "{}", importances: [Double]? = nil,
-        contrasts: [[Double]]? = nil
+        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil, offsets: [EffectOffset?]? = nil
     ) {
         self.name = name
         self.version = version
@@ -119,5 +123,7 @@ package struct ModelMetadata: Sendable, Equatable {
         self.provenance = provenance
         self.importances = importances
         self.contrasts = contrasts
+        self.ranges = ranges
+        self.offsets = offsets
     }
 }

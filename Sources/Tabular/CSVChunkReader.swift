@@ -1,7 +1,7 @@
 import Base
 import Foundation
 
-/// Reads a CSV in chunks of whole records. One thread at a time.
+/// Reads a CSV, plain or compressed (gzip, zstd), in chunks of whole records. One thread at a time.
 package final class CSVChunkReader {
     /// What a worker gets: whole records, or the start of one that does not end within the limit.
     package struct Chunk {
@@ -15,7 +15,7 @@ package final class CSVChunkReader {
     }
 
     package let name: String
-    /// nil for a pipe.
+    /// nil for a pipe and for a compressed file.
     package let totalBytes: Int?
     /// The line of the next byte.
     package private(set) var line = 1
@@ -23,6 +23,8 @@ package final class CSVChunkReader {
     package private(set) var position = 0
     private let descriptor: Int32
     private let closes: Bool
+    /// Decompresses; nil for plain bytes, which go straight into the caller's buffer.
+    private let stream: (any ByteStream)?
     private var number = 0
     private var isAtEnd = false
     /// Read, but not handed out: the record that the last chunk broke off.
@@ -45,7 +47,9 @@ package final class CSVChunkReader {
         }
         var status = stat()
         let isFile = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-        totalBytes = isFile ? Int(status.st_size) : nil
+        let isCompressed = isFile && path != "-" && ByteStreams.kind(descriptor) != .plain
+        totalBytes = isFile && !isCompressed ? Int(status.st_size) : nil
+        stream = isCompressed ? try ByteStreams.open(path) : nil
     }
 
     deinit { if closes { close(descriptor) } }
@@ -56,11 +60,7 @@ package final class CSVChunkReader {
         buffer.copyBytes(from: rest)
         rest.removeAll(keepingCapacity: true)
         while !isAtEnd, filled < buffer.count {
-            let count = read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw ImpactError(.failed, code: "csv_read", "cannot read \(name): \(String(cString: strerror(errno)))")
-            }
+            let count = try readSome(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
             if count == 0 { isAtEnd = true }
             filled += count
         }
@@ -77,6 +77,21 @@ package final class CSVChunkReader {
             line += text[..<used].reduce(0) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
         }
         return Chunk(number: number, firstLine: line, bytes: used, isBroken: isBroken)
+    }
+
+    private func readSome(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Int {
+        if let stream {
+            do throws(ImpactError) { return try stream.read(into: buffer) } catch {
+                throw ImpactError(error.kind, code: error.code, "\(name), after line \(line): \(error.message)")
+            }
+        }
+        while true {
+            let count = read(descriptor, buffer.baseAddress, buffer.count)
+            if count >= 0 { return count }
+            guard errno == EINTR else {
+                throw ImpactError(.failed, code: "csv_read", "cannot read \(name): \(String(cString: strerror(errno)))")
+            }
+        }
     }
 
     /// Takes the bytes that follow the header, of a chunk read before all others.

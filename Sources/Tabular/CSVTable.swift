@@ -94,6 +94,9 @@ package final class CSVTable {
     /// The line on which the record at hand begins, counted from 1.
     package var line: Int { Self.line(text, record.start, chunk) }
 
+    /// The part of the file that is read, when it is known.
+    package var share: Double? { reader.totalBytes.map { $0 > 0 ? min(1, Double(reader.position) / Double($0)) : 1 } }
+
     /// An error about a field of the record at hand.
     package func fault(_ column: Int, _ what: String) -> ImpactError {
         ImpactError(.badInput, code: "csv_value", "\(name) line \(line), column '\(columns[column])': \(what)")

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Tabular
 
 /// Cuts a file into lines, in bounded memory.
 package final class LineReader {

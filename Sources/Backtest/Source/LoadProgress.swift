@@ -31,13 +31,6 @@ package struct LoadProgress: Codable, Equatable, Sendable {
     /// Replaces the file as a whole.
     package func write(_ path: String) throws(ImpactError) {
         guard let json = try? JSONEncoder().encode(self) else { return }
-        let temporary = path + ".partial"
-        unlink(temporary)
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw PartFile.failure(temporary) }
-        let isWritten = json.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) == $0.count }
-        let isSynced = fdatasync(descriptor) == 0 || errno == EINVAL
-        close(descriptor)
-        guard isWritten, isSynced, rename(temporary, path) == 0 else { throw PartFile.failure(path) }
+        try OutputFile.write([UInt8](json), to: path)
     }
 }

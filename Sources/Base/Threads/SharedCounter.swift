@@ -4,5 +4,7 @@ import Synchronization
 package final class SharedCounter: Sendable {
     private let value = Atomic<Int>(0)
 
+    package init() {}
+
     package func take() -> Int { value.wrappingAdd(1, ordering: .relaxed).oldValue }
 }

@@ -67,11 +67,9 @@ enum RowsCommand: Command {
         let counters = try run.write(to: out)
         let summary = RowsSummary(
             counters: counters, options: options, source: run.source, scores: command.text("scores"))
-        Terminal.Stream.error.write(summary.text)
+        Terminal.Stream.error.show(summary.text)
         guard out != "-" else { return }
-        var json = summary.json.line + "\n"
-        let file = try OutputFile(out + ".json")
-        try json.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+        try OutputFile.write(Array((summary.json.line + "\n").utf8), to: out + ".json")
     }
 
     private static func specification(_ command: ParsedCommand) throws -> FeatureSpecification {
@@ -181,6 +179,7 @@ struct RowsSummary {
         }
         var members: [(name: String, value: JSONOutput)] = [
             ("specification_sha256", .text(options.specification.sha256)),
+            ("specification", .text(String(decoding: options.specification.canonicalJSON, as: UTF8.self))),
             ("features", .array(options.specification.names.map { .text($0) })),
             ("outcomes", .array(options.outcomes.map { .text($0.text) })),
             ("outcome_window_ms", .integer(Int(options.window))), ("lateness_ms", .integer(Int(options.lateness))),

@@ -5,7 +5,7 @@ import Settings
 import Terminal
 
 /// `impactiq state align`: brings committed offsets and state together again, when a start refuses because they disagree.
-enum StateAlignment {
+enum StateAlignment: Command {
     static let specification = CommandSpecification(
         "align", "Set the committed offsets to where the state stands, when a start says that they disagree",
         discussion: """

@@ -8,16 +8,18 @@ import Sinks
 import Terminal
 
 /// `impactiq state`: one user's state, the local copies against the changelog, erasure.
-enum StateCommand: Command {
+enum StateCommand: CommandGroup {
+    static let subcommands: [any Command.Type] = [
+        StateGetCommand.self, StateVerifyCommand.self, StateDeleteCommand.self, StatePlacement.self, StateAlignment.self,
+    ]
     static let specification = CommandSpecification(
         "state", "Look at a user's state, verify, erase a user, align state and offsets",
-        sharedOptions: ConfigurationOptions.options,
-        subcommands: [
-            getSpecification, verifySpecification, deleteSpecification, StatePlacement.specification,
-            StateAlignment.specification,
-        ])
+        sharedOptions: ConfigurationOptions.options, subcommands: subcommands.specifications)
+}
 
-    private static let getSpecification = CommandSpecification(
+/// `impactiq state get`.
+enum StateGetCommand: Command {
+    static let specification = CommandSpecification(
         "get", "Show one user's state and features as of now",
         discussion: """
             Reads the local copy in state.dir and what the changelog has beyond it; without a local copy of the user's \
@@ -33,47 +35,7 @@ enum StateCommand: Command {
         arguments: [.init("USER", "The user_id")],
         examples: [.init("impactiq state get u-17 --config impactiq.properties", "features by name")])
 
-    private static let verifySpecification = CommandSpecification(
-        "verify", "Compare the local copies in state.dir with the changelog, record by record",
-        discussion: """
-            Reads every local copy and the whole changelog of its partition. Users changed since the copy's checkpoint \
-            are counted apart: a start replays them. Exit status 1 when a record differs.
-            """,
-        options: [
-            .value("partition", "N", "This partition only", repeated: true),
-            .value("show", "N", "How many differences to name a partition", default: "10"),
-            .flag("json", "Print one JSON object a partition"),
-        ],
-        examples: [.init("impactiq state verify --config impactiq.properties", "after a crash, or before an upgrade")])
-
-    private static let deleteSpecification = CommandSpecification(
-        "delete", "Erase a user: from the state, the changelog and the local copies",
-        discussion: """
-            Writes an event of type user.delete to the input topic, so that the erasure is ordered with the user's events \
-            and happens exactly once; a running pipeline carries it out. It writes a tombstone to the changelog, and one \
-            to the output topic when that is compacted or log.store.erase is true, which deletes the user's rows in the \
-            log store too; says what it does not reach. The event goes to every partition that knows the user, wherever the \
-            producers have placed the events; to the key's own by murmur2 when none does. Says what it would do; --yes does it.
-            """,
-        options: [
-            .flag("yes", "Write the event"),
-            .value("partition", "N", "Write it to this partition only, known there or not"),
-            .flag("json", "Print one JSON object"),
-        ],
-        arguments: [.init("USER", "The user_id")],
-        examples: [.init("impactiq state delete u-17 --yes --config impactiq.properties", "one event, one user")])
-
     static func run(_ command: ParsedCommand) throws {
-        switch command.path.last {
-        case "get": try get(command)
-        case "verify": try StateVerifyCommand.run(command)
-        case "placement": try StatePlacement.run(command)
-        case "align": try StateAlignment.run(command)
-        default: try delete(command)
-        }
-    }
-
-    private static func get(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
         let user = command.arguments[0]
         let partition = try command.count("partition").map { Int32(clamping: $0) }
@@ -90,7 +52,7 @@ enum StateCommand: Command {
             return
         }
         for (i, place) in found.enumerated() {
-            Terminal.Stream.output.write((i > 0 ? "\n" : "") + text(user, place))
+            Terminal.Stream.output.show((i > 0 ? "\n" : "") + text(user, place))
         }
         if found.count > 1 {
             Terminal.Stream.output.write(
@@ -125,8 +87,28 @@ enum StateCommand: Command {
         text += table.text()
         return text
     }
+}
 
-    private static func delete(_ command: ParsedCommand) throws {
+/// `impactiq state delete`.
+enum StateDeleteCommand: Command {
+    static let specification = CommandSpecification(
+        "delete", "Erase a user: from the state, the changelog and the local copies",
+        discussion: """
+            Writes an event of type user.delete to the input topic, so that the erasure is ordered with the user's events \
+            and happens exactly once; a running pipeline carries it out. It writes a tombstone to the changelog, and one \
+            to the output topic when that is compacted or log.store.erase is true, which deletes the user's rows in the \
+            log store too; says what it does not reach. The event goes to every partition that knows the user, wherever the \
+            producers have placed the events; to the key's own by murmur2 when none does. Says what it would do; --yes does it.
+            """,
+        options: [
+            .flag("yes", "Write the event"),
+            .value("partition", "N", "Write it to this partition only, known there or not"),
+            .flag("json", "Print one JSON object"),
+        ],
+        arguments: [.init("USER", "The user_id")],
+        examples: [.init("impactiq state delete u-17 --yes --config impactiq.properties", "one event, one user")])
+
+    static func run(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
         let user = command.arguments[0]
         guard let topic = configuration.inputTopics.first, !user.isEmpty else {
@@ -136,8 +118,10 @@ enum StateCommand: Command {
             user, topic, configuration, partition: try command.count("partition").map { Int32(clamping: $0) })
         let isConfirmed = command.flag("yes")
         if isConfirmed { try erasure.carryOut() }
-        Terminal.Stream.output.write(
-            command.flag("json")
-                ? erasure.json(isDone: isConfirmed).line + "\n" : erasure.text(isDone: isConfirmed))
+        if command.flag("json") {
+            Terminal.Stream.output.write(erasure.json(isDone: isConfirmed).line + "\n")
+        } else {
+            Terminal.Stream.output.show(erasure.text(isDone: isConfirmed))
+        }
     }
 }

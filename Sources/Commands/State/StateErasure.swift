@@ -66,12 +66,12 @@ struct StateErasure {
     /// What the erasure does not reach.
     private var remains: [String] {
         var remains: [String] = []
-        if configuration.logStore != "none", !configuration.erasesLogStore, !isOutputCompacted {
+        if configuration.logStore != nil, !configuration.erasesLogStore, !isOutputCompacted {
             remains.append(
                 "the user's rows stay in the log store: set log.store.erase=true (and compact the output topic or wait for "
                     + "its retention), or delete them there: DELETE FROM scores WHERE user_id = …")
         }
-        if configuration.logStore == "none" {
+        if configuration.logStore == nil {
             remains.append("a log store that other processes fill keeps its rows unless they run with log.store.erase=true")
         }
         remains.append(

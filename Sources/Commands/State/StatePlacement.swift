@@ -5,7 +5,7 @@ import Settings
 import Terminal
 
 /// `impactiq state placement`: which partitioner put the users where they are, and who is split.
-enum StatePlacement {
+enum StatePlacement: Command {
     static let specification = CommandSpecification(
         "placement", "Count users by the partitioner that placed them, and those split over partitions",
         discussion: """

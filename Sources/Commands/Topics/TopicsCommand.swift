@@ -5,49 +5,23 @@ import Settings
 import Terminal
 
 /// `impactiq topics`: makes and checks the topics that the configuration needs.
-enum TopicsCommand: Command {
+enum TopicsCommand: CommandGroup {
+    static let subcommands: [any Command.Type] = [
+        TopicsCreateCommand.self, TopicsCheckCommand.self, TopicsGrowth.self,
+    ]
     static let specification = CommandSpecification(
         "topics", "Create, check or grow the topics that the configuration needs",
-        sharedOptions: ConfigurationOptions.options,
-        subcommands: [createSpecification, checkSpecification, TopicsGrowth.specification])
+        sharedOptions: ConfigurationOptions.options, subcommands: subcommands.specifications)
 
-    private static let createSpecification = CommandSpecification(
-        "create", "Create the topics that are missing",
-        discussion: """
-            The input topics, the output topic, the dead-letter topic and the compacted changelog of the state. A \
-            topic that exists is left as it is; what then does not fit is said, with exit status 78. Scores bear the time \
-            of their events, so a retention by time would drop the scores of old events within minutes: unless \
-            --output-retention says otherwise, the output topic keeps everything.
-            """,
-        options: [
-            .value("partitions", "N", "Partitions of each topic that is created", default: "4"),
-            .value("replication", "N", "Copies of each partition; the broker's default when not given"),
-            .value(
-                "output-retention", "DURATION", "How long the output topic keeps scores, as 30d, or forever",
-                default: "forever"),
-        ],
-        examples: [
-            .init(
-                "impactiq topics create --partitions 12 --set bootstrap.servers=kafka:9092", "all four topics")
-        ])
-
-    private static let checkSpecification = CommandSpecification(
-        "check", "Check that the topics exist and fit each other",
-        options: [.flag("json", "Print one JSON object")],
-        examples: [
-            .init("impactiq topics check --config impactiq.properties", "exit status 0 when all is well")
-        ])
-
-    static func run(_ command: ParsedCommand) throws {
+    /// Runs `body` with the configuration, whose topics do not collide, and an admin client.
+    static func run(
+        _ command: ParsedCommand, _ body: (ParsedCommand, Configuration, Admin) throws -> Void
+    ) throws {
         let configuration = try ConfigurationOptions.load(command)
         try TopicRoles.check(configuration)
         let admin = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
         defer { admin.close() }
-        switch command.path.last {
-        case "create": try create(command, configuration, admin)
-        case "grow": try TopicsGrowth.run(command, configuration, admin)
-        default: try check(command, configuration, admin)
-        }
+        try body(command, configuration, admin)
     }
 
     /// The topics of a configuration, as they should be.
@@ -59,7 +33,7 @@ enum TopicsCommand: Command {
         ]
     }
 
-    private static func create(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
+    fileprivate static func create(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
         var partitions = try command.count("partitions") ?? 4
         guard (1...10_000).contains(partitions) else { throw command.invalid("partitions", "must be 1 to 10000") }
         let replication = try command.count("replication") ?? -1
@@ -99,7 +73,7 @@ enum TopicsCommand: Command {
         return retention
     }
 
-    private static func check(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
+    fileprivate static func check(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
         let layout = try TopicLayout.check(configuration, admin: admin)
         try GrowthMark.check(configuration, admin)
         let remarks = try layout.remarks(configuration) + ranges(configuration, admin)
@@ -144,4 +118,41 @@ enum TopicsCommand: Command {
         }
         return remarks
     }
+}
+
+/// `impactiq topics create`.
+enum TopicsCreateCommand: Command {
+    static let specification = CommandSpecification(
+        "create", "Create the topics that are missing",
+        discussion: """
+            The input topics, the output topic, the dead-letter topic and the compacted changelog of the state. A \
+            topic that exists is left as it is; what then does not fit is said, with exit status 78. Scores bear the time \
+            of their events, so a retention by time would drop the scores of old events within minutes: unless \
+            --output-retention says otherwise, the output topic keeps everything.
+            """,
+        options: [
+            .value("partitions", "N", "Partitions of each topic that is created", default: "4"),
+            .value("replication", "N", "Copies of each partition; the broker's default when not given"),
+            .value(
+                "output-retention", "DURATION", "How long the output topic keeps scores, as 30d, or forever",
+                default: "forever"),
+        ],
+        examples: [
+            .init(
+                "impactiq topics create --partitions 12 --set bootstrap.servers=kafka:9092", "all four topics")
+        ])
+
+    static func run(_ command: ParsedCommand) throws { try TopicsCommand.run(command, TopicsCommand.create) }
+}
+
+/// `impactiq topics check`.
+enum TopicsCheckCommand: Command {
+    static let specification = CommandSpecification(
+        "check", "Check that the topics exist and fit each other",
+        options: [.flag("json", "Print one JSON object")],
+        examples: [
+            .init("impactiq topics check --config impactiq.properties", "exit status 0 when all is well")
+        ])
+
+    static func run(_ command: ParsedCommand) throws { try TopicsCommand.run(command, TopicsCommand.check) }
 }

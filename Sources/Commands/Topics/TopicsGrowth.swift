@@ -5,7 +5,7 @@ import Settings
 import Terminal
 
 /// `impactiq topics grow`.
-enum TopicsGrowth {
+enum TopicsGrowth: Command {
     static let specification = CommandSpecification(
         "grow", "Give the topics more partitions, and move each user's state to where their events go then",
         discussion: """
@@ -26,7 +26,9 @@ enum TopicsGrowth {
         ],
         examples: [.init("impactiq topics grow --partitions 12 --config impactiq.properties", "from 4 to 12, say")])
 
-    static func run(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
+    static func run(_ command: ParsedCommand) throws { try TopicsCommand.run(command, grow) }
+
+    private static func grow(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
         try ResetPlan.refuseLive(configuration, admin)
         guard let partitioner = KeyPartition(rawValue: command.text("partitioner") ?? "") else {
             throw command.invalid("partitioner", "must be murmur2, crc32 or fnv1a")

@@ -92,8 +92,8 @@ final class RecordProbe: AssignmentHandler {
                     let place = TopicPartition(topics[Int(message.topic)], message.partition)
                     guard left.contains(place), message.offset >= starts[place] ?? 0 else { continue }
                     let record = Found(
-                        offset: message.offset, timestamp: message.timestamp, key: message.keyBytes,
-                        value: message.payloadBytes, headers: message.headers)
+                        offset: message.offset, timestamp: message.timestamp, key: message.keyBuffer.map(Array.init),
+                        value: message.payloadBuffer.map(Array.init), headers: message.headers)
                     if body(place, record) { left.remove(place) }
                 }
             } catch {

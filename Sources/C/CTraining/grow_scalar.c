@@ -1,0 +1,2 @@
+#define GROW grow_scalar
+#include "grow.inc"

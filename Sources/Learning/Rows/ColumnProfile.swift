@@ -1,0 +1,65 @@
+import Base
+import Tabular
+
+/// What the first rows of a file say about one of its columns.
+package struct ColumnProfile: Sendable, Equatable {
+    package var name: String
+    /// Values looked at that are numbers, missing, or other text.
+    package var numbers = 0
+    package var missing = 0
+    package var texts = 0
+    /// Every number was whole.
+    package var isWhole = true
+    /// The distinct values as text, in the order of their appearance, while there are few (`mostLevels`); nil: more.
+    package var levels: [String]? = []
+
+    package static let mostLevels = 256
+
+    /// A column of numbers, with nothing else but missing values.
+    package var isNumeric: Bool { texts == 0 }
+
+    mutating func observe(_ text: UnsafeRawBufferPointer, _ record: CSVRecord, _ column: Int) {
+        switch CSVDouble.read(text, record[column]) {
+        case .value(let value):
+            numbers += 1
+            if value != value.rounded() { isWhole = false }
+        case .missing: missing += 1
+        case .notANumber, .outOfRange: texts += 1
+        }
+        guard levels != nil else { return }
+        let level = record.text(text, column).trimmed
+        guard !level.isEmpty, levels?.contains(level) == false else { return }
+        if levels?.count == Self.mostLevels { levels = nil } else { levels?.append(level) }
+    }
+
+    /// Looks at the first rows of a file.
+    ///
+    /// - Throws: `csv_…` naming file and line; `rows_empty` when there is no row.
+    package static func read(path: String, rows: Int = 5_000) throws(ImpactError) -> [ColumnProfile] {
+        guard path != "-" else {
+            throw ImpactError(
+                .usage, code: "rows_file", "training reads its rows more than once: give a file, not standard input")
+        }
+        let table = try CSVTable(path: path)
+        var profiles = table.columns.map { ColumnProfile(name: $0) }
+        var count = 0
+        while count < rows, try table.advance() {
+            for column in profiles.indices { profiles[column].observe(table.text, table.record, column) }
+            count += 1
+        }
+        guard count > 0 else {
+            throw ImpactError(.badInput, code: "rows_empty", "\(path) has a heading and no rows")
+        }
+        return profiles
+    }
+}
+
+extension String {
+    /// The text without spaces and tabs around it.
+    package var trimmed: String {
+        var text = self[...]
+        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
+        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+        return String(text)
+    }
+}

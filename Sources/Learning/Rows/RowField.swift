@@ -1,0 +1,44 @@
+/// One number that is read from each row of a file.
+package struct RowField: Sendable, Equatable {
+    package enum Reading: Sendable, Equatable {
+        /// The column's number.
+        case number
+        /// 1 when the column's text is this one, else 0.
+        case equals(String)
+        /// The number of the text among `RowTable.levels` of the field, in the order of their appearance. With `only`, just
+        /// these, in their order; a row with another text is left out.
+        case level(only: [String]?)
+    }
+
+    /// What a missing value does.
+    package enum Missing: Sendable, Equatable {
+        /// It is NaN.
+        case keep
+        /// The row is left out, and counted.
+        case dropRow
+        /// An error with line and column.
+        case refuse
+    }
+
+    /// The name in the table that is made.
+    package var name: String
+    /// The column of the file.
+    package var column: String
+    package var reading: Reading
+    package var missing: Missing
+    /// What the field is, for messages: `feature`, `outcome`; and the option that names it.
+    package var role: String
+    package var option: String
+
+    package init(
+        _ name: String, column: String? = nil, _ reading: Reading = .number, missing: Missing = .keep,
+        role: String = "feature", option: String = "--feature"
+    ) {
+        self.name = name
+        self.column = column ?? name
+        self.reading = reading
+        self.missing = missing
+        self.role = role
+        self.option = option
+    }
+}
