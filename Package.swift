@@ -100,16 +100,19 @@ targets += [
 
     // Analysis.
     module("Report", ["Statistics"]),
+    module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
     module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
     module("AttributionStore", ["Base", "JSON", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
+
+    module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
 
     // The HTTP API and its pages.
     module(
         "Service",
         [
-            "Base", "JSON", "Tabular", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
-            "CMicroHTTPD", "CZlib",
+            "Base", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
+            "Explain", "CMicroHTTPD", "CZlib",
         ]),
 
     // The command line.
@@ -119,7 +122,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Rows", "Training", "Report",
-            "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
+            "Explain", "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -145,7 +148,7 @@ targets += [
     tests("AttributionTests", ["Statistics", "Attribution"]),
     tests(
         "AttributionStoreTests",
-        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "Commands", "TestSupport"]),
+        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "TestSupport"]),
     tests(
         "BacktestTests",
         [
@@ -153,9 +156,12 @@ targets += [
             "CZstd", "TestSupport",
         ]),
     tests("BaseTests", ["Base", "Events", "TestSupport"]),
-    tests("CommandsTests", ["Base", "Terminal", "Events", "Simulation", "Commands", "TestSupport"]),
+    tests(
+        "CommandsTests",
+        ["Base", "Terminal", "Events", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
     tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
+    tests("ExplainTests", ["Base", "Scoring", "Explain", "TestSupport"]),
     tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
     tests("FeaturesTests", ["Base", "Events", "Features", "TestSupport"]),
     tests(

@@ -1,8 +1,13 @@
-/// Names in a message, of which there may be thousands.
+/// Names in a message, not more of them than a line can take.
 package enum NameList {
-    /// The first names, and how many more there are.
-    package static func text(_ names: [String], most: Int = 12) -> String {
-        let shown = names.prefix(most).joined(separator: ", ")
-        return names.count > most ? "\(shown) and \(names.count - most) more" : shown
+    /// `a, b, c and 19,990 others`: the first ten when there are more.
+    package static func text(_ names: [String], quoted: Bool = false, limit: Int = 10) -> String {
+        let shown = names.prefix(names.count > limit + 1 ? limit : names.count)
+            .map { name in
+                let cut = name.count > 60 ? "\(name.prefix(60))…" : name
+                return quoted ? "\"\(cut)\"" : cut
+            }
+        let rest = names.count - shown.count
+        return shown.joined(separator: ", ") + (rest > 0 ? " and \(rest) others" : "")
     }
 }
