@@ -123,7 +123,7 @@ package struct TrainedOutcome: Sendable {
     package var constantLoss: Double
     /// By effect, by row, of models that have not seen the row.
     package var effects: [[Float]]
-    package var scores: DoublyRobustScores
+    package var scores: EffectScores
     package var averages: [(estimate: Double, standardError: Double, rows: Int)]
     package var calibrations: [Calibration]
 
@@ -133,7 +133,7 @@ package struct TrainedOutcome: Sendable {
         leaf = task.grower.estimateLeaf
         offset = task.offset?.shape ?? .none
         effects = task.unseenEffects(grower)
-        scores = DoublyRobustScores(data, nuisances, task.residuals, outcome: outcome, effects: effects)
+        scores = EffectScores(data, nuisances, task.residuals, outcome: outcome, effects: effects)
         let scores = scores
         averages = effects.indices.map { scores.average($0) }
         let losses = task.losses(effects)

@@ -5,7 +5,7 @@ import Statistics
 
 /// The doubly robust (AIPW) score of each row and effect: unbiased for the row's effect when either nuisance is right
 /// (Robins, Rotnitzky and Zhao 1994). Averages of scores are average effects of groups.
-package struct DoublyRobustScores: Sendable {
+package struct EffectScores: Sendable {
     /// By effect, by row.
     package var scores: [[Float]]
     let weights: [Float]?
