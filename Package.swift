@@ -59,8 +59,6 @@ targets += [
     module("Tabular", ["Base", "CNumeric", "CZlib", "CZstd"]),
     module("Statistics", ["Base"]),
     module("Settings", ["Base"]),
-    module("Trees", in: "Learning", ["Base", "Statistics", "CTrees"]),
-
     // Kafka.
     module("Kafka", ["Base", "CRdkafka"]),
     module("Consumer", ["Base", "Kafka", "CRdkafka"]),
@@ -94,9 +92,13 @@ targets += [
 
     // Learning: rows to models.
     module("Rows", in: "Learning", ["Base", "Tabular"]),
+    module("Trees", in: "Learning", ["Base", "Statistics", "Scoring", "CTrees"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
+    module(
+        "Propensity", in: "Learning",
+        ["Base", "Terminal", "JSON", "Statistics", "Scoring", "Trees", "Report"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
 
     // The command line.
@@ -106,7 +108,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Report", "Evaluation",
-            "Simulation",
+            "Simulation", "Tabular", "Rows", "Propensity",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -174,7 +176,9 @@ targets += [
     tests("TabularTests", ["Tabular", "TestSupport"]),
     tests("TerminalTests", ["Base", "Terminal"]),
     tests("StatisticsTests", ["Statistics"]),
-    tests("TreesTests", ["Statistics", "Trees", "TestSupport"]),
+    tests(
+        "PropensityTests", ["Base", "Statistics", "Features", "Scoring", "Trees", "Propensity", "TestSupport"]),
+    tests("TreesTests", ["Base", "Statistics", "Scoring", "Trees", "TestSupport"]),
 ]
 
 // A part of the package: `ONLY=TrainingTests,impactiq swift build` takes these targets and what they stand on. For work on

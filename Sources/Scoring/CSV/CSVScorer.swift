@@ -18,7 +18,7 @@ package struct CSVScorer: Sendable {
 
     /// - Throws: `invalid_level`; `no_covariance` when covariances are asked for and the model has one treatment.
     package init(model: Model, options: CSVOptions = CSVOptions()) throws(ImpactError) {
-        guard !options.covariances || model.treatments.count > 1 else {
+        guard !options.covariances || model.treatments.count > 1 && model.composition == nil else {
             throw ImpactError(
                 .badInput, code: "no_covariance",
                 "\(model.path) has one treatment; covariances are between the effects of several")
