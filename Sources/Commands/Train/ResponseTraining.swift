@@ -91,10 +91,12 @@ enum ResponseTraining {
         let left = Set(command.texts("id") + command.texts("ignore") + outcomes)
         var wanted = command.texts("feature")
         var table = Table()
+        var specification: FeatureSpecification?
         if let file = command.text("features") {
-            let specification = try FeatureSpecification(json: try InputFile.bytes(file), name: file)
-            wanted = specification.names
-            table.specification = specification.canonicalJSON
+            let read = try FeatureSpecification(json: try InputFile.bytes(file), name: file)
+            wanted = read.names
+            table.specification = read.canonicalJSON
+            specification = read
         }
         var used: [ColumnProfile] = []
         for profile in profiles where !left.contains(profile.name) {
@@ -109,8 +111,10 @@ enum ResponseTraining {
                 table.ignored.append(profile.name)
             }
         }
+        // Arithmetic that the file does not hold follows from the columns that it does.
+        let derived = specification.map(FeatureArithmetic.names)?.filter { name in !used.contains { $0.name == name } } ?? []
         if !wanted.isEmpty {
-            used = try wanted.map { name in
+            used = try wanted.filter { !derived.contains($0) }.map { name in
                 guard let profile = used.first(where: { $0.name == name }) else {
                     throw ImpactError(
                         .badInput, code: "csv_column", "\(path) has no usable column '\(name)' for the feature")
@@ -131,6 +135,7 @@ enum ResponseTraining {
                     name: profile.name, values: Array(column.buffer),
                     levels: profile.isNumeric ? nil : rows.levels[outcomes.count + index]))
         }
+        if let specification, !derived.isEmpty { try derive(specification, &table, path) }
         for (index, name) in outcomes.enumerated() {
             let target = Array(rows.columns[index].buffer)
             if let wrong = target.first(where: { $0 != 0 && $0 != 1 }) {
@@ -141,6 +146,27 @@ enum ResponseTraining {
             table.outcomes.append((name, target))
         }
         return table
+    }
+
+    /// Puts the columns into the specification's order and computes its arithmetic, row by row as the stream does.
+    private static func derive(_ specification: FeatureSpecification, _ table: inout Table, _ path: String) throws {
+        if let category = table.columns.first(where: { $0.levels != nil }) {
+            throw ImpactError(
+                .badInput, code: "csv_value",
+                "\(path): the column '\(category.name)' holds texts, but a feature of the specification is a number")
+        }
+        let rows = table.columns.first?.values.count ?? 0
+        var columns = specification.names.map { name in
+            table.columns.first { $0.name == name } ?? ResponseColumn(name: name, values: .init(repeating: .nan, count: rows))
+        }
+        let arithmetic = FeatureArithmetic(specification)
+        var row = [Float](repeating: .nan, count: columns.count)
+        for index in 0..<rows {
+            for place in columns.indices { row[place] = columns[place].values[index] }
+            row.withUnsafeMutableBufferPointer { if let start = $0.baseAddress { arithmetic.apply(start) } }
+            for place in columns.indices { columns[place].values[index] = row[place] }
+        }
+        table.columns = columns
     }
 
     private static func configure(_ request: inout ResponseRequest, _ command: ParsedCommand) throws {

@@ -26,7 +26,7 @@ struct FeaturePlanBuilder {
     /// The values of a `distinct` feature.
     struct Distinct {
         let events: UInt64?
-        let condition: FieldTest?
+        let condition: EventCondition?
         let field: Int
         let bucket: TimeSpan
         let buckets: Int
@@ -52,6 +52,7 @@ struct FeaturePlanBuilder {
         case distinct(Int)
         case fixed(Int)
         case ratio(numerator: Int, denominator: Int)
+        case arithmetic
     }
 
     let specification: FeatureSpecification
@@ -85,7 +86,13 @@ struct FeaturePlanBuilder {
                 numerator: names.firstIndex(of: feature.numerator ?? "") ?? 0,
                 denominator: names.firstIndex(of: feature.denominator ?? "") ?? 0)
         }
+        if feature.aggregate.isArithmetic { return .arithmetic }
         let events = try mask(feature)
+        if feature.isLifetime {
+            // A decayed sum that never decays.
+            let place = Fixed(events: events, selection: try selection(feature), kind: .decayed, halfLife: 0)
+            return .fixed(Self.place(place, in: &fixed))
+        }
         switch feature.aggregate {
         case .distinct:
             let bucket = feature.bucket ?? TimeSpan(minutes: 1)

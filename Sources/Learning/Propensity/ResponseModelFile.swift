@@ -1,5 +1,6 @@
 import Base
 import Scoring
+import Terminal
 import Trees
 
 /// A trained response model as a model file.

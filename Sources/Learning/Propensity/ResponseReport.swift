@@ -2,6 +2,7 @@ import Report
 import Scoring
 import Statistics
 import Terminal
+import Trees
 
 /// What a training says in plain words before its numbers.
 extension ResponseResult {

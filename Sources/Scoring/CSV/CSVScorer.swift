@@ -1,5 +1,6 @@
 import Base
 import Dispatch
+import Features
 import Foundation
 import Tabular
 
@@ -63,7 +64,8 @@ package struct CSVScorer: Sendable {
     private func readHeader(_ reader: CSVChunkReader) throws(ImpactError) -> CSVHeader {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: options.recordBytes, alignment: 64)
         defer { buffer.deallocate() }
-        return try CSVHeader(reader, features: model.featureNames, buffer: buffer)
+        return try CSVHeader(reader, features: model.featureNames,
+            derivable: model.specification.map(FeatureArithmetic.names) ?? [], buffer: buffer)
     }
 }
 

@@ -1,4 +1,5 @@
 import Base
+import Features
 import Tabular
 
 /// Scores chunks of a CSV: one a thread.
@@ -23,12 +24,17 @@ final class CSVWorker {
     /// For features that are categories, the bytes of their texts in the order of their codes.
     private let levels: [[[UInt8]]?]
 
+    /// For columns that are left out because they follow from others; nil when none is.
+    private let arithmetic: FeatureArithmetic?
+
     private static let batch = 1024
 
     init(model: Model, options: CSVOptions, level: ConfidenceLevel, header: CSVHeader, name: String) {
         self.model = model
         self.header = header
         self.name = name
+        arithmetic =
+            header.columnOfFeature.contains(-1) ? model.specification.map { FeatureArithmetic($0) } : nil
         levels = (0..<model.featureCount).map { model.levels(feature: $0)?.map { Array($0.utf8) } }
         scorer = Scorer(model: model, maxRows: Self.batch)
         writer = CSVRowWriter(model: model, options: options, level: level, header: header)
@@ -94,6 +100,7 @@ final class CSVWorker {
         }
         let row = rows + places.count * model.rowStride
         for (feature, column) in header.columnOfFeature.enumerated() {
+            if column < 0 { continue }
             if let levels = levels[feature] {
                 row[feature] = code(text, column, levels)
                 continue
@@ -104,6 +111,7 @@ final class CSVWorker {
             case let other: throw notANumber(other, text, line, column)
             }
         }
+        arithmetic?.apply(row)
         return (next, true)
     }
 
