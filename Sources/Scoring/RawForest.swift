@@ -120,13 +120,15 @@ package struct ModelMetadata: Sendable, Equatable {
     package var contrasts: [[Double]]?
     /// What values each feature had in training, in the order of `featureNames`; nil when that is not known.
     package var ranges: [FeatureRange]?
+    /// One an outcome: what is added to its forest's effects; nil: nothing.
+    package var offsets: [EffectOffset?]?
     /// How the effects follow from several forests and linear parts; nil: one causal forest an outcome.
     package var composition: Composition?
 
     package init(
         name: String, version: String, treatments: [String], outcomes: [String], featureNames: [String],
         specification: [UInt8] = [], provenance: String = "{}", importances: [Double]? = nil,
-        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil,
+        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil, offsets: [EffectOffset?]? = nil,
         composition: Composition? = nil
     ) {
         self.name = name
@@ -139,6 +141,7 @@ package struct ModelMetadata: Sendable, Equatable {
         self.importances = importances
         self.contrasts = contrasts
         self.ranges = ranges
+        self.offsets = offsets
         self.composition = composition
     }
 

@@ -12,6 +12,7 @@ import Terminal
 enum ResponseTraining {
     /// The options that belong to response models; `train` has the others (`--out`, `--outcome`, `--seed` …).
     static let options: [CommandSpecification.Option] = [
+        .value("kind", "KIND", "causal-forest, or response: the outcome itself", default: "causal-forest"),
         .value("id", "COLUMN", "The column that names a row: no feature", repeated: true),
         .value("learner", "NAME", "logistic, forest or boosted; all are compared when not given", repeated: true),
         .value(
@@ -112,7 +113,8 @@ enum ResponseTraining {
             }
         }
         // Arithmetic that the file does not hold follows from the columns that it does.
-        let derived = specification.map(FeatureArithmetic.names)?.filter { name in !used.contains { $0.name == name } } ?? []
+        let derived =
+            specification.map(FeatureArithmetic.names)?.filter { name in !used.contains { $0.name == name } } ?? []
         if !wanted.isEmpty {
             used = try wanted.filter { !derived.contains($0) }.map { name in
                 guard let profile = used.first(where: { $0.name == name }) else {
@@ -157,7 +159,8 @@ enum ResponseTraining {
         }
         let rows = table.columns.first?.values.count ?? 0
         var columns = specification.names.map { name in
-            table.columns.first { $0.name == name } ?? ResponseColumn(name: name, values: .init(repeating: .nan, count: rows))
+            table.columns.first { $0.name == name }
+                ?? ResponseColumn(name: name, values: .init(repeating: .nan, count: rows))
         }
         let arithmetic = FeatureArithmetic(specification)
         var row = [Float](repeating: .nan, count: columns.count)

@@ -61,12 +61,28 @@ package struct FeatureSpecification: Sendable, Equatable {
 
     /// How events become a number.
     package enum Aggregate: String, Sendable, CaseIterable {
-        case count, sum, mean, min, max, last, recency, distinct
+        // The texts stand in specifications and model files.
+        case count = "count"
+        case sum = "sum"
+        case mean = "mean"
+        case min = "min"
+        case max = "max"
+        case last = "last"
+        case recency = "recency"
+        case distinct = "distinct"
         case decayedCount = "decayed_count"
         case decayedSum = "decayed_sum"
-        case ratio
+        case ratio = "ratio"
         // Arithmetic of other features; see ``FeatureArithmetic``.
-        case add, subtract, multiply, divide, average, scale, clip, compare, choose
+        case add = "add"
+        case subtract = "subtract"
+        case multiply = "multiply"
+        case divide = "divide"
+        case average = "average"
+        case scale = "scale"
+        case clip = "clip"
+        case compare = "compare"
+        case choose = "choose"
 
         /// Whether the aggregate looks at a window of time.
         var isWindowed: Bool {

@@ -54,7 +54,7 @@ package struct CSVScorer: Sendable {
         let line = CSVRowWriter(model: model, options: options, level: level, header: header).headerLine()
         try run.write(line)
         let threads = options.threads > 0 ? options.threads : ProcessInfo.processInfo.activeProcessorCount
-        DispatchQueue.concurrentPerform(iterations: threads) { _ in
+        Parallel.forEach(threads, threads: threads) { _ in
             run.work(
                 CSVWorker(model: model, options: options, level: level, header: header, name: run.name))
         }
@@ -64,7 +64,8 @@ package struct CSVScorer: Sendable {
     private func readHeader(_ reader: CSVChunkReader) throws(ImpactError) -> CSVHeader {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: options.recordBytes, alignment: 64)
         defer { buffer.deallocate() }
-        return try CSVHeader(reader, features: model.featureNames,
+        return try CSVHeader(
+            reader, features: model.featureNames,
             derivable: model.specification.map(FeatureArithmetic.names) ?? [], buffer: buffer)
     }
 }

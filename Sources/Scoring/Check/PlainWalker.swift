@@ -38,6 +38,10 @@ final class PlainWalker {
         guard !refused else { return estimates }
         for outcome in model.forests.indices {
             score(row, outcome, into: &estimates) { self.model.effectIndex(treatment: $0, outcome: outcome) }
+            guard let offset = model.offsets[outcome]?.values(row) else { continue }
+            for effect in offset.indices {
+                estimates[model.effectIndex(treatment: effect, outcome: outcome)].effect += offset[effect]
+            }
         }
         return estimates
     }

@@ -64,9 +64,9 @@ package struct Composition: Codable, Sendable, Equatable {
 
     /// What a part's number goes through.
     package enum Link: String, Codable, Sendable, CaseIterable {
-        case identity
+        case identity = "identity"
         /// 1 / (1 + e^−x), the same bits on every machine (`Logistic.sigmoid`).
-        case logistic
+        case logistic = "logistic"
     }
 
     package enum Part: Codable, Sendable, Equatable {
@@ -75,6 +75,33 @@ package struct Composition: Codable, Sendable, Equatable {
         case linear(Linear)
         /// An effect of a causal forest of the file, with its standard error.
         case causal(Causal)
+
+        // `{"trees": {…}}`: one member, whose name stands in model files.
+        private enum CodingKeys: String, CodingKey {
+            case trees = "trees"
+            case linear = "linear"
+            case causal = "causal"
+        }
+
+        package init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            if let trees = try container.decodeIfPresent(Trees.self, forKey: .trees) {
+                self = .trees(trees)
+            } else if let linear = try container.decodeIfPresent(Linear.self, forKey: .linear) {
+                self = .linear(linear)
+            } else {
+                self = .causal(try container.decode(Causal.self, forKey: .causal))
+            }
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            switch self {
+            case .trees(let trees): try container.encode(trees, forKey: .trees)
+            case .linear(let linear): try container.encode(linear, forKey: .linear)
+            case .causal(let causal): try container.encode(causal, forKey: .causal)
+            }
+        }
     }
 
     package struct Trees: Codable, Sendable, Equatable {

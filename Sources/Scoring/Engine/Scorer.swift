@@ -16,6 +16,7 @@ package final class Scorer {
     private let composed: ComposedSpace?
     private let errorRows: Int
     let solvers: [EffectSolver]
+    private let offsets: [OffsetEvaluator?]
     let number: Int32
 
     let exits: UnsafeMutablePointer<Int32>
@@ -47,6 +48,7 @@ package final class Scorer {
         self.maxRows = maxRows
         number = self.kernel.number
         solvers = model.effectSolvers()
+        offsets = model.offsets.map { $0.map(OffsetEvaluator.init) }
         let trees = model.forests.reduce(1) { max($0, $1.treeCount) }
         let columns = model.forests.reduce(0) { max($0, $1.layout.storedColumns) }
         effectRows = min(Self.mostRows, Self.powerOfTwo(atLeast: maxRows))
@@ -120,6 +122,9 @@ package final class Scorer {
                     effectSpacing: model.outcomes.count, standardErrors: standardErrors)
             }
             start += rowCount
+        }
+        for (outcome, offset) in offsets.enumerated() {
+            if let offset { add(offset, outcome, rows, stride, count, estimates) }
         }
         return refuse(rows, stride, count, estimates)
     }
@@ -211,6 +216,19 @@ package final class Scorer {
                 descent.exits = keepsExits ? exits + (shard.firstTree + tree) << shift : exits
                 body(&descent, shard.firstTree + tree)
                 tree += trees
+            }
+        }
+    }
+
+    private func add(
+        _ offset: OffsetEvaluator, _ outcome: Int, _ rows: UnsafePointer<Float>, _ stride: Int, _ count: Int,
+        _ estimates: UnsafeMutablePointer<Estimate>
+    ) {
+        for row in 0..<count {
+            offset.prepared(rows + row * stride)
+            let own = estimates + row * model.effectCount + outcome
+            for effect in 0..<model.treatments.count {
+                own[effect * model.outcomes.count].effect += offset.value(effect)
             }
         }
     }

@@ -16,6 +16,20 @@ package struct ModelDescription: Codable, Equatable {
         var expectedDepth: Double
         var expectedTiles: Double
         var splitImportance: [Double]
+
+        // Names of the model file.
+        private enum CodingKeys: String, CodingKey {
+            case outcome = "outcome"
+            case trees = "trees"
+            case nodes = "nodes"
+            case leaves = "leaves"
+            case tiles = "tiles"
+            case deepest = "deepest"
+            case meanLeafDepth = "meanLeafDepth"
+            case expectedDepth = "expectedDepth"
+            case expectedTiles = "expectedTiles"
+            case splitImportance = "splitImportance"
+        }
     }
 
     package var name: String
@@ -25,10 +39,26 @@ package struct ModelDescription: Codable, Equatable {
     package var contrasts: [[Double]]?
     package var importances: [Double]?
     package var ranges: [FeatureRange]?
+    package var offsets: [EffectOffset?]?
     /// Only in models with a composition, whose forests are not one an outcome.
     package var outcomes: [String]?
     package var composition: Composition?
     package var forests: [Forest]
+
+    // Names of the model file.
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case name = "name"
+        case version = "version"
+        case treatments = "treatments"
+        case features = "features"
+        case contrasts = "contrasts"
+        case importances = "importances"
+        case ranges = "ranges"
+        case offsets = "offsets"
+        case outcomes = "outcomes"
+        case composition = "composition"
+        case forests = "forests"
+    }
 
     package init(_ metadata: ModelMetadata, shapes: [TreeShape]) {
         name = metadata.name
@@ -38,6 +68,7 @@ package struct ModelDescription: Codable, Equatable {
         contrasts = metadata.contrasts
         importances = metadata.importances
         ranges = metadata.ranges
+        offsets = metadata.offsets
         outcomes = metadata.composition == nil ? nil : metadata.outcomes
         composition = metadata.composition
         forests = zip(metadata.forestNames, shapes).map { outcome, shape in
@@ -51,6 +82,8 @@ package struct ModelDescription: Codable, Equatable {
     }
 
     package func json() throws(ImpactError) -> [UInt8] {
+        // A property without a key would be left out without a word.
+        precondition(Mirror(reflecting: self).children.count == CodingKeys.allCases.count, "a property has no name")
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
@@ -82,6 +115,13 @@ package struct ModelDescription: Codable, Equatable {
             try check(composition, description, directory)
             return description
         }
+        if let offsets = description.offsets {
+            guard offsets.count == directory.forests.count,
+                offsets.allSatisfy({
+                    $0?.isValid(features: directory.featureCount, effects: directory.effects) ?? true
+                })
+            else { throw ModelFormat.refusal("damaged_model", "has offsets that do not fit its forests") }
+        }
         for forest in directory.forests {
             guard forest.kind != .additive else {
                 throw ModelFormat.refusal("damaged_model", "holds additive trees without saying what they add up to")
@@ -110,7 +150,9 @@ package struct ModelDescription: Codable, Equatable {
         }
         let slots = composition.forestSlots
         let kindsFit = zip(slots, directory.forests).allSatisfy { ($0.causal == nil) == ($1.kind == .additive) }
-        guard !outcomes.isEmpty, description.contrasts == nil, slots.count == directory.forests.count, kindsFit else {
+        guard !outcomes.isEmpty, description.contrasts == nil, description.offsets == nil,
+            slots.count == directory.forests.count, kindsFit
+        else {
             throw ModelFormat.refusal("damaged_model", "holds other forests than its composition names")
         }
         for case .causal(let part) in composition.parts {
@@ -147,6 +189,12 @@ extension ModelMetadata {
         guard ranges.map({ $0.count == featureNames.count }) ?? true else {
             throw invalid("there must be one range a feature")
         }
+        guard
+            offsets.map({
+                $0.count == outcomes.count
+                    && $0.allSatisfy { $0?.isValid(features: featureNames.count, effects: treatments.count) ?? true }
+            }) ?? true
+        else { throw invalid("there must be one valid offset, or none, an outcome") }
         guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
             throw invalid("there must be one finite importance a feature")
         }
