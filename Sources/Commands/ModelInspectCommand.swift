@@ -4,7 +4,19 @@ import Scoring
 import Terminal
 
 /// `impactiq model inspect`.
-enum ModelInspectCommand {
+enum ModelInspectCommand: Command {
+    static let specification = CommandSpecification(
+        "inspect", "Show what a model is: sizes, features with importance, provenance, checksum",
+        options: [
+            .flag("json", "Print one JSON object"),
+            .value("check", "ROWS.csv", "Time the kernels on these rows and verify that all give the same bits"),
+        ],
+        arguments: [.init("MODEL", "The model file")],
+        examples: [
+            .init("impactiq model inspect examples/demo/demo.model", "for a person"),
+            .init("impactiq model inspect spring.model --json", "for a machine"),
+        ])
+
     static func run(_ command: ParsedCommand) throws {
         let model = try Model.open(path: command.arguments[0])
         let json = command.flag("json")
@@ -34,12 +46,16 @@ enum ModelInspectCommand {
                 + "which takes \(HumanNumber.decimals(check.plainRow, 1)) µs a row\n")
     }
 
-    private static func text(_ model: Model) -> String {
+    fileprivate static func text(_ model: Model) -> String {
         var lines = [
             "model       \(model.name) \(model.version)",
             "file        \(model.path), \(HumanNumber.bytes(model.byteCount))",
             "sha256      \(model.sha256)",
-            "effect      of \(model.treatments.joined(separator: ", ")) on \(model.outcomes.joined(separator: ", "))",
+            model.isResponse
+                ? "predicts    \(model.predictsProbabilities ? "the probability of " : "")"
+                    + model.outcomes.joined(separator: ", ")
+                : "effect      of \(model.treatments.joined(separator: ", ")) on \(model.outcomes.joined(separator: ", "))",
+            "kind        \(model.kind)",
             "missing     \(model.missingValues == .route ? "routed by each split" : "refused")",
             "intervals   \(model.hasStandardErrors ? "yes" : "no: fitted without little bags")",
             "events      \(model.specificationJSON.isEmpty ? "no feature specification: rows only" : "feature specification inside")",
@@ -55,8 +71,28 @@ enum ModelInspectCommand {
                 HumanNumber.grouped(forest.leaves), HumanNumber.grouped(forest.tiles), "\(forest.deepest)",
                 HumanNumber.decimals(forest.meanLeafDepth, 1), HumanNumber.bytes(forest.bytesPerRow))
         }
-        lines += forests.lines() + [""] + importances(model).lines()
-        return lines.joined(separator: "\n") + "\n"
+        if model.treeCount > 0 { lines += forests.lines() + [""] }
+        lines += linearParts(model) + (model.treeCount > 0 ? importances(model).lines() : [])
+        // Names and provenance are the file's.
+        return lines.map { $0.printable() }.joined(separator: "\n") + "\n"
+    }
+
+    /// The coefficients of linear parts, the largest first.
+    private static func linearParts(_ model: Model) -> [String] {
+        guard let composition = model.composition else { return [] }
+        let names = composition.preprocessing?.outputNames(model.featureNames) ?? model.featureNames
+        return composition.parts.flatMap { part -> [String] in
+            guard case .linear(let linear) = part else { return [] }
+            var table = Table(.text("\(linear.name), linear"), .number("coefficient"), .number("std error"))
+            table.add("(at the means)", HumanNumber.decimals(linear.intercept, 4), "")
+            for term in linear.terms.sorted(by: { abs($0.coefficient) > abs($1.coefficient) }).prefix(40) {
+                table.add(
+                    term.features.map { names[$0] }.joined(separator: " × "),
+                    HumanNumber.decimals(term.coefficient, 4),
+                    term.standardError.map { HumanNumber.decimals($0, 4) } ?? "–")
+            }
+            return table.lines() + [""]
+        }
     }
 
     /// Features by split importance, the largest first.
@@ -80,7 +116,7 @@ enum ModelInspectCommand {
         return model.featureNames.indices.map { i in all.reduce(0) { $0 + $1[i] } / Double(max(1, all.count)) }
     }
 
-    private static func json(_ model: Model) -> JSONOutput {
+    fileprivate static func json(_ model: Model) -> JSONOutput {
         let split = splitImportance(model)
         let features = model.featureNames.indices.map { i -> JSONOutput in
             var members: [(name: String, value: JSONOutput)] = [
@@ -101,7 +137,8 @@ enum ModelInspectCommand {
             ]
         }
         return [
-            "name": .text(model.name), "version": .text(model.version), "file": .text(model.path),
+            "name": .text(model.name), "version": .text(model.version), "kind": .text(model.kind),
+            "file": .text(model.path), "metrics": model.metrics.map { .text($0) } ?? .null,
             "bytes": .integer(model.byteCount), "sha256": .text(model.sha256),
             "treatments": .array(model.treatments.map { .text($0) }),
             "outcomes": .array(model.outcomes.map { .text($0) }),
@@ -110,5 +147,12 @@ enum ModelInspectCommand {
             "kernel": .text(Kernel.best.rawValue), "forests": .array(forests), "features": .array(features),
             "provenance": .text(model.provenance),
         ]
+    }
+}
+
+/// What `model inspect` says, for the fuzzer.
+package enum ModelDescriptions {
+    package static func of(_ model: Model) -> (text: String, json: String) {
+        (ModelInspectCommand.text(model), ModelInspectCommand.json(model).line)
     }
 }

@@ -135,14 +135,35 @@ extension EventConsumer {
         return marks
     }
 
-    /// Records not delivered yet in all owned partitions, by the last fetches; the unknown counts nothing.
-    package var lag: Int64 {
-        let positions = positions(assignment.owned.sorted())
-        return assignment.owned.reduce(0) { $0 + lag(of: $1, at: positions[$1]) }
+    /// The partitions' ends, asked from their leaders all at once; `high` is what can be read. Partitions whose leader does
+    /// not answer are left out.
+    package func watermarks(
+        _ partitions: [TopicPartition], timeoutMilliseconds: Int32
+    ) -> [TopicPartition: Watermarks] {
+        guard !partitions.isEmpty else { return [:] }
+        let low = offsets(partitions, .beginning, timeoutMilliseconds)
+        let high = offsets(partitions, .end, timeoutMilliseconds)
+        return high.reduce(into: [:]) { marks, element in
+            if let first = low[element.key] { marks[element.key] = Watermarks(low: first, high: element.value) }
+        }
     }
 
-    func lag(of partition: TopicPartition, at position: Int64?) -> Int64 {
-        guard let marks = cachedWatermarks(partition) else { return 0 }
+    private func offsets(
+        _ partitions: [TopicPartition], _ place: StartOffset, _ timeoutMilliseconds: Int32
+    ) -> [TopicPartition: Int64] {
+        let list = TopicPartitionList(capacity: partitions.count)
+        for partition in partitions { list.append(partition, offset: place.rawOffset) }
+        rd_kafka_offsets_for_times(handle.pointer, list.pointer, timeoutMilliseconds)
+        return list.elements.reduce(into: [:]) { offsets, element in
+            if element.error == RD_KAFKA_RESP_ERR_NO_ERROR, element.offset >= 0 {
+                offsets[element.partition] = element.offset
+            }
+        }
+    }
+
+    /// Records from `position` (nil: from the first) to the partition's end, by the last fetch; nil before the first one.
+    package func lag(of partition: TopicPartition, at position: Int64?) -> Int64? {
+        guard let marks = cachedWatermarks(partition) else { return nil }
         return max(0, marks.high - (position ?? marks.low))
     }
 

@@ -103,15 +103,17 @@ package final class EventConsumer {
     /// coordinator knows this member under another id than it knows itself. Only a new client can join again.
     package var isFenced: Bool { handle.fatalError?.isFencedMember ?? false }
 
-    /// Leaves the group (a static member stays in it until its session ends) and destroys the client, within the
-    /// timeout: revoked partitions go to the handler first. No batch may be alive.
+    /// Destroys the client, within the timeout: revoked partitions go to the handler first. No batch may be alive.
     ///
+    /// - Parameter leaves: whether a static member gives up its place in the group at once; else it stays in it until its
+    ///   session ends, as one that was killed does. A dynamic member leaves in any case.
     /// - Returns: whether the client is gone; else it was left behind, with an error in the log.
     @discardableResult
-    package func close(timeoutMilliseconds: Int = 5_000) -> Bool {
+    package func close(timeoutMilliseconds: Int = 5_000, leaves: Bool = false) -> Bool {
         if isClosed { return true }
         isClosed = true
         let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
+        if leaves { leaveGroup(until: deadline) }
         perform(assignment.handle(.close))
         if let error = KafkaError(
             consuming: rd_kafka_consumer_close_queue(handle.pointer, controlQueue), doing: "closing the consumer")
@@ -137,6 +139,22 @@ package final class EventConsumer {
         return handle.close(
             timeoutMilliseconds: Swift.max(500, left / 1_000_000),
             flags: Int32(RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE))
+    }
+
+    /// librdkafka lets no static member leave when it closes (KIP-345), but when it unsubscribes: then, and once its
+    /// partitions are given back, it asks the coordinator to forget it and forgets its own member id.
+    private func leaveGroup(until deadline: DispatchTime) {
+        guard options.group != nil, handle.fatalError == nil else { return }
+        rd_kafka_unsubscribe(handle.pointer)
+        let patience = min(deadline, DispatchTime.now() + .milliseconds(2_000))
+        repeat { serveControl(timeoutMilliseconds: 5) } while isMember && DispatchTime.now() < patience
+    }
+
+    /// Whether the coordinator has given this client a member id that it has not given back.
+    private var isMember: Bool {
+        guard let id = rd_kafka_memberid(handle.pointer) else { return false }
+        defer { rd_kafka_mem_free(handle.pointer, id) }
+        return id.pointee != 0
     }
 
     /// Serves rebalances and callbacks, and collects errors that belong to no partition.

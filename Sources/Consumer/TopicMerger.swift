@@ -50,6 +50,14 @@ package final class TopicMerger {
     /// Records waiting for their turn.
     package var waiting: Int { groups.values.reduce(0) { $0 + $1.lanes.reduce(0) { $0 + ($1?.count ?? 0) } } }
 
+    /// Whether nothing of a partition waits for its turn.
+    package func isDrained(_ partition: TopicPartition) -> Bool {
+        guard let topic = consumer.topics.firstIndex(of: partition.topic),
+            let lane = groups[partition.partition]?.lanes[topic]
+        else { return true }
+        return lane.count == 0
+    }
+
     /// Takes up partitions; tell it before their first record is polled.
     package func add(_ partitions: [TopicPartition]) {
         for partition in partitions {

@@ -3,56 +3,129 @@ import Kafka
 /// How far a shard's input partitions were read: those of one number, one a topic in the order of `input.topics`.
 ///
 /// Next offsets, not last ones, as Kafka counts them. Offsets live behind a pointer, since one changes with every event.
-final class ReadPositions {
-    let partitions: [TopicPartition]
+///
+/// A log may end with records that no reader gets: the markers of transactions, and what was aborted. Once a partition's
+/// end was reached, the next offset stands behind them, so that the group's committed lag ends at 0.
+package final class ReadPositions {
+    package let partitions: [TopicPartition]
     private let next: UnsafeMutablePointer<Int64>
     private let committed: UnsafeMutablePointer<Int64>
+    /// Where the consumer reached the end, until it is settled: records before it may not be handled yet.
+    private let reached: UnsafeMutablePointer<Int64>
+    /// Where the partition's end was last; the reader stands there unless something came since.
+    private let ends: UnsafeMutablePointer<Int64>
+    private var hasReached = false
     private static let unknown: Int64 = -1
 
-    init(_ partitions: [TopicPartition]) {
+    package init(_ partitions: [TopicPartition]) {
         self.partitions = partitions
         next = .allocate(capacity: partitions.count)
         next.initialize(repeating: Self.unknown, count: partitions.count)
         committed = .allocate(capacity: partitions.count)
         committed.initialize(repeating: Self.unknown, count: partitions.count)
+        reached = .allocate(capacity: partitions.count)
+        reached.initialize(repeating: Self.unknown, count: partitions.count)
+        ends = .allocate(capacity: partitions.count)
+        ends.initialize(repeating: Self.unknown, count: partitions.count)
     }
 
     deinit {
         next.deallocate()
         committed.deallocate()
+        reached.deallocate()
+        ends.deallocate()
     }
 
     /// Takes over what the group has committed.
-    func begin(at offsets: [TopicPartition: Int64]) {
+    package func begin(at offsets: [TopicPartition: Int64]) {
         for (topic, partition) in partitions.enumerated() {
             next[topic] = offsets[partition] ?? Self.unknown
             committed[topic] = next[topic]
         }
+        forgetEnds()
     }
 
     /// The record before this offset was taken.
     @inline(__always)
-    func advance(_ topic: Int, to offset: Int64) {
+    package func advance(_ topic: Int, to offset: Int64) {
         precondition(topic >= 0 && topic < partitions.count, "a record of a topic that was not asked for")
         next[topic] = offset
     }
 
-    func accept() { committed.update(from: next, count: partitions.count) }
-    func undo() { next.update(from: committed, count: partitions.count) }
+    package func accept() { committed.update(from: next, count: partitions.count) }
+    package func undo() {
+        next.update(from: committed, count: partitions.count)
+        forgetEnds()
+    }
+
+    // MARK: Ends
+
+    /// The consumer has delivered everything before this offset.
+    package func reachedEnd(_ topic: Int, at offset: Int64) {
+        reached[topic] = offset
+        hasReached = true
+    }
+
+    /// Everything that the consumer delivered was handled: passes over what no reader gets.
+    ///
+    /// - Parameter isHandled: whether all of a partition's delivered records were; else its end waits.
+    /// - Returns: whether a position moved.
+    package func settleEnds(where isHandled: (TopicPartition) -> Bool = { _ in true }) -> Bool {
+        guard hasReached else { return false }
+        hasReached = false
+        var isMoved = false
+        for topic in partitions.indices where reached[topic] != Self.unknown {
+            guard isHandled(partitions[topic]) else {
+                hasReached = true
+                continue
+            }
+            ends[topic] = reached[topic]
+            reached[topic] = Self.unknown
+            // An empty log has nothing to pass over.
+            guard ends[topic] > max(0, next[topic]) else { continue }
+            next[topic] = ends[topic]
+            isMoved = true
+        }
+        return isMoved
+    }
+
+    private func forgetEnds() {
+        reached.update(repeating: Self.unknown, count: partitions.count)
+        ends.update(repeating: Self.unknown, count: partitions.count)
+        hasReached = false
+    }
+
+    /// Messages that can be read and were not taken yet, or a little more while the end was not reached: then the marks count
+    /// what no reader gets too. Nil when a partition's marks are not known.
+    ///
+    /// - Parameter marks: a partition's offsets; `high` may lie behind open transactions.
+    package func lag(_ marks: (TopicPartition) -> Watermarks?) -> Int? {
+        lags(marks).reduce(0 as Int?) { sum, lag in sum.flatMap { sum in lag.1.map { sum + $0 } } }
+    }
+
+    /// The same of each topic's partition.
+    package func lags(_ marks: (TopicPartition) -> Watermarks?) -> [(TopicPartition, Int?)] {
+        partitions.indices.map { topic in
+            if ends[topic] != Self.unknown, ends[topic] >= next[topic] { return (partitions[topic], 0) }
+            guard let marks = marks(partitions[topic]) else { return (partitions[topic], nil) }
+            let lag = marks.high - (next[topic] == Self.unknown ? marks.low : max(next[topic], marks.low))
+            return (partitions[topic], Int(max(0, lag)))
+        }
+    }
 
     /// Whether anything was taken since the last commit.
-    var isDirty: Bool { partitions.indices.contains { next[$0] != committed[$0] } }
+    package var isDirty: Bool { partitions.indices.contains { next[$0] != committed[$0] } }
 
     /// Whether the group's committed offsets are those of the last commit.
-    func stands(at offsets: [TopicPartition: Int64]) -> Bool {
+    package func stands(at offsets: [TopicPartition: Int64]) -> Bool {
         partitions.indices.allSatisfy { committed[$0] == offsets[partitions[$0]] ?? Self.unknown }
     }
 
     /// What was taken since the last commit.
-    var changed: [TopicPartition: Int64] { offsets { next[$0] != committed[$0] } }
+    package var changed: [TopicPartition: Int64] { offsets { next[$0] != committed[$0] } }
 
     /// All that is known.
-    var known: [TopicPartition: Int64] { offsets { _ in true } }
+    package var known: [TopicPartition: Int64] { offsets { _ in true } }
 
     private func offsets(_ isWanted: (Int) -> Bool) -> [TopicPartition: Int64] {
         var offsets: [TopicPartition: Int64] = [:]

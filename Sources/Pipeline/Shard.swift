@@ -35,10 +35,7 @@ package final class Shard {
     package var state: PartitionState { content.state }
 
     /// Whether users of this partition are in the local store only.
-    var hasSpilled: Bool {
-        get { checkpoint?.hasSpilled ?? false }
-        set { checkpoint?.hasSpilled = newValue }
-    }
+    var hasSpilled: Bool { checkpoint?.hasSpilled ?? false }
 
     /// Replays a record of the changelog; nil is a tombstone.
     package func restore(user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer?) throws(ImpactError) {

@@ -7,6 +7,7 @@ let arguments = Array(CommandLine.arguments.dropFirst())
 do {
     switch arguments.first {
     case "stream": try StreamBenchmark.run(Array(arguments.dropFirst()))
+    case "raw": try RawLoop.run(Array(arguments.dropFirst()))
     case "roofline": try RooflineBenchmark.run(Array(arguments.dropFirst()))
     case "growth": try GrowthBenchmark.run(Array(arguments.dropFirst()))
     case "allocations": try AllocationBenchmark.run(Array(arguments.dropFirst()))
@@ -17,6 +18,7 @@ do {
     case "backtest": try BacktestBenchmark.run(Array(arguments.dropFirst()))
     case "evaluate": try EvaluationBenchmarkCommand.run(Array(arguments.dropFirst()))
     case "forest": try ForestBenchmarkCommand.run(Array(arguments.dropFirst()))
+    case "trees": try TreesBenchmark.run(Array(arguments.dropFirst()))
     default:
         Terminal.Stream.output.write(
             """
@@ -24,6 +26,7 @@ do {
 
               stream       the stages of the stream and the whole product beside a raw C consume loop
                            impactiq-bench stream --bootstrap localhost:9092
+              raw          the C loop alone, for scripts/bench-cpu.py
               latency      from the broker's append of an event to its score's visibility, at a steady rate
               roofline     the stages alone, and the product's share of what they allow together
               growth       cost by partitions, workers, message size, users and features
@@ -34,6 +37,7 @@ do {
               evaluate     the ranking and curves of a trial; scripts/bench-evaluate.py adds scikit-uplift
               stages       what each stage costs alone, on messages in memory; no broker
               forest       the forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers
+              trees        boosted trees on raw columns; scripts/bench-trees.py adds XGBoost and LightGBM
 
             impactiq-bench BENCHMARK --help says more. scripts/bench-stream-peer.py sets a Python consumer beside it.
 

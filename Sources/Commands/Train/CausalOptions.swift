@@ -37,7 +37,9 @@ struct CausalOptions {
             "propensity", "WHAT",
             "A column with the probability of the row's own arm, a number (or numbers of the arms, control first), or estimate"
         ),
-        .flag("propensity-of-treatment", "The propensity column is the probability of treatment, not of the row's own arm"),
+        .flag(
+            "propensity-of-treatment", "The propensity column is the probability of treatment, not of the row's own arm"
+        ),
         .value("features", "SPEC.json", "The feature specification; it goes into the model"),
         .value("feature", "COLUMN", "A feature's column; all that are nothing else when not given", repeated: true),
         .value("ignore", "COLUMN", "A column that is no feature", repeated: true),
@@ -53,7 +55,8 @@ struct CausalOptions {
         .value("balance", "SHARE", "Least share of a node's rows in each child", default: "0.05"),
         .value("mtry", "N", "Features that a node looks at; all when not given"),
         .value("depth", "N", "Greatest depth of a tree"),
-        .value("min-variance", "SHARE", "Least variance of the treatment in a leaf, of the whole sample's", default: "0"),
+        .value(
+            "min-variance", "SHARE", "Least variance of the treatment in a leaf, of the whole sample's", default: "0"),
         .value("monotone", "NAME:SIGN", "The effect only rises (+) or falls (-) with a feature", repeated: true),
         .value("nuisance", "MODEL", "linear, boosted, forest, or best of them on rows left out", default: "best"),
         .value("offset", "SHAPE", "Smooth part of the effect: auto, none, linear, quadratic", default: "auto"),
@@ -101,7 +104,7 @@ struct CausalOptions {
         request.ignored = command.texts("ignore") + command.texts("id")
         request.features = command.texts("feature")
         if let path = command.text("features") {
-            request.specification = try FeatureSpecification(json: try InputFile.bytes(path), name: path)
+            request.specification = try FeatureSpecification(json: try OpenFile.contents(of: path), name: path)
         }
         settings.name = command.text("name") ?? URL(filePath: output).deletingPathExtension().lastPathComponent
         settings.version = command.text("version") ?? "1"

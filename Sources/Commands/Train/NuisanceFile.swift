@@ -24,10 +24,11 @@ enum NuisanceFile {
             }
             text += values.map { "\($0)" }.joined(separator: ",") + "\n"
             if text.utf8.count > 1 << 20 || row == data.count - 1 {
-                try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+                try file.append(text)
                 text = ""
             }
         }
+        try file.finish()
     }
 
     private static func quoted(_ name: String) -> String {

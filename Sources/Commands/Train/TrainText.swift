@@ -44,7 +44,8 @@ enum TrainText {
             for choice in outcome.choices where !choice.losses.isEmpty {
                 lines.append(
                     "choice    \(outcome.name): \(choice.what) \(choice.chosen) (out-of-bag R-loss: "
-                        + choice.losses.map { "\($0.name) \(HumanNumber.short($0.loss))" }.joined(separator: ", ") + ")")
+                        + choice.losses.map { "\($0.name) \(HumanNumber.short($0.loss))" }.joined(separator: ", ") + ")"
+                )
             }
         }
         lines.append("")
@@ -73,7 +74,8 @@ enum TrainText {
         lines.append(
             "\(options.output): \(HumanNumber.grouped(result.trees)) trees, "
                 + "\(HumanNumber.decimals(wall, 2)) s (processor: "
-                + result.seconds.map { "\($0.phase) \(HumanNumber.decimals($0.processor, 2))" }.joined(separator: ", ") + ")")
+                + result.seconds.map { "\($0.phase) \(HumanNumber.decimals($0.processor, 2))" }.joined(separator: ", ")
+                + ")")
         lines.append("sha256 \(result.sha256)")
         return lines.joined(separator: "\n") + "\n"
     }

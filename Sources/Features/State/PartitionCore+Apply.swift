@@ -10,10 +10,11 @@ extension PartitionCore {
     ) -> UInt32 {
         var cursor: Cursor
         let time = event.time
+        if time > clock { clock = time }
         var isAdvance = true
         // The user's clock before this event; a new user has nothing that could leave a window.
         var before = time
-        if let entry = find(user, hash) {
+        if let entry = find(user, hash), !expire(entry) {
             let reference = UserTable.reference(entry)
             let record = record(reference)
             if event.hasID, isKnown(event.idHash, record) {

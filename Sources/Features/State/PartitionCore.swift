@@ -15,6 +15,11 @@ struct PartitionCore: ~Copyable {
     var undo = UndoLog()
     var counters = PartitionState.Counters()
     var committedCounters = PartitionState.Counters()
+    /// The latest event time of the partition, and as of the last commit.
+    var clock = Int64.min
+    var committedClock = Int64.min
+    /// See ``PartitionState/timeToLive``.
+    var timeToLive = Int64.max
     /// The numbers selected from the event at hand, by selection.
     let selected: UnsafeMutablePointer<Double>
     /// Stands for the fields of an event under a schema without fields.
@@ -252,5 +257,6 @@ struct PartitionCore: ~Copyable {
         }
         beginTransaction()
         counters = committedCounters
+        clock = committedClock
     }
 }

@@ -27,7 +27,7 @@ extension PartitionCore {
     mutating func features(
         before event: Arrival, _ user: UnsafeRawBufferPointer, into row: UnsafeMutablePointer<Float>
     ) -> PartitionState.Before {
-        guard let entry = find(user, hash(user)) else {
+        guard let entry = find(user, hash(user)), !isExpired(record(UserTable.reference(entry)), at: event.time) else {
             // A user of whom nothing is known: a record of zeros.
             scratch.initializeMemory(as: UInt8.self, repeating: 0, count: fixedEnd)
             read(UserRecord(address: scratch), at: event.time, into: row)

@@ -64,6 +64,9 @@ extension PartitionCore {
         }
         let count = try codec.decode(bytes, user: user, into: scratch)
         if let entry = find(user, hash) { discard(entry) }
+        let latest = scratch.load(as: Int64.self)
+        clock = max(clock, latest)
+        committedClock = max(committedClock, latest)
         let fixedBytes = fixedEnd - RecordLayout.clock
         let lists = fixedEnd + RecordLayout.padded(user.count)
         let used = lists + count - fixedBytes

@@ -3,6 +3,8 @@ import Base
 extension PartitionState {
     /// Users changed since the last commit; one who was removed and came back counts twice.
     package var dirtyCount: Int { core.pointee.undo.count }
+    /// Bytes that a rollback needs: the records of those users as they were, and the list of them.
+    package var undoBytes: Int { core.pointee.undo.usedBytes }
 
     /// Calls `body` for each user changed since the last commit, in the order in which they were first touched.
     ///
@@ -28,6 +30,7 @@ extension PartitionState {
     package func commit() {
         core.pointee.beginTransaction()
         core.pointee.committedCounters = core.pointee.counters
+        core.pointee.committedClock = core.pointee.clock
     }
 
     /// Takes back everything since the last commit: records, new users, removals and counters.

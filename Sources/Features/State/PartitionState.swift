@@ -33,6 +33,8 @@ package final class PartitionState {
         package var duplicates: UInt64 = 0
         /// Events older than the longest window. They still count in `last`, `recency` and the decayed aggregates.
         package var late: UInt64 = 0
+        /// Users forgotten after ``PartitionState/timeToLive`` without an event.
+        package var expired: UInt64 = 0
     }
 
     package let plan: FeaturePlan

@@ -35,6 +35,9 @@ struct UndoLog {
     /// Bytes of memory held.
     var bytes: Int { capacity * MemoryLayout<Entry>.stride + chunks.count * Self.chunkBytes }
 
+    /// Bytes of it that the transaction at hand uses.
+    var usedBytes: Int { count * MemoryLayout<Entry>.stride + max(0, chunk) * Self.chunkBytes + filled }
+
     subscript(i: Int) -> Entry { entries[i] }
 
     /// Whether the record was changed since the last commit, so that its journal field names its entry.

@@ -49,7 +49,8 @@ package final class CausalTrainer {
             tasks.append((task, task.makeGrower()))
         }
         // The forests go through a spool on disk while they grow; what is said of them comes after.
-        let spooled = try ForestSpools(tasks.map(\.1), metadata: metadata(tasks.map(\.0)), path: path, progress: progress)
+        let spooled = try ForestSpools(
+            tasks.map(\.1), metadata: metadata(tasks.map(\.0)), path: path, progress: progress)
         lap("forest")
         for (index, (task, grower)) in tasks.enumerated() where settings.diagnoses {
             outcomes.append(TrainedOutcome(data, nuisances, task, grower, outcome: index))

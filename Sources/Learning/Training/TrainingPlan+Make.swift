@@ -280,7 +280,8 @@ extension TrainingPlan {
                 case .bool(let bool)?:
                     features.append(
                         Feature(
-                            name: feature.name, field: RowField(feature.name, column: raw, .equals(bool ? "true" : "false"))
+                            name: feature.name,
+                            field: RowField(feature.name, column: raw, .equals(bool ? "true" : "false"))
                         ))
                 case nil: features.append(Feature(name: feature.name, field: RowField(feature.name, column: raw)))
                 }

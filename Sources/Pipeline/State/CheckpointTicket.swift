@@ -57,6 +57,9 @@ package final class CheckpointTicket: Sendable {
 
     package var isAsking: Bool { content.withLock { $0.isAsking } }
 
+    /// Whether an answer waits to be taken.
+    var isAnswered: Bool { content.withLock { $0.marks != nil } }
+
     /// The answer, once; nil when the broker did not give one.
     package func takeMarks() -> Marks? {
         content.withLock { content in

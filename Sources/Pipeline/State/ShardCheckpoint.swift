@@ -6,37 +6,20 @@ import StateStore
 
 /// Brings one shard's users into the local store, a piece after each commit. On the worker's thread.
 ///
-/// ```
-///          due and changed            answered, then a commit
-///   idle ──────────────────► asking ─────────────────────────► writing ──last piece──► finishing ──all written──► idle
-///    ▲                         │ no answer                        │                        │
-///    └─────────────────────────┴──────────────────────────────────┴── a write failed ──────┘  (all users next time)
-/// ```
+/// ``CheckpointSchedule`` says what is next; this does it, and keeps who must be written and removed.
+///
 /// A pass writes the users changed since the one before, and with its last batch the changelog offset up to which that
 /// is everything. The offset is the end of the changelog's committed part, asked for before a commit that succeeded: the
 /// commit proves that nobody else owned the partition in between, so all before the offset was in memory when the pass
 /// began. What the pass writes may be newer than the offset, never newer than Kafka.
 package final class ShardCheckpoint {
-    package enum Phase: Equatable {
-        case idle
-        case asking
-        case writing(segment: Int, Checkpoint)
-        case finishing
-    }
-
     package let local: LocalState
     package let ticket: CheckpointTicket
-    private let interval: Duration
     private let component: String
-    package private(set) var phase = Phase.idle
-    /// Whether a commit changed users since the last pass began.
-    private var hasChanges = false
-    /// The store lacks users that bear no mark: a write failed, or the store is another one.
-    private var needsAll = false
+    private var schedule: CheckpointSchedule
+    /// The store that the users were written to.
     private var generation: Int
-    private var due: ContinuousClock.Instant
-    /// When an unchanged partition's checkpoint is renewed: an old one is worth nothing (``RestorePlan``).
-    private var renewal: ContinuousClock.Instant
+    private var seenGeneration: Int
     /// Users removed by commits since the last pass began, and those whom the pass at hand removes.
     private var removed: [[UInt8]] = []
     private var removedInPass: [[UInt8]] = []
@@ -44,12 +27,6 @@ package final class ShardCheckpoint {
     /// users were spilled: a look-up must not find them.
     private var erasing: Set<[UInt8]> = []
     private var erased: Set<[UInt8]> = []
-    /// Whether the store has users whom memory does not hold.
-    package var hasSpilled = false
-    /// The store was replaced while it alone had some users: the partition must be restored anew.
-    package private(set) var isLost = false
-    /// The pass to begin when the one at hand is over: the last one, before the partition goes.
-    private var last: CheckpointTicket.Marks?
     /// Users removed since the last commit.
     private var removing: [[UInt8]] = []
     private let scratch = ByteBuffer(capacity: 1 << 12)
@@ -61,33 +38,41 @@ package final class ShardCheckpoint {
         self.local = local
         self.ticket = ticket
         self.component = component
-        interval = .milliseconds(intervalMilliseconds)
         generation = local.store.generation
-        // Partitions that come together should not all write at once.
-        due = .now + .milliseconds(Int.random(in: intervalMilliseconds / 2...max(1, intervalMilliseconds)))
-        renewal = .now + .milliseconds(local.tombstoneMilliseconds / 10)
+        seenGeneration = generation
+        schedule = CheckpointSchedule(
+            now: .now,
+            // Partitions that come together should not all write at once.
+            firstAfter: .milliseconds(Int.random(in: intervalMilliseconds / 2...max(1, intervalMilliseconds))),
+            interval: .milliseconds(intervalMilliseconds),
+            renewalInterval: .milliseconds(local.tombstoneMilliseconds / 10))
     }
 
+    package var phase: CheckpointSchedule.Phase { schedule.phase }
     /// Whether a pass is under way.
-    package var isWorking: Bool { phase != .idle && phase != .asking }
+    package var isWorking: Bool { schedule.isWorking }
     /// Whether the store lacks anything.
-    package var isBehind: Bool { hasChanges || isWorking }
+    package var isBehind: Bool { schedule.hasChanges || isWorking }
+    /// The store was replaced while it alone had some users: the partition must be restored anew.
+    package var isLost: Bool { schedule.isLost }
+    /// Whether the store has users whom memory does not hold.
+    package var hasSpilled: Bool { schedule.hasSpilled }
 
     // MARK: What the stream tells
 
     /// A user goes with the transaction at hand.
     package func noteRemoval(_ user: UnsafeRawBufferPointer) { removing.append(Array(user)) }
-    package func noteChange() { hasChanges = true }
+    package func noteChange() { _ = schedule.handle(.changed) }
 
     /// The store may lack any user: the next pass writes them all.
-    package func noteAll() {
-        hasChanges = true
-        needsAll = true
-    }
+    package func noteAll() { _ = schedule.handle(.lacksAny) }
+
+    /// Users left memory for the store, or were left in it.
+    package func noteSpill() { _ = schedule.handle(.spilled) }
 
     /// The tail of the changelog changed a user, or removed him.
     package func noteReplay(removed user: UnsafeRawBufferPointer?) {
-        hasChanges = true
+        noteChange()
         if let user { removed.append(Array(user)) }
     }
 
@@ -111,48 +96,58 @@ package final class ShardCheckpoint {
     ///
     /// - Parameter until: no new piece is begun after this time.
     package func advance(_ state: PartitionState, until: ContinuousClock.Instant, isProven: Bool) {
-        switch phase {
-        case .idle:
-            let now = ContinuousClock.now
-            guard hasChanges ? now >= due : now >= renewal else { return }
-            phase = .asking
-            local.ask(ticket)
-        case .asking:
-            guard isProven, !ticket.isAsking else { return }
-            guard let marks = ticket.takeMarks() else { return postpone() }
-            begin(marks, state)
-        case .writing(let segment, let checkpoint):
-            write(state, from: segment, checkpoint, until: until)
-        case .finishing:
-            finish()
-            if phase == .idle, let marks = last {
-                last = nil
-                if hasChanges { begin(marks, state) }
-            }
-        }
+        perform(schedule.handle(.time(.now, isProven: isProven)), state, until)
     }
 
     /// The partition goes: a last pass, whatever is due. The marks were asked for before a commit that succeeded.
     package func beginLast(_ marks: CheckpointTicket.Marks, _ state: PartitionState) {
-        if isWorking { last = marks } else if hasChanges { begin(marks, state) }
+        perform(schedule.handle(.last(marks, isSameStore: lookAtStore(), .now)), state, .now)
     }
 
-    private func begin(_ marks: CheckpointTicket.Marks, _ state: PartitionState) {
-        if generation != local.store.generation {
-            if hasSpilled {
-                isLost = true
-                return postpone()
+    private var isSameStore: Bool { generation == local.store.generation }
+
+    /// Looks which store there is now; the pass that begins is for that one.
+    private func lookAtStore() -> Bool {
+        seenGeneration = local.store.generation
+        return seenGeneration == generation
+    }
+
+    private func perform(
+        _ first: CheckpointSchedule.Action, _ state: PartitionState, _ until: ContinuousClock.Instant
+    ) {
+        var action = first
+        while true {
+            switch action {
+            case .none: return
+            case .ask:
+                local.ask(ticket)
+                return
+            case .takeAnswer:
+                action =
+                    ticket.isAsking
+                    ? schedule.handle(.waiting)
+                    : schedule.handle(.answered(ticket.takeMarks(), isSameStore: lookAtStore(), .now))
+            case .begin:
+                begin(state)
+                return
+            case .write(let segment, let all):
+                let next = write(state, from: segment, all: all, until: until)
+                action = schedule.handle(.wrote(upTo: next, of: PartitionState.segmentCount))
+            case .close(let marks):
+                close(marks, state)
+                return
+            case .takeResult:
+                guard ticket.isIdle else { return }
+                if let failure = ticket.takeFailure() { return fail(failure) }
+                finish()
+                action = schedule.handle(.written(isSameStore: lookAtStore(), .now))
             }
-            generation = local.store.generation
-            needsAll = true
         }
+    }
+
+    private func begin(_ state: PartitionState) {
+        generation = seenGeneration
         KillPoint.checkpointBegin.reached()
-        phase = .writing(
-            segment: 0,
-            Checkpoint(
-                topic: local.changelog, offset: marks.stable, start: marks.start, time: marks.time,
-                fingerprint: state.plan.fingerprint))
-        hasChanges = false
         written = 0
         startedAt = .now
         let batch = local.batch()
@@ -172,15 +167,16 @@ package final class ShardCheckpoint {
         }
     }
 
+    /// - Returns: the segment to go on with.
     private func write(
-        _ state: PartitionState, from first: Int, _ checkpoint: Checkpoint, until: ContinuousClock.Instant
-    ) {
+        _ state: PartitionState, from first: Int, all: Bool, until: ContinuousClock.Instant
+    ) -> Int {
         var segment = first
         while segment < PartitionState.segmentCount {
             guard local.hasRoom else { break }
             let batch = batch ?? local.batch()
             self.batch = batch
-            state.takeUnsaved(inSegment: segment, all: needsAll) { user, slot in
+            state.takeUnsaved(inSegment: segment, all: all) { user, slot in
                 scratch.removeAll()
                 state.encode(slot, into: scratch)
                 batch.put(ticket.partition, user: user, record: scratch.bytes)
@@ -190,14 +186,18 @@ package final class ShardCheckpoint {
             if batch.bytes >= LocalState.batchBytes { hand(batch) }
             if ContinuousClock.now >= until { break }
         }
-        guard segment == PartitionState.segmentCount else {
-            phase = .writing(segment: segment, checkpoint)
-            return
-        }
+        return segment
+    }
+
+    /// Hands over the pass's last batch, with what the pass claims.
+    private func close(_ marks: CheckpointTicket.Marks, _ state: PartitionState) {
         let batch = batch ?? local.batch()
-        batch.put(ticket.partition, checkpoint)
+        batch.put(
+            ticket.partition,
+            Checkpoint(
+                topic: local.changelog, offset: marks.stable, start: marks.start, time: marks.time,
+                fingerprint: state.plan.fingerprint))
         hand(batch)
-        phase = .finishing
     }
 
     private func hand(_ batch: StoreBatch) {
@@ -206,15 +206,9 @@ package final class ShardCheckpoint {
     }
 
     private func finish() {
-        guard ticket.isIdle else { return }
-        if let failure = ticket.takeFailure() { return fail(failure) }
         KillPoint.checkpointEnd.reached()
         tellRecovery()
-        needsAll = false
         removedInPass = []
-        phase = .idle
-        due = .now + interval
-        renewal = .now + .milliseconds(local.tombstoneMilliseconds / 10)
         let seconds = (ContinuousClock.now - startedAt) / .seconds(1)
         Log.debug(
             component,
@@ -226,11 +220,10 @@ package final class ShardCheckpoint {
         // Every partition's pass fails in its turn when a disk is full: one tells, and opens the store anew.
         let advice = local.trouble.failed()
         if advice.tells { Log.warning(component, "\(failure.message). Kafka has everything; trying again") }
-        needsAll = true
         removed = removedInPass + removed
         removedInPass = []
-        last = nil
-        postpone()
+        batch = nil
+        _ = schedule.handle(.failed(.now))
         do throws(ImpactError) {
             if StateStore.isDamage(failure) {
                 try local.store.replace(generation: generation, reason: failure.message)
@@ -248,9 +241,9 @@ package final class ShardCheckpoint {
     // MARK: Spilling
 
     /// Whether the store at hand is not the one that this partition's users were written to.
-    package var isOfAnotherStore: Bool { isLost || generation != local.store.generation }
+    package var isOfAnotherStore: Bool { isLost || !isSameStore }
     /// Whether the marks do not say what the store has.
-    package var isInDoubt: Bool { needsAll }
+    package var isInDoubt: Bool { schedule.needsAll }
 
     /// An event of the transaction at hand erased a user.
     func noteErasure(_ user: UnsafeRawBufferPointer) { if hasSpilled { erasing.insert(Array(user)) } }
@@ -303,12 +296,5 @@ package final class ShardCheckpoint {
     package func deleteErased(_ state: PartitionState) {
         guard !erased.isEmpty else { return }
         do throws(ImpactError) { try drain(state) } catch { Log.debug(component, error.message) }
-    }
-
-    private func postpone() {
-        batch = nil
-        hasChanges = true
-        phase = .idle
-        due = .now + interval
     }
 }

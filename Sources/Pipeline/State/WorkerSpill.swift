@@ -88,7 +88,7 @@ package final class WorkerSpill {
             if victims.count == 0 { return }
             try checkpoint.drain(state)
             state.evict(victims)
-            shard.hasSpilled = true
+            checkpoint.noteSpill()
             evicted += victims.count
             freed += victims.bytes
         }

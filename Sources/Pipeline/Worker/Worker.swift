@@ -1,12 +1,9 @@
 import Base
 import Consumer
 import Engine
-import Events
 import Features
 import Foundation
-import JSON
 import Kafka
-import Scoring
 import Settings
 import Sinks
 import Synchronization
@@ -16,107 +13,106 @@ import Synchronization
 /// ```
 ///            ┌────────────── assigned ──────────────┐
 ///            ▼                                      │
-///  poll ─► process ─► produce ─┬─ every commit.interval.ms ─► changelog, offsets, commit
+///  poll ─► process ─► produce ─┬─ when it is due (CommitRule) ─► changelog, offsets, commit
 ///   ▲                          │                                │ committed: state.commit()
 ///   └──────────────────────────┴────────────────────────────────┤ aborted: state.rollback(), seek back
 ///                                                               │ fenced: leave, join anew (Application)
 ///                                        stop: commit, leave ◄──┘
 /// ```
-/// Belongs to the thread that makes it.
+/// Its parts own what they work with: ``ShardKeeper`` the shards, ``BatchHandler`` the engine, ``Quarantine`` the notes,
+/// ``Committer`` the producer and its transaction. The worker owns reading and its own life (``WorkerLife``), and brings
+/// them together. Belongs to the thread that makes it.
 final class Worker: AssignmentHandler {
     /// Why ``run()`` ended: asked to; ousted by another of its name; to begin again from what is committed.
     enum Ending { case stopped, fenced, renewed }
 
-    let context: WorkerContext
-    let component: String
-    let consumer: EventConsumer
+    private let context: WorkerContext
+    private let number: Int
+    private let component: String
+    private let consumer: EventConsumer
     /// Brings the records of several input topics into one order; nil for one topic.
-    let merger: TopicMerger?
-    let producer: OutputProducer
-    let processor: Processor
-    let deadLetters: DeadLetterWriter
-    let restorer: StateRestorer
-    /// Keeps memory within its bound; nil without one.
-    let spill: WorkerSpill?
-    /// Where this worker says what it is handling; nil without poison protection.
-    let poison: PoisonSlot?
-    let scores: OutputTopic
-    let changelog: OutputTopic
-    var shards: [Int32: Shard] = [:]
-    /// Shards of partitions that went and may come back, and those whose last pass into the local store is under way.
-    var parked: [Int32: Shard] = [:]
-    var retiring: [Shard] = []
-    /// Commits that proved the ownership of the partitions.
-    var provenCommits = 0
-    /// Whether anything was handed to the producer since the last commit.
-    var isOpen = false
-    /// Whether it must leave and join anew, and whether that is because producer or consumer were fenced.
-    var isFenced = false
-    var isNameTaken = false
+    private let merger: TopicMerger?
+    private let restorer: StateRestorer
+    private let keeper: ShardKeeper
+    private let handler: BatchHandler
+    private let quarantine: Quarantine
+    private let committer: Committer
+    private var life = WorkerLife()
+    private let rule: CommitRule
+    /// When the open transaction began, and when its commit is next decided on.
+    private var began = ContinuousClock.now
     private var commitDue = ContinuousClock.now
-    private var lagDue = ContinuousClock.now
-    private var failure: (any Error)?
+    private var reportDue = ContinuousClock.now
+    private var wait = GroupWait()
+    /// Ends of partitions that are not read yet, as the brokers said, and when they are asked again.
+    private var askedMarks: [TopicPartition: Watermarks] = [:]
+    private var askDue = ContinuousClock.now
+    /// Whether a partition's end was reached since the last look.
+    private var hasReachedEnd = false
     /// Records that came after the merge's wait, and that the metrics know of already.
     private var reportedOutOfOrder = 0
 
     init(number: Int, context: WorkerContext) throws(ImpactError) {
         self.context = context
+        self.number = number
         component = "worker-\(number)"
         let configuration = context.configuration
+        let topics = configuration.inputTopics
         var options = ConsumerOptions(group: configuration.applicationID)
         options.clientID = StandbyRule.clientID(
             application: configuration.applicationID, process: context.identity.name, worker: number)
         options.groupInstance = context.instanceName.map { "\($0)-\(number)" }
         options.fetchWaitMilliseconds = 10
-        options.reportsPartitionEnd = configuration.inputTopics.count > 1
+        options.reportsPartitionEnd = true
         consumer = try EventConsumer(
-            properties: context.properties(client: "consumer"), topics: configuration.inputTopics, options: options,
-            component: component)
+            properties: context.properties(client: "consumer"), topics: topics, options: options, component: component)
         merger =
-            options.reportsPartitionEnd
-            ? TopicMerger(consumer, wait: configuration.inputMergeWaitMilliseconds) : nil
+            topics.count > 1 ? TopicMerger(consumer, wait: configuration.inputMergeWaitMilliseconds) : nil
+        rule = CommitRule(
+            intervalMilliseconds: configuration.commitIntervalMilliseconds,
+            longestMilliseconds: configuration.commitIntervalMaxMilliseconds)
         let isTransactional = configuration.guarantee == .exactlyOnce
         var output = ProducerOptions(
             transactionalID: isTransactional
                 ? "\(configuration.applicationID)-\(context.identity.name)-\(number)" : nil)
         output.clientID = options.clientID
         output.lingerMilliseconds = isTransactional ? 5 : 1
-        producer = try OutputProducer(
+        output.compression = "lz4"
+        let producer = try OutputProducer(
             properties: context.properties(client: "producer"), options: output, component: component)
-        scores = try producer.topic(configuration.outputTopic)
-        changelog = try producer.topic(configuration.changelogTopic)
-        deadLetters = DeadLetterWriter(
-            producer: producer, topic: try producer.topic(configuration.deadLetterTopic),
-            partitions: context.layout.deadLetterPartitions, maxRecordBytes: context.layout.deadLetterBytes,
-            application: configuration.applicationID, component: component)
-        processor = try Processor(model: context.model, settings: try context.processorSettings())
+        let processor = try Processor(model: context.model, settings: try context.processorSettings())
+        keeper = try ShardKeeper(context, topics: topics, plan: processor.plan, component: component)
+        quarantine = Quarantine(context.poison, worker: number, topics: topics, component: component)
+        handler = try BatchHandler(
+            context, processor, keeper: keeper, quarantine: quarantine, producer: producer, component: component)
+        committer = try Committer(
+            context, producer: producer, consumer: consumer, keeper: keeper, component: component)
         restorer = try StateRestorer(
             properties: context.properties(client: "consumer"), topic: configuration.changelogTopic,
             metrics: context.metrics, component: component)
-        spill = try configuration.workerMemoryBytes().flatMap { bound in
-            context.local.map { WorkerSpill(bound: bound, store: $0.store) }
-        }
-        poison = context.poison?.slot(worker: number)
         consumer.handler = self
         restorer.isStopped = { context.isStopRequested }
-        restorer.isMemoryFull = { [unowned self] in
-            spill.map { WorkerSpill.used(shards.values) > $0.bound / 2 } ?? false
-        }
+        restorer.isMemoryFull = { [keeper] in keeper.isHalfFull }
     }
 
     /// Works until the context asks to stop, or until another producer or group member has taken this one's place.
     func run() throws -> Ending {
         defer { close() }
-        if producer.start() == .interrupted { return .stopped }
+        if committer.producer.start() == .interrupted { return .stopped }
         KillPoint.afterStart.reached()
         try consumer.subscribe()
-        while !context.isStopRequested {
-            try step()
-            if let failure { throw failure }
-            if isFenced { return isNameTaken ? .fenced : .renewed }
+        while life.departure == nil, !context.isStopRequested { try step() }
+        life.handle(.leave(.stopped))
+        switch life.departure {
+        case .failed(let failure): throw failure.error
+        case .fenced: return .fenced
+        case .renewed: return .renewed
+        case .stopped, nil:
+            commit()
+            // The last word of this worker: what the line at the stop says.
+            report()
+            return .stopped
         }
-        commit()
-        return .stopped
     }
 
     private func step() throws {
@@ -128,21 +124,65 @@ final class Worker: AssignmentHandler {
             try consumer.resume(shard.positions.partitions)
             KillPoint.afterResume.reached()
         }
+        settleEnds()
+        context.live.answer(worker: number) { keeper.look(upUser: $0) }
         let now = ContinuousClock.now
-        if isOpen, now >= commitDue || isMemoryFull { commit() }
-        if !isOpen {
-            advanceCheckpoints(isProven: false)
+        commitIfDue(now)
+        if !life.isOpen {
+            keeper.advance(isProven: false)
             try relieveMemory()
         }
-        if now >= lagDue {
-            lagDue = now + .seconds(1)
-            reportLag()
+        if now >= reportDue {
+            reportDue = now + .seconds(1)
+            report()
         }
+    }
+
+    private func commitIfDue(_ now: ContinuousClock.Instant) {
+        guard life.isOpen else { return }
+        if keeper.isMemoryFull { return commit() }
+        let size = CommitRule.Size(
+            messages: handler.messages, outputBytes: handler.bytes, undoBytes: keeper.undoBytes)
+        guard now >= commitDue || CommitRule.isFull(size) else { return }
+        switch rule.decide(age: now - began, size: size, lag: { lag }) {
+        case .commit: commit()
+        case .wait(let time): commitDue = now + time
+        }
+    }
+
+    /// Passes over what stands at the end of a log and no reader gets; it is committed like any progress.
+    private func settleEnds() {
+        guard hasReachedEnd else { return }
+        hasReachedEnd = false
+        let isMoved = keeper.settleEnds { merger?.isDrained($0) ?? true }
+        if merger != nil { hasReachedEnd = true }
+        if isMoved, life.mayCommit { open() }
+    }
+
+    /// Messages that can be read and were not taken yet; nil while it is not known.
+    private var lag: Int? {
+        guard consumer.assignment.state == .assigned else { return nil }
+        return keeper.lag { consumer.cachedWatermarks($0) ?? askedMarks[$0] }
+    }
+
+    /// The same for each partition; nil without an assignment.
+    private var lags: [(labels: [String], value: Double?)]? {
+        guard consumer.assignment.state == .assigned else { return nil }
+        return keeper.lags { consumer.cachedWatermarks($0) ?? askedMarks[$0] }.map { partition, lag in
+            (labels: [partition.topic, String(partition.partition)], value: lag.map { Double($0) })
+        }
+    }
+
+    private func report(lags: [(labels: [String], value: Double?)]?, users: Int, isWaiting: Bool) {
+        let metrics = context.metrics
+        metrics.lag.set(lags, of: component)
+        metrics.users.set([(labels: [component], value: Double(users))], of: component)
+        metrics.waiting.set([(labels: [component], value: isWaiting ? 1 : 0)], of: component)
     }
 
     /// Never longer than until the next commit.
     private func waitMilliseconds() -> Int {
-        guard isOpen else { return 100 }
+        guard life.isOpen else { return 100 }
         return min(100, max(0, Int((commitDue - .now) / .milliseconds(1))))
     }
 
@@ -151,8 +191,8 @@ final class Worker: AssignmentHandler {
             let batch = try poll(timeoutMilliseconds)
             if batch.isEmpty { return }
             open()
-            guard !isFenced else { return }
-            try process(batch)
+            // A begin that failed has put reading back, so that the batch comes again.
+            if life.isOpen, life.mayCommit { try process(batch) }
         } catch let error as KafkaError {
             if consumer.isFenced { return leave(fencedBy: error) }
             if error.isAuthorization { throw error.impactError(doing: "reading the input") }
@@ -168,146 +208,167 @@ final class Worker: AssignmentHandler {
         return try consumer.poll(max: max, timeoutMilliseconds: timeoutMilliseconds)
     }
 
-    /// Begins a transaction with the first message after a commit.
-    func open() {
-        guard !isOpen else { return }
-        switch producer.begin() {
-        case .ready:
-            isOpen = true
-            KillPoint.afterBegin.reached()
-        case let outcome: settle(outcome, attempted: [:])
-        }
-        commitDue = .now + .milliseconds(context.configuration.commitIntervalMilliseconds)
-    }
-
-    /// Parses, scores and hands over one batch; a failure of the producer undoes the whole transaction.
+    /// A failure of the producer undoes the whole transaction.
     private func process(_ batch: borrowing MessageBatch) throws {
-        // What happens outside of it is no message's fault.
-        defer { poison?.clear() }
         do {
-            try handOver(batch)
+            try handler.handle(batch)
         } catch let error as KafkaError {
-            settle(producer.recover(from: error), attempted: [:])
+            conclude(committer.recover(from: error))
+        } catch let lost as LostUsers {
+            renew(lost)
         }
     }
 
-    private func handOver(_ batch: borrowing MessageBatch) throws {
-        var current: Shard?
-        var topic: Int32 = -1
-        var partition: Int32 = -1
-        var newest: Int64 = -1
-        var flushed = 0
-        let isAlert = isAlert
-        for i in 0..<batch.count {
-            let message = batch[i]
-            let isOther = message.partition != partition || current == nil
-            if isOther {
-                partition = message.partition
-                current = shards[partition]
-                if let current { processor.begin(current.content) }
-            }
-            guard let shard = current else { continue }
-            if isOther || message.topic != topic {
-                topic = message.topic
-                // At most: the end of the run is not known yet.
-                let last = message.offset + Int64(batch.count - i)
-                poison?.note(max(0, topic), partition, from: message.offset, through: last)
-            }
-            var isAlone = false
-            if isAlert, let suspect = suspect(message) {
-                // What came before it first, and without it.
-                try flush(batch, messages: i - flushed, newest: newest)
-                flushed = i
-                // The next message begins a run of its own.
-                current = nil
-                if suspect.isPoison {
-                    try reject(message, InputError(.poison))
-                    shard.positions.advance(Int(message.topic), to: message.offset + 1)
-                    continue
-                }
-                isAlone = true
-                isolate(suspect, in: shard)
-            }
-            let timestamp = message.timestamp
-            newest = max(newest, timestamp)
-            do throws(InputError) {
-                try processor.append(
-                    message.payloadBuffer, key: message.keyBuffer,
-                    source: SourcePosition(
-                        topic: max(0, message.topic), partition: partition, offset: message.offset,
-                        timestamp: timestamp), tag: i)
-            } catch {
-                try reject(message, error)
-            }
-            shard.positions.advance(Int(message.topic), to: message.offset + 1)
-            if isAlone {
-                try flush(batch, messages: 1, newest: timestamp)
-                flushed = i + 1
-                poison?.clear()
-            }
+    // MARK: Transactions
+
+    /// Begins a transaction with the first message after a commit.
+    private func open() {
+        guard !life.isOpen else { return }
+        if let settlement = committer.begin() { conclude(settlement) } else { life.handle(.began) }
+        handler.begin()
+        began = .now
+        commitDue = began + rule.interval
+    }
+
+    /// Makes everything since the last commit visible at once.
+    private func commit() { commit(\.changed) }
+
+    private func commit(_ offsets: KeyPath<ReadPositions, [TopicPartition: Int64]>) {
+        guard life.isOpen else { return }
+        conclude(committer.commit(offsets: keeper.offsets(offsets)))
+    }
+
+    /// Before partitions go: commits, and prepares the last pass of their shards, whose marks the commit proves. Without
+    /// anything to commit the offsets are committed once more, which only the partitions' owner can.
+    private func commitLast() {
+        let behind = life.mayCommit ? keeper.behind(isOpen: life.isOpen) : []
+        guard !behind.isEmpty else { return commit() }
+        keeper.askMarks(of: behind)
+        let before = committer.provenCommits
+        if life.isOpen {
+            commit()
+        } else {
+            open()
+            commit(\.known)
         }
-        try flush(batch, messages: batch.count - flushed, newest: newest)
+        if committer.provenCommits > before { keeper.beginLastPasses(of: behind) }
     }
 
-    private func flush(_ batch: borrowing MessageBatch, messages: Int, newest: Int64) throws {
-        guard loadSpilled() else { return }
-        let outcome = try processor.flush { tag, error in
-            try reject(batch[tag], error)
-        }
-        for shard in shards.values {
-            try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
-                try producer.produceBatch(
-                    scores, partition: context.layout.outputPartition(of: shard.partition.partition), records,
-                    bytes: bytes)
+    /// Brings memory, reading and the worker's life in line with what became of the transaction.
+    private func conclude(_ settlement: Committer.Settlement?) {
+        guard let settlement else { return }
+        life.handle(.ended)
+        switch settlement {
+        case .committed(let isProven):
+            keeper.accept()
+            quarantine.forget(before: keeper.positions)
+            KillPoint.afterAccept.reached()
+            context.metrics.commits.add(1)
+            keeper.advance(isProven: isProven)
+            keeper.deleteErased()
+        case .undone(let cause):
+            context.metrics.aborts.add(1)
+            if let cause {
+                Log.warning(component, "the transaction was aborted: \(cause); going back to the last commit")
             }
+            rollback()
+            goBack(cause)
+        case .fenced(let cause):
+            Log.warning(component, "another producer took over (\(cause)): leaving, to join anew")
+            rollback()
+            life.handle(.leave(.fenced))
+        case .interrupted:
+            rollback()
         }
-        KillPoint.afterScores.reached()
-        record(outcome, messages: messages, newest: newest)
     }
 
-    private func reject(_ message: borrowing Message, _ error: InputError) throws {
-        let reason =
-            error.field.featureIndex.map {
-                "feature \(context.model.featureNames[$0]) " + "has no value for this user, "
-                    + "and the model refuses missing values"
-            } ?? error.message(schema: processor.schema)
-        try deadLetters.write(
-            message, topic: context.configuration.inputTopics[Int(max(0, message.topic))], code: error.code.name,
-            reason: reason)
-        KillPoint.afterDeadLetter.reached()
-        context.metrics.deadLetters.wrappingAdd(1, ordering: .relaxed)
+    /// Takes memory back to the last commit.
+    private func rollback() {
+        handler.discard()
+        keeper.rollback()
     }
 
-    private func record(_ outcome: Processor.Outcome, messages: Int, newest: Int64) {
-        let metrics = context.metrics
-        metrics.messages.wrappingAdd(messages, ordering: .relaxed)
-        metrics.events.wrappingAdd(outcome.events, ordering: .relaxed)
-        metrics.scores.wrappingAdd(outcome.scores, ordering: .relaxed)
-        metrics.duplicates.wrappingAdd(outcome.duplicates, ordering: .relaxed)
-        metrics.erasures.wrappingAdd(outcome.erasures, ordering: .relaxed)
-        metrics.treat.wrappingAdd(outcome.treat, ordering: .relaxed)
-        metrics.suppress.wrappingAdd(outcome.suppress, ordering: .relaxed)
-        metrics.uncertain.wrappingAdd(outcome.uncertain, ordering: .relaxed)
-        guard newest > 0, outcome.scores > 0 else { return }
-        var clock = timespec()
-        clock_gettime(CLOCK_REALTIME, &clock)
-        let now = Double(clock.tv_sec) * 1_000 + Double(clock.tv_nsec) / 1e6
-        metrics.latency.record(milliseconds: max(0, now - Double(newest)), count: outcome.scores)
+    /// Reads again from the last commit on.
+    private func goBack(_ cause: KafkaError?) {
+        guard !keeper.isEmpty, life.mayCommit else { return }
+        if let cause, isOusted(by: cause) { return leave(fencedBy: cause) }
+        do {
+            try merger?.rewind()
+            try consumer.seekToCommitted()
+        } catch {
+            if consumer.isFenced { return leave(fencedBy: error) }
+            Log.warning(component, "cannot go back (\(error)): leaving, to join anew")
+            life.handle(.leave(.renewed))
+        }
     }
 
-    private func reportLag() {
+    /// Whether the group refused an offset because its member's name is another's: the consumer hears of it later.
+    private func isOusted(by cause: KafkaError) -> Bool { consumer.isFenced || cause.isFencedMember }
+
+    /// The group gave this member's name to another one, or has lost sight of it: what is open can no longer be committed.
+    private func leave(fencedBy error: any Error) {
+        Log.warning(component, "\(error): leaving, to join anew")
+        life.handle(.leave(.fenced))
+        if life.isOpen { conclude(committer.abort()) }
+    }
+
+    /// The local store lost users whom memory does not hold. What is open is ended by this worker's next life.
+    private func renew(_ lost: LostUsers) {
+        Log.error(component, "\(lost.reason): leaving, to restore the state from the changelog")
+        rollback()
+        life.handle(.ended)
+        life.handle(.leave(.renewed))
+    }
+
+    /// Between commits: makes room in memory.
+    private func relieveMemory() throws(ImpactError) {
+        guard !life.isOpen, let lost = try keeper.relieve() else { return }
+        renew(lost)
+    }
+
+    private func report() {
+        tellWait()
+        askMarks()
         var late = 0, users = 0
-        for shard in shards.values {
+        for shard in keeper.shards {
             // A rollback takes late events back: the difference may be negative for a moment.
             late += Int(shard.state.counters.late) - Int(shard.reportedLate)
             shard.reportedLate = shard.state.counters.late
             users += shard.state.userCount
         }
-        context.metrics.late.wrappingAdd(late, ordering: .relaxed)
-        context.metrics.workers.update(component, lag: Int(consumer.lag) + (merger?.waiting ?? 0), users: users)
+        context.metrics.late.add(late)
+        report(lags: lags, users: users, isWaiting: wait.isWaiting)
+        context.live.report(
+            worker: number, shards: keeper.phases, isBrokerAway: consumer.handle.isBrokerAway,
+            isWaiting: consumer.assignment.state != .assigned)
         guard let merger, merger.lateRecords > reportedOutOfOrder else { return }
-        context.metrics.outOfOrder.wrappingAdd(merger.lateRecords - reportedOutOfOrder, ordering: .relaxed)
+        context.metrics.outOfOrder.add(merger.lateRecords - reportedOutOfOrder)
         reportedOutOfOrder = merger.lateRecords
+    }
+
+    /// Says when the group takes long to hand out partitions.
+    private func tellWait() {
+        switch wait.update(isAssigned: consumer.assignment.state == .assigned, now: .now) {
+        case .waiting(let time):
+            Log.warning(
+                component,
+                "has waited \(time.components.seconds) s for its group to hand out partitions, and reads nothing meanwhile: a "
+                    + "process that went away without leaving keeps its partitions until its session ends "
+                    + "(kafka.consumer.session.timeout.ms)")
+        case .over(let time):
+            Log.info(component, "the group has handed out partitions after \(time.components.seconds) s")
+        case nil: break
+        }
+    }
+
+    /// The ends of partitions that are not fetched, since their state is being restored: no fetch tells them.
+    private func askMarks() {
+        guard consumer.assignment.state == .assigned else { return askedMarks.removeAll() }
+        guard ContinuousClock.now >= askDue, !consumer.handle.isBrokerAway else { return }
+        let unknown = consumer.assignment.owned.filter { consumer.cachedWatermarks($0) == nil }.sorted()
+        if unknown.isEmpty { return }
+        askDue = .now + .seconds(5)
+        askedMarks.merge(consumer.watermarks(unknown, timeoutMilliseconds: 1_000)) { $1 }
     }
 
     /// Ends in bounded time: the clients have deadlines of their own.
@@ -316,12 +377,25 @@ final class Worker: AssignmentHandler {
         KillPoint.beforeLeave.reached()
         // A record that still waits would keep the client from ending.
         merger?.removeAll()
-        consumer.close(timeoutMilliseconds: timeout)
+        consumer.close(timeoutMilliseconds: timeout, leaves: isLeavingGroup)
         KillPoint.afterLeave.reached()
-        finishCheckpoints(within: timeout)
+        keeper.finish(within: timeout)
         restorer.close()
-        producer.close(timeoutMilliseconds: timeout)
-        context.metrics.workers.update(component, lag: 0, users: 0)
+        committer.producer.close(timeoutMilliseconds: timeout)
+        // What it said last stands when it has stopped.
+        if !isGoingForGood {
+            report(lags: nil, users: 0, isWaiting: true)
+        }
+    }
+
+    /// Whether it leaves its group: not when it comes back at once, nor when its place is to be kept for a restart.
+    private var isLeavingGroup: Bool { isGoingForGood && context.configuration.leavesGroupOnStop }
+
+    private var isGoingForGood: Bool {
+        switch life.departure {
+        case .stopped, .failed, nil: true
+        case .fenced, .renewed: false
+        }
     }
 
     // MARK: AssignmentHandler, on this thread inside poll
@@ -333,24 +407,17 @@ final class Worker: AssignmentHandler {
             let committed = try committedOffsets(of: partitions)
             KillPoint.afterCommittedOffsets.reached()
             var fresh: [Shard] = []
-            for number in try numbers(of: partitions) {
-                if let kept = takeParked(number, committed: committed) {
-                    shards[number] = kept
-                    continue
-                }
-                let shard = makeShard(number)
-                shard.positions.begin(at: committed)
-                shards[number] = shard
-                fresh.append(shard)
+            for number in try numbers(of: partitions) where !keeper.takeBack(number, committed: committed) {
+                fresh.append(keeper.add(number, at: committed))
             }
             merger?.add(partitions)
-            retireParked()
+            keeper.retireParked()
             try consumer.pause(fresh.flatMap(\.positions.partitions))
             try restorer.add(fresh)
             KillPoint.afterAssigned.reached()
         } catch {
             if consumer.isFenced { return leave(fencedBy: error) }
-            failure = error
+            life.handle(.leave(.failed(WorkerLife.Failure(error))))
         }
     }
 
@@ -386,18 +453,21 @@ final class Worker: AssignmentHandler {
     }
 
     func lost(_ partitions: [TopicPartition]) {
-        if isOpen {
-            isOpen = false
-            settle(producer.abort(), attempted: [:])
-        }
+        if life.isOpen { conclude(committer.abort()) }
         drop(partitions)
     }
 
     private func drop(_ partitions: [TopicPartition]) {
         merger?.remove(partitions)
-        park(partitions)
-        do { try restorer.remove(partitions.map(\.partition)) } catch { failure = error }
+        keeper.drop(partitions, keeps: life.mayCommit)
+        do { try restorer.remove(partitions.map(\.partition)) } catch {
+            life.handle(.leave(.failed(WorkerLife.Failure(error))))
+        }
     }
 
-    func reachedEnd(of partition: TopicPartition, at offset: Int64) { merger?.reachedEnd(of: partition, at: offset) }
+    func reachedEnd(of partition: TopicPartition, at offset: Int64) {
+        hasReachedEnd = true
+        keeper.reachedEnd(of: partition, at: offset)
+        merger?.reachedEnd(of: partition, at: offset)
+    }
 }

@@ -4,7 +4,7 @@ import Tabular
 /// The columns of a CSV and where a model finds its features among them.
 struct CSVHeader: Sendable {
     let names: [String]
-    /// For each feature of the model its column.
+    /// For each feature of the model its column; −1: it follows from others by the specification's arithmetic.
     let columnOfFeature: [Int]
     /// Columns that are no feature.
     let others: [String]
@@ -14,7 +14,7 @@ struct CSVHeader: Sendable {
     static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// Reads the header of `reader`'s file and leaves the reader before the first row. Throws `csv_header`.
-    init(_ reader: CSVChunkReader, features: [String], buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) {
+    init(_ reader: CSVChunkReader, features: [String], derivable: [String] = [], buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) {
         guard let chunk = try reader.next(into: buffer) else {
             throw Self.fault(reader, "the file is empty; the first line must name the columns")
         }
@@ -41,7 +41,13 @@ struct CSVHeader: Sendable {
             if found.count > 1 {
                 throw Self.fault(reader, "the column \"\(feature)\" stands there \(found.count) times")
             }
-            if let column = found.first { columns.append(column) } else { absent.append(feature) }
+            if let column = found.first {
+                columns.append(column)
+            } else if derivable.contains(feature) {
+                columns.append(-1)
+            } else {
+                absent.append(feature)
+            }
         }
         let known = Set(features)
         let others = names.filter { !known.contains($0) }

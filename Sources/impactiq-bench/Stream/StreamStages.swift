@@ -25,20 +25,9 @@ struct StreamStages {
 
     /// The baseline, with the same consumer settings as the product's.
     func rawLoop() throws -> Double {
-        let settings = consumerOptions.properties(topic.properties).entries
-        let keys = settings.map { strdup($0.key) }, values = settings.map { strdup($0.value) }
-        defer { for text in keys + values { free(text) } }
-        let bootstrap = topic.properties["bootstrap.servers"] ?? ""
-        let result = keys.map { UnsafePointer($0) }.withUnsafeBufferPointer { keys in
-            values.map { UnsafePointer($0) }.withUnsafeBufferPointer { values in
-                cbench_consume(
-                    bootstrap, topic.name, Int32(topic.partitions), Int64(topic.events), keys.baseAddress,
-                    values.baseAddress, settings.count, limit + 5)
-            }
-        }
-        guard result.messages > 0, result.seconds > 0 else {
-            throw ImpactError(.failed, code: "bench", "the C loop read \(result.messages) of \(topic.events) messages")
-        }
+        let result = try RawLoop.consume(
+            consumerOptions.properties(topic.properties), topic: topic.name, partitions: topic.partitions,
+            events: topic.events, seconds: limit + 5)
         return Double(result.messages) / result.seconds
     }
 

@@ -61,7 +61,9 @@ package struct EffectScores: Sendable {
     }
 
     /// The mean of an effect's scores with its standard error, by cluster when there are some.
-    package func average(_ effect: Int, where isIn: ((Int) -> Bool)? = nil) -> (estimate: Double, standardError: Double, rows: Int) {
+    package func average(_ effect: Int, where isIn: ((Int) -> Bool)? = nil) -> (
+        estimate: Double, standardError: Double, rows: Int
+    ) {
         Self.mean(scores[effect].count, clusters, clusterCount, isIn: isIn, weight: { Double(weights?[$0] ?? 1) }) {
             Double(scores[effect][$0])
         }

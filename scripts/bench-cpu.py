@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Processor time per event of `impactiq run`, at steady rates and under lag, beside a raw C consume loop.
+
+  scripts/bench-cpu.py --bootstrap localhost:9092                       rates of 1,000, 20,000 and 100,000, and lag
+  scripts/bench-cpu.py --bootstrap localhost:9092 --only lag \\
+      --case default --case 1s=commit.interval.ms=1000 --case zstd=kafka.producer.compression.type=zstd
+
+Each --case is NAME=KEY=VALUE[,KEY=VALUE…], and NAME@PROGRAM=… runs another program. Every process is a child of its own;
+its time is what /proc says of it. --broker-data FOLDER adds the bytes of scores and changelog in the broker's log, and
+--restore the time that a start without a local copy takes to restore the state.
+"""
+import argparse, glob, os, re, shutil, subprocess, sys, tempfile, threading, time
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu(pid):
+    """Seconds of processor time of a process, all threads."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+class Run:
+    """`impactiq run` with its counts as they come."""
+
+    def __init__(self, program, settings):
+        command = [program, "run", "--report-every", "100ms"]
+        for setting in settings:
+            command += ["--set", setting]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.samples, self.log = [], []
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stderr:
+            self.log.append(line)
+            found = re.search(r" (\d+) messages, (\d+) scores", line)
+            if found:
+                try:
+                    commits = re.search(r"(\d+) commits", line)
+                    sample = (time.monotonic(), int(found[1]), cpu(self.process.pid), int(commits[1]))
+                    self.samples.append(sample)
+                except (FileNotFoundError, ProcessLookupError, IndexError):
+                    pass
+
+    def wait(self, count, seconds=300):
+        end = time.monotonic() + seconds
+        while not self.samples or self.samples[-1][1] < count:
+            if time.monotonic() > end or self.process.poll() is not None:
+                sys.exit("no " + str(count) + " messages in time:\n" + "".join(self.log[-20:]))
+            time.sleep(0.02)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.serial = 0
+
+    def settings(self, name, topic, folder, case):
+        return [
+            f"bootstrap.servers={self.options.bootstrap}", f"application.id={name}", f"input.topics={topic}",
+            f"output.topic={name}-scores", f"dead.letter.topic={name}-dead", f"model.path={self.options.model}",
+            f"state.dir={folder}", f"workers={self.options.workers}", "score.events=ad_view,click,page_view,purchase",
+            "event.time.max.ahead.ms=2000000000000", *case,
+        ]
+
+    def name(self):
+        self.serial += 1
+        return f"cpu-{os.getpid()}-{self.serial}"
+
+    def create(self, settings):
+        command = [self.options.program, "topics", "create", "--partitions", "4"]
+        for setting in settings:
+            command += ["--set", setting]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def generate(self, topic, events, rate=None):
+        command = [self.options.program, "generate", "--events", str(events), "--users", str(self.options.users),
+                   "--to", f"topic:{topic}", "--set", f"bootstrap.servers={self.options.bootstrap}"]
+        if rate:
+            command += ["--rate", str(rate)]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def measure(self, case, rate=None, topic=None):
+        """One row: events a second, microseconds per event, messages per commit."""
+        label, program, values = case
+        name = self.name()
+        folder = tempfile.mkdtemp(prefix=name)
+        fresh = topic is None
+        topic = topic or f"{name}-events"
+        settings = self.settings(name, topic, folder, values)
+        self.create(settings)
+        feeder = None
+        if rate:
+            feeder = self.generate(topic, int(rate * (self.options.seconds + 60)), rate)
+        run = Run(program, settings)
+        try:
+            if rate:
+                run.wait(rate * 4)
+                start = len(run.samples) - 1
+                time.sleep(self.options.seconds)
+            else:
+                run.wait(self.options.events // 10)
+                start = len(run.samples) - 1
+                run.wait(self.options.events)
+            samples = list(run.samples)
+            if rate:
+                last = len(samples) - 1
+            else:
+                # The last report before the end: what idles behind it is not part of the work.
+                last = max(i for i, s in enumerate(samples) if s[1] < self.options.events)
+            seconds, messages, spent, commits = (b - a for a, b in zip(samples[start], samples[last]))
+            row = {"rate": messages / seconds, "cpu": spent / messages * 1e6, "commit": messages / max(1, commits)}
+        finally:
+            if feeder:
+                feeder.kill()
+                feeder.wait()
+            run.stop()
+        if self.options.broker_data and not rate:
+            row["bytes"] = sum(
+                os.path.getsize(path)
+                for kind in ("scores", "state-changelog")
+                for path in glob.glob(f"{self.options.broker_data}/**/{name}-{kind}-*/*.log", recursive=True))
+        if self.options.restore and not rate:
+            shutil.rmtree(folder)
+            again = Run(program, settings)
+            end = time.monotonic() + 120
+            while time.monotonic() < end and sum("state restored" in line for line in again.log) < self.options.workers:
+                time.sleep(0.02)
+            again.stop()
+            row["restore"] = max(
+                float(found[1]) for line in again.log if (found := re.search(r"users in ([\d.]+) s", line)))
+        shutil.rmtree(folder, ignore_errors=True)
+        return row
+
+    def raw(self, rate=None, topic=None):
+        """The C loop: microseconds per event."""
+        name = self.name()
+        topic = topic or f"{name}-events"
+        self.create(self.settings(name, topic, "/nonexistent", []))
+        events = self.options.events if not rate else int(rate * (self.options.seconds + 60))
+        feeder = self.generate(topic, events, rate) if rate else None
+        seconds = 4 + self.options.seconds if rate else 300
+        bench = subprocess.Popen(
+            [self.options.bench, "raw", "--bootstrap", self.options.bootstrap, "--topic", topic, "--events",
+             str(events), "--duration", f"{seconds}s"], stdout=subprocess.PIPE, text=True)
+        output = bench.communicate()[0].split()
+        if feeder:
+            feeder.kill()
+            feeder.wait()
+        # messages, seconds from the first to the last, processor seconds
+        messages, spent, busy = int(output[0]), float(output[1]), float(output[2])
+        return {"rate": messages / spent, "cpu": busy / messages * 1e6, "commit": 0}
+
+
+def parse_case(text, program):
+    name, _, rest = text.partition("=")
+    name, _, other = name.partition("@")
+    return name, other or program, [value for value in rest.split(",") if value]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bootstrap", required=True)
+    parser.add_argument("--program", default=".build/release/impactiq")
+    parser.add_argument("--bench", default=".build/release/impactiq-bench")
+    parser.add_argument("--model", default="examples/demo/demo.model")
+    parser.add_argument("--case", action="append", default=[])
+    parser.add_argument("--rates", default="1000,20000,100000")
+    parser.add_argument("--events", type=int, default=2_000_000, help="under lag")
+    parser.add_argument("--users", type=int, default=200_000)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=15, help="of each measurement at a rate")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", choices=["rates", "lag"])
+    parser.add_argument("--no-raw", action="store_true")
+    parser.add_argument("--broker-data")
+    parser.add_argument("--restore", action="store_true")
+    options = parser.parse_args()
+    bench = Bench(options)
+    cases = [parse_case(text, options.program) for text in options.case or ["default"]]
+
+    def show(where, label, row):
+        more = "".join(
+            [f", {row['commit']:,.0f} messages a commit" if row["commit"] else "",
+             f", {row['bytes'] / 1e6:,.0f} MB of scores and changelog" if "bytes" in row else "",
+             f", restored in {row['restore']:.2f} s" if "restore" in row else ""])
+        print(f"{where:>12}  {label:<22} {row['rate']:>9,.0f} events/s  {row['cpu']:>7.2f} µs per event{more}", flush=True)
+
+    for _ in range(options.rounds):
+        if options.only != "rates":
+            topic = f"{bench.name()}-events"
+            bench.create(bench.settings(bench.name(), topic, "/nonexistent", []))
+            bench.generate(topic, options.events).wait()
+            if not options.no_raw:
+                show("lag", "C loop", bench.raw(topic=topic))
+            for case in cases:
+                show("lag", case[0], bench.measure(case, topic=topic))
+        if options.only != "lag":
+            for rate in map(int, options.rates.split(",")):
+                if not options.no_raw:
+                    show(f"{rate:,}/s", "C loop", bench.raw(rate))
+                for case in cases:
+                    show(f"{rate:,}/s", case[0], bench.measure(case, rate))
+
+
+main()
