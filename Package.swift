@@ -180,7 +180,7 @@ targets += [
         ], exclude: ["Resources"]),
     tests("RowsTests", ["Base", "Rows", "CZlib"]),
     tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
-    tests("TrainingTests", ["Base", "Statistics", "Trees", "Scoring", "Training", "TestSupport"]),
+    tests("TrainingTests", ["Base", "Statistics", "Trees", "Features", "Scoring", "Rows", "Training", "TestSupport"]),
     tests("ServiceTests", ["Base", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(

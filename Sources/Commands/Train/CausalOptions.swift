@@ -25,7 +25,8 @@ struct CausalOptions {
 
     static let all: [CommandSpecification.Option] = [
         .value(
-            "kind", "KIND", "causal-forest, s-learner, t-learner, x-learner, r-learner, dr-learner, linear-dml; response: the outcome itself",
+            "kind", "KIND",
+            "causal-forest, s-learner, t-learner, x-learner, r-learner, dr-learner, linear-dml; response: the outcome itself",
             default: "causal-forest"),
         .value("out", "MODEL", "The model file to write", required: true),
         .value("treatment", "COLUMN", "The treatment's column; arm or treatment when not given"),
@@ -45,6 +46,8 @@ struct CausalOptions {
         .value("ignore", "COLUMN", "A column that is no feature", repeated: true),
         .value("weight", "COLUMN", "Sample weights"),
         .value("cluster", "COLUMN", "Rows of one cluster are sampled, and judged, together"),
+        .value("treatment-name", "NAME", "A name in the model for each arm besides the control", repeated: true),
+        .value("outcome-name", "NAME", "A name in the model for each outcome", repeated: true),
         .value("name", "NAME", "The model's name; the output file's when not given"),
         .value("version", "V", "The model's version", default: "1"),
         .value("trees", "N", "Trees", default: "500"),
@@ -99,6 +102,8 @@ struct CausalOptions {
         request.propensity = command.text("propensity")
         request.propensityIsOfTreatment = command.flag("propensity-of-treatment")
         request.areResiduals = command.flag("residuals")
+        request.effectNames = command.texts("treatment-name")
+        request.outcomeNames = command.texts("outcome-name")
         request.weight = command.text("weight")
         request.cluster = command.text("cluster")
         request.ignored = command.texts("ignore") + command.texts("id")

@@ -52,7 +52,11 @@ enum CausalTraining {
                     data, trainer.matrix, outcome, depth: options.policyDepth, costs: try options.costs(plan.effects),
                     budget: options.budget, seed: options.settings.grower.seed, threads: Parallel.processors)
             }
-            if options.compares { findings.comparison = try trainer.compare(result) { _ throws(ImpactError) in try CausalOptions.checkStop() } }
+            if options.compares {
+                findings.comparison = try trainer.compare(result) { _ throws(ImpactError) in
+                    try CausalOptions.checkStop()
+                }
+            }
             if options.refutes { findings.refutations = try trainer.refute(result) }
         }
         let model = try Model.open(path: options.output)

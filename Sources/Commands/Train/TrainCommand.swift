@@ -19,7 +19,9 @@ enum TrainCommand: Command {
                 "impactiq train hillstrom.csv --treatment segment --control 'No E-Mail' --arm 'Womens E-Mail' "
                     + "--outcome visit --ignore conversion --ignore spend --propensity 0.5 --tune --report email.html "
                     + "--out email.model", "any CSV; texts become features of 0 and 1"),
-            .init("impactiq train rows.csv --compare --out spring.model", "which learner, and does it beat a response model?"),
+            .init(
+                "impactiq train rows.csv --compare --out spring.model",
+                "which learner, and does it beat a response model?"),
             .init(
                 "impactiq train sessions.csv --kind response --outcome purchase --id customer_id --seed 42 "
                     + "--out purchase.model --report purchase.html", "who will buy"),
@@ -30,7 +32,8 @@ enum TrainCommand: Command {
         if kind == EffectLearner.response.rawValue { return try ResponseTraining.run(command) }
         guard kind == CausalTraining.forest || EffectLearner(rawValue: kind) != nil else {
             throw command.invalid(
-                "kind", "choose \(([CausalTraining.forest] + EffectLearner.allCases.map(\.rawValue)).joined(separator: ", "))")
+                "kind",
+                "choose \(([CausalTraining.forest] + EffectLearner.allCases.map(\.rawValue)).joined(separator: ", "))")
         }
         try CausalTraining.run(command, kind: kind)
     }

@@ -26,8 +26,10 @@ struct TrainPage {
 
     var html: String {
         ReportPage.document(
-            title: "\(options.settings.name): what was trained, and whether to believe it", verdict: HTML.escape(TrainText.verdict(data, result)),
-            subtitle: "effect of \(data.plan.effects.joined(separator: ", ")) on \(data.plan.outcomes.joined(separator: ", ")) · "
+            title: "\(options.settings.name): what was trained, and whether to believe it",
+            verdict: HTML.escape(TrainText.verdict(data, result)),
+            subtitle:
+                "effect of \(data.plan.effects.joined(separator: ", ")) on \(data.plan.outcomes.joined(separator: ", ")) · "
                 + "\(Figure.count(Double(data.count))) rows · \(data.plan.features.count) features · \(options.kind)",
             tiles: tiles,
             body: [
@@ -108,12 +110,14 @@ struct TrainPage {
                 x: 0...100, y: ReportPage.padded(points.flatMap { [$0.low, $0.high] } + [0]))
             chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { (at: $0, label: ReportPage.tick($0)) })
             chart.horizontalAxis(
-                [0, 25, 50, 75, 100].map { (at: $0, label: "\(Int($0)) %") }, title: "share treated, greatest effects first")
+                [0.0, 25, 50, 75, 100].map { (at: $0, label: "\(Int($0)) %") },
+                title: "share treated, greatest effects first")
             chart.band(points.map { (x: $0.x, low: $0.low, high: $0.high) }, "band")
             chart.line(points.map { (x: $0.x, y: $0.value) }, "line")
             figures.append(
                 ReportPage.figure(
-                    "What ranking gains", ReportPage.legend([("line", "effect among them less the average"), ("band", "95 % interval")]),
+                    "What ranking gains",
+                    ReportPage.legend([("line", "effect among them less the average"), ("band", "95 % interval")]),
                     chart.element,
                     "In \(figure.unit). Above zero on the left: the people ranked first gain more than people on average. "
                         + "Effects are out of bag, so the rows judge a model that has not seen them."))
@@ -124,7 +128,9 @@ struct TrainPage {
                 id: "overlap", title: "Overlap", description: "How many rows had which chance of the treatment.",
                 x: 0...1, y: 0...(most * 1.06))
             chart.verticalAxis(SVGChart.ticks(chart.y, 4).map { (at: $0, label: ReportPage.tick($0)) })
-            chart.horizontalAxis([0, 0.25, 0.5, 0.75, 1].map { (at: $0, label: ReportPage.tick($0)) }, title: "chance of the treatment")
+            chart.horizontalAxis(
+                [0.0, 0.25, 0.5, 0.75, 1].map { (at: $0, label: ReportPage.tick($0)) }, title: "chance of the treatment"
+            )
             for (index, count) in overlap.histogram.enumerated() {
                 let low = Double(index) / 20
                 chart.bar(low, low + 0.05, Double(count), "plain", tip: "\(Figure.count(Double(count))) rows")
@@ -137,7 +143,8 @@ struct TrainPage {
                         + "where every arm was possible."))
         }
         guard !figures.isEmpty else { return "" }
-        return ReportPage.section("Ranking and overlap", "<div class=\"charts\">\(figures.joined(separator: "\n"))</div>")
+        return ReportPage.section(
+            "Ranking and overlap", "<div class=\"charts\">\(figures.joined(separator: "\n"))</div>")
     }
 
     private var policy: String {
@@ -148,10 +155,13 @@ struct TrainPage {
                 + data.plan.effects.map { (title: "effect of \($0)", isNumber: true) },
             policy.segments.map { segment in
                 [segment.words, segment.arm ?? "nothing", Figure.share(segment.share)]
-                    + segment.effects.map { "\(figure.effect($0.estimate)) ± \(figure.distance(1.959964 * $0.standardError))" }
+                    + segment.effects.map {
+                        "\(figure.effect($0.estimate)) ± \(figure.distance(1.959964 * $0.standardError))"
+                    }
             })
         let values = HTML.table(
-            "Value of policies, against treating nobody", [("policy", false), ("value a person", true), ("95 % interval", true)],
+            "Value of policies, against treating nobody",
+            [("policy", false), ("value a person", true), ("95 % interval", true)],
             (policy.values + [policy.gain]).map { value in
                 let bounds = Interval(
                     lower: value.estimate - 1.959964 * value.standardError,
@@ -171,7 +181,10 @@ struct TrainPage {
             "<p><strong>\(HTML.escape(comparison.advice))</strong></p>"
                 + HTML.table(
                     "On rows left out (three folds; the forest out of bag)",
-                    [("learner", false), ("Qini", true), ("95 %", true), ("AUTOC", true), ("R-loss", true), ("CPU s", true)],
+                    [
+                        ("learner", false), ("Qini", true), ("95 %", true), ("AUTOC", true), ("R-loss", true),
+                        ("CPU s", true),
+                    ],
                     comparison.entries.map { entry in
                         [
                             entry.name, figure.bare(entry.qini.value), figure.bare(entry.qini.interval(level: 0.95)),
@@ -187,7 +200,9 @@ struct TrainPage {
         if let ratio = diagnostics.sampleRatio {
             parts.append(
                 "<p>Sample ratio: p = \(TrainText.p(ratio.pValue))"
-                    + (ratio.isMismatch ? ": <strong class=\"bad\">the arms are not as large as they should be</strong>" : ", as assigned")
+                    + (ratio.isMismatch
+                        ? ": <strong class=\"bad\">the arms are not as large as they should be</strong>"
+                        : ", as assigned")
                     + ".</p>")
         }
         for balance in diagnostics.balance {
@@ -195,12 +210,15 @@ struct TrainPage {
                 HTML.table(
                     "Balance of \(balance.arm) and the control: standardised differences",
                     [("feature", false), ("as they are", true), ("after weighting", true)],
-                    balance.features.prefix(12).map { [$0.name, Figure.fixed($0.before, 3), Figure.fixed($0.after, 3)] }))
+                    balance.features.prefix(12).map {
+                        [$0.name, Figure.fixed($0.before, 3), Figure.fixed($0.after, 3)]
+                    }))
         }
         if !findings.refutations.isEmpty {
             parts.append(
                 HTML.table(
-                    "Refutations", [("what", false), ("average", true), ("heterogeneity p", true), ("expected", false), ("", false)],
+                    "Refutations",
+                    [("what", false), ("average", true), ("heterogeneity p", true), ("expected", false), ("", false)],
                     findings.refutations.map {
                         [
                             $0.name, "\(figure.bare($0.average)) ± \(figure.bare(1.959964 * $0.standardError))",
@@ -225,7 +243,10 @@ struct TrainPage {
         let nuisances = HTML.table(
             "Nuisances: mean squared error on rows left out", [("of", false), ("chosen", false), ("errors", false)],
             result.nuisances.reports.map { report in
-                [report.name, report.chosen, report.errors.map { "\($0.model) \(HumanNumber.short($0.error))" }.joined(separator: ", ")]
+                [
+                    report.name, report.chosen,
+                    report.errors.map { "\($0.model) \(HumanNumber.short($0.error))" }.joined(separator: ", "),
+                ]
             })
         let others = result.outcomes.flatMap { outcome in
             outcome.choices.map { choice in
@@ -239,13 +260,17 @@ struct TrainPage {
             others.isEmpty
             ? ""
             : HTML.table(
-                "Choices by the out-of-bag R-loss", [("outcome", false), ("what", false), ("chosen", false), ("losses", false)], others)
+                "Choices by the out-of-bag R-loss",
+                [("outcome", false), ("what", false), ("chosen", false), ("losses", false)], others)
         let linear = result.coefficients.first?.enumerated().map { effect, coefficients in
             HTML.table(
                 "Linear effect of \(data.plan.effects[effect]), a standard deviation of each feature",
                 [("term", false), ("coefficient", true), ("std. error", true), ("p", true)],
                 coefficients.map {
-                    [$0.name, HumanNumber.short($0.estimate), HumanNumber.short($0.standardError), TrainText.p($0.pValue)]
+                    [
+                        $0.name, HumanNumber.short($0.estimate), HumanNumber.short($0.standardError),
+                        TrainText.p($0.pValue),
+                    ]
                 })
         }
         return ReportPage.section("Choices that the data made", nuisances + table + (linear ?? []).joined())

@@ -28,7 +28,10 @@ enum TrainText {
         return lines.joined(separator: "\n")
     }
 
-    static func after(_ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult, _ findings: TrainFindings, wall: Double) -> String {
+    static func after(
+        _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult, _ findings: TrainFindings,
+        wall: Double
+    ) -> String {
         var lines: [String] = []
         for report in result.nuisances.reports {
             lines.append(
@@ -135,12 +138,12 @@ enum TrainProvenance {
     static func json(
         _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult
     ) throws(ImpactError) -> JSONOutput {
-        let file = try MappedFile(path: options.request.rows)
+        let digest = try FileHash.sha256(options.request.rows)
         let (plan, grower) = (data.plan, options.settings.grower)
         return .object([
             ("trained_by", .text("impactiq \(CommandLineTool.version)")), ("kind", .text(options.kind)),
             ("data", .text(URL(filePath: options.request.rows).lastPathComponent)),
-            ("data_sha256", .text(SHA256.hex(SHA256.digest(Array(file.bytes))))), ("rows", .integer(data.count)),
+            ("data_sha256", digest.map { .text($0) } ?? .null), ("rows", .integer(data.count)),
             ("treatment", .text(plan.treatment)), ("control", plan.arms.map { .text($0[0]) } ?? .null),
             ("seed", .integer(Int(bitPattern: UInt(grower.seed)))),
             (

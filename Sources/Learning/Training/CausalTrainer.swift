@@ -125,7 +125,8 @@ package final class CausalTrainer {
     private func metadata(_ tasks: [EffectTask]) -> ModelMetadata {
         let offsets = tasks.map { $0.offset?.offset }
         return ModelMetadata(
-            name: settings.name, version: settings.version, treatments: data.plan.effects, outcomes: data.plan.outcomes,
+            name: settings.name, version: settings.version, treatments: data.plan.effects,
+            outcomes: data.plan.outcomeNames.isEmpty ? data.plan.outcomes : data.plan.outcomeNames,
             featureNames: data.featureNames, specification: data.plan.specification?.canonicalJSON ?? [],
             ranges: data.features.map { FeatureRange($0.buffer) },
             offsets: offsets.contains { $0 != nil } ? offsets : nil)
@@ -187,7 +188,8 @@ package struct TrainedOutcome: Sendable {
 
     init(_ data: TrainingData, _ nuisances: Nuisances, _ task: EffectTask, _ grower: ForestGrower, outcome: Int) {
         self.init(
-            data, nuisances, task.residuals, outcome: outcome, effects: task.unseenEffects(grower), choices: task.choices,
+            data, nuisances, task.residuals, outcome: outcome, effects: task.unseenEffects(grower),
+            choices: task.choices,
             leaf: task.grower.estimateLeaf, offset: task.offset?.shape ?? .none)
     }
 

@@ -77,7 +77,8 @@ package struct Refutation: Sendable {
             found.append(
                 Refutation(
                     name: "placebo treatment", average: result.estimate, standardError: result.standardError,
-                    heterogeneity: result.p, expects: "no average effect (within 3 standard errors), no heterogeneity (p > 0.001)",
+                    heterogeneity: result.p,
+                    expects: "no average effect (within 3 standard errors), no heterogeneity (p > 0.001)",
                     holds: abs(result.estimate) <= 3 * result.standardError && result.p > 0.001))
         }
         var stream = RandomStream(seed: grower.seed, lane: 0x4E4F_4953)

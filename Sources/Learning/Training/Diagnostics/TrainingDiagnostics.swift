@@ -91,7 +91,9 @@ package struct TrainingDiagnostics: Sendable {
     }
 
     private static func overlap(_ nuisances: Nuisances) -> Overlap? {
-        guard nuisances.propensity.count > 1, let count = nuisances.propensity.first?.count, count > 0 else { return nil }
+        guard nuisances.propensity.count > 1, let count = nuisances.propensity.first?.count, count > 0 else {
+            return nil
+        }
         var (least, greatest, thin) = (Double.infinity, -Double.infinity, 0)
         var histogram = [Int](repeating: 0, count: 20)
         for row in 0..<count {
@@ -117,30 +119,39 @@ package struct TrainingDiagnostics: Sendable {
             if let plain = data.outcomes.firstIndex(where: { outcome in
                 (0..<data.count).allSatisfy { column[$0] == outcome[$0] }
             }) {
-                found.append(Suspect(feature: name, why: "equals the outcome \(data.plan.outcomes[plain]) in every row"))
+                found.append(
+                    Suspect(feature: name, why: "equals the outcome \(data.plan.outcomes[plain]) in every row"))
                 continue
             }
-            if let (index, correlation) = data.outcomes.enumerated().map({ ($0, abs(Self.correlation(column, $1, data))) })
-                .max(by: { $0.1 < $1.1 }), correlation > 0.95
-            {
+            if let (index, correlation) = data.outcomes.enumerated().map({
+                ($0, abs(Self.correlation(column, $1, data)))
+            })
+            .max(by: { $0.1 < $1.1 }), correlation > 0.95 {
                 found.append(
                     Suspect(
                         feature: name,
-                        why: "correlates \(String(format: "%.2f", correlation)) with the outcome \(data.plan.outcomes[index])"))
+                        why:
+                            "correlates \(String(format: "%.2f", correlation)) with the outcome \(data.plan.outcomes[index])"
+                    ))
                 continue
             }
             if let index = Self.impliedOutcome(column, data) {
                 found.append(
                     Suspect(
                         feature: name,
-                        why: "is not 0 only in rows where \(data.plan.outcomes[index]) is 1, so it seems to follow from it"))
+                        why:
+                            "is not 0 only in rows where \(data.plan.outcomes[index]) is 1, so it seems to follow from it"
+                    ))
                 continue
             }
             guard !data.arms.isEmpty else { continue }
             let z = Self.armDifference(column, data)
             let bound = isRandomised ? 6.0 : 60.0 * (Double(data.count) / 100_000).squareRoot().clamped(to: 0.3...3)
             if z > bound {
-                let how = isRandomised ? "in a randomised trial nothing before the treatment does" : "hardly anything before the treatment does"
+                let how =
+                    isRandomised
+                    ? "in a randomised trial nothing before the treatment does"
+                    : "hardly anything before the treatment does"
                 found.append(
                     Suspect(feature: name, why: "tells the arms apart (z = \(String(format: "%.0f", z))); \(how)"))
             }
@@ -198,5 +209,7 @@ package struct TrainingDiagnostics: Sendable {
 }
 
 extension Double {
-    fileprivate func clamped(to range: ClosedRange<Double>) -> Double { min(max(self, range.lowerBound), range.upperBound) }
+    fileprivate func clamped(to range: ClosedRange<Double>) -> Double {
+        min(max(self, range.lowerBound), range.upperBound)
+    }
 }

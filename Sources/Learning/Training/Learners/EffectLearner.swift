@@ -61,7 +61,8 @@ extension Composition {
         for effect in 0..<count {
             for (composition, start) in zip(all, starts) {
                 effects.append(
-                    Effect(composition.effects[effect].terms.map { Effect.Term($0.weight, $0.parts.map { $0 + start }) }))
+                    Effect(
+                        composition.effects[effect].terms.map { Effect.Term($0.weight, $0.parts.map { $0 + start }) }))
             }
         }
         return Composition(kind: all[0].kind, parts: parts, effects: effects)

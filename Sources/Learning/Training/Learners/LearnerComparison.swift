@@ -44,7 +44,8 @@ package struct LearnerComparison: Sendable {
         }
         func judge(_ effects: [[Float]]) -> RankWeightedEffect {
             RankWeightedEffect(
-                scores: scores, priority: effects[0].map { Double($0) }, weight: weights, clusters: clusters, shares: [])
+                scores: scores, priority: effects[0].map { Double($0) }, weight: weights, clusters: clusters, shares: []
+            )
         }
         let forest = judge(outcome.effects)
         var judged: [(Entry, RankWeightedEffect)] = [

@@ -34,7 +34,8 @@ package struct LearnerFitter {
     package func fit(_ learner: EffectLearner, rows: [UInt32]) throws(ImpactError) -> FittedLearner {
         guard data.plan.arms != nil || learner.takesNumbers else {
             throw ImpactError(
-                .usage, code: "train_kind", "a \(learner.rawValue) needs arms; for a treatment that is a number take "
+                .usage, code: "train_kind",
+                "a \(learner.rawValue) needs arms; for a treatment that is a number take "
                     + "causal-forest, r-learner or linear-dml")
         }
         switch learner {
@@ -50,7 +51,8 @@ package struct LearnerFitter {
 
     /// Each row's effects by the fit on the other folds.
     package func crossFitted(_ learner: EffectLearner) throws(ImpactError) -> [[Float]] {
-        let folds = Folds(rows: data.count, count: LearnerComparison.folds, clusters: data.clusters, seed: seed ^ 0x43_4D50)
+        let folds = Folds(
+            rows: data.count, count: LearnerComparison.folds, clusters: data.clusters, seed: seed ^ 0x43_4D50)
         var effects = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: data.effects)
         for fold in 0..<folds.count {
             let held = (0..<UInt32(data.count)).filter { Int(folds.fold[Int($0)]) == fold }
@@ -93,7 +95,9 @@ package struct LearnerFitter {
 
     private var loss: BoostingLoss { isBinary ? .logistic : .squared }
 
-    private static func values(_ ensemble: TreeEnsemble, _ matrix: BinnedMatrix, _ rows: [UInt32], threads: Int) -> [Float] {
+    private static func values(_ ensemble: TreeEnsemble, _ matrix: BinnedMatrix, _ rows: [UInt32], threads: Int)
+        -> [Float]
+    {
         let margins = ensemble.margins(matrix, rows: rows, threads: threads)
         return ensemble.link == .logistic ? margins.map { Float(Logistic.sigmoid(Double($0))) } : margins
     }
@@ -107,7 +111,8 @@ package struct LearnerFitter {
         let parts = zip(names, ensembles).map { $1.part(name: $0) }
         let composition = Composition(kind: learner.rawValue, parts: parts, effects: effects)
         let threads = threads
-        return FittedLearner(learner: learner, ensembles: ensembles, composition: composition, coefficients: []) { rows in
+        return FittedLearner(learner: learner, ensembles: ensembles, composition: composition, coefficients: []) {
+            rows in
             let values = ensembles.map { Self.values($0, matrix, rows, threads: threads) }
             var out = [[Float]](repeating: [Float](repeating: 0, count: rows.count), count: effects.count)
             for (index, effect) in effects.enumerated() {
@@ -173,7 +178,9 @@ package struct LearnerFitter {
                 models.append(boost(matrix, shares, rows: rows, loss: .logistic))
                 names.append("chance of \(name)")
                 effects.append(
-                    Composition.Effect([.init(1, [first + 2, first]), .init(1, [first + 1]), .init(-1, [first + 2, first + 1])]))
+                    Composition.Effect([
+                        .init(1, [first + 2, first]), .init(1, [first + 1]), .init(-1, [first + 2, first + 1]),
+                    ]))
             }
         }
         return trees(.x, names, models, effects, matrix)
@@ -210,7 +217,8 @@ package struct LearnerFitter {
             for row in rows.map({ Int($0) }) {
                 func value(_ arm: Int) -> Float {
                     let correction =
-                        Int(data.arms[row]) == arm ? (target[row] - expected[arm][row]) / nuisances.propensity[arm][row] : 0
+                        Int(data.arms[row]) == arm
+                        ? (target[row] - expected[arm][row]) / nuisances.propensity[arm][row] : 0
                     return expected[arm][row] + correction
                 }
                 scores[row] = value(arm) - value(0)
@@ -235,7 +243,9 @@ package struct LearnerFitter {
         func fill(_ row: Int, _ x: inout [Double]) {
             for effect in 0..<effects {
                 let treatment = Double(residuals.treatment[effect][row])
-                for column in 0..<design.width { x[effect * width + column] = treatment * Double(design.columns[column][row]) }
+                for column in 0..<design.width {
+                    x[effect * width + column] = treatment * Double(design.columns[column][row])
+                }
                 x[effect * width + design.width] = treatment
             }
         }
@@ -291,15 +301,20 @@ package struct LearnerFitter {
         var (linearParts, coefficients): ([Composition.Part], [[LinearCoefficient]]) = ([], [])
         for (effect, name) in data.plan.effects.enumerated() {
             let start = effect * width
-            func error(_ index: Int) -> Double { max(0, covariance[(start + index) * size + start + index]).squareRoot() }
+            func error(_ index: Int) -> Double {
+                max(0, covariance[(start + index) * size + start + index]).squareRoot()
+            }
             var own = [Double](repeating: 0, count: width * width)
-            for i in 0..<width { for j in 0..<width { own[i * width + j] = covariance[(start + i) * size + start + j] } }
+            for i in 0..<width {
+                for j in 0..<width { own[i * width + j] = covariance[(start + i) * size + start + j] }
+            }
             linearParts.append(
                 .linear(
                     Composition.Linear(
                         name: "effect of \(name)", intercept: solution[start + design.width],
                         terms: design.sources.enumerated().map { index, source in
-                            Composition.Linear.Term(solution[start + index], [source.feature], standardError: error(index))
+                            Composition.Linear.Term(
+                                solution[start + index], [source.feature], standardError: error(index))
                         }, centres: centres, scales: scales, missingIsCentre: true, covariance: own,
                         interceptError: error(design.width))))
             coefficients.append(
@@ -314,9 +329,10 @@ package struct LearnerFitter {
         }
         let composition = Composition(
             kind: EffectLearner.linear.rawValue, parts: linearParts, effects: linearParts.indices.map { .part($0) })
-        return FittedLearner(learner: .linear, ensembles: [], composition: composition, coefficients: coefficients) { rows in
-            (0..<effects).map { effect in
-                rows.map { row in
+        return FittedLearner(learner: .linear, ensembles: [], composition: composition, coefficients: coefficients) {
+            rows in
+            (0..<effects).map { effect -> [Float] in
+                rows.map { row -> Float in
                     var value = solution[effect * width + design.width]
                     for column in 0..<design.width {
                         value += solution[effect * width + column] * Double(design.columns[column][Int(row)])

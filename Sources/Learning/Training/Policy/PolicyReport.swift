@@ -40,7 +40,9 @@ package struct PolicyReport: Sendable {
         budget: Double?, seed: UInt64, threads: Int
     ) {
         let folds = Folds(rows: data.count, count: 2, clusters: data.clusters, seed: seed ^ 0x504F_4C49)
-        let (fit, held) = ((0..<data.count).filter { folds.fold[$0] == 0 }, (0..<data.count).filter { folds.fold[$0] == 1 })
+        let (fit, held) = (
+            (0..<data.count).filter { folds.fold[$0] == 0 }, (0..<data.count).filter { folds.fold[$0] == 1 }
+        )
         let rewards = outcome.scores.scores.enumerated().map { effect, scores in
             scores.indices.map { (scores[$0] - Float(costs[effect])) * data.weight($0) }
         }
@@ -66,9 +68,12 @@ package struct PolicyReport: Sendable {
             count = data.count
         }
         values = [mean("policy tree") { reward(Int(arms[$0]), $0) }]
-        for (index, name) in data.plan.effects.enumerated() { values.append(mean("\(name) for everyone") { reward(index + 1, $0) }) }
+        for (index, name) in data.plan.effects.enumerated() {
+            values.append(mean("\(name) for everyone") { reward(index + 1, $0) })
+        }
         var bestArm = 0
-        for index in data.plan.effects.indices where values[index + 1].estimate > (bestArm == 0 ? 0 : values[bestArm].estimate) {
+        for index in data.plan.effects.indices
+        where values[index + 1].estimate > (bestArm == 0 ? 0 : values[bestArm].estimate) {
             bestArm = index + 1
         }
         let best = bestArm

@@ -39,21 +39,29 @@ package indirect enum PolicyTree: Sendable, Equatable {
     }
 
     /// Each leaf in words: `womens = 1 and recency ≤ 6.5`.
-    package func words(_ names: [String], _ matrix: BinnedMatrix, isBinary: (Int) -> Bool) -> [(words: String, arm: Int)] {
+    package func words(_ names: [String], _ matrix: BinnedMatrix, isBinary: (Int) -> Bool) -> [(
+        words: String, arm: Int
+    )] {
         func walk(_ tree: PolicyTree, _ path: [(feature: Int, low: Double, high: Double)]) -> [(String, Int)] {
             switch tree {
             case .leaf(let arm, _):
                 let parts = path.map { part -> String in
                     let name = names[part.feature]
                     if isBinary(part.feature) { return part.high < .infinity ? "not \(name)" : name }
-                    func number(_ value: Double) -> String { value.formatted(.number.precision(.significantDigits(1...4)).locale(.init(identifier: "en_US_POSIX")).grouping(.never)) }
+                    func number(_ value: Double) -> String {
+                        value.formatted(
+                            .number.precision(.significantDigits(1...4)).locale(.init(identifier: "en_US_POSIX"))
+                                .grouping(.never))
+                    }
                     if part.low == -.infinity { return "\(name) ≤ \(number(part.high))" }
                     if part.high == .infinity { return "\(name) > \(number(part.low))" }
                     return "\(name) in (\(number(part.low)), \(number(part.high))]"
                 }
                 return [(parts.isEmpty ? "everyone" : parts.joined(separator: " and "), arm)]
             case .split(let feature, let bin, let left, let right):
-                let cut = bin == 0 ? -Double.infinity : Double(matrix.threshold(feature: feature, left: Int(bin), right: Int(bin) + 1))
+                let cut =
+                    bin == 0
+                    ? -Double.infinity : Double(matrix.threshold(feature: feature, left: Int(bin), right: Int(bin) + 1))
                 func with(_ low: Double, _ high: Double) -> [(feature: Int, low: Double, high: Double)] {
                     var path = path
                     if let index = path.firstIndex(where: { $0.feature == feature }) {
@@ -105,7 +113,9 @@ package struct PolicySearch {
             var (cuts, filled): ([UInt8], Int) = ([], 0)
             for bin in 0..<255 where counts[bin] > 0 {
                 filled += counts[bin]
-                if filled * cells >= (cuts.count + 1) * used.count, filled < used.count, cuts.count < cells - 1 { cuts.append(UInt8(bin)) }
+                if filled * cells >= (cuts.count + 1) * used.count, filled < used.count, cuts.count < cells - 1 {
+                    cuts.append(UInt8(bin))
+                }
             }
             guard !cuts.isEmpty else { continue }
             var cell = [UInt8](repeating: 0, count: 256)
@@ -166,10 +176,13 @@ package struct PolicySearch {
         return best
     }
 
-    private func tree(_ index: Int, _ cut: Int, _ left: (arm: Int, rows: Int), _ right: (arm: Int, rows: Int)) -> PolicyTree {
+    private func tree(_ index: Int, _ cut: Int, _ left: (arm: Int, rows: Int), _ right: (arm: Int, rows: Int))
+        -> PolicyTree
+    {
         if left.arm == right.arm { return .leaf(arm: left.arm, rows: left.rows + right.rows) }
         return .split(
-            feature: features[index].feature, bin: features[index].cuts[cut], left: .leaf(arm: left.arm, rows: left.rows),
+            feature: features[index].feature, bin: features[index].cuts[cut],
+            left: .leaf(arm: left.arm, rows: left.rows),
             right: .leaf(arm: right.arm, rows: right.rows))
     }
 
@@ -213,15 +226,21 @@ package struct PolicySearch {
                 for arm in 0..<arms { sums[cell * arms + arm] += rewards[arm][place] }
             }
             for side in 0..<2 {
-                var (part, partCounts) = ([Double](repeating: 0, count: cells * arms), [Int](repeating: 0, count: cells))
+                var (part, partCounts) = (
+                    [Double](repeating: 0, count: cells * arms), [Int](repeating: 0, count: cells)
+                )
                 for step in 0..<cuts {
                     // Left of cut k: root cells 0 … k. Right of it: those above.
                     let cut = side == 0 ? step : cuts - 1 - step
-                    let added = side == 0 ? (step == 0 ? 0...0 : cut...cut) : (step == 0 ? cut + 1...cells - 1 : cut + 1...cut + 1)
+                    let added =
+                        side == 0
+                        ? (step == 0 ? 0...0 : cut...cut) : (step == 0 ? cut + 1...cells - 1 : cut + 1...cut + 1)
                     for cell in added {
                         for other in 0..<cells {
                             partCounts[other] += counts[cell * cells + other]
-                            for arm in 0..<arms { part[other * arms + arm] += sums[(cell * cells + other) * arms + arm] }
+                            for arm in 0..<arms {
+                                part[other * arms + arm] += sums[(cell * cells + other) * arms + arm]
+                            }
                         }
                     }
                     let rows = partCounts.reduce(0, +)
@@ -249,7 +268,8 @@ package struct PolicySearch {
             guard result.map({ value > $0.0 + 1e-9 }) ?? true else { continue }
             result = (
                 value,
-                .split(feature: features[root].feature, bin: features[root].cuts[cut], left: left.tree, right: right.tree)
+                .split(
+                    feature: features[root].feature, bin: features[root].cuts[cut], left: left.tree, right: right.tree)
             )
         }
         return result
@@ -258,7 +278,8 @@ package struct PolicySearch {
     private func deepSearch(_ places: [Int], _ root: Int, _ depth: Int) -> (Double, PolicyTree)? {
         var result: (Double, PolicyTree)?
         for cut in features[root].cuts.indices {
-            let left = places.filter { Int(codes[root][$0]) <= cut }, right = places.filter { Int(codes[root][$0]) > cut }
+            let left = places.filter { Int(codes[root][$0]) <= cut },
+                right = places.filter { Int(codes[root][$0]) > cut }
             guard left.count >= leastRows, right.count >= leastRows else { continue }
             let (a, b) = (search(left, depth - 1, 1), search(right, depth - 1, 1))
             guard result.map({ a.value + b.value > $0.0 + 1e-9 }) ?? true else { continue }
