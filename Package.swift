@@ -63,8 +63,6 @@ targets += [
     module("Tabular", ["Base", "CZlib", "CZstd", "CNumeric"]),
     module("Statistics", ["Base"]),
     module("Settings", ["Base"]),
-    module("Trees", in: "Learning", ["Base", "Statistics", "CTrees"]),
-
     // Kafka.
     module("Kafka", ["Base", "CRdkafka"]),
     module("Consumer", ["Base", "Kafka", "CRdkafka"]),
@@ -96,23 +94,23 @@ targets += [
 
     // Learning: rows to models.
     module("Rows", in: "Learning", ["Base", "Tabular"]),
-    module("Training", in: "Learning", ["Base", "Statistics", "Trees", "Features", "Scoring", "Rows", "CTraining"]),
+    module("Trees", in: "Learning", ["Base", "Statistics", "Scoring", "CTrees"]),
+    module("Training", in: "Learning", ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "CTraining"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
     module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
+    module("Propensity", in: "Learning", ["Base", "Terminal", "JSON", "Statistics", "Scoring", "Trees", "Report"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
     module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
     module("AttributionStore", ["Base", "JSON", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
-
-    module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
 
     // The HTTP API and its pages.
     module(
         "Service",
         [
-            "Base", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
-            "Explain", "CMicroHTTPD", "CZlib",
+            "Base", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks",
+            "Pipeline", "Explain", "Explain", "CMicroHTTPD", "CZlib",
         ]),
 
     // The command line.
@@ -120,17 +118,17 @@ targets += [
     module(
         "Commands",
         [
-            "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
-            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Rows", "Training", "Report",
-            "Explain", "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
+            "Base", "Terminal", "JSON", "Tabular", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features",
+            "Scoring", "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Rows", "Training",
+            "Report", "Explain", "Propensity", "Evaluation", "Attribution", "AttributionStore", "Explain", "Service",
+            "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
         "impactiq-bench",
         [
-            "Base", "Terminal", "Settings", "Trees", "Kafka", "Consumer", "Events", "Features", "Scoring",
-            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation",
-            "CBench",
+            "Base", "Terminal", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport",
+            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Trees", "Evaluation", "Simulation", "CBench",
         ]),
 ]
 
@@ -146,9 +144,7 @@ targets += [
         ], path: "Tests/Reliability", swiftSettings: swift),
     program("impactiq-reliability", path: "Tests/ReliabilityDriver", ["Reliability"]),
     tests("AttributionTests", ["Statistics", "Attribution"]),
-    tests(
-        "AttributionStoreTests",
-        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "TestSupport"]),
+    tests("AttributionStoreTests", ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "TestSupport"]),
     tests(
         "BacktestTests",
         [
@@ -157,11 +153,10 @@ targets += [
         ]),
     tests("BaseTests", ["Base", "Events", "TestSupport"]),
     tests(
-        "CommandsTests",
-        ["Base", "Terminal", "Events", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
+        "CommandsTests", ["Base", "Terminal", "Events", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
     tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
-    tests("ExplainTests", ["Base", "Scoring", "Explain", "TestSupport"]),
+    tests("ExplainTests", ["Base", "Scoring", "Explain", "Explain", "TestSupport"]),
     tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
     tests("FeaturesTests", ["Base", "Events", "Features", "TestSupport"]),
     tests(
@@ -175,7 +170,7 @@ targets += [
     tests("KafkaTests", ["Base", "Kafka", "CRdkafka"]),
     tests(
         "PipelineTests",
-        ["Base", "Kafka", "Events", "Features", "Engine", "Sinks", "StateStore", "Pipeline", "TestSupport"]),
+        ["Base", "Settings", "Kafka", "Events", "Features", "Engine", "Sinks", "StateStore", "Pipeline", "TestSupport"]),
     tests(
         "ScoringTests",
         [
@@ -184,7 +179,7 @@ targets += [
         ], exclude: ["Resources"]),
     tests("RowsTests", ["Base", "Rows", "CZlib"]),
     tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
-    tests("TrainingTests", ["Base", "Statistics", "Trees", "Scoring", "Training", "TestSupport"]),
+    tests("TrainingTests", ["Base", "Statistics", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
     tests("ServiceTests", ["Base", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
@@ -197,7 +192,8 @@ targets += [
     tests("TabularTests", ["Tabular", "TestSupport"]),
     tests("TerminalTests", ["Base", "Terminal"]),
     tests("StatisticsTests", ["Statistics"]),
-    tests("TreesTests", ["Statistics", "Trees", "TestSupport"]),
+    tests("PropensityTests", ["Base", "Statistics", "Scoring", "Trees", "Propensity", "TestSupport"]),
+    tests("TreesTests", ["Base", "Statistics", "Scoring", "Trees", "TestSupport"]),
 ]
 
 // A part of the package: `ONLY=TrainingTests,impactiq swift build` takes these targets and what they stand on. For work on
