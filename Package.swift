@@ -111,6 +111,8 @@ targets += [
         "Service",
         [
             "Base", "JSON", "Tabular", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
+            "Propensity",
+            "Terminal",
             "CMicroHTTPD", "CZlib",
         ]),
 
