@@ -196,7 +196,7 @@ targets += [
     tests("TerminalTests", ["Base", "Terminal"]),
     tests("StatisticsTests", ["Statistics"]),
     tests(
-        "PropensityTests", ["Base", "Statistics", "Features", "Scoring", "Trees", "Propensity", "TestSupport"]),
+        "PropensityTests", ["Base", "Terminal", "Statistics", "Features", "Scoring", "Trees", "Propensity", "TestSupport"]),
     tests("TreesTests", ["Base", "Statistics", "Scoring", "Trees", "TestSupport"]),
 ]
 
