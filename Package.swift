@@ -109,8 +109,8 @@ targets += [
     module(
         "Service",
         [
-            "Base", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks",
-            "Pipeline", "Explain", "Explain", "CMicroHTTPD", "CZlib",
+            "Base", "Terminal", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine",
+            "Sinks", "Pipeline", "Explain", "Propensity", "CMicroHTTPD", "CZlib",
         ]),
 
     // The command line.
@@ -120,8 +120,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Tabular", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features",
             "Scoring", "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Rows", "Training",
-            "Report", "Explain", "Propensity", "Evaluation", "Attribution", "AttributionStore", "Explain", "Service",
-            "Simulation",
+            "Report", "Explain", "Propensity", "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -156,7 +155,7 @@ targets += [
         "CommandsTests", ["Base", "Terminal", "Events", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
     tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
-    tests("ExplainTests", ["Base", "Scoring", "Explain", "Explain", "TestSupport"]),
+    tests("ExplainTests", ["Base", "Scoring", "Explain", "TestSupport"]),
     tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
     tests("FeaturesTests", ["Base", "Events", "Features", "TestSupport"]),
     tests(
@@ -192,7 +191,7 @@ targets += [
     tests("TabularTests", ["Tabular", "TestSupport"]),
     tests("TerminalTests", ["Base", "Terminal"]),
     tests("StatisticsTests", ["Statistics"]),
-    tests("PropensityTests", ["Base", "Statistics", "Scoring", "Trees", "Propensity", "TestSupport"]),
+    tests("PropensityTests", ["Base", "Terminal", "Statistics", "Scoring", "Trees", "Propensity", "TestSupport"]),
     tests("TreesTests", ["Base", "Statistics", "Scoring", "Trees", "TestSupport"]),
 ]
 

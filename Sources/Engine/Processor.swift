@@ -281,8 +281,11 @@ package final class Processor {
                 uplift: estimate.effect, standardError: estimate.standardError, lower: lower, upper: upper)
         }
         let decided = decidedEffect(count)
-        let decision = Decision(
-            lower: effects[decided].lower, upper: effects[decided].upper, threshold: settings.threshold)
+        let decision =
+            model.isResponse
+            ? model.responseDecision(
+                effects[decided].uplift, outcome: decided % model.outcomes.count, threshold: settings.threshold)
+            : Decision(lower: effects[decided].lower, upper: effects[decided].upper, threshold: settings.threshold)
         partition.addOutput(key: events.user(index), timestamp: event.source.timestamp, tag: tags[index]) { out in
             writer.write(
                 event, of: events, effects: UnsafeBufferPointer(start: effects, count: count), decided: decided,

@@ -3,6 +3,7 @@ import Foundation
 import Propensity
 import Scoring
 import Statistics
+import Terminal
 import TestSupport
 import Testing
 import Trees

@@ -67,11 +67,12 @@ enum ImpactCommand: Command {
         }
         if let history = command.text("history") { try append(report, to: history) }
         if let page = command.text("report") {
-            try EvaluateCommand.write(
-                report.html(facts: [
-                    ("Customers", command.arguments[0]), ("Weights", weights), ("Model", model?.name),
-                    ("SHA-256 of the model", model?.sha256), ("Command", EvaluateCommand.commandLine),
-                ]), to: page)
+            let html = report.html(facts: [
+                ("Customers", command.arguments[0]), ("Weights", weights), ("Model", model?.name),
+                ("SHA-256 of the model", model?.sha256), ("Command", EvaluateCommand.commandLine),
+            ])
+            // It names customers: its owner's alone.
+            try OutputFile.write(Array(html.utf8), to: page)
         }
         Terminal.Stream.output.write(
             command.flag("json") ? report.customers.map { report.json($0).line + "\n" }.joined() : report.text)

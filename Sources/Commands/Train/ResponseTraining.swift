@@ -242,6 +242,7 @@ enum ResponseTraining {
         var parts: [(row: Int, part: String)] = split.train.map { ($0, "train") }
         parts += split.validation.map { ($0, "validation") } + split.test.map { ($0, "test") }
         parts.sort { $0.row < $1.row }
-        try EvaluateCommand.write("row,part\n" + parts.map { "\($0.row),\($0.part)\n" }.joined(), to: path)
+        let text = "row,part\n" + parts.map { "\($0.row),\($0.part)\n" }.joined()
+        try OutputFile.write(Array(text.utf8), to: path)
     }
 }

@@ -185,7 +185,7 @@ extension FeatureSpecification {
                 }
                 guard !features[number - 1].aggregate.isArithmetic else {
                     throw object.error(
-                        "ratio_of_arithmetic", key, "\"\(other)\" is arithmetic itself; use \"divide\" instead of a ratio")
+                        "ratio_of_arithmetic", key, "\"\(other)\" is arithmetic itself; divide by it with \"divide\"")
                 }
             }
         }

@@ -16,9 +16,10 @@ struct CSVHeader: Sendable {
     static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// Reads the header of `reader`'s file and leaves the reader before the first row. Throws `csv_header`.
-    init(_ reader: CSVChunkReader, features: [String], derivable: [String] = [], buffer: UnsafeMutableRawBufferPointer)
-        throws(ImpactError)
-    {
+    /// `derivable`: features that follow from others, whose columns may be absent.
+    init(
+        _ reader: CSVChunkReader, features: [String], derivable: [String] = [], buffer: UnsafeMutableRawBufferPointer
+    ) throws(ImpactError) {
         guard let chunk = try reader.next(into: buffer) else {
             throw Self.fault(reader, "the file is empty; the first line must name the columns")
         }

@@ -1,12 +1,11 @@
 /// What response models say: the outcome itself instead of an effect on it.
 extension Model {
-    /// Whether every prediction is a probability.
-    package var predictsProbabilities: Bool {
-        guard isResponse, let composition else { return false }
-        return composition.effects.allSatisfy { effect in
-            effect.terms.count == 1 && effect.terms[0].parts.count == 1
-                && composition.parts[effect.terms[0].parts[0]].isLogistic
-        }
+    /// What a response model's prediction of an outcome advises: `treat` above its ad threshold (above `threshold` when it
+    /// is no probability).
+    @inline(__always)
+    package func responseDecision(_ prediction: Double, outcome: Int, threshold: Double) -> Decision {
+        if prediction.isNaN { return .uncertain }
+        return prediction > (predictsProbabilities ? adThreshold(outcome: outcome) : threshold) ? .treat : .suppress
     }
 
     /// `probability` or `prediction`: what a response model's number is called in its outputs.
@@ -35,6 +34,16 @@ extension Model {
         if missingValues == .route { return true }
         guard let input = composition?.preprocessing?.inputs[feature] else { return false }
         return input.fill != nil || input.oneHot
+    }
+}
+
+extension Composition {
+    /// Whether every effect is one part with a logistic link.
+    var givesProbabilities: Bool {
+        effects.allSatisfy { effect in
+            effect.terms.count == 1 && effect.terms[0].parts.count == 1 && effect.terms[0].weight == 1
+                && parts[effect.terms[0].parts[0]].isLogistic
+        }
     }
 }
 

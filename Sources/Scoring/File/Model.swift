@@ -45,6 +45,10 @@ package final class Model: Sendable {
 
     /// How the effects follow from several forests and linear parts; nil: one causal forest an outcome.
     package let composition: Composition?
+    /// Whether the model predicts the outcome itself (a probability or an amount), not the effect of a treatment on it.
+    package let isResponse: Bool
+    /// Whether every prediction of a response model is a probability.
+    package let predictsProbabilities: Bool
 
     let description: ModelDescription
     let forests: [LoadedForest]
@@ -62,8 +66,6 @@ package final class Model: Sendable {
     package var effectCount: Int { treatments.count * outcomes.count }
     /// `causal-forest`, `response`, `t-learner` …
     package var kind: String { composition?.kind ?? "causal-forest" }
-    /// Whether the model predicts the outcome itself (a probability or an amount), not the effect of a treatment on it.
-    package var isResponse: Bool { kind == Composition.response }
     /// Features that the trees see: after preprocessing, if there is any.
     package var treeFeatureCount: Int { composition?.preprocessing?.outputCount ?? featureCount }
     /// Bytes of the file.
@@ -104,6 +106,8 @@ package final class Model: Sendable {
         treatments = description.treatments
         outcomes = description.outcomes ?? description.forests.map(\.outcome)
         composition = description.composition
+        isResponse = composition?.kind == Composition.response
+        predictsProbabilities = isResponse && composition?.givesProbabilities ?? false
         sha256 = SHA256.hex(header.digest)
         self.path = path
         self.check = check

@@ -184,17 +184,11 @@ package struct ModelRegistry: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
         do {
-            let partial = "\(path).\(getpid()).partial"
-            let bytes = Array(try encoder.encode(stages))
-            unlink(partial)
-            let file = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
-            guard file >= 0 else { throw CocoaError(.fileWriteUnknown) }
-            defer { close(file) }
-            guard write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0, rename(partial, path) == 0 else {
-                throw CocoaError(.fileWriteUnknown)
-            }
+            try OutputFile.write(Array(try encoder.encode(stages)), to: path)
+        } catch let error as ImpactError {
+            throw error
         } catch {
-            throw ImpactError(.failed, code: "file_failed", "cannot write \(path): \(error.localizedDescription)")
+            throw ImpactError(.failed, code: "file_failed", "cannot write \(path): \(error)")
         }
         return result
     }

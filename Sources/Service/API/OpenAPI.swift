@@ -10,6 +10,10 @@ struct OpenAPI: Sendable {
 
     var document: String {
         Self.template
+            .replacing(
+                "\"paths\":{\n",
+                with: "\"paths\":{\n" + (served.model.predictsProbabilities ? PredictRoutes.paths : "")
+            )
             .replacing("\"$VERSION\"", with: quoted(version))
             .replacing("\"$FEATURES\"", with: features)
             .replacing("\"$PERSON\"", with: person)

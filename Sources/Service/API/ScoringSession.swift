@@ -197,6 +197,7 @@ final class ScoringSession {
     }
 
     func decision(_ estimate: Estimate) -> Decision {
+        if model.isResponse { return model.responseDecision(estimate.effect, outcome: 0, threshold: served.threshold) }
         let (lower, upper) = served.level.interval(estimate)
         return Decision(lower: lower, upper: upper, threshold: served.threshold)
     }

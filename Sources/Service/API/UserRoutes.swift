@@ -77,7 +77,7 @@ struct UserRoutes: Sendable {
         out.append(",\"score\":")
     }
 
-    private func find(_ key: [UInt8], _ source: any PipelineSource) throws(Problem) -> LiveTap.UserState {
+    func find(_ key: [UInt8], _ source: any PipelineSource) throws(Problem) -> LiveTap.UserState {
         guard !waiting.isTaken.exchange(true, ordering: .acquiringAndReleasing) else {
             throw Problem(503, "busy", "another question about a user waits for its answer; try again")
         }
