@@ -16,6 +16,12 @@ package struct StreamCounts: Sendable, Equatable, Codable {
 
     package var rejectedCount: Int { rejected.values.reduce(0, +) }
 
+    var isPlausible: Bool {
+        PlausibleCount.holds(messages, warmUpMessages, events, duplicates, eventTimeBackwards)
+            && rejected.count < 1_000 && PlausibleCount.holds(rejected.values) && PlausibleCount.holds(time: firstTime)
+            && PlausibleCount.holds(time: lastTime)
+    }
+
     mutating func add(_ other: StreamCounts) {
         messages += other.messages
         warmUpMessages += other.warmUpMessages

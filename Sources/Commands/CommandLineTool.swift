@@ -6,21 +6,24 @@ import Terminal
 
 /// The `impactiq` command: reads the command line, runs the command, prints errors for people, gives the exit status.
 package enum CommandLineTool {
-    static let entries: [CommandEntry] = [
-        CommandEntry(path: ["demo"], type: DemoCommand.self),
-        CommandEntry(path: ["run"], type: RunCommand.self),
-        CommandEntry(path: ["load"], type: LoadCommand.self),
-        CommandEntry(path: ["replay"], type: ReplayCommand.self),
-        CommandEntry(path: ["rows"], type: RowsCommand.self),
-        CommandEntry(path: ["evaluate"], type: EvaluateCommand.self),
-        CommandEntry(path: ["model"], type: ModelCommand.self),
-        CommandEntry(path: ["generate"], type: GenerateCommand.self),
-        CommandEntry(path: ["log-store"], type: LogStoreCommand.self),
-        CommandEntry(path: ["dead-letter"], type: DeadLetterCommand.self),
-        CommandEntry(path: ["reset"], type: ResetCommand.self),
-        CommandEntry(path: ["topics"], type: TopicsCommand.self),
-        CommandEntry(path: ["state"], type: StateCommand.self),
-        CommandEntry(path: ["config"], type: ConfigCommand.self),
+    static let commands: [any Command.Type] = [
+        DemoCommand.self,
+        RunCommand.self,
+        LoadCommand.self,
+        ReplayCommand.self,
+        RowsCommand.self,
+        TrainCommand.self,
+        EvaluateCommand.self,
+        AttributeCommand.self,
+        ModelCommand.self,
+        ServeCommand.self,
+        GenerateCommand.self,
+        LogStoreCommand.self,
+        DeadLetterCommand.self,
+        ResetCommand.self,
+        TopicsCommand.self,
+        StateCommand.self,
+        ConfigCommand.self,
     ]
 
     static let root = CommandSpecification(
@@ -33,18 +36,21 @@ package enum CommandLineTool {
             .init("impactiq demo", "the whole product on an embedded broker, nothing to set up"),
             .init("impactiq run --config impactiq.properties", "the pipeline on your Kafka"),
         ],
-        subcommands: entries.map { $0.type.specification })
+        subcommands: commands.specifications)
 
     /// What a report of a problem should name: the product, the Kafka client and the forest's kernel.
     static var versions: String { "impactiq \(version) (librdkafka \(KafkaClient.version), \(Kernel.best) kernel)" }
     static let version = "0.2.0"
 
+    /// Overwrites the secrets on the process's command line, for whoever lists the processes. Once, at the start.
+    package static func hideSecrets() { ProcessTitle.hideSecrets() }
+
     /// Runs one command line (without the program's name) and returns the exit status.
     package static func run(_ words: [String]) -> Int32 {
         StopSignal.install()
         if words.first == "--version" {
-            Terminal.Stream.output.write(Self.versions + "\n")
-            return 0
+            let isWritten = Terminal.Stream.output.write(Self.versions + "\n")
+            return isWritten ? 0 : ImpactError.Kind.failed.rawValue
         }
         do {
             switch try root.parse(words) {
@@ -53,21 +59,43 @@ package enum CommandLineTool {
             case .run(let command):
                 try implementation(of: command).run(command)
             }
+            try Terminal.Stream.output.check()
             return 0
         } catch let error as ImpactError {
-            Terminal.Stream.error.write("impactiq: \(error.message)\n")
+            Terminal.Stream.error.write("impactiq: \(error.message.printable(keepsLines: true))\n")
             return error.kind.rawValue
         } catch {
-            Terminal.Stream.error.write("impactiq: \(error)\n")
+            Terminal.Stream.error.write("impactiq: \("\(error)".printable(keepsLines: true))\n")
             return ImpactError.Kind.failed.rawValue
         }
     }
 
+    /// The words of every command that can be run.
+    package static var commandPaths: [[String]] {
+        func paths(_ specification: CommandSpecification) -> [[String]] {
+            let below = specification.subcommands.flatMap(paths).map { [specification.name] + $0 }
+            return specification.subcommands.isEmpty || specification.runsAlone ? [[specification.name]] + below : below
+        }
+        return root.subcommands.flatMap(paths)
+    }
+
+    /// A command's help; nil for words that are no command.
+    package static func help(_ path: [String]) -> String? {
+        guard case .help(let text)? = try? root.parse(path + ["--help"]) else { return nil }
+        return text
+    }
+
     private static func implementation(of command: ParsedCommand) throws(ImpactError) -> any Command.Type {
-        let path = Array(command.path.dropFirst())
-        guard let entry = entries.first(where: { path.starts(with: $0.path) }) else {
+        var found: (any Command.Type)?
+        var below = commands
+        for word in command.path.dropFirst() {
+            guard let next = below.first(where: { $0.specification.name == word }) else { break }
+            found = next
+            below = next.subcommands
+        }
+        guard let found else {
             throw ImpactError(.usage, code: "unknown_command", "no command '\(command.name)'; see 'impactiq --help'")
         }
-        return entry.type
+        return found
     }
 }

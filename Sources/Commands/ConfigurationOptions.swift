@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Kafka
 import Pipeline
 import Settings
 import Terminal
@@ -12,8 +13,13 @@ enum ConfigurationOptions {
     ]
 
     static func load(_ command: ParsedCommand) throws(ImpactError) -> Configuration {
-        try Configuration(
-            file: command.text("config"), environment: ProcessInfo.processInfo.environment,
+        let configuration = try Configuration(
+            groups: ProductSettings.groups, file: command.text("config"),
+            environment: ProcessInfo.processInfo.environment,
             overrides: command.texts("set"))
+        // What goes to librdkafka is checked by librdkafka, before any broker is asked.
+        for client in ["consumer", "producer"] { try configuration.kafkaProperties(client: client).validate() }
+        Log.setFormat(configuration.logFormat)
+        return configuration
     }
 }

@@ -68,10 +68,11 @@ enum GenerateCommand: Command {
         for user in 0..<settings.users {
             TrialTruth.appendLine(of: user, seed: settings.seed, into: &text)
             if text.utf8.count > 1 << 20 || user == settings.users - 1 {
-                try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+                try file.append(text)
                 text = ""
             }
         }
+        try file.finish()
     }
 
     private static func write(
@@ -88,9 +89,12 @@ enum GenerateCommand: Command {
                 buffer.append(UInt8(ascii: "\n"))
                 done += 1
             }
-            try file.write(buffer.bytes)
+            try file.append(buffer.bytes)
+            // Whoever reads a pipe sees the events at their rate.
+            try file.flush()
             progress.update(done)
         }
+        try file.finish()
         progress.finish(done)
     }
 
@@ -133,7 +137,7 @@ struct Pace {
     func allowed(_ done: Int, of total: Int) -> Int {
         guard let perSecond, perSecond > 0 else { return min(Self.chunk, total - done) }
         while true {
-            let due = Int((ContinuousClock.now - start) / .seconds(1) * perSecond)
+            let due = Int(saturating: (ContinuousClock.now - start) / .seconds(1) * perSecond)
             if due > done { return min(due - done, Self.chunk, total - done) }
             if StopSignal.wait(milliseconds: 5) { return 0 }
         }

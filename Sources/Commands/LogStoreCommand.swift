@@ -23,7 +23,7 @@ enum LogStoreCommand: Command {
 
     static func run(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
-        guard let reader = LogStores.reader(configuration) else {
+        guard let reader = LogStoreRun.reader(configuration) else {
             throw ImpactError(
                 .badConfiguration, code: "no_log_store", "log.store is none: set it to sqlite:PATH or postgresql://…")
         }
@@ -36,27 +36,22 @@ enum LogStoreCommand: Command {
         let seconds = Double(configuration.shutdownTimeoutMilliseconds) / 2_000
         reader.stop(within: seconds)
         let isDone = try reader.wait(within: seconds + 1)
-        Log.info("log-store", LogStores.counts(reader) + LogStores.rest(reader, isDone: isDone))
+        Log.info("log-store", LogStoreRun.counts(reader) + LogStoreRun.rest(reader, isDone: isDone))
     }
 }
 
 /// The log store that a configuration asks for.
-enum LogStores {
+enum LogStoreRun {
     /// A reader that is not started yet; nil when `log.store` is none.
     static func reader(_ configuration: Configuration) -> LogStoreReader? {
-        let address = configuration.logStore
-        guard address != "none" else { return nil }
-        let indexesUsers = configuration.indexesUsers
+        guard let address = configuration.logStore else { return nil }
+        let storeOptions = LogStoreOptions(userIndex: configuration.indexesUsers)
         var options = LogStoreReaderOptions(topic: configuration.outputTopic)
         options.erasesOnTombstone = configuration.erasesLogStore
         return LogStoreReader(
             properties: configuration.kafkaProperties(client: "consumer"), options: options
         ) { () throws(LogStoreError) -> any LogStore in
-            if address.hasPrefix("sqlite:") {
-                return SQLiteLogStore(
-                    path: String(address.dropFirst("sqlite:".count)), options: .init(userIndex: indexesUsers))
-            }
-            return try PostgreSQLLogStore(url: address, options: .init(userIndex: indexesUsers))
+            try address.make(storeOptions)
         }
     }
 
@@ -67,11 +62,5 @@ enum LogStores {
             ? "; the topic is stored to its end" : "; \(unread) records of open transactions are left to the next start"
     }
 
-    static func counts(_ reader: LogStoreReader) -> String {
-        let counters = reader.counters
-        return
-            "log store: \(counters.rows) rows stored, \(counters.duplicates) were there, \(counters.rejected) rejected, "
-            + (counters.erased > 0 ? "\(counters.erased) erased, " : "")
-            + "\(counters.batches) transactions"
-    }
+    static func counts(_ reader: LogStoreReader) -> String { "log store: \(reader.counters.table.line)" }
 }

@@ -4,7 +4,19 @@ import Scoring
 import Terminal
 
 /// `impactiq model inspect`.
-enum ModelInspectCommand {
+enum ModelInspectCommand: Command {
+    static let specification = CommandSpecification(
+        "inspect", "Show what a model is: sizes, features with importance, provenance, checksum",
+        options: [
+            .flag("json", "Print one JSON object"),
+            .value("check", "ROWS.csv", "Time the kernels on these rows and verify that all give the same bits"),
+        ],
+        arguments: [.init("MODEL", "The model file")],
+        examples: [
+            .init("impactiq model inspect examples/demo/demo.model", "for a person"),
+            .init("impactiq model inspect spring.model --json", "for a machine"),
+        ])
+
     static func run(_ command: ParsedCommand) throws {
         let model = try Model.open(path: command.arguments[0])
         let json = command.flag("json")
@@ -34,7 +46,7 @@ enum ModelInspectCommand {
                 + "which takes \(HumanNumber.decimals(check.plainRow, 1)) µs a row\n")
     }
 
-    private static func text(_ model: Model) -> String {
+    fileprivate static func text(_ model: Model) -> String {
         var lines = [
             "model       \(model.name) \(model.version)",
             "file        \(model.path), \(HumanNumber.bytes(model.byteCount))",
@@ -56,7 +68,8 @@ enum ModelInspectCommand {
                 HumanNumber.decimals(forest.meanLeafDepth, 1), HumanNumber.bytes(forest.bytesPerRow))
         }
         lines += forests.lines() + [""] + importances(model).lines()
-        return lines.joined(separator: "\n") + "\n"
+        // Names and provenance are the file's.
+        return lines.map { $0.printable() }.joined(separator: "\n") + "\n"
     }
 
     /// Features by split importance, the largest first.
@@ -80,7 +93,7 @@ enum ModelInspectCommand {
         return model.featureNames.indices.map { i in all.reduce(0) { $0 + $1[i] } / Double(max(1, all.count)) }
     }
 
-    private static func json(_ model: Model) -> JSONOutput {
+    fileprivate static func json(_ model: Model) -> JSONOutput {
         let split = splitImportance(model)
         let features = model.featureNames.indices.map { i -> JSONOutput in
             var members: [(name: String, value: JSONOutput)] = [
@@ -110,5 +123,12 @@ enum ModelInspectCommand {
             "kernel": .text(Kernel.best.rawValue), "forests": .array(forests), "features": .array(features),
             "provenance": .text(model.provenance),
         ]
+    }
+}
+
+/// What `model inspect` says, for the fuzzer.
+package enum ModelDescriptions {
+    package static func of(_ model: Model) -> (text: String, json: String) {
+        (ModelInspectCommand.text(model), ModelInspectCommand.json(model).line)
     }
 }

@@ -4,7 +4,28 @@ import Scoring
 import Terminal
 
 /// `impactiq model score`.
-enum ModelScoreCommand {
+enum ModelScoreCommand: Command {
+    static let specification = CommandSpecification(
+        "score", "Score the rows of a CSV: effect, standard error, interval and decision for each",
+        discussion: """
+            Streams a file of any size with all cores and keeps the order. The header must name every feature of the \
+            model; other columns are carried along.
+            """,
+        options: [
+            .value("model", "MODEL", "The model file", required: true),
+            .value("format", "FORMAT", "csv or jsonl", default: "csv"),
+            .value("columns", "WHICH", "all: the input's columns too; minimal: the new ones only", default: "all"),
+            .value("level", "LEVEL", "Confidence level of the interval", default: "0.95"),
+            .value("threshold", "EFFECT", "Smallest effect worth treating", default: "0"),
+            .flag("covariance", "Write the covariances of the treatments' effects too (slower)"),
+            .value("threads", "N", "Threads; one a core when not given"),
+        ],
+        arguments: [.init("FILE", "The CSV; - is standard input")],
+        examples: [
+            .init("impactiq model score --model spring.model customers.csv > scored.csv", "all cores, order kept"),
+            .init("zcat big.csv.gz | impactiq model score --model spring.model --format jsonl -", "from a pipe"),
+        ])
+
     static func run(_ command: ParsedCommand) throws {
         guard let path = command.text("model") else { throw command.invalid("model", "name the model file") }
         var options = CSVOptions()

@@ -1,3 +1,4 @@
+import Base
 import Events
 import JSON
 import Scoring
@@ -27,7 +28,7 @@ enum ProvenanceText {
         if let text = value.string { return "\(words): \(text)" }
         if let number = value.number {
             let isWhole = number == number.rounded() && abs(number) < 1e15
-            return "\(words): \(isWhole ? HumanNumber.grouped(Int(number)) : "\(number)")"
+            return "\(words): \(isWhole ? HumanNumber.grouped(Int(saturating: number)) : "\(number)")"
         }
         if let flag = value.bool { return "\(words): \(flag ? "yes" : "no")" }
         guard let items = value.array else { return nil }

@@ -14,7 +14,8 @@ enum RunCommand: Command {
         discussion: """
             Consumes the input topics, scores each event of score.events, and publishes scores, dead letters, the changelog \
             of the state and the consumed offsets in one Kafka transaction. With log.store set, it also fills the log \
-            store from the output topic. Says once a minute what it did; a broker that is away is waited for.
+            store from the output topic. Serves the dashboard and the API at http.listen. Says once a minute what it did; a \
+            broker that is away is waited for.
             """,
         options: ConfigurationOptions.options + [
             .value("model", "FILE", "The model file; the same as --set model.path=FILE"),
@@ -38,16 +39,19 @@ enum RunCommand: Command {
             if error.code == "stopped" { return }
             throw error
         }
-        let logStore = LogStores.reader(configuration)
+        let logStore = LogStoreRun.reader(configuration)
+        let service = try PipelineService.start(configuration, application, logStore)
         logStore?.start()
         application.start()
         Log.info("pipeline", "running: \(summary(configuration, application))")
+        if let service { Log.info("http", "dashboard and API at \(service.url)") }
         wait(application, logStore, limit: limit, interval: interval)
         application.stop()
+        service?.stop()
         // The reader drains after the workers have committed their last scores.
         defer { finish(logStore, configuration) }
         try application.wait()
-        Log.info("pipeline", "stopped: \(counts(application.context.metrics))")
+        Log.info("pipeline", "stopped: \(application.context.metrics.table.line)")
     }
 
     private static func wait(
@@ -60,7 +64,7 @@ enum RunCommand: Command {
             if let limit, now - start >= .milliseconds(limit) { return }
             if now >= due {
                 due = now + .milliseconds(interval)
-                Log.info("pipeline", counts(application.context.metrics))
+                Log.info("pipeline", application.context.metrics.table.line)
             }
         }
     }
@@ -71,7 +75,7 @@ enum RunCommand: Command {
         logStore.stop(within: seconds)
         do {
             let isDone = try logStore.wait(within: seconds + 1)
-            Log.info("log-store", LogStores.counts(logStore) + LogStores.rest(logStore, isDone: isDone))
+            Log.info("log-store", LogStoreRun.counts(logStore) + LogStoreRun.rest(logStore, isDone: isDone))
         } catch {
             Log.error("log-store", error.message)
         }
@@ -83,28 +87,5 @@ enum RunCommand: Command {
             "\(configuration.inputTopics.joined(separator: ", ")) → \(configuration.outputTopic), model \(model.name) "
             + "\(model.version), \(configuration.workers) worker\(configuration.workers == 1 ? "" : "s"), "
             + configuration.guarantee.rawValue.replacing("_", with: " ")
-    }
-
-    private static func lag(_ workers: WorkerGauges) -> String {
-        (workers.lag.map { "\($0)" } ?? "unknown")
-            + (workers.waiting > 0 ? " (\(workers.waiting) waiting for the group)" : "")
-    }
-
-    static func counts(_ metrics: PipelineMetrics) -> String {
-        let scores = metrics.scores.load(ordering: .relaxed)
-        let quantiles = metrics.latency.snapshot()
-        let latency = LatencyHistogram.quantile(0.99, of: quantiles).map {
-            ", latency p99 ≤ \(HumanNumber.latency(milliseconds: $0))"
-        }
-        let outOfOrder = metrics.outOfOrder.load(ordering: .relaxed)
-        let spilled = metrics.evictedUsers.load(ordering: .relaxed)
-        let broughtBack = metrics.reloadedUsers.load(ordering: .relaxed)
-        return "\(metrics.messages.load(ordering: .relaxed)) messages, \(scores) scores, "
-            + "\(metrics.deadLetters.load(ordering: .relaxed)) dead letters, "
-            + "\(metrics.duplicates.load(ordering: .relaxed)) duplicates, \(metrics.late.load(ordering: .relaxed)) late, "
-            + "\(metrics.workers.users) users, lag \(lag(metrics.workers)), "
-            + "\(metrics.commits.load(ordering: .relaxed)) commits, \(metrics.aborts.load(ordering: .relaxed)) aborts"
-            + (latency ?? "") + (outOfOrder > 0 ? ", \(outOfOrder) merged late" : "")
-            + (spilled + broughtBack > 0 ? ", \(spilled) users spilled, \(broughtBack) brought back" : "")
     }
 }

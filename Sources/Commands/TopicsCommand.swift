@@ -5,42 +5,20 @@ import Settings
 import Terminal
 
 /// `impactiq topics`: makes and checks the topics that the configuration needs.
-enum TopicsCommand: Command {
+enum TopicsCommand: CommandGroup {
+    static let subcommands: [any Command.Type] = [TopicsCreateCommand.self, TopicsCheckCommand.self]
     static let specification = CommandSpecification(
         "topics", "Create or check the topics that the configuration needs",
-        sharedOptions: ConfigurationOptions.options,
-        subcommands: [
-            CommandSpecification(
-                "create", "Create the topics that are missing",
-                discussion: """
-                    The input topics, the output topic, the dead-letter topic and the compacted changelog of the state. A \
-                    topic that exists is left as it is.
-                    """,
-                options: [
-                    .value("partitions", "N", "Partitions of each topic that is created", default: "4"),
-                    .value("replication", "N", "Copies of each partition; the broker's default when not given"),
-                ],
-                examples: [
-                    .init(
-                        "impactiq topics create --partitions 12 --set bootstrap.servers=kafka:9092", "all four topics")
-                ]),
-            CommandSpecification(
-                "check", "Check that the topics exist and fit each other",
-                options: [.flag("json", "Print one JSON object")],
-                examples: [
-                    .init("impactiq topics check --config impactiq.properties", "exit status 0 when all is well")
-                ]),
-        ])
+        sharedOptions: ConfigurationOptions.options, subcommands: subcommands.specifications)
 
-    static func run(_ command: ParsedCommand) throws {
+    /// Runs `body` with the configuration and an admin client.
+    fileprivate static func run(
+        _ command: ParsedCommand, _ body: (ParsedCommand, Configuration, Admin) throws -> Void
+    ) throws {
         let configuration = try ConfigurationOptions.load(command)
         let admin = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
         defer { admin.close() }
-        if command.name == "topics create" {
-            try create(command, configuration, admin)
-        } else {
-            try check(command, configuration, admin)
-        }
+        try body(command, configuration, admin)
     }
 
     /// The topics of a configuration, as they should be.
@@ -52,7 +30,7 @@ enum TopicsCommand: Command {
         ]
     }
 
-    private static func create(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
+    fileprivate static func create(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
         var partitions = try command.count("partitions") ?? 4
         guard (1...10_000).contains(partitions) else { throw command.invalid("partitions", "must be 1 to 10000") }
         let replication = try command.count("replication") ?? -1
@@ -77,7 +55,7 @@ enum TopicsCommand: Command {
         Terminal.Stream.output.write(table.text())
     }
 
-    private static func check(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
+    fileprivate static func check(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
         let layout = try TopicLayout.check(configuration, admin: admin)
         if command.flag("json") {
             let object: JSONOutput = [
@@ -101,4 +79,36 @@ enum TopicsCommand: Command {
                     + "their key\n")
         }
     }
+}
+
+/// `impactiq topics create`.
+enum TopicsCreateCommand: Command {
+    static let specification = CommandSpecification(
+        "create", "Create the topics that are missing",
+        discussion: """
+            The input topics, the output topic, the dead-letter topic and the compacted changelog of the state. A \
+            topic that exists is left as it is.
+            """,
+        options: [
+            .value("partitions", "N", "Partitions of each topic that is created", default: "4"),
+            .value("replication", "N", "Copies of each partition; the broker's default when not given"),
+        ],
+        examples: [
+            .init(
+                "impactiq topics create --partitions 12 --set bootstrap.servers=kafka:9092", "all four topics")
+        ])
+
+    static func run(_ command: ParsedCommand) throws { try TopicsCommand.run(command, TopicsCommand.create) }
+}
+
+/// `impactiq topics check`.
+enum TopicsCheckCommand: Command {
+    static let specification = CommandSpecification(
+        "check", "Check that the topics exist and fit each other",
+        options: [.flag("json", "Print one JSON object")],
+        examples: [
+            .init("impactiq topics check --config impactiq.properties", "exit status 0 when all is well")
+        ])
+
+    static func run(_ command: ParsedCommand) throws { try TopicsCommand.run(command, TopicsCommand.check) }
 }

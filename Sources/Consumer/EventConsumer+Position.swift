@@ -161,14 +161,9 @@ extension EventConsumer {
         }
     }
 
-    /// Records not delivered yet in all owned partitions, by the last fetches; the unknown counts nothing.
-    package var lag: Int64 {
-        let positions = positions(assignment.owned.sorted())
-        return assignment.owned.reduce(0) { $0 + lag(of: $1, at: positions[$1]) }
-    }
-
-    func lag(of partition: TopicPartition, at position: Int64?) -> Int64 {
-        guard let marks = cachedWatermarks(partition) else { return 0 }
+    /// Records from `position` (nil: from the first) to the partition's end, by the last fetch; nil before the first one.
+    package func lag(of partition: TopicPartition, at position: Int64?) -> Int64? {
+        guard let marks = cachedWatermarks(partition) else { return nil }
         return max(0, marks.high - (position ?? marks.low))
     }
 

@@ -34,7 +34,7 @@ extension EventConsumer {
     private func wake(timeoutMilliseconds: Int32) {
         let running = assignment.owned.subtracting(assignment.paused).sorted()
         let positions = positions(running)
-        let behind = running.filter { lag(of: $0, at: positions[$0]) > 0 }
+        let behind = running.filter { (lag(of: $0, at: positions[$0]) ?? 0) > 0 }
         if behind.isEmpty { return }
         wakes += 1
         let list = TopicPartitionList(capacity: behind.count)

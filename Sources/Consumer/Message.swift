@@ -39,22 +39,15 @@ package struct Message: ~Escapable {
         fields = Fields(raw.pointee)
     }
 
-    /// The value; nil for a tombstone (Kafka's null), which is not the same as an empty value.
-    package var payload: RawSpan? {
-        @_lifetime(copy self)
-        get { span(fields.payload, fields.payloadCount) }
-    }
+    /// The value without a copy; nil for a tombstone (Kafka's null), which is not the same as an empty value. Valid as
+    /// long as the batch.
+    package var payloadBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.payload, fields.payloadCount) }
 
-    /// The key; nil for Kafka's null.
-    package var key: RawSpan? {
-        @_lifetime(copy self)
-        get { span(fields.key, fields.keyCount) }
-    }
+    /// The key without a copy; nil for Kafka's null. Valid as long as the batch.
+    package var keyBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.key, fields.keyCount) }
 
-    @_lifetime(copy self)
-    private func span(_ start: UnsafeRawPointer?, _ count: Int) -> RawSpan? {
-        guard let start else { return nil }
-        return _overrideLifetime(RawSpan(_unsafeStart: start, byteCount: count), copying: self)
+    private static func buffer(_ start: UnsafeRawPointer?, _ count: Int) -> UnsafeRawBufferPointer? {
+        start.map { UnsafeRawBufferPointer(start: $0, count: count) }
     }
 
     /// Milliseconds since 1970, the producer's or the broker's as the topic is set; −1 when the record has none.
@@ -85,35 +78,7 @@ package struct Message: ~Escapable {
         return rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR ? list : nil
     }
 
-    /// The key's bytes, copied; for set-up and tests.
-    package var keyBytes: [UInt8]? { Self.copy(fields.key, fields.keyCount) }
-
-    /// The value's bytes, copied; for set-up and tests.
-    package var payloadBytes: [UInt8]? { Self.copy(fields.payload, fields.payloadCount) }
-
-    /// The key's place in memory, for calls into the library while the batch lives.
-    package var rawKey: UnsafeRawBufferPointer? {
-        fields.key.map { UnsafeRawBufferPointer(start: $0, count: fields.keyCount) }
-    }
-
-    /// The value's place in memory, likewise.
-    package var rawPayload: UnsafeRawBufferPointer? {
-        fields.payload.map { UnsafeRawBufferPointer(start: $0, count: fields.payloadCount) }
-    }
-
     private static func copy(_ start: UnsafeRawPointer?, _ count: Int) -> [UInt8]? {
         start.map { Array(UnsafeRawBufferPointer(start: $0, count: count)) }
-    }
-}
-
-extension Message {
-    /// The value's bytes without a copy; nil for a tombstone. Valid as long as the batch.
-    package var payloadBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.payload, fields.payloadCount) }
-
-    /// The key's bytes without a copy; nil for Kafka's null. Valid as long as the batch.
-    package var keyBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.key, fields.keyCount) }
-
-    private static func buffer(_ start: UnsafeRawPointer?, _ count: Int) -> UnsafeRawBufferPointer? {
-        start.map { UnsafeRawBufferPointer(start: $0, count: count) }
     }
 }

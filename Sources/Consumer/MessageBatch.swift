@@ -5,7 +5,7 @@ import Kafka
 ///
 /// ```swift
 /// let batch = try consumer.poll(max: 1000, timeoutMilliseconds: 100)
-/// for i in 0 ..< batch.count { use(batch[i].payload) }
+/// for i in 0 ..< batch.count { use(batch[i].payloadBuffer) }
 /// ```
 /// One batch that were kept would make the client's destruction wait for ever; a `~Copyable` value cannot be kept by
 /// accident. Its array is the consumer's, lent to one batch at a time.

@@ -91,7 +91,7 @@ package final class Processor {
         writer = ScoreWriter(
             effects: model.treatments.flatMap { treatment in
                 model.outcomes.map { ScoreWriter.EffectName(treatment: treatment, outcome: $0) }
-            }, level: settings.level.level, decisions: Decision.allCases.map { "\($0)" }, model: model.name,
+            }, level: settings.level.level, decisions: Decision.allCases.map(\.name), model: model.name,
             version: model.version, sha256: model.sha256, topics: settings.topics)
         runs = .allocate(capacity: settings.capacity)
         tags = .allocate(capacity: settings.capacity)

@@ -10,6 +10,12 @@ package struct JSONScanner {
         package var start: Int
         package var end: Int
         package var hasEscape: Bool
+
+        package init(start: Int, end: Int, hasEscape: Bool) {
+            self.start = start
+            self.end = end
+            self.hasEscape = hasEscape
+        }
     }
 
     /// A number's bytes and, for an integer that fits, its value.

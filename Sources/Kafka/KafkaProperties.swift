@@ -44,16 +44,9 @@ package struct KafkaProperties: Sendable, Equatable, CustomStringConvertible, Ex
         return merged
     }
 
-    /// Whether a key's value must not be shown: passwords, secrets, private keys, tokens.
-    package static func isSecret(_ key: String) -> Bool {
-        let key = key.lowercased()
-        return ["password", "secret", "key.pem", "sasl.jaas", "token", "oauthbearer.config", "credentials"]
-            .contains { key.contains($0) }
-    }
-
-    /// `key=value`, one a line, secrets as `****`.
+    /// `key=value`, one a line, secrets masked.
     package var description: String {
-        entries.map { "\($0.key)=\(Self.isSecret($0.key) ? "****" : $0.value)" }.joined(separator: "\n")
+        entries.map { "\($0.key)=\(Secrets.masked($0.key, $0.value))" }.joined(separator: "\n")
     }
 }
 
@@ -81,7 +74,7 @@ extension KafkaProperties {
         var reason = [CChar](repeating: 0, count: 512)
         let result = rd_kafka_conf_set(configuration, entry.key, entry.value, &reason, reason.count)
         if result == RD_KAFKA_CONF_OK { return nil }
-        let shown = isSecret(entry.key) ? "****" : entry.value
+        let shown = Secrets.masked(entry.key, entry.value)
         if result == RD_KAFKA_CONF_UNKNOWN {
             let near = nearestKnown(to: entry.key).map { "; did you mean \($0)?" } ?? ""
             return ImpactError(
@@ -89,17 +82,14 @@ extension KafkaProperties {
                 "librdkafka knows no property \(entry.key)\(near)")
         }
         let bytes = reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-        let said = isSecret(entry.key) ? "the value is not valid" : String(decoding: bytes, as: UTF8.self)
+        // librdkafka repeats the value.
+        let said = shown == entry.value ? String(decoding: bytes, as: UTF8.self) : "the value is not valid"
         return ImpactError(
             .badConfiguration, code: "kafka_property", "Kafka property \(entry.key)=\(shown): \(said)")
     }
 
-    /// The known property with the least edit distance, when that is at most a third of the key's length.
-    static func nearestKnown(to key: String) -> String? {
-        let best = knownKeys.map { ($0, editDistance(key, $0)) }.min { $0.1 < $1.1 }
-        guard let best, best.1 <= max(2, key.count / 3) else { return nil }
-        return best.0
-    }
+    /// The known property that was probably meant.
+    static func nearestKnown(to key: String) -> String? { NearestName.find(key, among: knownKeys) }
 
     /// The names in the library's own table of properties, which it prints as text: `name | C/P | …`, one a line.
     static var knownKeys: [String] {
@@ -115,21 +105,5 @@ extension KafkaProperties {
             let name = line[..<bar].split(separator: " ")
             return name.count == 1 && name[0].contains(".") ? String(name[0]) : nil
         }
-    }
-
-    /// Levenshtein distance over UTF-8 bytes.
-    static func editDistance(_ a: String, _ b: String) -> Int {
-        let b = Array(b.utf8)
-        var row = Array(0...b.count)
-        for (i, x) in a.utf8.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for j in 0..<b.count {
-                let above = row[j + 1]
-                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (x == b[j] ? 0 : 1))
-                diagonal = above
-            }
-        }
-        return row[b.count]
     }
 }

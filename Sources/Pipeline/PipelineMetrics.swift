@@ -1,113 +1,62 @@
-import Synchronization
+import Base
+import Scoring
 
-/// What the pipeline has done so far: written by one worker a batch at a time, read by anyone.
+/// What the pipeline has done so far: written by the workers a batch at a time, read by anyone.
 ///
-/// Relaxed atomics: the numbers of one reading may be a batch apart, none is ever lost.
+/// Relaxed atomics: the numbers of one reading may be a batch apart, none is ever lost. Each metric is one property; its
+/// place here is its place in the log line and on `/metrics`.
 package final class PipelineMetrics: Sendable {
-    package let messages = Atomic<Int>(0)
-    /// Valid events applied to state.
-    package let events = Atomic<Int>(0)
-    package let scores = Atomic<Int>(0)
-    package let deadLetters = Atomic<Int>(0)
-    package let duplicates = Atomic<Int>(0)
-    package let late = Atomic<Int>(0)
-    /// Records of several input topics that came after the merge's wait: a replay may order them differently.
-    package let outOfOrder = Atomic<Int>(0)
-    package let commits = Atomic<Int>(0)
-    package let aborts = Atomic<Int>(0)
-    package let changelogRecords = Atomic<Int>(0)
-    /// Users erased by `user.delete` events.
-    package let erasures = Atomic<Int>(0)
-    /// Users restored from the local copy, and records of the changelog replayed.
-    package let restoredUsers = Atomic<Int>(0)
-    package let replayedRecords = Atomic<Int>(0)
-    /// Users dropped from memory, which the local copy has, and users brought back.
-    package let evictedUsers = Atomic<Int>(0)
-    package let reloadedUsers = Atomic<Int>(0)
-    /// Scores by decision, in the order of `Decision`'s raw values.
-    package let treat = Atomic<Int>(0)
-    package let suppress = Atomic<Int>(0)
-    package let uncertain = Atomic<Int>(0)
-    /// Lag and users, as each worker last said (once a second).
-    package let workers = WorkerGauges()
-    /// Milliseconds from a record's timestamp to its score's hand-over to the producer.
-    package let latency = LatencyHistogram()
+    /// Parts of the work on a batch, and the commit.
+    package enum Stage: String, CaseIterable, Sendable { case parse, score, emit, commit }
+
+    package let messages = Counter(
+        "impactiq_messages_total", .count("messages"), help: "Messages consumed, valid or not")
+    package let events = Counter("impactiq_events_total", help: "Valid events applied to state")
+    package let scores = LabeledCounter(
+        "impactiq_scores_total", label: "decision", values: Decision.allCases.map(\.name), .count("scores"),
+        help: "Scores published, by decision")
+    package let deadLetters = LabeledCounter(
+        "impactiq_dead_letters_total", label: "code", .count("dead letters"), help: "Messages rejected, by error code")
+    package let duplicates = Counter(
+        "impactiq_duplicates_total", .count("duplicates"), help: "Events whose id was there already")
+    package let late = Counter(
+        "impactiq_late_events_total", .count("late"), help: "Events older than the longest window")
+    package let users = LabeledGauge(
+        "impactiq_state_users", labels: ["worker"], .count("users"), help: "Users whose state is in memory")
+    package let lag = LabeledGauge(
+        "impactiq_consumer_lag_records", labels: ["topic", "partition"], .named("lag"),
+        help: "Records of the input that can be read and were not taken yet")
+    package let waiting = LabeledGauge(
+        "impactiq_worker_waiting", labels: ["worker"], .countIfAny("waiting for the group"),
+        help: "1 while a worker waits for its group to hand out partitions")
+    package let commits = Counter("impactiq_commits_total", .count("commits"), help: "Transactions committed")
+    package let aborts = Counter("impactiq_aborts_total", .count("aborts"), help: "Transactions aborted and repeated")
+    package let latency = Histogram(
+        "impactiq_score_latency_seconds", unit: .seconds, smallest: 1.0 / 16_000, .p99("latency p99 ≤"),
+        help: "From a record's timestamp to its score's hand-over to the producer")
+    package let outOfOrder = Counter(
+        "impactiq_merged_late_total", .countIfAny("merged late"),
+        help: "Records of several input topics that came after the merge's wait: a replay may order them differently")
+    package let evictedUsers = Counter(
+        "impactiq_users_spilled_total", .countIfAny("users spilled"),
+        help: "Users dropped from memory, which the local copy has")
+    package let reloadedUsers = Counter(
+        "impactiq_users_brought_back_total", .countIfAny("users brought back"),
+        help: "Spilled users read into memory again")
+    package let erasures = Counter("impactiq_users_erased_total", help: "Users erased by user.delete events")
+    package let changelogRecords = Counter(
+        "impactiq_changelog_records_total", help: "Users' records written to the changelog")
+    package let restoredUsers = Counter(
+        "impactiq_restored_users_total", help: "Users restored from the local copy at a start")
+    package let replayedRecords = Counter(
+        "impactiq_replayed_records_total", help: "Changelog records replayed at a start")
+    package let batchSize = Histogram(
+        "impactiq_batch_messages", smallest: 1, help: "Messages handled at once")
+    package let stages = LabeledHistogram(
+        "impactiq_stage_seconds", label: "stage", Stage.self, unit: .seconds, smallest: 1.0 / 1_000_000,
+        help: "Time of a batch in each stage, and of each commit")
 
     package init() {}
-}
 
-/// A histogram of latencies in milliseconds with bounds growing by a quarter of an octave (relative error ≤ 19 %).
-///
-/// One writer, many readers; relaxed atomics.
-package final class LatencyHistogram: Sendable {
-    /// Quarter octaves from 1/16 ms: the last bound lies beyond a day.
-    static let bucketCount = 128
-    private let buckets: [AtomicCount]
-
-    private final class AtomicCount: Sendable {
-        let value = Atomic<Int>(0)
-    }
-
-    package init() { buckets = (0..<Self.bucketCount).map { _ in AtomicCount() } }
-
-    package func record(milliseconds: Double, count: Int) {
-        buckets[Self.bucket(milliseconds)].value.wrappingAdd(count, ordering: .relaxed)
-    }
-
-    /// Counts a bucket since the start; differences of two give the latencies of an interval.
-    package func snapshot() -> [Int] { buckets.map { $0.value.load(ordering: .relaxed) } }
-
-    /// The upper bound of the bucket that holds the quantile, in milliseconds; nil of an empty histogram.
-    package static func quantile(_ q: Double, of counts: [Int]) -> Double? {
-        let total = counts.reduce(0, +)
-        guard total > 0 else { return nil }
-        var below = 0
-        for (index, count) in counts.enumerated() {
-            below += count
-            if Double(below) >= q * Double(total) { return upperBound(index) }
-        }
-        return upperBound(counts.count - 1)
-    }
-
-    static func bucket(_ milliseconds: Double) -> Int {
-        guard milliseconds > 1.0 / 16 else { return 0 }
-        // Exponent and the two highest bits of the fraction: a quarter octave without a logarithm.
-        let scaled = (milliseconds * 16).bitPattern
-        let quarterOctaves = Int(scaled >> 50) - Int((1.0).bitPattern >> 50)
-        return min(max(quarterOctaves + 1, 0), bucketCount - 1)
-    }
-
-    static func upperBound(_ bucket: Int) -> Double {
-        guard bucket > 0 else { return 1.0 / 16 }
-        return Double(bitPattern: (1.0).bitPattern + UInt64(bucket) << 50) / 16
-    }
-}
-
-/// What each worker said last about its lag and its users, and whether it waits for its group.
-package final class WorkerGauges: Sendable {
-    private struct Gauge {
-        var lag: Int?
-        var users = 0
-        var isWaiting = false
-    }
-
-    private let values = Mutex<[String: Gauge]>([:])
-
-    /// - Parameter lag: nil when it is not known.
-    func update(_ worker: String, lag: Int?, users: Int, isWaiting: Bool) {
-        values.withLock { $0[worker] = Gauge(lag: lag, users: users, isWaiting: isWaiting) }
-    }
-
-    /// Messages that can be read and were not taken yet, over all workers of this process; nil while one of them does not
-    /// know: it has no partitions yet, or no broker has told it their ends.
-    package var lag: Int? {
-        values.withLock { values in
-            guard !values.isEmpty else { return nil }
-            return values.values.reduce(0 as Int?) { sum, gauge in sum.flatMap { sum in gauge.lag.map { sum + $0 } } }
-        }
-    }
-    /// Users in state, over all workers of this process.
-    package var users: Int { values.withLock { $0.values.reduce(0) { $0 + $1.users } } }
-    /// Workers that wait for their group to hand out partitions.
-    package var waiting: Int { values.withLock { $0.values.count { $0.isWaiting } } }
+    package var table: MetricTable { MetricTable(of: self) }
 }

@@ -15,16 +15,12 @@ package final class ProcessIdentity: Sendable {
 
     /// - Throws: `failed` when the folder cannot be made or written.
     package init(stateDirectory: String) throws(ImpactError) {
-        do {
-            try FileManager.default.createDirectory(atPath: stateDirectory, withIntermediateDirectories: true)
-        } catch {
-            throw ImpactError(
-                .failed, code: "state_dir_unwritable",
-                "cannot make the state folder \(stateDirectory): \(error.localizedDescription); set state.dir")
+        do throws(ImpactError) { try Folder.make(stateDirectory) } catch {
+            throw ImpactError(.failed, code: "state_dir_unwritable", "\(error.message); set state.dir")
         }
         for number in 0..<1_024 {
             let path = "\(stateDirectory)/instance-\(number).id"
-            let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else {
                 throw ImpactError(
                     .failed, code: "state_dir_unwritable",

@@ -100,13 +100,17 @@ package final class ReadPositions {
     ///
     /// - Parameter marks: a partition's offsets; `high` may lie behind open transactions.
     package func lag(_ marks: (TopicPartition) -> Watermarks?) -> Int? {
-        var lag = 0
-        for topic in partitions.indices {
-            if ends[topic] != Self.unknown, ends[topic] >= next[topic] { continue }
-            guard let marks = marks(partitions[topic]) else { return nil }
-            lag += Int(max(0, marks.high - (next[topic] == Self.unknown ? marks.low : max(next[topic], marks.low))))
+        lags(marks).reduce(0 as Int?) { sum, lag in sum.flatMap { sum in lag.1.map { sum + $0 } } }
+    }
+
+    /// The same of each topic's partition.
+    package func lags(_ marks: (TopicPartition) -> Watermarks?) -> [(TopicPartition, Int?)] {
+        partitions.indices.map { topic in
+            if ends[topic] != Self.unknown, ends[topic] >= next[topic] { return (partitions[topic], 0) }
+            guard let marks = marks(partitions[topic]) else { return (partitions[topic], nil) }
+            let lag = marks.high - (next[topic] == Self.unknown ? marks.low : max(next[topic], marks.low))
+            return (partitions[topic], Int(max(0, lag)))
         }
-        return lag
     }
 
     /// Whether anything was taken since the last commit.

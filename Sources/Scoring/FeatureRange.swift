@@ -2,9 +2,9 @@
 package struct FeatureRange: Codable, Sendable, Equatable {
     package enum Kind: String, Codable, Sendable {
         /// 0 and 1 alone.
-        case binary
-        case integer
-        case number
+        case binary = "binary"
+        case integer = "integer"
+        case number = "number"
     }
 
     package var kind: Kind
@@ -18,6 +18,16 @@ package struct FeatureRange: Codable, Sendable, Equatable {
     package var quantiles: [Double]
 
     package static let quantileCount = 21
+
+    // Names of the model file.
+    private enum CodingKeys: String, CodingKey {
+        case kind = "kind"
+        case min = "min"
+        case max = "max"
+        case mean = "mean"
+        case missing = "missing"
+        case quantiles = "quantiles"
+    }
 
     package init(kind: Kind, min: Double, max: Double, mean: Double, missing: Double, quantiles: [Double]) {
         self.kind = kind

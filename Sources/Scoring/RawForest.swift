@@ -106,11 +106,13 @@ package struct ModelMetadata: Sendable, Equatable {
     package var contrasts: [[Double]]?
     /// What values each feature had in training, in the order of `featureNames`; nil when that is not known.
     package var ranges: [FeatureRange]?
+    /// One an outcome: what is added to its forest's effects; nil: nothing.
+    package var offsets: [EffectOffset?]?
 
     package init(
         name: String, version: String, treatments: [String], outcomes: [String], featureNames: [String],
         specification: [UInt8] = [], provenance: String = "{}", importances: [Double]? = nil,
-        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil
+        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil, offsets: [EffectOffset?]? = nil
     ) {
         self.name = name
         self.version = version
@@ -122,5 +124,6 @@ package struct ModelMetadata: Sendable, Equatable {
         self.importances = importances
         self.contrasts = contrasts
         self.ranges = ranges
+        self.offsets = offsets
     }
 }

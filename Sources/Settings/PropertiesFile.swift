@@ -35,7 +35,7 @@ package enum PropertiesFile {
     private static func property(_ text: String, path: String, line: Int) throws(ImpactError) -> Property {
         guard let separator = text.firstIndex(where: { $0 == "=" || $0 == ":" }) else {
             throw ImpactError(
-                .badConfiguration, code: "bad_line", "\(path):\(line): '\(text)' is not a property; write key=value")
+                .badConfiguration, code: "bad_line", "\(path):\(line): not a property; write key=value")
         }
         return Property(
             key: text[..<separator].trimmingCharacters(in: .whitespaces),

@@ -23,11 +23,11 @@ package struct Checkpoint: Sendable, Equatable {
     }
 
     /// A line of text, so that `ldb` shows it: version, offset, start, time, fingerprint, topic.
-    var text: String {
+    package var text: String {
         "1 \(offset) \(start) \(time) \(String(fingerprint, radix: 16)) \(topic)"
     }
 
-    init?(text: String) {
+    package init?(text: String) {
         let words = text.split(separator: " ")
         guard words.count == 6, words[0] == "1", let offset = Int64(words[1]), let start = Int64(words[2]),
             let time = Int64(words[3]), let fingerprint = UInt64(words[4], radix: 16)

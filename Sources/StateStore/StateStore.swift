@@ -66,6 +66,8 @@ package final class StateStore: @unchecked Sendable {  // Mutable state is behin
     }
 
     private static func open(_ path: String, _ options: Options) throws(ImpactError) -> RocksDB {
+        // RocksDB makes what is in it readable for all.
+        mkdir(path, 0o700)
         let database = try RocksDB(path: path, options: options)
         if let format = try database.get(StoreKey.format) {
             guard format == Array(StoreKey.formatName.utf8) else {

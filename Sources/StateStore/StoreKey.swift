@@ -6,13 +6,13 @@
 /// 1 partition (4, BE) id   a user's record
 /// ```
 /// Big-endian, so that a partition's users lie together.
-enum StoreKey {
+package enum StoreKey {
     static let recordPrefixBytes = 5
-    static let format: [UInt8] = [0] + Array("format".utf8)
-    static let formatName = "impactiq state 1"
+    package static let format: [UInt8] = [0] + Array("format".utf8)
+    package static let formatName = "impactiq state 1"
 
-    static func checkpoint(_ partition: Int32) -> [UInt8] { [0] + bigEndian(partition) }
-    static func recordPrefix(_ partition: Int32) -> [UInt8] { [1] + bigEndian(partition) }
+    package static func checkpoint(_ partition: Int32) -> [UInt8] { [0] + bigEndian(partition) }
+    package static func recordPrefix(_ partition: Int32) -> [UInt8] { [1] + bigEndian(partition) }
 
     /// The first key behind the partition's records.
     static func recordsEnd(_ partition: Int32) -> [UInt8] { recordPrefix(partition + 1) }

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// Numbers as people read them: three digits and a unit.
@@ -12,7 +13,8 @@ package enum HumanNumber {
             scaled /= 1000
             unit += 1
         }
-        return (unit == 0 && scaled == scaled.rounded() ? String(Int(scaled)) : threeDigits(scaled)) + units[unit]
+        return (unit == 0 && scaled == scaled.rounded() ? String(Int(saturating: scaled)) : threeDigits(scaled))
+            + units[unit]
     }
 
     /// `12.3 k/s`.
@@ -44,7 +46,7 @@ package enum HumanNumber {
     /// A span of time in whole seconds: `8 s`, `1 m 12 s`, `2 h 5 m`, `3 d 4 h`.
     package static func span(seconds: Double) -> String {
         guard seconds.isFinite, seconds < 1e12 else { return "–" }
-        let whole = Int(seconds.rounded())
+        let whole = Int(saturating: seconds.rounded())
         if whole < 60 { return "\(whole) s" }
         if whole < 3600 { return "\(whole / 60) m \(whole % 60) s" }
         if whole < 86400 { return "\(whole / 3600) h \(whole % 3600 / 60) m" }

@@ -1,3 +1,5 @@
+import Base
+
 /// How far a long piece of work is: redrawn in place on a terminal, otherwise a line now and then, on standard error.
 ///
 /// Used by one thread. ``update(_:now:)`` reads the clock each time; call it once a batch, not once an item.
@@ -66,6 +68,6 @@ package final class ProgressLine {
             return "\(items), \(rate)"
         }
         let left = part > 0 ? ", \(HumanNumber.span(seconds: seconds * max(1 / part - 1, 0))) left" : ""
-        return "\(items) (\(Int(100 * part)) %), \(rate)\(left)"
+        return "\(items) (\(Int(saturating: 100 * part)) %), \(rate)\(left)"
     }
 }

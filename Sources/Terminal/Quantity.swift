@@ -10,7 +10,7 @@ package enum Quantity {
         guard let value = scaled(text, scales), value == value.rounded(), value < 0x1p53 else {
             throw wrong("expected a whole number such as 1000, 10k or 1e6")
         }
-        return Int(value)
+        return Int(saturating: value)
     }
 
     /// A duration in milliseconds: `250ms`, `30s`, `5m`, `12h`, `7d`, `2w`. A unit is required, save for 0.
@@ -22,7 +22,7 @@ package enum Quantity {
         guard let value = scaled(text, scales), value < 0x1p53 else {
             throw wrong("expected a duration such as 250ms, 30s, 5m, 12h or 7d")
         }
-        return Int64(value.rounded())
+        return Int64(saturating: value.rounded())
     }
 
     /// A size in bytes: `512`, `64KiB`, `1MiB`, `2GiB`, or in powers of ten `10kB`, `5MB`, `1GB`.
@@ -35,7 +35,7 @@ package enum Quantity {
         guard let value = scaled(text, scales), value < 0x1p53 else {
             throw wrong("expected a size such as 512, 64KiB or 1MiB")
         }
-        return Int(value.rounded())
+        return Int(saturating: value.rounded())
     }
 
     /// A finite decimal number.

@@ -1,3 +1,5 @@
+import Base
+
 /// Rows of text in aligned columns, for people; machines read `--json`.
 package struct Table {
     /// How a column's cells stand.
@@ -20,10 +22,11 @@ package struct Table {
     package init(_ columns: Column...) { self.columns = columns }
     package init(columns: [Column]) { self.columns = columns }
 
-    /// Adds a row; cells that are missing are empty, cells beyond the last column are dropped.
+    /// Adds a row; cells that are missing are empty, cells beyond the last column are dropped, control characters are
+    /// escaped.
     package mutating func add(_ cells: String...) { add(cells) }
     package mutating func add(_ cells: [String]) {
-        rows.append(columns.indices.map { $0 < cells.count ? cells[$0] : "" })
+        rows.append(columns.indices.map { $0 < cells.count ? cells[$0].printable() : "" })
     }
 
     /// The lines, heading first, two spaces between columns, without spaces at the end of a line.

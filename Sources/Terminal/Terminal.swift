@@ -1,4 +1,6 @@
+import Base
 import Foundation
+import Synchronization
 
 /// What standard output and standard error are attached to.
 package enum Terminal {
@@ -19,7 +21,20 @@ package enum Terminal {
             return (Int(size.ws_col), Int(size.ws_row))
         }
 
-        /// Writes all bytes. False when the reader is gone or the disk is full; the caller decides what that means.
+        /// What was not written to standard output, as `errno`; 0 while all was.
+        private static let problem = Atomic<Int32>(0)
+
+        /// At the end of a command: what it printed must have arrived.
+        ///
+        /// - Throws: `file_failed` for a full disk or a reader that is gone.
+        package func check() throws(ImpactError) {
+            let problem = Self.problem.exchange(0, ordering: .relaxed)
+            guard self == .output, problem != 0 else { return }
+            throw ImpactError(
+                .failed, code: "file_failed", "cannot write standard output: \(String(cString: strerror(problem)))")
+        }
+
+        /// Writes all bytes. False when the reader is gone or the disk is full; ``check()`` tells it at the end.
         @discardableResult
         package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
             var rest = bytes
@@ -27,12 +42,17 @@ package enum Terminal {
                 let written = Foundation.write(rawValue, rest.baseAddress, rest.count)
                 if written < 0 {
                     if errno == EINTR { continue }
+                    if self == .output { Self.problem.store(errno, ordering: .relaxed) }
                     return false
                 }
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(written))
             }
             return true
         }
+
+        /// Writes text for people, lines and all, in which names, keys or paths stand that others chose: what could move
+        /// the cursor or forge a line is escaped.
+        package func show(_ text: String) { write(text.printable(keepsLines: true)) }
 
         @discardableResult
         package func write(_ text: String) -> Bool {

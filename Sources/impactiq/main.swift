@@ -1,4 +1,6 @@
 import Commands
 import Foundation
 
-exit(CommandLineTool.run(Array(CommandLine.arguments.dropFirst())))
+let words = Array(CommandLine.arguments.dropFirst())
+CommandLineTool.hideSecrets()
+exit(CommandLineTool.run(words))

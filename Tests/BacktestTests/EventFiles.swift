@@ -5,29 +5,9 @@ import Foundation
 import Simulation
 import TestSupport
 
-/// A folder that goes away with its owner.
-final class Scratch {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.appending(path: "impactiq-bt-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func file(_ name: String) -> String { "\(path)/\(name)" }
-
-    @discardableResult
-    func write(_ text: String, _ name: String) throws -> String {
-        try text.write(toFile: file(name), atomically: false, encoding: .utf8)
-        return file(name)
-    }
-}
-
 /// The simulated trial as event files, users split over them.
 enum TrialFiles {
-    static func write(_ events: Int, files: Int, seed: UInt64, in scratch: Scratch) throws -> [String] {
+    static func write(_ events: Int, files: Int, seed: UInt64, in scratch: TemporaryFolder) throws -> [String] {
         var settings = TrialSettings()
         settings.seed = seed
         settings.users = 500

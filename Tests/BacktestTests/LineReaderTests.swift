@@ -8,11 +8,11 @@ import Testing
 
 @Suite("Lines of a file, plain and compressed")
 struct LineReaderTests {
-    private let scratch: Scratch
+    private let scratch: TemporaryFolder
     private let text: [UInt8]
 
     init() throws {
-        scratch = try Scratch()
+        scratch = try TemporaryFolder()
         var generator = SeededGenerator.announced("lines")
         var text: [UInt8] = []
         for i in 0..<3_000 {

@@ -12,12 +12,12 @@ import Testing
 /// What a replay writes depends on the events and the model alone.
 @Suite("Replay of files")
 struct ReplayTests {
-    private let scratch: Scratch
+    private let scratch: TemporaryFolder
     private let model: Model
     private let paths: [String]
 
     init() throws {
-        scratch = try Scratch()
+        scratch = try TemporaryFolder()
         model = try Model.open(path: Example.model)
         paths = try TrialFiles.write(6_000, files: 3, seed: SeededGenerator.announced("replay").seed, in: scratch)
     }
@@ -42,7 +42,7 @@ struct ReplayTests {
             model: model, options: options, spans: spans, sources: sources,
             target: FileTarget(path: scratch.file(name), format: .jsonl, folder: folder.path), published: nil,
             folder: folder)
-        let asked = Counter()
+        let asked = CallCounter()
         do {
             let result = try replay.run(isResumed: isResumed, progress: { _ in }) {
                 stopAfter.map { asked.next() >= $0 } ?? false
@@ -153,7 +153,7 @@ struct ReplayTests {
 }
 
 /// Counts calls from several threads.
-final class Counter: Sendable {
+final class CallCounter: Sendable {
     private let count = Atomic<Int>(0)
     func next() -> Int { count.add(1, ordering: .relaxed).newValue }
 }

@@ -44,7 +44,7 @@ struct RowsTests {
     private func write(
         _ files: [String], threads: Int = 2, _ change: (inout RowsOptions) -> Void = { _ in }
     ) throws -> (rows: [Int32: [RowsOracle.Row]], counters: RowsCounters, text: String) {
-        let scratch = try Scratch()
+        let scratch = try TemporaryFolder()
         var options = RowsOptions(specification: try FeatureSpecification(json: Array(RowsOracle.features.utf8)))
         options.window = 2 * Self.day
         options.lateness = Self.day / 2
@@ -78,7 +78,7 @@ struct RowsTests {
 
     @Test("Equal the oracle's on random streams, for any number of threads")
     func equalTheOracle() throws {
-        let scratch = try Scratch()
+        let scratch = try TemporaryFolder()
         var generator = SeededGenerator.announced("rows")
         var total = 0, censored = 0, outOfOrder = 0, late = 0, before = 0, converted = 0.0
         // As many streams as it takes until they hold what the test is about.
@@ -155,7 +155,7 @@ struct RowsTests {
 
     @Test("Own outcomes, assignment types and censored rows left out")
     func options() throws {
-        let scratch = try Scratch()
+        let scratch = try TemporaryFolder()
         let start: Int64 = 1_795_255_200_000
         let events: [RowsOracle.Event] = [
             .init(user: "a", type: "click", time: start - 10),

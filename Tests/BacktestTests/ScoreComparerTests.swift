@@ -110,7 +110,7 @@ struct ScoreComparerTests {
 
     @Test("Another model's scores give matrix, shifts and the list of changes")
     func twoModels() throws {
-        let scratch = try Scratch()
+        let scratch = try TemporaryFolder()
         let published = [
             score(0, model: "bb"), score(1, decision: "suppress", model: "bb"),
             score(2, decision: "treat", model: "bb"),

@@ -2,7 +2,7 @@ import Base
 import Testing
 
 @Suite("Kill points")
-struct KillPointTests {
+struct KillPointNameTests {
     @Test("A step is armed by its name and, after a colon, which time counts")
     func parsing() {
         for point in KillPoint.allCases {

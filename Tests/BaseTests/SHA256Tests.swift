@@ -33,12 +33,40 @@ func piecesGiveTheSameDigest() {
     for length in [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1_000] {
         let whole = SHA256.digest(Array(message[..<length]))
         for piece in [1, 3, 63, 64, 65, 200] {
-            var sum = SHA256()
+            let sum = SHA256()
             for start in stride(from: 0, to: length, by: piece) {
                 let part = Array(message[start..<min(start + piece, length)])
                 sum.update(part.span.bytes)
             }
             #expect(sum.finalize() == whole, "length \(length), pieces of \(piece)")
         }
+    }
+}
+
+/// RFC 4231, test cases 1, 2 and 6.
+@Test(
+    "HMAC-SHA-256 equals the published codes",
+    arguments: [
+        (
+            [UInt8](repeating: 0x0B, count: 20), "Hi There",
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+        ),
+        (
+            Array("Jefe".utf8), "what do ya want for nothing?",
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        ),
+        (
+            [UInt8](repeating: 0xAA, count: 131), "Test Using Larger Than Block-Size Key - Hash Key First",
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        ),
+    ])
+func publishedCodes(key: [UInt8], message: String, expected: String) {
+    let code = HMACSHA256.code(Array(message.utf8), key: key)
+    #expect(SHA256.hex(code) == expected)
+    #expect(HMACSHA256.isValid(code, of: Array(message.utf8), key: key))
+    for bit in 0..<8 {
+        var wrong = code
+        wrong[bit * 4] ^= 1 << bit
+        #expect(!HMACSHA256.isValid(wrong, of: Array(message.utf8), key: key))
     }
 }

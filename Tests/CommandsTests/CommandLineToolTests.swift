@@ -1,4 +1,6 @@
 import Commands
+import Foundation
+import TestSupport
 import Testing
 
 @Suite("Command line")
@@ -14,5 +16,30 @@ struct CommandLineToolTests {
         #expect(CommandLineTool.run(["config", "--config", "/nowhere.properties"]) == 78)
         #expect(CommandLineTool.run(["model", "inspect", "/nowhere.model"]) == 65)
         #expect(CommandLineTool.run(["model", "score", "--model", "/nowhere.model", "rows.csv"]) == 65)
+        #expect(CommandLineTool.run(["config", "--set", "kafka.security.protocol=none"]) == 78)
+        #expect(CommandLineTool.run(["config", "--set", "kafka.no.such.key=1"]) == 78)
+    }
+
+    @Test("model import: a fitted forest into a model file; what is none is refused")
+    func modelImport() throws {
+        let folder = try TemporaryFolder("import")
+        let forest = SharedMaterial.repository.appending(path: "Tests/ScoringTests/Resources/econml-two-arms.npz").path
+        let model = folder.file("two.model")
+        #expect(CommandLineTool.run(["model", "import", "econml", forest, "--out", model, "--json"]) == 0)
+        #expect(CommandLineTool.run(["model", "inspect", model]) == 0)
+        #expect(CommandLineTool.run(["model", "import", "grf", forest, "--out", folder.file("x.model")]) == 65)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["two.model"])
+    }
+
+    @Test("demo, and the rows of its model")
+    func demo() throws {
+        let folder = try TemporaryFolder("demo")
+        let root = SharedMaterial.repository.path
+        let model = "\(root)/examples/demo/demo.model"
+        #expect(CommandLineTool.run(["demo", "--for", "1s", "--json", "--model", model]) == 0)
+        let rows = ["--rows", "50", "--users", "500", "--features", "\(root)/examples/demo/features.json"]
+        #expect(CommandLineTool.run(["demo", "rows", "--out", folder.file("rows.csv")] + rows) == 0)
+        let text = try String(contentsOfFile: folder.file("rows.csv"), encoding: .utf8)
+        #expect(text.split(separator: "\n").count == 51)
     }
 }

@@ -5,12 +5,10 @@ import Testing
 
 @Suite("evaluate, replay and rows on the command line")
 struct EvaluateCommandTests {
-    private let folder: String
+    private let scratch: TemporaryFolder
+    private var folder: String { scratch.path }
 
-    init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "impactiq-cli-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    }
+    init() throws { scratch = try TemporaryFolder("cli") }
 
     private func write(_ text: String, _ name: String) throws -> String {
         try text.write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
@@ -19,7 +17,6 @@ struct EvaluateCommandTests {
 
     @Test("evaluate: exit statuses, and a page that needs nothing else")
     func evaluate() throws {
-        defer { try? FileManager.default.removeItem(atPath: folder) }
         var generator = SeededGenerator.announced("evaluate")
         var text = "uplift,arm,visit,position,p\n"
         for _ in 0..<400 {
@@ -51,7 +48,6 @@ struct EvaluateCommandTests {
 
     @Test("replay and rows of a file: exit statuses and outputs")
     func files() throws {
-        defer { try? FileManager.default.removeItem(atPath: folder) }
         let events = "\(folder)/events.jsonl"
         #expect(
             CommandLineTool.run(["generate", "--events", "3000", "--users", "200", "--seed", "5", "--to", events]) == 0)

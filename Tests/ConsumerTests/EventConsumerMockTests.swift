@@ -43,7 +43,7 @@ private func read(_ consumer: EventConsumer, _ count: Int, max: Int = 7, seconds
     while values.count < count && Date() < deadline {
         let batch = try consumer.poll(max: max, timeoutMilliseconds: 20)
         for i in 0..<batch.count {
-            values.append(batch[i].payloadBytes.map { String(decoding: $0, as: UTF8.self) } ?? "(null)")
+            values.append(batch[i].payloadBuffer.map { String(decoding: $0, as: UTF8.self) } ?? "(null)")
         }
     }
     return values

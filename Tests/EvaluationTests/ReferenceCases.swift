@@ -25,14 +25,7 @@ struct ReferenceCase: Decodable {
 
 /// The content of a gzip file, by Debian's gzip.
 func gunzip(_ path: String) throws -> [UInt8] {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/gzip")
-    process.arguments = ["-dc", path]
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    try process.run()
-    let data = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    try #require(process.terminationStatus == 0, "gzip -dc \(path)")
-    return [UInt8](data)
+    let result = try Spawn.run(["/usr/bin/gzip", "-dc", path])
+    try #require(result.status == 0, "gzip -dc \(path): \(result.errors)")
+    return result.output
 }

@@ -1,5 +1,5 @@
-// Any text as a configuration file, and as settings: each line is accepted or refused with a reason.
 import Base
+// Any text as a configuration file, and as settings: each line is accepted or refused with a reason.
 import Settings
 
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -12,7 +12,7 @@ package func fuzz(_ data: UnsafePointer<UInt8>, _ size: Int) -> CInt {
         precondition(!error.message.isEmpty, "refused without a reason")
     }
     do {
-        _ = try Configuration(file: nil, environment: [:], overrides: lines)
+        _ = try Configuration(groups: [], file: nil, environment: [:], overrides: lines)
     } catch {
         precondition((error as? ImpactError)?.message.isEmpty == false, "refused without a reason")
     }

@@ -70,7 +70,7 @@ struct ConsumerFixture {
         isolation: ConsumerOptions.Isolation = .readCommitted, topic: String? = nil
     ) throws -> [[String]] {
         try read(isolation: isolation, topic: topic) { message in
-            message.payloadBytes.map { String(decoding: $0, as: UTF8.self) } ?? "(null)"
+            message.payloadBuffer.map { String(decoding: $0, as: UTF8.self) } ?? "(null)"
         }
     }
 

@@ -147,7 +147,9 @@ struct ConsumerGroupTests {
         try consumer.resume([fixture.partition(0), fixture.partition(1)])
         try poll(consumer, until: { offsets[0].count == 60 }, take)
         #expect(offsets == [Array(40..<100), Array(90..<100)])
-        #expect(consumer.lag == 0)
+        for (partition, end) in [(0, 100), (1, 100)] as [(Int32, Int64)] {
+            #expect(consumer.lag(of: fixture.partition(partition), at: end) == 0)
+        }
         #expect(consumer.close())
     }
 }

@@ -143,13 +143,13 @@ struct ConsumerReadTests {
         let batch = try consumer.poll(max: 60, timeoutMilliseconds: 5_000)
         let count = batch.count
         try #require(count > 0)
-        let first = batch[0].payloadBytes
+        let first = batch[0].payloadBuffer.map { Array($0) }
         // Another poll while the first batch lives must not touch it.
         let second = try consumer.poll(max: 100, timeoutMilliseconds: 100)
         let follows = second.isEmpty || second[0].offset == batch[count - 1].offset + 1
         #expect(follows)
         consumer.close(timeoutMilliseconds: 1_000)
-        let after = batch[0].payloadBytes
+        let after = batch[0].payloadBuffer.map { Array($0) }
         #expect(after == first)
         _ = consume second
     }

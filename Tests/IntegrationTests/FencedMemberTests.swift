@@ -30,7 +30,7 @@ struct FencedMemberTests {
         let application = try Application(configuration: configuration, isStopped: { false })
         application.start()
         try run.harness.produce(Array(messages[..<2_000]))
-        wait(for: "the first part") { application.context.metrics.messages.load(ordering: .relaxed) >= 2_000 }
+        wait(for: "the first part") { application.context.metrics.messages.value >= 2_000 }
 
         try takePlace(of: "\(name)-0", configuration)
         try run.harness.produce(Array(messages[2_000...]))

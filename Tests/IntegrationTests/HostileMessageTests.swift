@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Kafka
 import Pipeline
@@ -78,7 +79,7 @@ struct HostileMessageTests {
         let scores = try harness.scores.map(ScoreText.init)
         #expect(scores.map(\.source.offset) == messages.indices.filter { messages[$0].code == nil }.map { Int64($0) })
         #expect(dead.count == messages.count { $0.code != nil })
-        #expect(metrics.messages.load(ordering: .relaxed) == messages.count)
+        #expect(metrics.messages.value == messages.count)
         let input = try harness.input
         for letter in dead {
             let offset = try #require(letter.header("impactiq.error.offset").flatMap { Int($0) })
@@ -122,11 +123,11 @@ struct HostileMessageTests {
         let event = Self.event(Self.time + #","id":"e-1""#)
         try harness.produce([(Array("u".utf8), event), (Array("u".utf8), event)])
         let first = try harness.run(until: 2)
-        #expect(first.duplicates.load(ordering: .relaxed) == 1)
+        #expect(first.duplicates.value == 1)
         // A new process: the state comes back from the changelog.
         try harness.produce([(Array("u".utf8), event)])
         let second = try harness.run(until: 1)
-        #expect(second.duplicates.load(ordering: .relaxed) == 1)
+        #expect(second.duplicates.value == 1)
         #expect(try harness.scores.count == 1)
     }
 }

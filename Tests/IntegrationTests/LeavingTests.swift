@@ -36,7 +36,7 @@ struct LeavingTests {
     }
 
     private func messages(_ application: Application) -> Int {
-        application.context.metrics.messages.load(ordering: .relaxed)
+        application.context.metrics.messages.value
     }
 
     private func second(_ run: StateRun) throws -> Configuration {
@@ -127,16 +127,16 @@ struct LeavingTests {
         #expect(producer.commit() == .committed)
 
         var application = try Application(configuration: configuration, isStopped: { false })
-        #expect(application.context.metrics.workers.lag == nil)
+        #expect(application.context.metrics.lag.total == nil)
         application.start()
         wait("the events") { messages(application) >= 200 }
-        wait("no lag") { application.context.metrics.workers.lag == 0 }
+        wait("no lag") { application.context.metrics.lag.total == 0 }
         // An open transaction: nothing of it can be read.
         producer.begin()
         try write(100)
         try producer.flush()
         Thread.sleep(forTimeInterval: 2.5)
-        #expect(application.context.metrics.workers.lag == 0)
+        #expect(application.context.metrics.lag.total == 0)
         #expect(messages(application) == 200)
         #expect(producer.commit() == .committed)
         wait("the transaction's events") { messages(application) >= 300 }
@@ -151,16 +151,16 @@ struct LeavingTests {
         #expect(try admin.watermarks(of: partition).high == 302)
         application.stop()
         try application.wait()
-        #expect(application.context.metrics.workers.lag == 0)
-        #expect(application.context.metrics.workers.users == 50)
-        #expect(application.context.metrics.aborts.load(ordering: .relaxed) == 0)
+        #expect(application.context.metrics.lag.total == 0)
+        #expect(application.context.metrics.users.total == 50)
+        #expect(application.context.metrics.aborts.value == 0)
 
         // Nothing to read: never anything but unknown and 0.
         application = try start(configuration)
-        var seen: Set<Int?> = []
+        var seen: Set<Double?> = []
         let deadline = ContinuousClock.now + .seconds(20)
         while ContinuousClock.now < deadline, !seen.contains(0) {
-            seen.insert(application.context.metrics.workers.lag)
+            seen.insert(application.context.metrics.lag.total)
             Thread.sleep(forTimeInterval: 0.01)
         }
         #expect(seen == [nil, 0])

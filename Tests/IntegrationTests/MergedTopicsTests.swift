@@ -1,3 +1,4 @@
+import Base
 import Consumer
 import Events
 import Foundation
@@ -76,7 +77,7 @@ struct MergedTopicsTests {
             for (topic, part) in events.topics.enumerated() { try harness.produce(part, topic: topic) }
             var done = 0
             for stop in run.stops where done < stop {
-                done += try harness.run(until: stop - done).messages.load(ordering: .relaxed)
+                done += try harness.run(until: stop - done).messages.value
             }
             #expect(done == total)
             let scores = try harness.scores

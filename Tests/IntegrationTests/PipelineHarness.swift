@@ -102,13 +102,13 @@ final class PipelineHarness {
         let application = try Application(configuration: configuration, isStopped: { false })
         application.start()
         let end = ContinuousClock.now + .seconds(deadline)
-        while application.context.metrics.messages.load(ordering: .relaxed) < count, !application.isStopping {
+        while application.context.metrics.messages.value < count, !application.isStopping {
             guard ContinuousClock.now < end else { break }
             Thread.sleep(forTimeInterval: 0.02)
         }
         application.stop()
         try application.wait()
-        #expect(application.context.metrics.messages.load(ordering: .relaxed) >= count)
+        #expect(application.context.metrics.messages.value >= count)
         return application.context.metrics
     }
 
@@ -116,54 +116,34 @@ final class PipelineHarness {
     /// are written after its answer.
     func read(_ topic: String) throws -> [Record] {
         let ends = try stableEnds(of: topic)
-        let consumer = try EventConsumer(
-            properties: properties, topics: [topic],
-            options: { options in
-                var options = options
-                options.reportsPartitionEnd = true
-                return options
-            }(ConsumerOptions()))
-        defer { consumer.close() }
-        let watcher = EndWatcher()
-        consumer.handler = watcher
-        let places = ends.keys.map { ($0, StartOffset.beginning) }
-        guard !places.isEmpty else { return [] }
-        try consumer.assign(Dictionary(uniqueKeysWithValues: places))
+        guard !ends.isEmpty else { return [] }
+        let reader = try BoundedReader(topic: topic, properties: properties, component: "harness")
+        defer { reader.close() }
+        try reader.begin(ends)
         var records: [Record] = []
         let deadline = ContinuousClock.now + .seconds(60)
-        while ends.contains(where: { watcher.ends[$0.key] ?? 0 < $0.value }) {
+        while !reader.isDone {
             try #require(ContinuousClock.now < deadline, "\(topic) was not read to its end")
-            let batch = try consumer.poll(max: 1_000, timeoutMilliseconds: 100)
-            for i in 0..<batch.count {
-                let message = batch[i]
+            _ = try reader.step(max: 1_000, timeoutMilliseconds: 100) { message in
                 records.append(
                     Record(
-                        partition: message.partition, offset: message.offset, key: message.keyBytes,
-                        value: message.payloadBytes, headers: message.headers, timestamp: message.timestamp))
+                        partition: message.partition, offset: message.offset, key: message.keyBuffer.map { Array($0) },
+                        value: message.payloadBuffer.map { Array($0) }, headers: message.headers,
+                        timestamp: message.timestamp))
             }
         }
         return records.sorted { ($0.partition, $0.offset) < ($1.partition, $1.offset) }
     }
 
-    /// The ends of all partitions that hold anything.
-    private func stableEnds(of topic: String) throws -> [TopicPartition: Int64] {
-        let ends = try stableMarks(of: topic, properties: properties).enumerated().filter { $1.high > $1.low }
-        return Dictionary(uniqueKeysWithValues: ends.map { (TopicPartition(topic, Int32($0)), $1.high) })
+    /// The offsets of all partitions that hold anything.
+    private func stableEnds(of topic: String) throws -> [Int32: Range<Int64>] {
+        let marks = try stableMarks(of: topic, properties: properties).enumerated().filter { $1.high > $1.low }
+        return Dictionary(uniqueKeysWithValues: marks.map { (Int32($0), $1.low..<$1.high) })
     }
 
     var scores: [Record] { get throws { try read(configuration.outputTopic) } }
     var deadLetters: [Record] { get throws { try read(configuration.deadLetterTopic) } }
     var input: [Record] { get throws { try read(configuration.inputTopics[0]) } }
-}
-
-/// Keeps the partitions' ends as they are told.
-private final class EndWatcher: AssignmentHandler {
-    var ends: [TopicPartition: Int64] = [:]
-
-    func assigned(_ partitions: [TopicPartition]) {}
-    func revoked(_ partitions: [TopicPartition]) {}
-    func lost(_ partitions: [TopicPartition]) {}
-    func reachedEnd(of partition: TopicPartition, at offset: Int64) { ends[partition] = offset }
 }
 
 func withOptionalBytes<R>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) throws -> R) rethrows -> R {

@@ -21,8 +21,8 @@ private struct Record: Equatable {
     }
 
     init(_ message: borrowing Message) {
-        key = message.keyBytes
-        value = message.payloadBytes
+        key = message.keyBuffer.map { Array($0) }
+        value = message.payloadBuffer.map { Array($0) }
         headers = message.headers
         timestamp = message.timestamp
     }

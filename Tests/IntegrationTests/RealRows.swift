@@ -7,16 +7,12 @@ import TestSupport
 
 /// A folder that goes away with its owner.
 final class ScratchDirectory {
-    let url: URL
+    private let folder: TemporaryFolder
+    var url: URL { folder.url }
 
-    init() throws {
-        url = FileManager.default.temporaryDirectory.appending(path: "impactiq-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    }
+    init() throws { folder = try TemporaryFolder("real") }
 
-    deinit { try? FileManager.default.removeItem(at: url) }
-
-    func file(_ name: String) -> String { url.appending(path: name).path }
+    func file(_ name: String) -> String { folder.file(name) }
 
     /// A model whose one tree has one leaf: for streams whose scores do not matter.
     func constantModel(features json: String? = nil) throws -> String {

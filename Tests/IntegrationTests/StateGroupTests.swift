@@ -28,7 +28,7 @@ struct StateGroupTests {
     }
 
     private func messages(_ application: Application) -> Int {
-        application.context.metrics.messages.load(ordering: .relaxed)
+        application.context.metrics.messages.value
     }
 
     @Test("A partition that moves is restored while the others go on, and one that comes back is not restored")
@@ -49,8 +49,8 @@ struct StateGroupTests {
         Self.wait(for: "the second part") { self.messages(first) + self.messages(second) >= 4_000 }
         second.stop()
         try second.wait()
-        let restored = first.context.metrics.restoredUsers.load(ordering: .relaxed)
-        let replayed = first.context.metrics.replayedRecords.load(ordering: .relaxed)
+        let restored = first.context.metrics.restoredUsers.value
+        let replayed = first.context.metrics.replayedRecords.value
         try run.harness.produce(Array(messages[4_000...]))
         Self.wait(for: "the last part") { self.messages(first) + self.messages(second) >= 6_000 }
         first.stop()
@@ -68,22 +68,22 @@ struct StateGroupTests {
         let first = try start(run)
         try run.harness.produce(try StateRun.trial(3_000, users: 300, seed: 22))
         Self.wait(for: "the events") { self.messages(first) >= 3_000 }
-        #expect(first.context.metrics.replayedRecords.load(ordering: .relaxed) == 0)
+        #expect(first.context.metrics.replayedRecords.value == 0)
         let second = try start(run)
         Self.wait(for: "the second process to take a share") {
-            second.context.metrics.replayedRecords.load(ordering: .relaxed) > 0
+            second.context.metrics.replayedRecords.value > 0
         }
         // What stayed with the first process was not read again.
-        #expect(first.context.metrics.replayedRecords.load(ordering: .relaxed) == 0)
+        #expect(first.context.metrics.replayedRecords.value == 0)
         second.stop()
         try second.wait()
-        let moved = second.context.metrics.replayedRecords.load(ordering: .relaxed)
+        let moved = second.context.metrics.replayedRecords.value
         Self.wait(for: "the first process to have it all again") {
-            first.context.metrics.replayedRecords.load(ordering: .relaxed) > 0
+            first.context.metrics.replayedRecords.value > 0
         }
         first.stop()
         try first.wait()
-        #expect(first.context.metrics.replayedRecords.load(ordering: .relaxed) <= moved)
+        #expect(first.context.metrics.replayedRecords.value <= moved)
     }
 
     @Test("With a standby copy a failover loads what is there and replays a tail")
@@ -107,12 +107,12 @@ struct StateGroupTests {
             let counts = Dictionary(grouping: copies.copies, by: \.partition).mapValues(\.count)
             return counts.count == run.harness.partitions && counts.values.allSatisfy { $0 >= 2 }
         }
-        let before = second.context.metrics.restoredUsers.load(ordering: .relaxed)
+        let before = second.context.metrics.restoredUsers.value
         first.stop()
         try first.wait()
         try run.harness.produce(Array(messages[2_000...]))
         Self.wait(for: "the second part") { self.messages(first) + self.messages(second) >= 4_000 }
-        let loaded = second.context.metrics.restoredUsers.load(ordering: .relaxed) - before
+        let loaded = second.context.metrics.restoredUsers.value - before
         second.stop()
         try second.wait()
         print("the failover loaded \(loaded) users from warm copies")
@@ -141,8 +141,8 @@ struct StateGroupTests {
         for piece in 0..<2 {
             try run.harness.produce(Array(messages[piece * 60_000..<(piece + 1) * 60_000]))
             let metrics = try run.harness.run(until: 60_000)
-            evicted += metrics.evictedUsers.load(ordering: .relaxed)
-            reloaded += metrics.reloadedUsers.load(ordering: .relaxed)
+            evicted += metrics.evictedUsers.value
+            reloaded += metrics.reloadedUsers.value
         }
         print("evicted \(evicted), brought back \(reloaded)")
         #expect(evicted > 0)

@@ -44,8 +44,8 @@ struct StateRestartTests {
         let seed = UInt64.random(in: 0 ... .max)
         print("seed \(seed)")
         try compare(seed, between: { _, _ in }) { _, metrics in
-            let loaded = metrics.restoredUsers.load(ordering: .relaxed)
-            let replayed = metrics.replayedRecords.load(ordering: .relaxed)
+            let loaded = metrics.restoredUsers.value
+            let replayed = metrics.replayedRecords.value
             print("loaded \(loaded), replayed \(replayed)")
             #expect(loaded > 0)
             #expect(loaded <= Self.users)
@@ -59,8 +59,8 @@ struct StateRestartTests {
         try compare(7) { run, _ in
             try FileManager.default.removeItem(atPath: run.storePath)
         } check: { _, metrics in
-            #expect(metrics.restoredUsers.load(ordering: .relaxed) == 0)
-            #expect(metrics.replayedRecords.load(ordering: .relaxed) > 0)
+            #expect(metrics.restoredUsers.value == 0)
+            #expect(metrics.replayedRecords.value > 0)
         }
     }
 
@@ -74,7 +74,7 @@ struct StateRestartTests {
             for i in bytes.indices { bytes[i] ^= 0x55 }
             try bytes.write(to: URL(filePath: path))
         } check: { piece, metrics in
-            #expect(metrics.restoredUsers.load(ordering: .relaxed) == 0, "piece \(piece)")
+            #expect(metrics.restoredUsers.value == 0, "piece \(piece)")
         }
     }
 
@@ -94,8 +94,8 @@ struct StateRestartTests {
             }
         } check: { piece, metrics in
             guard piece == 2 else { return }
-            #expect(metrics.restoredUsers.load(ordering: .relaxed) > 0)
-            #expect(metrics.replayedRecords.load(ordering: .relaxed) > 0)
+            #expect(metrics.restoredUsers.value > 0)
+            #expect(metrics.replayedRecords.value > 0)
         }
     }
 

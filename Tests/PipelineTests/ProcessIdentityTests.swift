@@ -1,13 +1,14 @@
 import Foundation
 import Pipeline
+import TestSupport
 import Testing
 
 @Suite("Process identity")
 struct ProcessIdentityTests {
     @Test("Two live processes have two names; a restart finds its own again")
     func stableAndUnique() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "identity-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let scratch = try TemporaryFolder("identity")
+        let folder = scratch.path
         var first: ProcessIdentity? = try ProcessIdentity(stateDirectory: folder)
         let second = try ProcessIdentity(stateDirectory: folder)
         let name = try #require(first?.name)

@@ -1,6 +1,6 @@
-import Base
 import Foundation
 import Synchronization
+import TestSupport
 
 /// A process under test: started with its output in a file, signalled, and waited for.
 package final class ChildProcess: Sendable {
@@ -23,30 +23,7 @@ package final class ChildProcess: Sendable {
 
     /// - Throws: when the command cannot be started.
     package init(_ command: [String], environment: [String: String], log: String) throws {
-        // `posix_spawn`: Foundation's `Process` needs a run loop to notice its child's end.
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        let words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
-        let variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        defer { for text in words + variables { free(text) } }
-        // The thread that starts it may block signals, as those of Dispatch do; the child must hear them.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-        var process: pid_t = 0
-        let code = posix_spawn(&process, command[0], &actions, &attributes, words, variables)
-        guard code == 0 else {
-            throw ImpactError(.failed, code: "spawn", "cannot start \(command[0]): \(String(cString: strerror(code)))")
-        }
-        pid = process
+        pid = try Spawn.start(command, environment: environment, output: log, appends: true)
         self.log = log
     }
 

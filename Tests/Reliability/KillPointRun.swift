@@ -217,7 +217,7 @@ package final class KillPointRun: Sendable {
         }
     }
 
-    private func store(_ kind: String, _ name: String) throws -> TestApplication.LogStoreKind {
+    private func store(_ kind: String, _ name: String) throws -> TestApplication.StoreChoice {
         guard kind == "postgresql", let postgres else { return .sqlite }
         return .postgresql(url: try postgres.freshSchema(name))
     }

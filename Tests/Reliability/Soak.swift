@@ -15,7 +15,7 @@ package final class Soak {
         package var seed: UInt64 = 1
         /// `key=value` for every process.
         package var settings: [String] = []
-        package var logStore = TestApplication.LogStoreKind.none
+        package var logStore = TestApplication.StoreChoice.none
 
         package init() {}
     }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// One application over a stream: topics of its own, started and killed as `impactiq run` processes.
 package final class TestApplication: Sendable {
-    package enum LogStoreKind: Sendable, Equatable {
+    package enum StoreChoice: Sendable, Equatable {
         case none, sqlite
         case file(path: String)
         case postgresql(url: String)
@@ -14,7 +14,7 @@ package final class TestApplication: Sendable {
     package let name: String
     package let stream: TestStream
     package let folder: String
-    package let logStore: LogStoreKind
+    package let logStore: StoreChoice
     private let settings: [String]
     private let launches = Atomic<Int>(0)
 
@@ -28,7 +28,7 @@ package final class TestApplication: Sendable {
 
     /// - Parameter settings: `key=value` for every process.
     package init(
-        _ name: String, stream: TestStream, logStore: LogStoreKind = .none, settings: [String] = []
+        _ name: String, stream: TestStream, logStore: StoreChoice = .none, settings: [String] = []
     ) throws {
         self.name = name
         self.stream = stream

@@ -22,31 +22,23 @@ struct TopicContents {
     init(_ topic: String, site: TestSite, compacted: Bool = false, ignoring: Set<String> = []) throws {
         let ends = try Self.stableEnds(of: topic, site: site)
         partitions = ends.map { _ in [] }
-        var options = ConsumerOptions()
-        options.reportsPartitionEnd = true
-        let consumer = try EventConsumer(
-            properties: site.properties, topics: [topic], options: options, component: "checker")
-        defer { consumer.close() }
-        let watcher = EndWatcher()
-        consumer.handler = watcher
-        let wanted = ends.enumerated().filter { $0.element.high > $0.element.low }
-        if wanted.isEmpty { return }
-        try consumer.assign(
-            Dictionary(uniqueKeysWithValues: wanted.map { (TopicPartition(topic, Int32($0.offset)), .beginning) }))
+        let reader = try BoundedReader(topic: topic, properties: site.properties, component: "checker")
+        defer { reader.close() }
+        let ranges = ends.enumerated().map { (Int32($0.offset), $0.element.low..<$0.element.high) }
+        try reader.begin(Dictionary(uniqueKeysWithValues: ranges))
         var quietSince = ContinuousClock.now
         let scratch = ByteBuffer(capacity: 1 << 16)
-        while wanted.contains(where: { watcher.ends[Int32($0.offset)] ?? 0 < $0.element.high }) {
+        while !reader.isDone {
             guard ContinuousClock.now - quietSince < .seconds(60) else {
                 throw ImpactError(.failed, code: "short_read", "\(topic) was not read to its end")
             }
-            let batch = try consumer.poll(max: 8_192, timeoutMilliseconds: 100)
-            if !batch.isEmpty { quietSince = .now }
-            for i in 0..<batch.count {
-                let hash = Self.hash(batch[i], ignoring: ignoring, withTime: !compacted, scratch)
+            _ = try reader.step(timeoutMilliseconds: 100) { message in
+                quietSince = .now
+                let hash = Self.hash(message, ignoring: ignoring, withTime: !compacted, scratch)
                 if compacted {
-                    latest[batch[i].keyBytes ?? []] = batch[i].payloadBytes == nil ? nil : hash
+                    latest[message.keyBuffer.map { Array($0) } ?? []] = message.payloadBuffer == nil ? nil : hash
                 } else {
-                    partitions[Int(batch[i].partition)].append(hash)
+                    partitions[Int(message.partition)].append(hash)
                 }
             }
         }
@@ -60,8 +52,8 @@ struct TopicContents {
             withUnsafeBytes(of: Int64(bytes?.count ?? -1)) { scratch.append($0) }
             bytes?.withUnsafeBytes { scratch.append($0) }
         }
-        add(message.keyBytes)
-        add(message.payloadBytes)
+        add(message.keyBuffer.map { Array($0) })
+        add(message.payloadBuffer.map { Array($0) })
         // The changelog's records bear the clock's time.
         if withTime { withUnsafeBytes(of: message.timestamp) { scratch.append($0) } }
         for header in message.headers where !ignoring.contains(header.name) {
@@ -91,14 +83,4 @@ struct TopicContents {
             usleep(20_000)
         }
     }
-}
-
-/// Keeps the partitions' ends as they are told.
-final class EndWatcher: AssignmentHandler {
-    var ends: [Int32: Int64] = [:]
-
-    func assigned(_ partitions: [TopicPartition]) {}
-    func revoked(_ partitions: [TopicPartition]) {}
-    func lost(_ partitions: [TopicPartition]) {}
-    func reachedEnd(of partition: TopicPartition, at offset: Int64) { ends[partition.partition] = offset }
 }

@@ -106,10 +106,9 @@ struct LogStoreReaderFixture {
         _ database: TestDatabase, stopWithin: Double? = nil,
         _ change: (inout LogStoreReaderOptions) -> Void = { _ in }
     ) throws -> LogStoreReader {
-        let store = database.address
+        let store = try LogStoreAddress(parsing: database.address)
         return try reader(stopWithin: stopWithin, change) { () throws(LogStoreError) in
-            guard let made = try store.make() else { throw LogStoreError("none", "no store") }
-            return made
+            try store.make()
         }
     }
 
@@ -141,9 +140,8 @@ struct LogStoreReaderFixture {
 }
 
 extension TestDatabase {
-    var address: LogStoreAddress {
-        kind == .sqlite ? .sqlite(path: name) : .postgresql(url: url)
-    }
+    /// As `log.store` has it.
+    var address: String { kind == .sqlite ? "sqlite:\(name)" : url }
 }
 
 extension TestScore {

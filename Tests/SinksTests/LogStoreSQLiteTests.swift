@@ -1,6 +1,7 @@
 import Base
 import CSQLite
 import Foundation
+import Settings
 import Sinks
 import TestSupport
 import Testing
@@ -117,7 +118,7 @@ import Testing
 
     @Test("A full disk keeps what was stored, and goes on when there is room")
     func fullDisk() throws {
-        guard let disk = SmallDisk(megabytes: 2) else { return }
+        guard let disk = TinyDisk(megabytes: 2) else { return }
         let database = try TestDatabase(.sqlite)
         let path = "\(disk.path)/scores.db"
         let store = SQLiteLogStore(path: path)
@@ -152,19 +153,18 @@ import Testing
 
     @Test("The setting log.store")
     func address() throws {
-        #expect(try LogStoreAddress(parsing: "none") == .none)
-        #expect(try LogStoreAddress(parsing: "sqlite:a b.db") == .sqlite(path: "a b.db"))
+        #expect(try LogStoreSettings().logStore.parse("none") == nil)
+        #expect(try LogStoreAddress(parsing: "sqlite:a b.db").path == "a b.db")
         #expect(try LogStoreAddress(parsing: "sqlite:/x/y.db").description == "sqlite:/x/y.db")
-        for wrong in ["", "sqlite:", "mysql://user:secret@host/x", "sqlite", "/x.db"] {
-            let error = #expect(throws: ImpactError.self) { try LogStoreAddress(parsing: wrong) }
-            #expect(error?.kind == .badConfiguration)
-            #expect(error?.message.contains("secret") == false)
+        for wrong in ["", "sqlite:", "mysql://user:secret@host/x", "sqlite", "/x.db", "postgresql://u:secret@h:bad/x"] {
+            let error = #expect(throws: SettingProblem.self) { try LogStoreAddress(parsing: wrong) }
+            #expect(error?.words.contains("secret") == false)
         }
     }
 }
 
 /// A file system of a few megabytes in memory. Needs root.
-final class SmallDisk {
+final class TinyDisk {
     let path: String
 
     init?(megabytes: Int, test: String = #function) {

@@ -47,11 +47,11 @@ final class TestDatabase {
     func make(userIndex: Bool = false, migrations: [[String]]? = nil) throws -> any LogStore {
         switch kind {
         case .sqlite:
-            let options = SQLiteLogStore.Options(userIndex: userIndex)
+            let options = LogStoreOptions(userIndex: userIndex)
             guard let migrations else { return SQLiteLogStore(path: name, options: options) }
             return SQLiteLogStore(path: name, options: options, migrations: migrations)
         case .postgresql:
-            let options = PostgreSQLLogStore.Options(userIndex: userIndex)
+            let options = LogStoreOptions(userIndex: userIndex)
             guard let migrations else { return try PostgreSQLLogStore(url: url, options: options) }
             return try PostgreSQLLogStore(url: url, options: options, migrations: migrations)
         }

@@ -5,11 +5,11 @@ import TestSupport
 
 /// A folder of its own for a test's stores.
 final class StoreFolder {
-    let url = FileManager.default.temporaryDirectory.appending(path: "store-\(UUID().uuidString)")
+    private let folder: TemporaryFolder
+    var url: URL { folder.url }
     var path: String { url.appending(path: "rocksdb-0").path }
 
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) }
-    deinit { try? FileManager.default.removeItem(at: url) }
+    init() throws { folder = try TemporaryFolder("store") }
 
     /// What a process that is killed now leaves behind: the files as they are, the store not closed.
     func killed(_ name: String) throws -> String {

@@ -66,7 +66,7 @@ package struct TestBroker: Sendable {
 
     /// A shell that waits for this process to end, however it ends, and then stops the cluster and deletes its data.
     private static func watch(_ process: Int32, script: String, environment: [String: String]) {
-        _ = spawn(
+        _ = try? Spawn.start(
             // A session of its own: a signal to the tests' process group must not reach it.
             [
                 "/usr/bin/setsid", "/bin/sh", "-c",
@@ -78,35 +78,10 @@ package struct TestBroker: Sendable {
     private static func run(
         _ script: String, _ arguments: [String], environment: [String: String]
     ) -> (status: Int32, output: String) {
-        // A file, not a pipe: the broker's processes stay behind and would keep a pipe open.
-        let file = FileManager.default.temporaryDirectory.appending(path: "impactiq-broker-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: file) }
-        guard let process = spawn([script] + arguments, environment: environment, output: file)
-        else { return (-1, "cannot start \(script)") }
-        var status: Int32 = 0
-        while waitpid(process, &status, 0) == -1 && errno == EINTR {}
-        let output = FileManager.default.contents(atPath: file).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        // The low seven bits hold the signal that ended it, if one did.
-        return (status & 0x7F == 0 ? (status >> 8) & 0xFF : -1, output)
-    }
-
-    /// `posix_spawn`: Foundation's `Process` needs a run loop to notice its child's end, and a test's thread has none.
-    private static func spawn(
-        _ command: [String], environment: [String: String], output: String
-    ) -> pid_t? {
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        posix_spawn_file_actions_adddup2(&actions, 1, 2)
-        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
-        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") }
-        defer { for text in arguments + variables { free(text) } }
-        arguments.append(nil)
-        variables.append(nil)
-        var process: pid_t = 0
-        return posix_spawn(&process, command[0], &actions, nil, arguments, variables) == 0 ? process : nil
+        do {
+            let result = try Spawn.run([script] + arguments, environment: environment)
+            return (result.status, result.text + result.errors)
+        } catch { return (-1, "\(error)") }
     }
 
     /// A port that was free a moment ago, with the next one (the controller's) free as well.

@@ -89,16 +89,8 @@ package final class TestPostgres: Sendable {
         return (status, (try? String(contentsOfFile: "\(folder).out", encoding: .utf8)) ?? "")
     }
 
-    /// Not Foundation's Process: it waits for a socket that the server inherits and keeps open.
     private static func shell(_ command: String) -> Int32 {
-        let words: [String] = ["/bin/sh", "-c", command]
-        let arguments = words.map { strdup($0) } + [nil]
-        defer { for argument in arguments { free(argument) } }
-        var child: pid_t = 0
-        guard posix_spawn(&child, "/bin/sh", nil, nil, arguments, environ) == 0 else { return -1 }
-        var status: Int32 = -1
-        while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        return status
+        (try? Spawn.start(["/bin/sh", "-c", command])).map(Spawn.wait) ?? -1
     }
 
     private static func asPostgres(_ command: String) -> String {

@@ -61,10 +61,10 @@ extension RankedTrial {
         private var treatedResponses: Int
 
         init(_ tally: Tally) {
-            rows = Int(tally.weight)
-            treated = Int(tally.treatedWeight)
-            responses = Int(tally.treatedOutcome) + Int(tally.controlOutcome)
-            treatedResponses = Int(tally.treatedOutcome)
+            rows = Int(saturating: tally.weight)
+            treated = Int(saturating: tally.treatedWeight)
+            responses = Int(saturating: tally.treatedOutcome + tally.controlOutcome)
+            treatedResponses = Int(saturating: tally.treatedOutcome)
         }
 
         @inline(__always)

@@ -65,6 +65,12 @@ package struct ScoreComparison: Sendable, Equatable, Codable {
         return matrix
     }
 
+    var isPlausible: Bool {
+        PlausibleCount.holds(
+            identical, different, publishedOnly, replayOnly, publishedTwice, tombstones, otherModel)
+            && decisions.count == 9 && PlausibleCount.holds(decisions) && shifts.isPlausible
+    }
+
     package mutating func add(_ other: ScoreComparison) {
         identical += other.identical
         different += other.different

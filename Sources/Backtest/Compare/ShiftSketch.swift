@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// The distribution of effect shifts in bounded memory: counts in buckets whose bounds grow by 2 %, for each sign
@@ -22,6 +23,12 @@ package struct ShiftSketch: Sendable, Equatable, Codable {
     /// The root of the mean square.
     package var size: Double { count > 0 ? (squares / Double(count)).squareRoot() : 0 }
 
+    var isPlausible: Bool {
+        [negative, positive].allSatisfy { side in
+            side.keys.allSatisfy { (0...Self.buckets).contains($0) } && PlausibleCount.holds(side.values)
+        } && PlausibleCount.holds(none, count) && [sum, squares, largest].allSatisfy(\.isFinite)
+    }
+
     package mutating func add(_ shift: Double) {
         count += 1
         sum += shift
@@ -32,7 +39,7 @@ package struct ShiftSketch: Sendable, Equatable, Codable {
             none += 1
             return
         }
-        let bucket = min(Self.buckets, Int((log(size / Self.least) / Self.growth).rounded(.up)))
+        let bucket = min(Self.buckets, Int(saturating: (log(size / Self.least) / Self.growth).rounded(.up)))
         if shift < 0 { negative[bucket, default: 0] += 1 } else { positive[bucket, default: 0] += 1 }
     }
 

@@ -31,7 +31,7 @@ package struct FileTarget: ReplayTarget {
 
     package func complete(_ partitions: [Int32]) throws {
         let heading = format == .csv ? ScoreCSV.heading : []
-        try PartFiles.join(partitions.map(part), into: path, heading: heading)
+        try PartFile.join(partitions.map(part), into: path, heading: heading)
     }
 
     private func part(_ partition: Int32) -> String { "\(folder)/scores-\(partition)" }

@@ -4,19 +4,17 @@ import Events
 import Sinks
 import Synchronization
 
-/// An SQLite file with the log store's table `scores`.
+/// A log store, whose table `scores` holds this replay alone.
 ///
 /// The partitions' threads share one connection, one at a time. `@unchecked Sendable`: the lock guards the store.
 package final class StoreTarget: ReplayTarget, @unchecked Sendable {
     package let name: String
-    private let path: String
-    private let store: SQLiteLogStore
+    private let store: any LogStore
     private let lock = Mutex<Void>(())
 
-    package init(path: String) {
-        self.path = path
-        name = "sqlite:\(path)"
-        store = SQLiteLogStore(path: path)
+    package init(_ address: LogStoreAddress) throws(ImpactError) {
+        name = address.description
+        store = try Self.explained { () throws(LogStoreError) in try address.make() }
     }
 
     package func prepare(partitions: [Int32], isResumed: Bool) throws {
@@ -25,7 +23,7 @@ package final class StoreTarget: ReplayTarget, @unchecked Sendable {
         guard rows == 0 || isResumed else {
             throw ImpactError(
                 .badInput, code: "output_not_empty",
-                "\(path) holds \(rows) scores already: give --out a file of its own, so that it holds this replay alone"
+                "\(name) holds \(rows) scores already: give --out a place of its own, so that it holds this replay alone"
             )
         }
     }

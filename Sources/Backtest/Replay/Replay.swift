@@ -1,5 +1,6 @@
 import Base
 import Engine
+import Events
 import Features
 import Foundation
 import Kafka
@@ -39,6 +40,10 @@ package final class Replay: Sendable {
         var counters: ReplayCounters
         var watch: StreamWatch
         var comparison: ScoreComparison?
+
+        func isPlausible(_ schema: EventSchema) -> Bool {
+            counters.isPlausible && watch.isPlausible(schema) && comparison?.isPlausible ?? true
+        }
     }
 
     /// - Parameters:
@@ -91,7 +96,7 @@ package final class Replay: Sendable {
         }
         try target.complete(partitions)
         if let path = options.changesPath {
-            try PartFiles.join(partitions.map { folder.file("changes-\($0)") }, into: path)
+            try PartFile.join(partitions.map { folder.file("changes-\($0)") }, into: path)
         }
         folder.remove()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -139,13 +144,16 @@ package final class Replay: Sendable {
             let folder = replay.folder
             let done = "done-\(span.partition)"
             if let earlier = try folder.read(done, as: PartitionResult.self) {
+                guard earlier.isPlausible(processor.schema) else { throw folder.damaged(done) }
                 replay.results.withLock { $0[span.partition] = earlier }
                 replay.read.wrappingAdd(span.end == .max ? 0 : span.length, ordering: .relaxed)
                 return true
             }
-            let partition = Partition(span.partition, plan: processor.plan)
+            var partition = Partition(span.partition, plan: processor.plan)
             let checkpoint = ReplayCheckpoint(path: folder.file("state-\(span.partition)"))
-            let resumed = try checkpoint.read(into: partition.state)
+            let resumed = checkpoint.read(into: partition.state, span: span)
+            // What a damaged checkpoint put into the state before the damage showed goes with it.
+            if resumed == nil { partition = Partition(span.partition, plan: processor.plan) }
             let position = resumed?.position ?? span.first
             let sink = try replay.target.sink(for: span, resumingAt: resumed?.outputLength)
             let changes = try replay.options.changesPath.map { _ in

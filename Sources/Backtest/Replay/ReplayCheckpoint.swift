@@ -17,6 +17,15 @@ struct ReplayProgress: Codable, Equatable {
     var late: Int
 }
 
+extension ReplayProgress {
+    /// Whether a replay of the range can have been so far.
+    func isPlausible(_ span: PartitionSpan, _ schema: EventSchema) -> Bool {
+        (span.first...max(span.first, span.end)).contains(position)
+            && PlausibleCount.holds(outputLength, changesLength, late)
+            && counters.isPlausible && watch.isPlausible(schema) && comparison?.isPlausible ?? true
+    }
+}
+
 /// A checkpoint file: the progress as JSON, then each user's record in its stored form, then the SHA-256 of it all.
 ///
 /// ```
@@ -29,12 +38,12 @@ struct ReplayCheckpoint {
     /// Replaces the checkpoint; a kill leaves the old one or the new one.
     func write(_ progress: ReplayProgress, _ state: PartitionState) throws {
         let json = try JSONEncoder().encode(progress)
-        let file = try PartFile(path + ".new", keeping: 0)
-        var sum = SHA256()
+        let file = try OutputFile(path)
+        let sum = SHA256()
         let chunk = ByteBuffer(capacity: 1 << 20)
         func flush() throws(ImpactError) {
             sum.update(chunk.bytes)
-            try file.append { $0.append(chunk.bytes) }
+            try file.append(chunk.bytes)
             chunk.removeAll()
         }
         append(UInt32(json.count), to: chunk)
@@ -56,40 +65,43 @@ struct ReplayCheckpoint {
         if let failure { throw failure }
         append(Self.endMark, to: chunk)
         try flush()
-        try file.append { $0.append(sum.finalize()) }
-        try file.sync()
-        guard rename(file.path, path) == 0 else { throw PartFile.failure(path) }
+        try file.append(sum.finalize())
+        try file.finish()
     }
 
     /// Fills an empty state. Nil when there is no checkpoint, or none that is whole: the partition begins anew.
-    func read(into state: PartitionState) throws -> ReplayProgress? {
+    ///
+    /// - Parameter span: the partition's range; a position outside it is none that a replay of it wrote.
+    func read(into state: PartitionState, span: PartitionSpan) -> ReplayProgress? {
         guard let data = try? Data(contentsOf: URL(filePath: path), options: .mappedIfSafe) else { return nil }
-        return try data.withUnsafeBytes { bytes -> ReplayProgress? in
-            guard bytes.count > SHA256.digestSize + 14 else { return damaged() }
-            let body = UnsafeRawBufferPointer(rebasing: bytes.dropLast(SHA256.digestSize))
-            var sum = SHA256()
-            sum.update(body)
-            guard sum.finalize().elementsEqual(bytes.suffix(SHA256.digestSize)) else { return damaged() }
-            // The sum is right, so the file is what was written: its places need no further doubt than the bounds.
-            let jsonBytes = Int(body.loadUnaligned(fromByteOffset: 0, as: UInt32.self))
-            guard 4 + jsonBytes + 10 <= body.count else { return damaged() }
-            let json = Data(body[4..<4 + jsonBytes])
-            guard let progress = try? JSONDecoder().decode(ReplayProgress.self, from: json),
-                body.loadUnaligned(fromByteOffset: 4 + jsonBytes, as: UInt64.self) == state.plan.fingerprint
-            else { return damaged() }
-            var at = 4 + jsonBytes + 8
-            while at + 6 <= body.count {
-                let idBytes = Int(body.loadUnaligned(fromByteOffset: at, as: UInt16.self))
-                if idBytes == Int(Self.endMark) { break }
-                let recordBytes = Int(body.loadUnaligned(fromByteOffset: at + 2, as: UInt32.self))
-                let start = at + 6
-                try state.restore(
-                    user: UnsafeRawBufferPointer(rebasing: body[start..<start + idBytes]),
-                    record: UnsafeRawBufferPointer(
-                        rebasing: body[start + idBytes..<start + idBytes + recordBytes]))
-                at = start + idBytes + recordBytes
-            }
-            return progress
+        return data.withUnsafeBytes { Self.read($0, into: state, span: span) } ?? damaged()
+    }
+
+    /// The same from bytes; nil for those that are no whole checkpoint of this plan and range.
+    ///
+    /// The sum tells damage, not intent: whoever may write here can make one that is right, so every length is compared
+    /// with what is there.
+    static func read(
+        _ bytes: UnsafeRawBufferPointer, into state: PartitionState, span: PartitionSpan
+    ) -> ReplayProgress? {
+        guard bytes.count > SHA256.digestSize else { return nil }
+        let body = UnsafeRawBufferPointer(rebasing: bytes.dropLast(SHA256.digestSize))
+        let sum = SHA256()
+        sum.update(body)
+        guard sum.finalize().elementsEqual(bytes.suffix(SHA256.digestSize)) else { return nil }
+        var rest = ByteCursor(body)
+        guard let jsonBytes = rest.integer(UInt32.self), let json = rest.bytes(Int(jsonBytes)),
+            let fingerprint = rest.integer(UInt64.self), fingerprint == state.plan.fingerprint,
+            let progress = try? JSONDecoder().decode(ReplayProgress.self, from: Data(json)),
+            progress.isPlausible(span, state.plan.schema)
+        else { return nil }
+        while true {
+            guard let idBytes = rest.integer(UInt16.self) else { return nil }
+            if idBytes == endMark { return rest.isAtEnd ? progress : nil }
+            guard let recordBytes = rest.integer(UInt32.self), let user = rest.bytes(Int(idBytes)),
+                let record = rest.bytes(Int(recordBytes))
+            else { return nil }
+            do { try state.restore(user: user, record: record) } catch { return nil }
         }
     }
 
@@ -101,4 +113,13 @@ struct ReplayCheckpoint {
     private func append<Value: FixedWidthInteger>(_ value: Value, to buffer: ByteBuffer) {
         withUnsafeBytes(of: value.littleEndian) { buffer.append($0) }
     }
+}
+
+/// The reader alone, for the fuzzer.
+package enum CheckpointProbe {
+    /// Whether the bytes are a checkpoint of this plan and range.
+    @discardableResult
+    package static func read(
+        _ bytes: UnsafeRawBufferPointer, into state: PartitionState, span: PartitionSpan
+    ) -> Bool { ReplayCheckpoint.read(bytes, into: state, span: span) != nil }
 }

@@ -14,6 +14,12 @@ package struct ReplayCounters: Sendable, Equatable, Codable {
 
     package init() {}
 
+    var isPlausible: Bool {
+        stream.isPlausible
+            && PlausibleCount.holds(scores, late, treat, suppress, uncertain, recordTimeBackwards)
+            && farthestBack >= 0 && PlausibleCount.holds(time: farthestBack)
+    }
+
     package mutating func add(_ other: ReplayCounters) {
         stream.add(other.stream)
         scores += other.scores

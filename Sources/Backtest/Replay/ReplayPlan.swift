@@ -55,27 +55,24 @@ package struct ReplayFolder: Sendable {
 
     /// Makes the folder and writes the plan.
     package func begin(_ plan: ReplayPlan) throws(ImpactError) {
-        do {
-            try? FileManager.default.removeItem(atPath: path)
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        } catch {
-            throw ImpactError(
-                .failed, code: "file_failed", "cannot make the folder \(path): \(error.localizedDescription)")
-        }
+        Folder.remove(path)
+        try Folder.make(path)
         try write(plan, "plan.json")
     }
 
-    package func remove() { try? FileManager.default.removeItem(atPath: path) }
+    package func remove() { Folder.remove(path) }
 
     func file(_ name: String) -> String { "\(path)/\(name)" }
 
     func read<Value: Decodable>(_ name: String, as type: Value.Type) throws(ImpactError) -> Value? {
         guard let data = FileManager.default.contents(atPath: file(name)) else { return nil }
-        do { return try JSONDecoder().decode(type, from: data) } catch {
-            throw ImpactError(
-                .badInput, code: "checkpoint_damaged",
-                "\(file(name)) cannot be read; delete the folder \(path) and run the command again")
-        }
+        do { return try JSONDecoder().decode(type, from: data) } catch { throw damaged(name) }
+    }
+
+    func damaged(_ name: String) -> ImpactError {
+        ImpactError(
+            .badInput, code: "checkpoint_damaged",
+            "\(file(name)) cannot be read; delete the folder \(path) and run the command again")
     }
 
     /// Writes a file that is there whole or not at all.
@@ -84,9 +81,6 @@ package struct ReplayFolder: Sendable {
         do { data = try JSONEncoder().encode(value) } catch {
             throw ImpactError(.failed, code: "file_failed", "cannot encode \(name): \(error)")
         }
-        let part = try PartFile(file("\(name).new"), keeping: 0)
-        try part.append { $0.append([UInt8](data)) }
-        try part.sync()
-        guard rename(part.path, file(name)) == 0 else { throw PartFile.failure(file(name)) }
+        try OutputFile.write([UInt8](data), to: file(name))
     }
 }

@@ -16,6 +16,13 @@ struct StreamWatch: Codable, Equatable {
         unseenTypes = schema.types.indices.filter { types.contains(schema.types[$0]) }
     }
 
+    /// Whether a watch of this schema can be so.
+    func isPlausible(_ schema: EventSchema) -> Bool {
+        [latestEvent, latestRecord].allSatisfy { $0 == .min || PlausibleCount.holds(time: $0) }
+            && unseenFields.allSatisfy { schema.fields.indices.contains($0) }
+            && unseenTypes.allSatisfy { schema.types.indices.contains($0) }
+    }
+
     mutating func look(_ batch: EventBatch, _ counters: inout ReplayCounters) {
         var first = counters.stream.firstTime ?? .max
         for i in 0..<batch.count {

@@ -34,8 +34,8 @@ package final class RowsJob: Sendable {
         to path: String, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
     ) throws -> RowsCounters {
         let folder = Self.folder(path)
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try Folder.make(folder)
+        defer { Folder.remove(folder) }
         let isComplete = try PartitionPool.run(
             spans, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },
             isStopped: isStopped
@@ -59,7 +59,7 @@ package final class RowsJob: Sendable {
             return true
         }
         guard isComplete else { throw ImpactError(.failed, code: "stopped", "stopped; nothing was written") }
-        try PartFiles.join(
+        try PartFile.join(
             spans.map { "\(folder)/\($0.partition)" }, into: path,
             heading: RowColumns.heading(options, hasScores: published != nil))
         var total = RowsCounters()

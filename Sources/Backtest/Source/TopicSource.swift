@@ -23,10 +23,9 @@ package struct TopicSourceFactory: RecordSourceFactory {
 final class TopicSource: RecordSource {
     private let topic: String
     private let properties: KafkaProperties
-    private let consumer: EventConsumer
+    private let reader: BoundedReader
     private var place: TopicPartition
     private var end: Int64 = 0
-    private(set) var position: Int64 = 0
     private var lastProgress = ContinuousClock.now
     /// How long a partition may give nothing before the broker is asked whether it is still there.
     private static let patience = Duration.seconds(10)
@@ -41,56 +40,41 @@ final class TopicSource: RecordSource {
         options.reset = .error
         options.fetchWaitMilliseconds = 20
         options.prefetchBytes = 64 << 20
-        consumer = try EventConsumer(properties: properties, topics: [topic], options: options, component: component)
+        reader = try BoundedReader(topic: topic, properties: properties, options: options, component: component)
     }
 
     func begin(_ span: PartitionSpan) throws {
         place = TopicPartition(topic, span.partition)
-        position = span.first
         end = span.end
         lastProgress = .now
-        guard position < end else { return }
-        do { try consumer.assign([place: .offset(position)]) } catch {
+        do { try reader.begin([span.partition: span.first..<max(span.first, end)]) } catch {
             throw error.impactError(doing: "reading \(place)")
         }
     }
 
+    var position: Int64 { reader.position(place.partition) }
+
     func read(max: Int, _ body: (SourceRecord) throws -> Void) throws -> Bool {
-        guard position < end else { return false }
+        let before = position
         do {
-            let batch = try consumer.poll(max: max, timeoutMilliseconds: 20)
-            if !batch.isEmpty {
-                lastProgress = .now
-                return try lend(batch, body)
+            let hasMore = try reader.step(max: max, timeoutMilliseconds: 20) { message in
+                try body(
+                    SourceRecord(
+                        key: message.keyBuffer, value: message.payloadBuffer, offset: message.offset,
+                        timestamp: message.timestamp))
             }
+            if !hasMore { return false }
         } catch let error as KafkaError {
             guard error.isRetriable, !error.isFatal else { throw explained(error) }
             Log.debug("replay", "\(error)")
         }
-        // Behind the last record may stand transaction markers, which take offsets and are never delivered.
-        if let reached = consumer.positions([place])[place], reached > position { position = min(reached, end) }
-        if position < end, ContinuousClock.now - lastProgress > Self.patience {
+        if position > before {
+            lastProgress = .now
+        } else if ContinuousClock.now - lastProgress > Self.patience {
             try checkThatItIsThere()
             lastProgress = .now
         }
-        return position < end
-    }
-
-    private func lend(_ batch: borrowing MessageBatch, _ body: (SourceRecord) throws -> Void) throws -> Bool {
-        for i in 0..<batch.count {
-            let message = batch[i]
-            guard message.partition == place.partition, message.offset >= position else { continue }
-            guard message.offset < end else {
-                position = end
-                return false
-            }
-            try body(
-                SourceRecord(
-                    key: message.keyBuffer, value: message.payloadBuffer, offset: message.offset,
-                    timestamp: message.timestamp))
-            position = message.offset + 1
-        }
-        return position < end
+        return !reader.isDone
     }
 
     private func explained(_ error: KafkaError) -> ImpactError {
@@ -126,7 +110,7 @@ final class TopicSource: RecordSource {
         }
     }
 
-    func close() { consumer.close() }
+    func close() { reader.close() }
 }
 
 /// Looks up single records: for warm-ups and retention checks.

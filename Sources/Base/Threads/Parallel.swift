@@ -8,19 +8,24 @@ package enum Parallel {
 
     /// Runs `body` for each of `0 ..< parts` and returns when all are done.
     package static func forEach(_ parts: Int, threads: Int, _ body: (Int) -> Void) {
+        forEach(parts, threads: threads) { part, _ in body(part) }
+    }
+
+    /// The same, with the number of the thread (below `threads`), for what each thread has one of.
+    package static func forEach(_ parts: Int, threads: Int, _ body: (_ part: Int, _ thread: Int) -> Void) {
         guard threads > 1 && parts > 1 else {
-            for part in 0..<parts { body(part) }
+            for part in 0..<parts { body(part, 0) }
             return
         }
         let next = SharedCounter()
         withoutActuallyEscaping(body) { body in
             // Shared between threads that all end before this returns; parts write to disjoint places.
             nonisolated(unsafe) let body = body
-            DispatchQueue.concurrentPerform(iterations: min(threads, parts)) { _ in
+            DispatchQueue.concurrentPerform(iterations: min(threads, parts)) { thread in
                 while true {
                     let part = next.take()
                     guard part < parts else { return }
-                    body(part)
+                    body(part, thread)
                 }
             }
         }

@@ -161,15 +161,3 @@ void ctraining_leaves(const ctraining_rows *rows, const ctraining_tree *tree, ui
         for (int j = 0; j < count; j++) leaves[start - from + (uint64_t)j] = tree->leaf[node[j]];
     }
 }
-
-void ctraining_bin(const float *values, uint64_t count, const float *cuts, uint32_t cut_count, uint8_t *bins) {
-    // A branchless search over cuts padded to 256 with infinities.
-    float padded[256];
-    for (uint32_t i = 0; i < 256; i++) padded[i] = i < cut_count ? cuts[i] : __builtin_inff();
-    for (uint64_t i = 0; i < count; i++) {
-        const float value = values[i];
-        uint32_t below = 0;
-        for (uint32_t step = 128; step > 0; step >>= 1) below += padded[below + step - 1] < value ? step : 0;
-        bins[i * LANES] = value != value ? 0 : (uint8_t)(1 + below);
-    }
-}

@@ -7,6 +7,7 @@ import Kafka
 import Pipeline
 import Scoring
 import Settings
+import Sinks
 import Terminal
 
 /// `impactiq replay`: a bounded range of the input, scored again.
@@ -20,7 +21,7 @@ enum ReplayCommand: Command {
             A replay that was killed goes on from its checkpoints when the same command is run again, and ends with the \
             same bytes.
 
-            --out takes FILE (JSON lines; .csv for CSV), sqlite:FILE (the log store's table), topic:NAME, or - for standard \
+            --out takes FILE (JSON lines; .csv for CSV), sqlite:FILE or postgresql://… (the log store's table), topic:NAME, or - for standard \
             output: the partitions' scores one after another, by number. --against TOPIC compares, event by event, with \
             the scores published there (committed ones; as many partitions as the input): identical: N scores, or the \
             first difference with both sides and exit status 1. When the published scores are another model's, it \
@@ -32,7 +33,9 @@ enum ReplayCommand: Command {
         options: ConfigurationOptions.options + [
             .value("model", "FILE", "The model file; the same as --set model.path=FILE")
         ] + BacktestSource.options + [
-            .value("out", "PLACE", "FILE.jsonl, FILE.csv, sqlite:FILE, topic:NAME or -; not needed with --against"),
+            .value(
+                "out", "PLACE",
+                "FILE.jsonl, FILE.csv, sqlite:FILE, postgresql://…, topic:NAME or -; not needed with --against"),
             .value("against", "TOPIC", "Compare with the scores in this topic"),
             .value("changes", "FILE", "With --against: list the pairs whose decisions differ, as JSON lines"),
             .value("workers", "N", "Threads; 0 is one a processor; never changes a byte", default: "0"),
@@ -71,7 +74,7 @@ enum ReplayCommand: Command {
         let summary = ReplaySummary(result: result, model: model, description: job.description, remarks: job.remarks)
         // The scores may be on standard output.
         let stream: Terminal.Stream = command.text("out") == "-" ? .error : .output
-        stream.write(command.flag("json") ? summary.json.line + "\n" : summary.text)
+        stream.show(command.flag("json") ? summary.json.line + "\n" : summary.text)
         try summary.check()
     }
 }
@@ -88,7 +91,7 @@ struct ReplayJob {
     let remarks: [String]
 
     init(_ command: ParsedCommand, _ configuration: Configuration, _ model: Model) throws {
-        let output = ReplayOutput(command.text("out"))
+        let output = try ReplayOutput(command.text("out"))
         folder = ReplayFolder(output.folder)
         isEphemeral = output.isEphemeral
         var settings = try configuration.processorSettings()
@@ -162,16 +165,23 @@ struct ReplayJob {
 enum ReplayOutput {
     case none
     case file(String, FileTarget.Format)
-    case sqlite(String)
+    case store(LogStoreAddress, folder: String)
     case topic(String)
 
-    init(_ text: String?) {
+    init(_ text: String?) throws(ImpactError) {
         guard let text else {
             self = .none
             return
         }
-        if text.hasPrefix("sqlite:") {
-            self = .sqlite(String(text.dropFirst("sqlite:".count)))
+        if LogStores.kinds.contains(where: { $0.prefixes.contains { text.hasPrefix($0) } }) {
+            do throws(SettingProblem) {
+                let address = try LogStoreAddress(parsing: text)
+                // A server's database has no folder beside it: the replay grows here, under the database's name.
+                let name = address.description.split(whereSeparator: { "/:".contains($0) }).joined(separator: "-")
+                self = .store(address, folder: (address.path ?? name) + ".replay")
+            } catch {
+                throw ImpactError(.usage, code: "bad_value", "--out: \(error.words)")
+            }
         } else if text.hasPrefix("topic:") {
             self = .topic(String(text.dropFirst("topic:".count)))
         } else {
@@ -184,7 +194,8 @@ enum ReplayOutput {
         switch self {
         case .file("-", _), .none:
             FileManager.default.temporaryDirectory.appending(path: "impactiq-replay-\(UUID().uuidString)").path
-        case .file(let path, _), .sqlite(let path): path + ".replay"
+        case .file(let path, _): path + ".replay"
+        case .store(_, let folder): folder
         case .topic(let name): name + ".replay"
         }
     }
@@ -202,7 +213,7 @@ enum ReplayOutput {
         switch self {
         case .none: NoTarget()
         case .file(let path, let format): FileTarget(path: path, format: format, folder: folder)
-        case .sqlite(let path): StoreTarget(path: path)
+        case .store(let address, _): try StoreTarget(address)
         case .topic(let name):
             TopicTarget(
                 topic: name, properties: configuration.kafkaProperties(client: "consumer"),

@@ -198,7 +198,7 @@ enum ShiftText {
         let rows = 12
         var counts = [Int](repeating: 0, count: rows)
         for point in sketch.points {
-            let place = Int(((point.value - low) / (high - low) * Double(rows)).rounded(.down))
+            let place = Int(saturating: ((point.value - low) / (high - low) * Double(rows)).rounded(.down))
             counts[min(max(place, 0), rows - 1)] += point.count
         }
         let most = counts.max() ?? 1
@@ -206,7 +206,7 @@ enum ShiftText {
         for (row, count) in counts.enumerated() {
             let from = low + (high - low) * Double(row) / Double(rows)
             let label = number(from).padding(leftTo: 12)
-            let bar = String(repeating: "█", count: Int((40 * Double(count) / Double(most)).rounded()))
+            let bar = String(repeating: "█", count: Int(saturating: (40 * Double(count) / Double(most)).rounded()))
             out += "\(label)  \(bar) \(HumanNumber.grouped(count))\n"
         }
         return out

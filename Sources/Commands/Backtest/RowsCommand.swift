@@ -67,11 +67,9 @@ enum RowsCommand: Command {
         let counters = try run.write(to: out)
         let summary = RowsSummary(
             counters: counters, options: options, source: run.source, scores: command.text("scores"))
-        Terminal.Stream.error.write(summary.text)
+        Terminal.Stream.error.show(summary.text)
         guard out != "-" else { return }
-        var json = summary.json.line + "\n"
-        let file = try OutputFile(out + ".json")
-        try json.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+        try OutputFile.write(Array((summary.json.line + "\n").utf8), to: out + ".json")
     }
 
     private static func specification(_ command: ParsedCommand) throws -> FeatureSpecification {

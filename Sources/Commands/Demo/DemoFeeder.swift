@@ -68,11 +68,11 @@ final class DemoFeeder: Sendable {
         while !isStopping.load(ordering: .relaxed) {
             let inFlight = count - consumed()
             let elapsed = (ContinuousClock.now - start) / .seconds(1)
-            let due = rate > 0 ? min(Int(elapsed * rate) - paced, 4096) : 4096
+            let due = rate > 0 ? min(Int(saturating: elapsed * rate) - paced, 4096) : 4096
             let room = min(due, bound - inFlight)
             guard room > 0 else {
                 // Time lost to a full pipeline is not made up for by a burst.
-                if inFlight >= bound, rate > 0 { paced = max(paced, Int(elapsed * rate)) }
+                if inFlight >= bound, rate > 0 { paced = max(paced, Int(saturating: elapsed * rate)) }
                 usleep(1_000)
                 continue
             }

@@ -1,3 +1,4 @@
+import Base
 import Pipeline
 import Simulation
 import Synchronization
@@ -8,12 +9,14 @@ struct DemoReading {
     private let time = ContinuousClock.now
     private let messages: Int
     private let board: DemoScoreboard
+    private let distribution: Distribution
     private let latencies: [Int]
 
     init(_ metrics: PipelineMetrics, _ follower: DemoScoreFollower) {
-        messages = metrics.messages.load(ordering: .relaxed)
+        messages = metrics.messages.value
         board = follower.snapshot
-        latencies = follower.latency.snapshot()
+        distribution = follower.latency
+        latencies = distribution.counts
     }
 
     /// What to show: totals, with rates and latencies of the time since an earlier reading (nil: of all the time).
@@ -21,10 +24,10 @@ struct DemoReading {
         var snapshot = DemoSnapshot(board: board)
         snapshot.events = messages
         snapshot.lag = max(0, sent - messages)
-        snapshot.deadLetters = metrics.deadLetters.load(ordering: .relaxed)
-        snapshot.duplicates = metrics.duplicates.load(ordering: .relaxed)
-        snapshot.late = metrics.late.load(ordering: .relaxed)
-        snapshot.users = metrics.workers.users
+        snapshot.deadLetters = metrics.deadLetters.value
+        snapshot.duplicates = metrics.duplicates.value
+        snapshot.late = metrics.late.value
+        snapshot.users = Int(metrics.users.total ?? 0)
         var counts = latencies
         if let earlier {
             let seconds = (time - earlier.time) / .seconds(1)
@@ -34,8 +37,8 @@ struct DemoReading {
             }
             counts = zip(latencies, earlier.latencies).map { $0 - $1 }
         }
-        snapshot.median = LatencyHistogram.quantile(0.5, of: counts)
-        snapshot.p99 = LatencyHistogram.quantile(0.99, of: counts)
+        snapshot.median = distribution.quantile(0.5, of: counts)
+        snapshot.p99 = distribution.quantile(0.99, of: counts)
         return snapshot
     }
 }

@@ -13,7 +13,7 @@ final class DemoScoreFollower: Sendable {
     private let failure = Mutex<(any Error)?>(nil)
     private let done = DispatchGroup()
     /// Milliseconds from an event's record to its score in a reader's hands.
-    let latency = LatencyHistogram()
+    let latency = Distribution(smallest: 1.0 / 16)
 
     init(board: DemoScoreboard) { self.board = Mutex(board) }
 
@@ -49,7 +49,7 @@ final class DemoScoreFollower: Sendable {
             let batch = try consumer.poll(max: 2048, timeoutMilliseconds: 50)
             let now = Date().timeIntervalSince1970 * 1000
             for i in 0..<batch.count {
-                latency.record(milliseconds: now - Double(batch[i].timestamp), count: 1)
+                latency.record(now - Double(batch[i].timestamp))
                 let score = try reader.read(batch[i].payloadBuffer)
                 let decision = reader.bytes(score.decision)
                 board.withLock {

@@ -2,6 +2,7 @@ import Base
 import Foundation
 import Kafka
 import Pipeline
+import Service
 import Settings
 import Simulation
 import Synchronization
@@ -23,6 +24,8 @@ package struct DemoSettings: Sendable {
     package var workers = 1
     package var model = ""
     package var printsJSON = false
+    /// Where the dashboard is; nil for none.
+    package var listen: ListenAddress? = nil
 
     package init() {}
 }
@@ -62,7 +65,9 @@ package final class DemoSession {
                 inputPartitions: settings.partitions, outputPartitions: settings.partitions,
                 deadLetterPartitions: settings.partitions),
             isStopped: { StopSignal.isRaised })
-        greet()
+        let service = settings.listen.map { listen in Self.service(configuration, application, listen) } ?? nil
+        defer { service?.stop() }
+        greet(service)
         let follower = DemoScoreFollower(
             board: DemoScoreboard(seed: settings.trial.seed, users: settings.trial.users))
         follower.start(
@@ -72,8 +77,8 @@ package final class DemoSession {
         // Half of what the broker keeps of 260-byte messages.
         let feeder = DemoFeeder(rate: settings.rate, bound: settings.partitions * 10_000) {
             // Scores that nobody has read yet are kept by the same broker.
-            let unread = max(0, metrics.scores.load(ordering: .relaxed) - follower.snapshot.total)
-            return metrics.messages.load(ordering: .relaxed) - unread
+            let unread = max(0, metrics.scores.value - follower.snapshot.total)
+            return metrics.messages.value - unread
         }
         feeder.start(bootstrap: cluster.bootstrap, topic: configuration.inputTopics[0], settings: settings.trial)
         let last = watch(application, feeder, follower)
@@ -100,8 +105,19 @@ package final class DemoSession {
             ])
     }
 
-    private func greet() {
+    /// The service at the address asked for; at a free port when another process has it. None is no reason to stop.
+    private static func service(
+        _ configuration: Configuration, _ application: Application, _ listen: ListenAddress
+    ) -> PipelineService? {
+        for address in [listen, ListenAddress(host: listen.host, port: 0)] {
+            if let service = try? PipelineService(configuration, application, nil, address) { return service }
+        }
+        return nil
+    }
+
+    private func greet(_ service: PipelineService?) {
         guard !settings.printsJSON else { return }
+        if let service { stream.write("Dashboard: \(service.url)\n") }
         stream.write(
             """
             Embedded broker (librdkafka's mock cluster): at-least-once. On a real Kafka it is exactly-once.
@@ -146,8 +162,8 @@ package final class DemoSession {
     private func drain(_ application: Application, _ feeder: DemoFeeder, _ follower: DemoScoreFollower) {
         let end = ContinuousClock.now + .seconds(5)
         while ContinuousClock.now < end, !application.isStopping, feeder.error == nil, follower.error == nil {
-            let isConsumed = metrics.messages.load(ordering: .relaxed) >= feeder.count
-            if isConsumed, follower.snapshot.total >= metrics.scores.load(ordering: .relaxed) { return }
+            let isConsumed = metrics.messages.value >= feeder.count
+            if isConsumed, follower.snapshot.total >= metrics.scores.value { return }
             usleep(20_000)
         }
     }

@@ -1,3 +1,4 @@
+import Base
 import Simulation
 import Terminal
 
@@ -99,7 +100,9 @@ package struct DemoView: Sendable {
             .number("treat"), .number("suppress"), .number("unsure"))
         for row in board.rows {
             let n = Double(max(row.scores, 1))
-            let share = { (count: Int) in row.scores > 0 ? "\(Int((100 * Double(count) / n).rounded())) %" : "–" }
+            let share = { (count: Int) in
+                row.scores > 0 ? "\(Int(saturating: (100 * Double(count) / n).rounded())) %" : "–"
+            }
             table.add(
                 Self.label(row.segment), HumanNumber.short(Double(row.scores)),
                 row.scores > 0 ? signed(row.truth / n) : "–",

@@ -53,7 +53,7 @@ final class TrialRows {
             append(event, slot, to: text)
             written += 1
             if text.count > 1 << 20 || written == count {
-                try out.write(text.bytes)
+                try out.append(text.bytes)
                 text.removeAll()
                 progress.update(written)
             }

@@ -74,7 +74,7 @@ enum EvaluateCommand: Command {
         if command.flag("json") {
             Terminal.Stream.output.write(report.json.line + "\n")
         } else {
-            Terminal.Stream.output.write(report.text(width: width))
+            Terminal.Stream.output.show(report.text(width: width))
             if command.flag("plot") { Terminal.Stream.output.write("\n" + report.plot(width: min(width, 100))) }
         }
     }
@@ -82,12 +82,12 @@ enum EvaluateCommand: Command {
 
 extension EvaluateCommand {
     /// As it was typed, for a report's provenance.
-    static var commandLine: String { (["impactiq"] + CommandLine.arguments.dropFirst()).joined(separator: " ") }
+    static var commandLine: String {
+        (["impactiq"] + Secrets.masked(commandLine: Array(CommandLine.arguments.dropFirst()))).joined(separator: " ")
+    }
 
     static func write(_ page: String, to path: String) throws {
-        var html = page
-        let file = try OutputFile(path)
-        try html.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+        try OutputFile.write(Array(page.utf8), to: path, access: .shared)
     }
 }
 
@@ -96,19 +96,13 @@ enum FileHash {
     /// In hexadecimal; nil for standard input, which can be read once only.
     static func sha256(_ path: String) throws(ImpactError) -> String? {
         guard path != "-" else { return nil }
-        let file = open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var sum = SHA256()
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-        defer { buffer.deallocate() }
-        while true {
-            let count = read(file, buffer.baseAddress, buffer.count)
-            if count < 0, errno == EINTR { continue }
+        let sum = SHA256()
+        do throws(ImpactError) {
+            try OpenFile(reading: path).forEachChunk { sum.update($0) }
+        } catch {
             // A named pipe was read by now: what is left has no hash of its own.
-            guard count >= 0 else { return nil }
-            guard count > 0 else { return SHA256.hex(sum.finalize()) }
-            sum.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+            return nil
         }
+        return SHA256.hex(sum.finalize())
     }
 }

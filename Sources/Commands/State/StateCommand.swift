@@ -8,13 +8,18 @@ import Sinks
 import Terminal
 
 /// `impactiq state`: one user's state, the local copies against the changelog, erasure.
-enum StateCommand: Command {
+enum StateCommand: CommandGroup {
+    static let subcommands: [any Command.Type] = [
+        StateGetCommand.self, StateVerifyCommand.self, StateDeleteCommand.self,
+    ]
     static let specification = CommandSpecification(
         "state", "Look at a user's state, verify the local copies, erase a user",
-        sharedOptions: ConfigurationOptions.options,
-        subcommands: [getSpecification, verifySpecification, deleteSpecification])
+        sharedOptions: ConfigurationOptions.options, subcommands: subcommands.specifications)
+}
 
-    private static let getSpecification = CommandSpecification(
+/// `impactiq state get`.
+enum StateGetCommand: Command {
+    static let specification = CommandSpecification(
         "get", "Show one user's state and features as of now",
         discussion: """
             Reads the local copy in state.dir and what the changelog has beyond it; without a local copy of the user's \
@@ -27,43 +32,7 @@ enum StateCommand: Command {
         arguments: [.init("USER", "The user_id")],
         examples: [.init("impactiq state get u-17 --config impactiq.properties", "features by name")])
 
-    private static let verifySpecification = CommandSpecification(
-        "verify", "Compare the local copies in state.dir with the changelog, record by record",
-        discussion: """
-            Reads every local copy and the whole changelog of its partition. Users changed since the copy's checkpoint \
-            are counted apart: a start replays them. Exit status 1 when a record differs.
-            """,
-        options: [
-            .value("partition", "N", "This partition only", repeated: true),
-            .value("show", "N", "How many differences to name a partition", default: "10"),
-            .flag("json", "Print one JSON object a partition"),
-        ],
-        examples: [.init("impactiq state verify --config impactiq.properties", "after a crash, or before an upgrade")])
-
-    private static let deleteSpecification = CommandSpecification(
-        "delete", "Erase a user: from the state, the changelog and the local copies",
-        discussion: """
-            Writes an event of type user.delete to the input topic, so that the erasure is ordered with the user's events \
-            and happens exactly once; a running pipeline carries it out. It writes a tombstone to the changelog, and one \
-            to the output topic when that is compacted or log.store.erase is true, which deletes the user's rows in the \
-            log store too. Says what it would do; --yes does it.
-            """,
-        options: [
-            .flag("yes", "Write the event"),
-            .value("partition", "N", "Write it to this partition, when events are not placed by their key"),
-        ],
-        arguments: [.init("USER", "The user_id")],
-        examples: [.init("impactiq state delete u-17 --yes --config impactiq.properties", "one event, one user")])
-
     static func run(_ command: ParsedCommand) throws {
-        switch command.path.last {
-        case "get": try get(command)
-        case "verify": try StateVerifyCommand.run(command)
-        default: try delete(command)
-        }
-    }
-
-    private static func get(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
         let user = command.arguments[0]
         let partition = try command.count("partition").map { [Int32(clamping: $0)] }
@@ -97,10 +66,28 @@ enum StateCommand: Command {
         var table = Table(.text("feature"), .number("value"))
         for feature in found.features { table.add(feature.name, feature.value.isNaN ? "missing" : "\(feature.value)") }
         text += table.text()
-        Terminal.Stream.output.write(text)
+        Terminal.Stream.output.show(text)
     }
+}
 
-    private static func delete(_ command: ParsedCommand) throws {
+/// `impactiq state delete`.
+enum StateDeleteCommand: Command {
+    static let specification = CommandSpecification(
+        "delete", "Erase a user: from the state, the changelog and the local copies",
+        discussion: """
+            Writes an event of type user.delete to the input topic, so that the erasure is ordered with the user's events \
+            and happens exactly once; a running pipeline carries it out. It writes a tombstone to the changelog, and one \
+            to the output topic when that is compacted or log.store.erase is true, which deletes the user's rows in the \
+            log store too. Says what it would do; --yes does it.
+            """,
+        options: [
+            .flag("yes", "Write the event"),
+            .value("partition", "N", "Write it to this partition, when events are not placed by their key"),
+        ],
+        arguments: [.init("USER", "The user_id")],
+        examples: [.init("impactiq state delete u-17 --yes --config impactiq.properties", "one event, one user")])
+
+    static func run(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
         let user = command.arguments[0]
         guard let topic = configuration.inputTopics.first, !user.isEmpty else {
@@ -111,7 +98,7 @@ enum StateCommand: Command {
             "type": .text(Processor.eraseType), "time": .integer(Int(Date().timeIntervalSince1970 * 1_000)),
         ]
         guard command.flag("yes") else {
-            Terminal.Stream.output.write(
+            Terminal.Stream.output.show(
                 "would write to \(topic), key \(user):\n\(event.line)\nnothing was done; --yes does it\n")
             return
         }
@@ -141,7 +128,7 @@ enum StateCommand: Command {
         } catch let error as KafkaError {
             throw error.impactError(doing: "writing to \(topic)")
         }
-        Terminal.Stream.output.write(
+        Terminal.Stream.output.show(
             "wrote user.delete for \(user) to \(topic) [\(partition)]; a running pipeline erases the user in its turn\n"
         )
     }

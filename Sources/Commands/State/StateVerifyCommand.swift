@@ -5,7 +5,20 @@ import StateStore
 import Terminal
 
 /// `impactiq state verify`.
-enum StateVerifyCommand {
+enum StateVerifyCommand: Command {
+    static let specification = CommandSpecification(
+        "verify", "Compare the local copies in state.dir with the changelog, record by record",
+        discussion: """
+            Reads every local copy and the whole changelog of its partition. Users changed since the copy's checkpoint \
+            are counted apart: a start replays them. Exit status 1 when a record differs.
+            """,
+        options: [
+            .value("partition", "N", "This partition only", repeated: true),
+            .value("show", "N", "How many differences to name a partition", default: "10"),
+            .flag("json", "Print one JSON object a partition"),
+        ],
+        examples: [.init("impactiq state verify --config impactiq.properties", "after a crash, or before an upgrade")])
+
     static func run(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
         let topic = configuration.changelogTopic

@@ -3,7 +3,13 @@
 /// 16 bytes, trivially copyable, so that a batch of events is one flat array.
 package struct FieldValue: Sendable, Equatable, BitwiseCopyable {
     /// What the field held.
-    package enum Kind: UInt8, Sendable, BitwiseCopyable { case missing, number, text, bool }
+    package enum Kind: UInt8, Sendable, BitwiseCopyable {
+        // The numbers are part of stored state: of its fingerprint and of the values of `distinct`.
+        case missing = 0
+        case number = 1
+        case text = 2
+        case bool = 3
+    }
 
     package var kind: Kind
     /// A number's bit pattern, 0 or 1 of a truth value, the ``StableHash`` of a text's UTF-8 bytes.

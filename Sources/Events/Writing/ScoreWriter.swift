@@ -140,6 +140,40 @@ package final class ScoreWriter {
         out.advance(cursor - start)
     }
 
+    /// Appends a score without a source: of an answer to a request, not of a record. The other members are those of the
+    /// topic, in its order, and their texts are equal byte for byte.
+    ///
+    /// - Parameters:
+    ///   - user: UTF-8 of the user's id; nil when nobody was named.
+    ///   - time: of the event that the score stands for, milliseconds since 1970; nil without events.
+    ///   - type: UTF-8 of that event's type.
+    package func write(
+        user: UnsafeRawBufferPointer?, time: Int64?, type: UnsafeRawBufferPointer?,
+        effects: UnsafeBufferPointer<Effect>, decided: Int, decision: Int, into out: ByteBuffer
+    ) {
+        precondition(effects.count == effectCount && decided >= 0 && decided < effectCount)
+        out.append("{")
+        if let user {
+            out.append("\"user_id\":")
+            out.appendJSONString(user)
+            out.append(",")
+        }
+        if let time, let type {
+            out.append("\"time\":")
+            out.append(time)
+            out.append(",\"event_type\":")
+            out.appendJSONString(type)
+            out.append(",")
+        }
+        let start = out.reserve(roomWithoutTexts)
+        var cursor = start
+        append(effects[decided], named: decided, to: &cursor)
+        decisions.copy(decision, to: &cursor)
+        if effectCount > 1 { appendAll(effects, to: &cursor) }
+        append(.end, to: &cursor)
+        out.advance(cursor - start)
+    }
+
     @inline(__always)
     private func append(_ effect: Effect, named index: Int, to cursor: inout UnsafeMutablePointer<UInt8>) {
         names.copy(index, to: &cursor)

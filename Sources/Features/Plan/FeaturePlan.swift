@@ -13,6 +13,8 @@ package struct FeaturePlan: Sendable {
     /// Names the layout of the records: equal when records of one plan mean the same under another. It changes with
     /// whatever changes the aggregates kept, and not with names, defaults and ratios.
     package let fingerprint: UInt64
+    /// What ``fingerprint`` is the digest of: all that decides what the bytes of a record mean.
+    package let layoutDescription: String
     let program: FeatureProgram
 
     /// Numbers of a row.
@@ -26,7 +28,8 @@ package struct FeaturePlan: Sendable {
         self.specification = specification
         self.schema = schema
         program = try FeatureProgram(builder)
-        let digest = SHA256.digest(Array(builder.layoutDescription.utf8))
+        layoutDescription = builder.layoutDescription
+        let digest = SHA256.digest(Array(layoutDescription.utf8))
         fingerprint = digest.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 

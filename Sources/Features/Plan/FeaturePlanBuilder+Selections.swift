@@ -51,7 +51,8 @@ extension FeaturePlanBuilder {
         return selections.count - 1
     }
 
-    /// All that decides what the bytes of a record mean, as text.
+    /// All that decides what the bytes of a record mean, as text. Its digest is the fingerprint in every stored record:
+    /// `StoredFormatTests` holds it.
     var layoutDescription: String {
         func describe(_ test: FieldTest?) -> String {
             guard let test else { return "-" }
@@ -76,12 +77,13 @@ extension FeaturePlanBuilder {
         }
         var lines = ["records 1", "ids \(specification.deduplicationIDs)"]
         for place in fixed {
-            lines.append("\(place.kind) \(describe(place.events)) \(describe(place.selection)) \(place.halfLife)")
+            lines.append(
+                "\(place.kind.stored) \(describe(place.events)) \(describe(place.selection)) \(place.halfLife)")
         }
         for calendar in calendars {
             lines.append("calendar \(calendar.bucket) × \(calendar.buckets)")
             for lane in calendar.lanes {
-                lines.append("\(lane.kind) \(describe(lane.events)) \(describe(lane.selection))")
+                lines.append("\(lane.kind.stored) \(describe(lane.events)) \(describe(lane.selection))")
             }
         }
         for table in distincts {

@@ -4,7 +4,19 @@ import Events
 /// Lays out the records of a specification; what it finds is packed into a ``FeatureProgram``.
 struct FeaturePlanBuilder {
     /// What a lane of a row keeps of the selected numbers of one bucket.
-    enum LaneKind: UInt8, BitwiseCopyable { case count, sum, min, max }
+    enum LaneKind: UInt8, BitwiseCopyable {
+        case count, sum, min, max
+
+        /// Part of the state's fingerprint: a change makes all stored state unreadable.
+        var stored: String {
+            switch self {
+            case .count: "count"
+            case .sum: "sum"
+            case .min: "min"
+            case .max: "max"
+            }
+        }
+    }
 
     /// A number kept in each row of a calendar.
     struct Lane: Hashable {
@@ -34,7 +46,18 @@ struct FeaturePlanBuilder {
     }
 
     /// What a fixed place of the record keeps.
-    enum FixedKind: UInt8, BitwiseCopyable { case recency, last, decayed }
+    enum FixedKind: UInt8, BitwiseCopyable {
+        case recency, last, decayed
+
+        /// Part of the state's fingerprint: a change makes all stored state unreadable.
+        var stored: String {
+            switch self {
+            case .recency: "recency"
+            case .last: "last"
+            case .decayed: "decayed"
+            }
+        }
+    }
 
     /// A time, and for `last` and `decayed` a value, outside the calendars.
     struct Fixed: Hashable {
@@ -79,14 +102,13 @@ struct FeaturePlanBuilder {
     }
 
     private mutating func source(of feature: FeatureSpecification.Feature) throws(ImpactError) -> Source {
-        if feature.aggregate == .ratio {
+        let events = try mask(feature)
+        switch feature.aggregate {
+        case .ratio:
             let names = specification.names
             return .ratio(
                 numerator: names.firstIndex(of: feature.numerator ?? "") ?? 0,
                 denominator: names.firstIndex(of: feature.denominator ?? "") ?? 0)
-        }
-        let events = try mask(feature)
-        switch feature.aggregate {
         case .distinct:
             let bucket = feature.bucket ?? TimeSpan(minutes: 1)
             distincts.append(
@@ -94,20 +116,35 @@ struct FeaturePlanBuilder {
                     events: events, condition: try condition(feature), field: try index(feature, feature.field ?? ""),
                     bucket: bucket, buckets: Self.buckets(feature), capacity: feature.capacity ?? 32))
             return .distinct(distincts.count - 1)
-        case .recency, .last, .decayedCount, .decayedSum:
-            let kind: FixedKind =
-                feature.aggregate == .recency ? .recency : feature.aggregate == .last ? .last : .decayed
-            let place = Fixed(
-                events: events, selection: try selection(feature), kind: kind,
-                halfLife: feature.halfLife?.milliseconds ?? 1)
-            return .fixed(Self.place(place, in: &fixed))
-        default:
-            return try windowed(feature, events)
+        case .recency: return try fixed(.recency, feature, events)
+        case .last: return try fixed(.last, feature, events)
+        case .decayedCount, .decayedSum: return try fixed(.decayed, feature, events)
+        case .count: return try windowed(feature, events) { lane in .lane(lane(.count)) }
+        case .sum: return try windowed(feature, events) { lane in .lane(lane(.sum)) }
+        case .min: return try windowed(feature, events) { lane in .lane(lane(.min)) }
+        case .max: return try windowed(feature, events) { lane in .lane(lane(.max)) }
+        case .mean: return try windowed(feature, events) { lane in .mean(sum: lane(.sum), count: lane(.count)) }
         }
     }
 
+    private mutating func fixed(
+        _ kind: FixedKind, _ feature: FeatureSpecification.Feature, _ events: UInt64?
+    ) throws(ImpactError) -> Source {
+        let place = Fixed(
+            events: events, selection: try selection(feature), kind: kind,
+            halfLife: feature.halfLife?.milliseconds ?? 1)
+        return .fixed(Self.place(place, in: &fixed))
+    }
+
+    /// What a windowed aggregate reads of its calendar.
+    private enum Reading {
+        case lane(Int)
+        case mean(sum: Int, count: Int)
+    }
+
+    /// - Parameter reading: the lanes that the aggregate needs, in the order in which rows hold them.
     private mutating func windowed(
-        _ feature: FeatureSpecification.Feature, _ events: UInt64?
+        _ feature: FeatureSpecification.Feature, _ events: UInt64?, reading: ((LaneKind) -> Int) -> Reading
     ) throws(ImpactError) -> Source {
         let selection = try selection(feature)
         let buckets = Self.buckets(feature)
@@ -119,15 +156,14 @@ struct FeaturePlanBuilder {
                 return calendars.count - 1
             }()
         calendars[calendar].buckets = max(calendars[calendar].buckets, buckets)
-        func lane(_ kind: LaneKind) -> Int {
-            Self.place(Lane(events: events, selection: selection, kind: kind), in: &calendars[calendar].lanes)
+        var lanes = calendars[calendar].lanes
+        let reads = reading { kind in
+            Self.place(Lane(events: events, selection: selection, kind: kind), in: &lanes)
         }
-        switch feature.aggregate {
-        case .mean: return .mean(calendar: calendar, sum: lane(.sum), count: lane(.count), buckets: buckets)
-        case .sum: return .lane(calendar: calendar, lane: lane(.sum), buckets: buckets)
-        case .min: return .lane(calendar: calendar, lane: lane(.min), buckets: buckets)
-        case .max: return .lane(calendar: calendar, lane: lane(.max), buckets: buckets)
-        default: return .lane(calendar: calendar, lane: lane(.count), buckets: buckets)
+        calendars[calendar].lanes = lanes
+        switch reads {
+        case .lane(let lane): return .lane(calendar: calendar, lane: lane, buckets: buckets)
+        case .mean(let sum, let count): return .mean(calendar: calendar, sum: sum, count: count, buckets: buckets)
         }
     }
 

@@ -52,10 +52,18 @@ package struct FeatureSpecification: Sendable, Equatable {
 
     /// How events become a number.
     package enum Aggregate: String, Sendable, CaseIterable {
-        case count, sum, mean, min, max, last, recency, distinct
+        // The texts stand in specifications and model files.
+        case count = "count"
+        case sum = "sum"
+        case mean = "mean"
+        case min = "min"
+        case max = "max"
+        case last = "last"
+        case recency = "recency"
+        case distinct = "distinct"
         case decayedCount = "decayed_count"
         case decayedSum = "decayed_sum"
-        case ratio
+        case ratio = "ratio"
 
         /// Whether the aggregate looks at a window of time.
         var isWindowed: Bool {

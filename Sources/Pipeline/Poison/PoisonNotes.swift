@@ -30,7 +30,7 @@ package final class PoisonNotes: @unchecked Sendable {
     ///
     /// - Throws: `state_dir_unwritable`.
     package init(path: String, workers: Int, topics: [String]) throws(ImpactError) {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
         var status = stat()
         guard descriptor >= 0, fstat(descriptor, &status) == 0 else {
             if descriptor >= 0 { close(descriptor) }

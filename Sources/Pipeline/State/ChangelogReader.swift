@@ -5,30 +5,27 @@ import Kafka
 
 /// Reads what is committed in partitions of a changelog, up to the ends that they have when reading begins. For tools;
 /// the pipeline restores with `StateRestorer`.
-package final class ChangelogReader: AssignmentHandler {
-    private let consumer: EventConsumer
+package final class ChangelogReader {
+    private let reader: BoundedReader
     private let admin: Admin
     private let topic: String
-    private var reached: [Int32: Int64] = [:]
     /// Records read so far.
     package private(set) var count = 0
 
     package init(properties: KafkaProperties, topic: String, prefetchBytes: Int = 64 << 20) throws(ImpactError) {
         self.topic = topic
         var options = ConsumerOptions()
-        options.reportsPartitionEnd = true
         options.fetchWaitMilliseconds = 10
         options.prefetchBytes = prefetchBytes
         options.clientID = "changelog-reader"
-        consumer = try EventConsumer(
-            properties: properties, topics: [topic], options: options, component: "changelog-reader")
+        reader = try BoundedReader(
+            topic: topic, properties: properties, options: options, component: "changelog-reader")
         // Up to the last stable offset: what an open transaction holds back is nobody's state yet.
         admin = try Admin(properties: properties, readCommitted: true, component: "changelog-reader")
-        consumer.handler = self
     }
 
     package func close() {
-        consumer.close()
+        reader.close()
         admin.close()
     }
 
@@ -49,40 +46,20 @@ package final class ChangelogReader: AssignmentHandler {
     package func read(
         from: [Int32: Int64?], _ body: (Int32, Int64, UnsafeRawBufferPointer, UnsafeRawBufferPointer?) throws -> Void
     ) throws {
-        var ends: [Int32: Int64] = [:]
-        var places: [TopicPartition: StartOffset] = [:]
-        reached = [:]
+        var ranges: [Int32: Range<Int64>] = [:]
         for (partition, offset) in from {
             let marks = try watermarks(partition)
             let start = max(offset ?? marks.low, marks.low)
-            if start >= marks.high { continue }
-            ends[partition] = marks.high
-            reached[partition] = start
-            places[TopicPartition(topic, partition)] = .offset(start)
+            ranges[partition] = start..<max(start, marks.high)
         }
-        try consumer.assign(places)
-        while ends.contains(where: { reached[$0.key] ?? 0 < $0.value }) {
-            let batch = try consumer.poll(max: 8_192, timeoutMilliseconds: 200)
-            for i in 0..<batch.count {
-                let message = batch[i]
-                if message.offset >= ends[message.partition] ?? 0 { continue }
-                if let user = message.keyBuffer {
-                    try body(message.partition, message.offset, user, message.payloadBuffer)
-                }
+        try reader.begin(ranges)
+        var hasMore = !reader.isDone
+        while hasMore {
+            hasMore = try reader.step { message in
                 count += 1
-            }
-            // One entry a batch and partition is enough: records come in the order of their offsets.
-            for i in 0..<batch.count where i == batch.count - 1 || batch[i].partition != batch[i + 1].partition {
-                reached[batch[i].partition] = max(reached[batch[i].partition] ?? 0, batch[i].offset + 1)
+                guard let user = message.keyBuffer else { return }
+                try body(message.partition, message.offset, user, message.payloadBuffer)
             }
         }
-        try consumer.assign([:])
-    }
-
-    package func assigned(_ partitions: [TopicPartition]) {}
-    package func revoked(_ partitions: [TopicPartition]) {}
-    package func lost(_ partitions: [TopicPartition]) {}
-    package func reachedEnd(of partition: TopicPartition, at offset: Int64) {
-        reached[partition.partition] = max(reached[partition.partition] ?? 0, offset)
     }
 }

@@ -22,6 +22,7 @@ final class BatchHandler {
     /// Messages and bytes handed to the producer since ``begin()``: the size of the open transaction.
     private(set) var messages = 0
     private(set) var bytes = 0
+    private var stageStart = ContinuousClock.now
     private let context: WorkerContext
     private let keeper: ShardKeeper
     private let quarantine: Quarantine
@@ -61,6 +62,7 @@ final class BatchHandler {
     func handle(_ batch: borrowing MessageBatch) throws {
         // What happens outside of it is no message's fault.
         defer { quarantine.clear() }
+        stageStart = .now
         var current: Shard?
         var topic: Int32 = -1
         var partition: Int32 = -1
@@ -120,21 +122,32 @@ final class BatchHandler {
     }
 
     private func flush(_ batch: borrowing MessageBatch, messages: Int, newest: Int64) throws {
+        finish(.parse)
         try keeper.loadSpilled(processor)
         let outcome = try processor.flush { tag, error in
             try reject(batch[tag], error)
         }
+        finish(.score)
         for shard in keeper.shards {
             try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 self.bytes += bytes.count
+                context.live.offer(records, bytes)
                 try producer.produceBatch(
                     scores, partition: context.layout.outputPartition(of: shard.partition.partition), records,
                     bytes: bytes)
             }
         }
+        finish(.emit)
         KillPoint.afterScores.reached()
         self.messages += messages
         record(outcome, messages: messages, newest: newest)
+    }
+
+    /// Notes the time that a stage of the batch took, and begins the next.
+    private func finish(_ stage: PipelineMetrics.Stage) {
+        let now = ContinuousClock.now
+        context.metrics.stages.record((now - stageStart) / .seconds(1), stage)
+        stageStart = now
     }
 
     private func reject(_ message: borrowing Message, _ error: InputError) throws {
@@ -143,27 +156,29 @@ final class BatchHandler {
                 "feature \(context.model.featureNames[$0]) " + "has no value for this user, "
                     + "and the model refuses missing values"
             } ?? error.message(schema: processor.schema)
-        try deadLetters.write(
-            message, topic: context.configuration.inputTopics[Int(max(0, message.topic))], code: error.code.name,
-            reason: reason)
+        let topic = context.configuration.inputTopics[Int(max(0, message.topic))]
+        try deadLetters.write(message, topic: topic, code: error.code.name, reason: reason)
+        context.live.reject(
+            code: error.code.name, reason: reason, topic: topic, partition: message.partition, offset: message.offset,
+            value: message.payloadBuffer)
         KillPoint.afterDeadLetter.reached()
-        context.metrics.deadLetters.wrappingAdd(1, ordering: .relaxed)
+        context.metrics.deadLetters.add(1, error.code.name)
     }
 
     private func record(_ outcome: Processor.Outcome, messages: Int, newest: Int64) {
         let metrics = context.metrics
-        metrics.messages.wrappingAdd(messages, ordering: .relaxed)
-        metrics.events.wrappingAdd(outcome.events, ordering: .relaxed)
-        metrics.scores.wrappingAdd(outcome.scores, ordering: .relaxed)
-        metrics.duplicates.wrappingAdd(outcome.duplicates, ordering: .relaxed)
-        metrics.erasures.wrappingAdd(outcome.erasures, ordering: .relaxed)
-        metrics.treat.wrappingAdd(outcome.treat, ordering: .relaxed)
-        metrics.suppress.wrappingAdd(outcome.suppress, ordering: .relaxed)
-        metrics.uncertain.wrappingAdd(outcome.uncertain, ordering: .relaxed)
+        metrics.messages.add(messages)
+        metrics.events.add(outcome.events)
+        metrics.duplicates.add(outcome.duplicates)
+        metrics.erasures.add(outcome.erasures)
+        metrics.scores.add(outcome.treat, at: Int(Decision.treat.rawValue))
+        metrics.scores.add(outcome.suppress, at: Int(Decision.suppress.rawValue))
+        metrics.scores.add(outcome.uncertain, at: Int(Decision.uncertain.rawValue))
+        if messages > 0 { metrics.batchSize.record(Double(messages)) }
         guard newest > 0, outcome.scores > 0 else { return }
         var clock = timespec()
         clock_gettime(CLOCK_REALTIME, &clock)
         let now = Double(clock.tv_sec) * 1_000 + Double(clock.tv_nsec) / 1e6
-        metrics.latency.record(milliseconds: max(0, now - Double(newest)), count: outcome.scores)
+        metrics.latency.record(max(0, now - Double(newest)) / 1_000, count: outcome.scores)
     }
 }

@@ -57,6 +57,8 @@ final class Committer {
 
     /// Makes everything since the last commit visible at once.
     func commit(offsets: [TopicPartition: Int64]) -> Settlement? {
+        let start = ContinuousClock.now
+        defer { context.metrics.stages.record((.now - start) / .seconds(1), .commit) }
         do throws(KafkaError) {
             KillPoint.beforeChangelog.reached()
             try produceChangelog()
@@ -81,7 +83,7 @@ final class Committer {
                 // Nobody reads the time of these records but retention, for which the present is right.
                 try producer.produceBatchNow(changelog, partition: shard.partition.partition, records, bytes: bytes)
             }
-            context.metrics.changelogRecords.wrappingAdd(count, ordering: .relaxed)
+            context.metrics.changelogRecords.add(count)
         }
     }
 

@@ -42,6 +42,10 @@ final class ShardKeeper {
         }
     }
 
+    /// Whether users may be in the local store alone, and that store.
+    var spillsUsers: Bool { spill != nil }
+    var localStore: StateStore? { context.local?.store }
+
     // MARK: What is owned
 
     var isEmpty: Bool { owned.isEmpty }
@@ -118,6 +122,11 @@ final class ShardKeeper {
 
     /// Bytes that the undo logs of the transaction at hand hold.
     var undoBytes: Int { owned.values.reduce(0) { $0 + $1.state.undoBytes } }
+    /// The same of each partition.
+    func lags(_ marks: (TopicPartition) -> Watermarks?) -> [(TopicPartition, Int?)] {
+        owned.values.flatMap { $0.positions.lags(marks) }
+    }
+
     /// Messages that can be read and were not taken yet; nil when a partition's marks are not known.
     func lag(_ marks: (TopicPartition) -> Watermarks?) -> Int? {
         owned.values.reduce(0 as Int?) { sum, shard in
@@ -237,7 +246,7 @@ final class ShardKeeper {
                 guard let shard = owned[partition.number] else { return }
                 try spill.load(shard, events, range)
             }
-            context.metrics.reloadedUsers.wrappingAdd(spill.loaded - before, ordering: .relaxed)
+            context.metrics.reloadedUsers.add(spill.loaded - before)
         } catch {
             if StateStore.isDamage(error) || error.code.hasPrefix("state_record_") {
                 try? context.local?.store.replace(generation: generation, reason: error.message)
@@ -256,7 +265,7 @@ final class ShardKeeper {
             return LostUsers(reason: "the local store lost users")
         }
         let before = spill.evicted
-        defer { context.metrics.evictedUsers.wrappingAdd(spill.evicted - before, ordering: .relaxed) }
+        defer { context.metrics.evictedUsers.add(spill.evicted - before) }
         var tries = 0
         while !context.isStopRequested {
             do throws(ImpactError) {

@@ -179,7 +179,7 @@ package final class StateRestorer: AssignmentHandler {
                 target.next = try end(of: TopicPartition(topic, number)).low
             }
             loaded += cursor.count - before
-            metrics.restoredUsers.wrappingAdd(cursor.count - before, ordering: .relaxed)
+            metrics.restoredUsers.add(cursor.count - before)
             if hasMore {
                 guard isMemoryFull() else { continue }
                 target.shard.checkpoint?.noteSpill()
@@ -263,7 +263,7 @@ package final class StateRestorer: AssignmentHandler {
         }
         advance(number, to: next)
         replayed += batch.count
-        metrics.replayedRecords.wrappingAdd(batch.count, ordering: .relaxed)
+        metrics.replayedRecords.add(batch.count)
         if !batch.isEmpty { KillPoint.afterRestoreBatch.reached() }
     }
 
@@ -288,7 +288,7 @@ package final class StateRestorer: AssignmentHandler {
             "restoring \(targets.count) partitions"
                 + (loading > 0 ? " (\(loading) from the local copy, \(loaded) users so far)" : "")
                 + ": \(loaded + replayed) records, \(Int(rate)) a second, "
-                + "\(Int(Double(left) / max(1, rate))) s left of the changelog")
+                + "\(Int(saturating: Double(left) / max(1, rate))) s left of the changelog")
     }
 
     private func report(_ done: [Shard]) {

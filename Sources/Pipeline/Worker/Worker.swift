@@ -27,6 +27,7 @@ final class Worker: AssignmentHandler {
     enum Ending { case stopped, fenced, renewed }
 
     private let context: WorkerContext
+    private let number: Int
     private let component: String
     private let consumer: EventConsumer
     /// Brings the records of several input topics into one order; nil for one topic.
@@ -53,6 +54,7 @@ final class Worker: AssignmentHandler {
 
     init(number: Int, context: WorkerContext) throws(ImpactError) {
         self.context = context
+        self.number = number
         component = "worker-\(number)"
         let configuration = context.configuration
         let topics = configuration.inputTopics
@@ -123,6 +125,7 @@ final class Worker: AssignmentHandler {
             KillPoint.afterResume.reached()
         }
         settleEnds()
+        context.live.answer(worker: number) { keeper.look(upUser: $0) }
         let now = ContinuousClock.now
         commitIfDue(now)
         if !life.isOpen {
@@ -160,6 +163,21 @@ final class Worker: AssignmentHandler {
     private var lag: Int? {
         guard consumer.assignment.state == .assigned else { return nil }
         return keeper.lag { consumer.cachedWatermarks($0) ?? askedMarks[$0] }
+    }
+
+    /// The same for each partition; nil without an assignment.
+    private var lags: [(labels: [String], value: Double?)]? {
+        guard consumer.assignment.state == .assigned else { return nil }
+        return keeper.lags { consumer.cachedWatermarks($0) ?? askedMarks[$0] }.map { partition, lag in
+            (labels: [partition.topic, String(partition.partition)], value: lag.map { Double($0) })
+        }
+    }
+
+    private func report(lags: [(labels: [String], value: Double?)]?, users: Int, isWaiting: Bool) {
+        let metrics = context.metrics
+        metrics.lag.set(lags, of: component)
+        metrics.users.set([(labels: [component], value: Double(users))], of: component)
+        metrics.waiting.set([(labels: [component], value: isWaiting ? 1 : 0)], of: component)
     }
 
     /// Never longer than until the next commit.
@@ -245,11 +263,11 @@ final class Worker: AssignmentHandler {
             keeper.accept()
             quarantine.forget(before: keeper.positions)
             KillPoint.afterAccept.reached()
-            context.metrics.commits.wrappingAdd(1, ordering: .relaxed)
+            context.metrics.commits.add(1)
             keeper.advance(isProven: isProven)
             keeper.deleteErased()
         case .undone(let cause):
-            context.metrics.aborts.wrappingAdd(1, ordering: .relaxed)
+            context.metrics.aborts.add(1)
             if let cause {
                 Log.warning(component, "the transaction was aborted: \(cause); going back to the last commit")
             }
@@ -318,10 +336,13 @@ final class Worker: AssignmentHandler {
             shard.reportedLate = shard.state.counters.late
             users += shard.state.userCount
         }
-        context.metrics.late.wrappingAdd(late, ordering: .relaxed)
-        context.metrics.workers.update(component, lag: lag, users: users, isWaiting: wait.isWaiting)
+        context.metrics.late.add(late)
+        report(lags: lags, users: users, isWaiting: wait.isWaiting)
+        context.live.report(
+            worker: number, shards: keeper.phases, isBrokerAway: consumer.handle.isBrokerAway,
+            isWaiting: consumer.assignment.state != .assigned)
         guard let merger, merger.lateRecords > reportedOutOfOrder else { return }
-        context.metrics.outOfOrder.wrappingAdd(merger.lateRecords - reportedOutOfOrder, ordering: .relaxed)
+        context.metrics.outOfOrder.add(merger.lateRecords - reportedOutOfOrder)
         reportedOutOfOrder = merger.lateRecords
     }
 
@@ -363,7 +384,7 @@ final class Worker: AssignmentHandler {
         committer.producer.close(timeoutMilliseconds: timeout)
         // What it said last stands when it has stopped.
         if !isGoingForGood {
-            context.metrics.workers.update(component, lag: nil, users: 0, isWaiting: true)
+            report(lags: nil, users: 0, isWaiting: true)
         }
     }
 

@@ -4,6 +4,7 @@ import Events
 import Kafka
 import Scoring
 import Settings
+import Sinks
 import Synchronization
 
 /// What all workers of a process share: nothing that changes but the stop flag and the metrics.
@@ -12,12 +13,14 @@ package final class WorkerContext: Sendable {
     package let model: Model
     /// Names this process towards Kafka; see ``ProcessIdentity``.
     let identity: ProcessIdentity
-    let layout: TopicLayout
+    package let layout: TopicLayout
     /// The local copy of the state; nil when there is none.
     let local: LocalState?
     /// What each worker is handling, for the next start; nil without poison protection.
     let poison: PoisonNotes?
     package let metrics: PipelineMetrics
+    /// What pages about the running pipeline see of it.
+    package let live: LiveTap
     /// See ``Application``; false in benchmarks only.
     let writesChangelog: Bool
     private let isStopping = Atomic<Bool>(false)
@@ -33,6 +36,7 @@ package final class WorkerContext: Sendable {
         self.local = local
         poison = PoisonNotes.ofProcess(configuration, identity)
         self.metrics = metrics
+        live = LiveTap(workers: configuration.workers)
         self.writesChangelog = writesChangelog
     }
 
@@ -64,31 +68,31 @@ extension Configuration {
     /// The properties of a Kafka client of this configuration.
     /// - Parameter client: `consumer` or `producer`.
     package func kafkaProperties(client: String) -> KafkaProperties {
-        var properties: KafkaProperties = ["bootstrap.servers": bootstrapServers]
+        var properties: KafkaProperties = ["bootstrap.servers": self.bootstrapServers.joined(separator: ",")]
         for (key, value) in passThrough(client: client) { properties[key] = value }
         return properties
     }
 
     /// Bytes that the local store may hold for what is not in its files yet.
-    var stateWriteBufferBytes: Int { max(2 << 20, stateCacheBytes / 2) }
+    var stateWriteBufferBytes: Int { max(2 << 20, self.stateCacheBytes / 2) }
 
     /// Each worker's share of `state.memory.bytes`; nil without a bound.
     ///
     /// - Throws: `badConfiguration` for a bound that leaves a worker less than 8 MiB, or that has nowhere to spill to.
     func workerMemoryBytes() throws(ImpactError) -> Int? {
-        guard stateMemoryBytes > 0 else { return nil }
-        guard usesLocalStore else {
+        guard self.stateMemoryBytes > 0 else { return nil }
+        guard self.usesLocalStore else {
             throw ImpactError(
                 .badConfiguration, code: "bad_value",
                 "state.memory.bytes needs state.store=rocksdb: users beyond the bound are kept there")
         }
-        let store = stateCacheBytes + stateWriteBufferBytes
-        let share = (stateMemoryBytes - store) / workers
+        let store = self.stateCacheBytes + stateWriteBufferBytes
+        let share = (self.stateMemoryBytes - store) / self.workers
         guard share >= 8 << 20 else {
             throw ImpactError(
                 .badConfiguration, code: "bad_value",
-                "state.memory.bytes=\(stateMemoryBytes) leaves a worker \(share) bytes: give at least "
-                    + "\(store + workers * (8 << 20)) (\(store) for the local store, 8 MiB a worker), or lower "
+                "state.memory.bytes=\(self.stateMemoryBytes) leaves a worker \(share) bytes: give at least "
+                    + "\(store + self.workers * (8 << 20)) (\(store) for the local store, 8 MiB a worker), or lower "
                     + "state.cache.bytes")
         }
         return share
@@ -97,14 +101,14 @@ extension Configuration {
     /// What decides how events become scores.
     package func processorSettings() throws(ImpactError) -> Processor.Settings {
         var settings = Processor.Settings()
-        settings.limits.maxMessageBytes = messageMaxBytes
-        settings.limits.maxAheadMilliseconds = eventTimeMaxAheadMilliseconds
-        settings.limits.requiresKey = !acceptsAnyKey
-        settings.scoreEvents = scoreEvents
-        settings.level = try ConfidenceLevel(confidenceLevel)
-        settings.threshold = decisionThreshold
-        settings.topics = inputTopics
-        settings.capacity = batchMaxEvents
+        settings.limits.maxMessageBytes = self.messageMaxBytes
+        settings.limits.maxAheadMilliseconds = Int64(self.eventTimeMaxAheadMilliseconds)
+        settings.limits.requiresKey = !self.acceptsAnyKey
+        settings.scoreEvents = self.scoreEvents
+        settings.level = try ConfidenceLevel(self.confidenceLevel)
+        settings.threshold = self.decisionThreshold
+        settings.topics = self.inputTopics
+        settings.capacity = self.batchMaxEvents
         return settings
     }
 }

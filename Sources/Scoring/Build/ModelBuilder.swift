@@ -9,7 +9,7 @@ import Foundation
 /// let sha256 = try builder.finish()             // writes the file and puts it in the place of `path`
 /// ```
 package struct ModelBuilder {
-    private let metadata: ModelMetadata
+    private var metadata: ModelMetadata
     private let path: String
     private let maximumTiles: Int?
     private var spools: [ForestSpool] = []
@@ -59,6 +59,9 @@ package struct ModelBuilder {
         spools.append(spool)
     }
 
+    /// Where the forests come from, told once they are done.
+    package mutating func setProvenance(_ provenance: String) { metadata.provenance = provenance }
+
     /// Writes the model. Returns its SHA-256, in hexadecimal.
     @discardableResult
     package mutating func finish() throws(ImpactError) -> String {
@@ -67,8 +70,9 @@ package struct ModelBuilder {
                 .badInput, code: "invalid_model",
                 "there are \(spools.count) forests for \(metadata.outcomes.count) outcomes")
         }
+        try metadata.check()
         let description = try ModelDescription(metadata, shapes: spools.map(\.shape)).json()
-        let file = try OutputFile(path: path, headerBytes: ModelFormat.headerBytes)
+        let file = try ModelFileWriter(path: path, headerBytes: ModelFormat.headerBytes)
         let directory = plan(description)
         try file.append(directory.bytes)
         try file.append(description)

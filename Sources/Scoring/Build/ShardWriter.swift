@@ -9,7 +9,7 @@ package struct ShardWriter {
     private static let chunk = 4096
 
     /// The last leaf first, so that leaf i stands (i + 1) strides below the base.
-    package func writeLeaves(to file: OutputFile) throws(ImpactError) {
+    package func writeLeaves(to file: ModelFileWriter) throws(ImpactError) {
         let width = spool.info.payloadColumns
         let kept = keptColumns()
         let from = UnsafeMutableBufferPointer<Double>.allocate(capacity: Self.chunk * width)
@@ -45,7 +45,7 @@ package struct ShardWriter {
         return kept
     }
 
-    package func writeTiles(to file: OutputFile) throws(ImpactError) {
+    package func writeTiles(to file: ModelFileWriter) throws(ImpactError) {
         let size = MemoryLayout<SpooledTile>.stride
         let from = UnsafeMutableBufferPointer<SpooledTile>.allocate(capacity: Self.chunk)
         let to = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.chunk * Tile.bytes, alignment: 64)

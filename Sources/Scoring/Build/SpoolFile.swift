@@ -4,26 +4,22 @@ import Foundation
 /// A temporary file without a name: bytes are appended, then read back from anywhere. It is gone when it is closed or
 /// the process ends. A forest waits in two of these, so that building needs little memory.
 package final class SpoolFile {
-    private let descriptor: Int32
-    private let directory: String
+    private let file: OpenFile
     /// Bytes not written yet.
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
     private var pending = 0
     private(set) var count = 0
 
     package init(directory: String) throws(ImpactError) {
-        self.directory = directory
         // Nobody else has the name: the call fails rather than open a file that is there.
         let path = "\(directory)/.impactiq-\(UInt64.random(in: 0 ... .max))"
-        descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Self.failure("create a temporary file in", directory) }
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw OpenFile.failure("create a temporary file in", directory) }
+        file = OpenFile(descriptor, path: "a temporary file in \(directory)")
         unlink(path)
     }
 
-    deinit {
-        close(descriptor)
-        buffer.deallocate()
-    }
+    deinit { buffer.deallocate() }
 
     package func append(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
         var rest = bytes[...]
@@ -41,27 +37,11 @@ package final class SpoolFile {
     /// Fills `target` with the bytes from `offset` on; all of them must have been appended.
     package func read(at offset: Int, into target: UnsafeMutableRawBufferPointer) throws(ImpactError) {
         try flush()
-        var done = 0
-        while done < target.count {
-            let got = pread(descriptor, target.baseAddress! + done, target.count - done, off_t(offset + done))
-            if got < 0, errno == EINTR { continue }
-            guard got > 0 else { throw Self.failure("read a temporary file in", directory) }
-            done += got
-        }
+        try file.read(at: offset, into: target)
     }
 
     private func flush() throws(ImpactError) {
-        var done = 0
-        while done < pending {
-            let written = write(descriptor, buffer.baseAddress! + done, pending - done)
-            if written < 0, errno == EINTR { continue }
-            guard written > 0 else { throw Self.failure("write a temporary file in", directory) }
-            done += written
-        }
+        try file.write(UnsafeRawBufferPointer(rebasing: buffer[..<pending]))
         pending = 0
-    }
-
-    package static func failure(_ what: String, _ path: String) -> ImpactError {
-        ImpactError(.failed, code: "file_failed", "cannot \(what) \(path): \(String(cString: strerror(errno)))")
     }
 }

@@ -53,7 +53,7 @@ package struct CSVScorer: Sendable {
         let line = CSVRowWriter(model: model, options: options, level: level, header: header).headerLine()
         try run.write(line)
         let threads = options.threads > 0 ? options.threads : ProcessInfo.processInfo.activeProcessorCount
-        DispatchQueue.concurrentPerform(iterations: threads) { _ in
+        Parallel.forEach(threads, threads: threads) { _ in
             run.work(
                 CSVWorker(model: model, options: options, level: level, header: header, name: run.name))
         }

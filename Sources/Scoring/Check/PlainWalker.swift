@@ -33,7 +33,13 @@ final class PlainWalker {
         var estimates = [Estimate](
             repeating: Estimate(effect: .nan, standardError: .nan), count: model.effectCount)
         guard !refused else { return estimates }
-        for outcome in model.forests.indices { score(row, outcome, into: &estimates) }
+        for outcome in model.forests.indices {
+            score(row, outcome, into: &estimates)
+            guard let offset = model.offsets[outcome]?.values(row) else { continue }
+            for effect in offset.indices {
+                estimates[model.effectIndex(treatment: effect, outcome: outcome)].effect += offset[effect]
+            }
+        }
         return estimates
     }
 

@@ -14,11 +14,20 @@ package struct Estimate: Sendable, Equatable {
 /// What an estimate advises about its user.
 package enum Decision: UInt8, Sendable, CaseIterable {
     /// The whole interval is above the threshold.
-    case treat
+    case treat = 0
     /// The whole interval is below the threshold.
-    case suppress
+    case suppress = 1
     /// The threshold is inside the interval, or there is no interval.
-    case uncertain
+    case uncertain = 2
+
+    /// As scores, tables and metrics say it; part of the score's format.
+    package var name: String {
+        switch self {
+        case .treat: "treat"
+        case .suppress: "suppress"
+        case .uncertain: "uncertain"
+        }
+    }
 
     package init(lower: Double, upper: Double, threshold: Double) {
         if lower > threshold {

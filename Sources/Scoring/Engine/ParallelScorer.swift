@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Synchronization
 
@@ -30,26 +31,22 @@ package final class ParallelScorer {
     ) -> Int {
         if refused.count != count { refused = [Int32](repeating: -1, count: count) }
         let chunks = (count + Self.chunk - 1) / Self.chunk
-        let next = Atomic(0)
         let refusals = Atomic(0)
         let effects = model.effectCount
         refused.withUnsafeMutableBufferPointer { refused in
             // Each chunk is one thread's own: no two write the same element.
             nonisolated(unsafe) let (rows, estimates, refused) = (rows, estimates, refused)
             let scorers = scorers
-            DispatchQueue.concurrentPerform(iterations: min(threads, max(1, chunks))) { thread in
+            Parallel.forEach(chunks, threads: threads) { chunk, thread in
                 let scorer = scorers.all[thread]
-                while true {
-                    let start = next.add(1, ordering: .relaxed).oldValue * Self.chunk
-                    guard start < count else { break }
-                    let size = min(Self.chunk, count - start)
-                    let found = scorer.score(
-                        rows: rows + start * stride, stride: stride, count: size, into: estimates + start * effects,
-                        standardErrors: standardErrors)
-                    refusals.add(found, ordering: .relaxed)
-                    for row in 0..<size {
-                        refused[start + row] = found == 0 ? -1 : Int32(scorer.refusedFeature(row: row) ?? -1)
-                    }
+                let start = chunk * Self.chunk
+                let size = min(Self.chunk, count - start)
+                let found = scorer.score(
+                    rows: rows + start * stride, stride: stride, count: size, into: estimates + start * effects,
+                    standardErrors: standardErrors)
+                refusals.add(found, ordering: .relaxed)
+                for row in 0..<size {
+                    refused[start + row] = found == 0 ? -1 : Int32(scorer.refusedFeature(row: row) ?? -1)
                 }
             }
         }

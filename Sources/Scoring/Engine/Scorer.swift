@@ -14,6 +14,7 @@ package final class Scorer {
     private let effectRows: Int
     private let errorRows: Int
     let solvers: [EffectSolver]
+    private let offsets: [OffsetEvaluator?]
     let number: Int32
 
     let exits: UnsafeMutablePointer<Int32>
@@ -47,6 +48,7 @@ package final class Scorer {
         solvers = model.forests.map {
             EffectSolver(layout: $0.layout, effects: model.treatments.count, contrasts: model.description.contrasts)
         }
+        offsets = model.offsets.map { $0.map(OffsetEvaluator.init) }
         let trees = model.forests.reduce(0) { max($0, $1.treeCount) }
         let columns = model.forests.reduce(0) { max($0, $1.layout.storedColumns) }
         effectRows = min(Self.mostRows, Self.powerOfTwo(atLeast: maxRows))
@@ -105,6 +107,9 @@ package final class Scorer {
                     into: estimates + start * effects + outcome, standardErrors: standardErrors)
             }
             start += rowCount
+        }
+        for (outcome, offset) in offsets.enumerated() {
+            if let offset { add(offset, outcome, rows, stride, count, estimates) }
         }
         return refuse(rows, stride, count, estimates)
     }
@@ -197,6 +202,17 @@ package final class Scorer {
                 body(&descent, shard.firstTree + tree)
                 tree += trees
             }
+        }
+    }
+
+    private func add(
+        _ offset: OffsetEvaluator, _ outcome: Int, _ rows: UnsafePointer<Float>, _ stride: Int, _ count: Int,
+        _ estimates: UnsafeMutablePointer<Estimate>
+    ) {
+        for row in 0..<count {
+            offset.prepared(rows + row * stride)
+            let own = estimates + row * model.effectCount + outcome
+            for effect in 0..<model.treatments.count { own[effect * model.outcomes.count].effect += offset.value(effect) }
         }
     }
 

@@ -42,7 +42,8 @@ extension Model {
                 groupSize: layout.groupSize, parameters: layout.parameters, leafBytes: layout.leafStride,
                 storedValues: layout.storedColumns, values: layout.columns.count,
                 bytesPerRow: Int(
-                    (Double(layout.treeCount) * (text.expectedTiles * Double(Tile.bytes) + Double(layout.leafStride)))
+                    saturating: (Double(layout.treeCount)
+                        * (text.expectedTiles * Double(Tile.bytes) + Double(layout.leafStride)))
                         .rounded()), splitImportance: text.splitImportance)
         }
     }

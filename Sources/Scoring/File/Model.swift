@@ -49,6 +49,8 @@ package final class Model: Sendable {
 
     /// What values each feature had in training; nil when the model's maker did not say.
     package var ranges: [FeatureRange]? { description.ranges }
+    /// One an outcome: what is added to its forest's effects; nil: nothing.
+    package var offsets: [EffectOffset?] { description.offsets ?? .init(repeating: nil, count: outcomes.count) }
     /// Features a row.
     package var featureCount: Int { featureNames.count }
     /// Floats from one row to the next: the feature count rounded up to a multiple of 16.
@@ -107,7 +109,7 @@ package final class Model: Sendable {
     }
 
     private static func verify(_ file: UnsafeRawBufferPointer, _ digest: [UInt8]) throws(ImpactError) {
-        var sum = SHA256()
+        let sum = SHA256()
         sum.update(UnsafeRawBufferPointer(rebasing: file[ModelFormat.headerBytes...]))
         guard sum.finalize() == digest else {
             throw ModelFormat.refusal(

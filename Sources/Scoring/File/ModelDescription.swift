@@ -16,6 +16,20 @@ package struct ModelDescription: Codable, Equatable {
         var expectedDepth: Double
         var expectedTiles: Double
         var splitImportance: [Double]
+
+        // Names of the model file.
+        private enum CodingKeys: String, CodingKey {
+            case outcome = "outcome"
+            case trees = "trees"
+            case nodes = "nodes"
+            case leaves = "leaves"
+            case tiles = "tiles"
+            case deepest = "deepest"
+            case meanLeafDepth = "meanLeafDepth"
+            case expectedDepth = "expectedDepth"
+            case expectedTiles = "expectedTiles"
+            case splitImportance = "splitImportance"
+        }
     }
 
     package var name: String
@@ -25,7 +39,21 @@ package struct ModelDescription: Codable, Equatable {
     package var contrasts: [[Double]]?
     package var importances: [Double]?
     package var ranges: [FeatureRange]?
+    package var offsets: [EffectOffset?]?
     package var forests: [Forest]
+
+    // Names of the model file.
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case name = "name"
+        case version = "version"
+        case treatments = "treatments"
+        case features = "features"
+        case contrasts = "contrasts"
+        case importances = "importances"
+        case ranges = "ranges"
+        case offsets = "offsets"
+        case forests = "forests"
+    }
 
     package init(_ metadata: ModelMetadata, shapes: [TreeShape]) {
         name = metadata.name
@@ -35,6 +63,7 @@ package struct ModelDescription: Codable, Equatable {
         contrasts = metadata.contrasts
         importances = metadata.importances
         ranges = metadata.ranges
+        offsets = metadata.offsets
         forests = zip(metadata.outcomes, shapes).map { outcome, shape in
             Forest(
                 outcome: outcome, trees: shape.trees, nodes: shape.nodes, leaves: shape.leaves, tiles: shape.tiles,
@@ -46,6 +75,8 @@ package struct ModelDescription: Codable, Equatable {
     }
 
     package func json() throws(ImpactError) -> [UInt8] {
+        // A property without a key would be left out without a word.
+        precondition(Mirror(reflecting: self).children.count == CodingKeys.allCases.count, "a property has no name")
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         do {
@@ -72,6 +103,13 @@ package struct ModelDescription: Codable, Equatable {
             description.ranges?.count ?? directory.featureCount == directory.featureCount,
             description.forests.allSatisfy({ $0.splitImportance.count == directory.featureCount })
         else { throw ModelFormat.refusal("damaged_model", "has metadata that do not fit its forest") }
+        if let offsets = description.offsets {
+            guard offsets.count == directory.forests.count,
+                offsets.allSatisfy({
+                    $0?.isValid(features: directory.featureCount, effects: directory.effects) ?? true
+                })
+            else { throw ModelFormat.refusal("damaged_model", "has offsets that do not fit its forests") }
+        }
         for forest in directory.forests {
             if let contrasts = description.contrasts {
                 guard contrasts.count == directory.effects,
@@ -108,6 +146,12 @@ extension ModelMetadata {
         guard ranges.map({ $0.count == featureNames.count }) ?? true else {
             throw invalid("there must be one range a feature")
         }
+        guard
+            offsets.map({
+                $0.count == outcomes.count
+                    && $0.allSatisfy { $0?.isValid(features: featureNames.count, effects: treatments.count) ?? true }
+            }) ?? true
+        else { throw invalid("there must be one valid offset, or none, an outcome") }
         guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
             throw invalid("there must be one finite importance a feature")
         }

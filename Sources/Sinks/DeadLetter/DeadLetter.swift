@@ -59,13 +59,15 @@ struct DeadLetterAssembler {
             // A whole record may carry such a header of its own, but not behind the added ones.
             Self.isPart(headers)
         else {
-            letter.record.key = message.keyBytes
-            letter.record.value = message.payloadBytes
+            letter.record.key = message.keyBuffer.map { Array($0) }
+            letter.record.value = message.payloadBuffer.map { Array($0) }
             letter.record.headers = Self.own(headers)
             return .letter(letter)
         }
         let count = Self.last(DeadLetterWriter.partCountHeader, headers).flatMap { Int($0) } ?? 0
-        guard let bytes = join(letter, message.payloadBytes ?? [], index, count) else { return .part }
+        guard let bytes = join(letter, message.payloadBuffer.map { Array($0) } ?? [], index, count) else {
+            return .part
+        }
         do {
             letter.record = try DeadLetterEnvelope(decoding: bytes)
             return .letter(letter)

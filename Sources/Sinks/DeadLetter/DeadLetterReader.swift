@@ -3,7 +3,7 @@ import Consumer
 import Kafka
 
 /// Reads the dead-letter topic from its beginning to the end that it had when the reading began, committed records only.
-package final class DeadLetterReader: AssignmentHandler {
+package final class DeadLetterReader {
     /// Records that are no dead letters, or damaged ones.
     package private(set) var foreign = 0
     /// Records in the topic, about: for progress.
@@ -11,7 +11,6 @@ package final class DeadLetterReader: AssignmentHandler {
 
     private let properties: KafkaProperties
     private let topic: String
-    private var reached: [Int32: Int64] = [:]
     private var assembler = DeadLetterAssembler()
 
     package init(properties: KafkaProperties, topic: String) {
@@ -26,31 +25,26 @@ package final class DeadLetterReader: AssignmentHandler {
         let admin = try Admin(properties: properties, readCommitted: true)
         defer { admin.close() }
         let marks = try admin.watermarks(ofTopic: topic)
-        var ends: [Int32: Int64] = [:]
+        var ranges: [Int32: Range<Int64>] = [:]
         for (partition, mark) in marks.enumerated() where mark.high > mark.low {
-            ends[Int32(partition)] = mark.high
+            ranges[Int32(partition)] = mark.low..<mark.high
             total += Int(mark.high - mark.low)
         }
-        if ends.isEmpty { return }
+        if ranges.isEmpty { return }
         var options = ConsumerOptions()
-        options.reportsPartitionEnd = true
         options.clientID = "dead-letter"
-        let consumer = try EventConsumer(
-            properties: properties, topics: [topic], options: options, component: "dead-letter")
-        defer { consumer.close() }
-        consumer.handler = self
-        reached = [:]
+        let reader = try BoundedReader(
+            topic: topic, properties: properties, options: options, component: "dead-letter")
+        defer { reader.close() }
         assembler = DeadLetterAssembler()
+        var isWanted = true
         do {
-            try consumer.assign(
-                Dictionary(uniqueKeysWithValues: ends.keys.map { (TopicPartition(topic, $0), .beginning) }))
-            while ends.contains(where: { reached[$0.key] ?? 0 < $0.value }) {
-                let batch = try consumer.poll(max: 1_000, timeoutMilliseconds: 200)
-                for i in 0..<batch.count {
-                    let message = batch[i]
-                    // What came after the beginning of the reading may be what this replay itself caused.
-                    guard let end = ends[message.partition], message.offset < end else { continue }
-                    guard try take(message, body) else { return }
+            try reader.begin(ranges)
+            var hasMore = true
+            while hasMore, isWanted {
+                // What came after the beginning of the reading may be what this replay itself caused; it is not read.
+                hasMore = try reader.step(max: 1_000) { message in
+                    if isWanted { isWanted = try take(message, body) }
                 }
             }
         } catch let error as KafkaError {
@@ -59,7 +53,6 @@ package final class DeadLetterReader: AssignmentHandler {
     }
 
     private func take(_ message: borrowing Message, _ body: (DeadLetter) throws -> Bool) throws -> Bool {
-        defer { reached[message.partition] = max(reached[message.partition] ?? 0, message.offset + 1) }
         switch assembler.add(message) {
         case .letter(let letter): return try body(letter)
         case .part: return true
@@ -71,12 +64,5 @@ package final class DeadLetterReader: AssignmentHandler {
             }
             return true
         }
-    }
-
-    package func assigned(_ partitions: [TopicPartition]) {}
-    package func revoked(_ partitions: [TopicPartition]) {}
-    package func lost(_ partitions: [TopicPartition]) {}
-    package func reachedEnd(of partition: TopicPartition, at offset: Int64) {
-        reached[partition.partition] = max(reached[partition.partition] ?? 0, offset)
     }
 }

@@ -18,6 +18,20 @@ package struct DeadLetterReason: Sendable, Equatable {
         self.partition = partition
         self.offset = offset
     }
+
+    /// What a dead letter has beside the record's own headers.
+    package func headers(application: String) -> [RecordHeader] {
+        [
+            RecordHeader(DeadLetterWriter.codeHeader, text: code),
+            RecordHeader(DeadLetterWriter.messageHeader, Array(message.utf8.prefix(Self.maxMessageBytes))),
+            RecordHeader(DeadLetterWriter.topicHeader, text: topic),
+            RecordHeader(DeadLetterWriter.partitionHeader, text: "\(partition)"),
+            RecordHeader(DeadLetterWriter.offsetHeader, text: "\(offset)"),
+            RecordHeader(DeadLetterWriter.applicationHeader, text: application),
+        ]
+    }
+
+    private static let maxMessageBytes = 1_024
 }
 
 /// Writes rejected records to the dead-letter topic, through the same transaction as everything else: key, value,
@@ -53,7 +67,6 @@ package final class DeadLetterWriter {
     private var isAlone = false
 
     static let leastRecordBytes = 16 << 10
-    private static let maxMessageBytes = 1024
 
     /// - Parameters:
     ///   - partitions: of the dead-letter topic; a record goes to its own partition's number modulo this.
@@ -78,7 +91,7 @@ package final class DeadLetterWriter {
             code: code, message: reason, topic: topic, partition: message.partition, offset: message.offset)
         adapt()
         let headers = errorHeaders(place)
-        let bytes = (message.rawKey?.count ?? 0) + (message.rawPayload?.count ?? 0)
+        let bytes = (message.keyBuffer?.count ?? 0) + (message.payloadBuffer?.count ?? 0)
         let size = bytes + Self.wireBytes(key: nil, value: nil, headers: message.headers + headers)
         if size <= maxRecordBytes {
             try producer.produce(
@@ -88,7 +101,8 @@ package final class DeadLetterWriter {
         }
         try write(
             DeadLetterEnvelope(
-                key: message.keyBytes, value: message.payloadBytes, headers: message.headers,
+                key: message.keyBuffer.map { Array($0) }, value: message.payloadBuffer.map { Array($0) },
+                headers: message.headers,
                 timestamp: message.timestamp), reason: place)
     }
 
@@ -147,14 +161,7 @@ package final class DeadLetterWriter {
     }
 
     private func errorHeaders(_ reason: DeadLetterReason) -> [RecordHeader] {
-        [
-            RecordHeader(Self.codeHeader, text: reason.code),
-            RecordHeader(Self.messageHeader, Array(reason.message.utf8.prefix(Self.maxMessageBytes))),
-            RecordHeader(Self.topicHeader, text: reason.topic),
-            RecordHeader(Self.partitionHeader, text: "\(reason.partition)"),
-            RecordHeader(Self.offsetHeader, text: "\(reason.offset)"),
-            RecordHeader(Self.applicationHeader, text: application),
-        ]
+        reason.headers(application: application)
     }
 
     /// An upper bound of a record's bytes in a batch of its own (record format v2, KIP-98).

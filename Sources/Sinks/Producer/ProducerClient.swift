@@ -176,7 +176,7 @@ final class ProducerClient {
     ) throws(KafkaError) {
         let list = message.headerList.map { rd_kafka_headers_copy($0) } ?? rd_kafka_headers_new(headers.count)
         Self.append(headers, to: list)
-        try produce(topic, partition, message.rawKey, message.rawPayload, list, message.timestamp)
+        try produce(topic, partition, message.keyBuffer, message.payloadBuffer, list, message.timestamp)
     }
 
     /// Takes over the list.

@@ -47,9 +47,9 @@ struct ApplicationRun {
         application.stop()
         try application.wait()
         return Result(
-            eventsPerSecond: rate, scores: metrics.scores.load(ordering: .relaxed),
-            changelogRecords: metrics.changelogRecords.load(ordering: .relaxed),
-            commits: metrics.commits.load(ordering: .relaxed), aborts: metrics.aborts.load(ordering: .relaxed))
+            eventsPerSecond: rate, scores: metrics.scores.value,
+            changelogRecords: metrics.changelogRecords.value,
+            commits: metrics.commits.value, aborts: metrics.aborts.value)
     }
 
     private func configuration(_ name: String, _ folder: String) throws -> Configuration {
@@ -72,11 +72,11 @@ struct ApplicationRun {
         while !application.isStopping {
             usleep(500)
             let now = ContinuousClock.now
-            let messages = metrics.messages.load(ordering: .relaxed)
+            let messages = metrics.messages.value
             onProgress(messages)
             if first == nil, messages > 0 { first = now }
             guard let first else { continue }
-            let count = metrics.commits.load(ordering: .relaxed)
+            let count = metrics.commits.value
             let isDone = messages >= topic.events
             if count > commits {
                 commits = count

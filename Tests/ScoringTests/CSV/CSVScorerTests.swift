@@ -9,11 +9,11 @@ import Testing
 
 @Suite struct CSVScorerTests {
     /// A model on x0 … x4 with one arm.
-    private let scratch: ScratchFolder
+    private let scratch: TemporaryFolder
     private let model: Model
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = try TemporaryFolder()
         model = try importModel(.econml, resourcePath("econml-weights-min-var.npz"), into: scratch)
     }
 
@@ -22,7 +22,7 @@ import Testing
     ) throws -> (lines: [String], summary: CSVSummary?, error: ImpactError?) {
         var options = CSVOptions()
         change(&options)
-        let input = try scratch.write(text, to: "rows.csv")
+        let input = try scratch.write(text, "rows.csv")
         let output = scratch.file("scores")
         let descriptor = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         defer { close(descriptor) }
@@ -118,7 +118,7 @@ import Testing
     }
 
     @Test func severalEffectsAreAllWrittenAndTheBestDecidedOn() throws {
-        let other = try ScratchFolder()
+        let other = try TemporaryFolder()
         let model = try importModel(.econml, resourcePath("econml-two-arms-two-outcomes.npz"), into: other)
         let row = [0.25, -1, 2, 0.5, 1]
         let estimates = score(model, [row])[0]
@@ -137,7 +137,7 @@ import Testing
 
     /// The covariance of two arms' effects stands beside them, for each outcome, as the engine gives it.
     @Test func covariancesOfSeveralArmsAreWritten() throws {
-        let other = try ScratchFolder()
+        let other = try TemporaryFolder()
         let model = try importModel(.econml, resourcePath("econml-two-arms-two-outcomes.npz"), into: other)
         let text = "x0,x1,x2,x3,x4\n0.25,-1,2,0.5,1\n-1,0.5,0,0.125,-2\n"
         let rows: [[Float]] = [[0.25, -1, 2, 0.5, 1], [-1, 0.5, 0, 0.125, -2]]
@@ -222,7 +222,7 @@ import Testing
 
     @Test func missingValuesAreRoutedByModelsThatCan() throws {
         guard let forest = SharedMaterial.path("data/grf/forest_na.txt.gz") else { return }
-        let other = try ScratchFolder()
+        let other = try TemporaryFolder()
         let model = try importModel(.grf, forest, into: other)
         let names = model.featureNames.joined(separator: ",")
         let (lines, _, error) = try run("\(names)\n1,,NA,4,5,6,7,8,9,1\n", model: model) { $0.columns = .minimal }
@@ -237,7 +237,7 @@ import Testing
         let seen = Mutex<[CSVProgress]>([])
         var options = CSVOptions()
         options.recordBytes = 2048
-        let input = try scratch.write(text, to: "rows.csv")
+        let input = try scratch.write(text, "rows.csv")
         let output = open(scratch.file("scores"), O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         defer { close(output) }
         _ = try CSVScorer(model: model, options: options).run(input: input, output: output) { progress in

@@ -5,10 +5,10 @@ import TestSupport
 import Testing
 
 @Suite struct RowCheckTests {
-    private func csv(_ names: [String], _ rows: [[Double]], _ scratch: ScratchFolder) throws -> String {
+    private func csv(_ names: [String], _ rows: [[Double]], _ scratch: TemporaryFolder) throws -> String {
         let lines = rows.map { $0.map { $0.isNaN ? "" : "\($0)" }.joined(separator: ",") }
         let text = names.joined(separator: ",") + "\n" + lines.joined(separator: "\n") + "\n"
-        return try scratch.write(text, to: "rows.csv")
+        return try scratch.write(text, "rows.csv")
     }
 
     @Test(arguments: [
@@ -16,7 +16,7 @@ import Testing
         "econml-weights-min-var",
     ])
     func everyKernelAgreesWithThePlainWalk(_ name: String) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let model = try importModel(.econml, resourcePath("\(name).npz"), into: scratch)
         var generator = SeededGenerator.announced()
         var rows = (0..<300).map { _ in (0..<5).map { _ in Double(Float.random(in: -3...3, using: &generator)) } }
@@ -38,7 +38,7 @@ import Testing
 
     @Test func missingValuesAndEmptyLeavesOfGRFAgree() throws {
         guard let forest = SharedMaterial.path("data/grf/forest_na.txt.gz") else { return }
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let model = try importModel(.grf, forest, into: scratch)
         var generator = SeededGenerator.announced()
         let rows = (0..<500).map { _ in
@@ -51,14 +51,14 @@ import Testing
     }
 
     @Test func refusesWhatHasNoRowsOrNoNumbers() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let model = try importModel(.econml, resourcePath("econml-weights-min-var.npz"), into: scratch)
-        let empty = try scratch.write("x0,x1,x2,x3,x4\n", to: "empty.csv")
+        let empty = try scratch.write("x0,x1,x2,x3,x4\n", "empty.csv")
         #expect(refusal { _ = try RowCheck.run(model: model, csv: empty) }.contains("has no rows"))
-        let text = try scratch.write("x0,x1,x2,x3,x4\n1,2,3,4,5\n1,2,x,4,5\n", to: "text.csv")
+        let text = try scratch.write("x0,x1,x2,x3,x4\n1,2,3,4,5\n1,2,x,4,5\n", "text.csv")
         let message = refusal { _ = try RowCheck.run(model: model, csv: text) }
         #expect(message.contains("line 3") && message.contains("'x2'") && message.contains("\"x\" is no number"))
-        let other = try scratch.write("x0,x1,x2,x3\n1,2,3,4\n", to: "other.csv")
+        let other = try scratch.write("x0,x1,x2,x3\n1,2,3,4\n", "other.csv")
         #expect(refusal { _ = try RowCheck.run(model: model, csv: other) }.contains("no column 'x4'"))
     }
 }

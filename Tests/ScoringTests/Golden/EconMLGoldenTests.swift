@@ -30,7 +30,7 @@ import Testing
     /// features are rounded must get EconML's numbers; the others (there are none in this file) are counted.
     @Test func effectsAndIntervalsAreThoseOfEconML() throws {
         guard let path = SharedMaterial.path(Self.file) else { return }
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let model = try importModel(.econml, path, into: scratch, features: Self.features)
         let x = try array("X", of: path)
         let (effect, lower, upper) = try (

@@ -15,7 +15,7 @@ import Testing
         ("econml-no-inference", ["T0"], ["Y0"]),
     ])
     func effectsAndErrorsAreThoseOfEconML(_ name: String, _ treatments: [String], _ outcomes: [String]) throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let model = try importModel(.econml, resourcePath("\(name).npz"), into: scratch)
         #expect(model.treatments == treatments && model.outcomes == outcomes)
         #expect(model.featureNames == ["x0", "x1", "x2", "x3", "x4"])

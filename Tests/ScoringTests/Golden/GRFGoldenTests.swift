@@ -35,7 +35,7 @@ import Testing
             let test = SharedMaterial.path("data/grf/test_\(kind).txt.gz")
         else { return }
         let rows = try rows(test)
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let model = try importModel(.grf, forest, into: scratch)
         #expect(model.featureCount == 10 && rows.count >= 1000 && rows.allSatisfy { $0.count == 12 })
         if kind == "na" { #expect(rows.contains { $0.prefix(10).contains(where: \.isNaN) }) }

@@ -64,7 +64,7 @@ func score(_ model: Model, _ rows: [[Double]], kernel: Kernel = .best) -> [[Esti
 
 /// Imports a forest into a model file of its own.
 func importModel(
-    _ kind: ImportKind, _ input: String, into scratch: ScratchFolder, features: [String]? = nil
+    _ kind: ImportKind, _ input: String, into scratch: TemporaryFolder, features: [String]? = nil
 ) throws -> Model {
     var request = ImportRequest(
         kind: kind, input: input, output: scratch.file("forest.model"), name: "golden", version: "1")

@@ -19,7 +19,7 @@ func refusal(_ body: () throws -> Void) -> String {
 
 @Suite struct EconMLFileTests {
     private func read(_ writer: NpzWriter, limits: ImportLimits = ImportLimits()) throws -> [RawTree] {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         try writer.write(scratch.file("forest.npz"))
         let file = try EconMLFile(path: scratch.file("forest.npz"), limits: limits)
         var trees: [RawTree] = []
@@ -50,7 +50,7 @@ func refusal(_ body: () throws -> Void) -> String {
     }
 
     @Test func readsTheMetadata() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         var writer = NpzWriter.small()
         writer.set("metadata", text: NpzWriter.metadata)
         writer.set("feature_importance", double: [0.25, 0.75])
@@ -130,9 +130,9 @@ func refusal(_ body: () throws -> Void) -> String {
     }
 
     @Test func refusesWhatIsNoArchiveOrIsCutOff() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         #expect(refusal { _ = try EconMLFile(path: scratch.file("absent.npz")) }.contains("cannot open"))
-        let text = try scratch.write("no archive", to: "text.npz")
+        let text = try scratch.write("no archive", "text.npz")
         #expect(refusal { _ = try EconMLFile(path: text) }.contains("import_archive"))
 
         let path = scratch.file("forest.npz")
@@ -155,7 +155,7 @@ func refusal(_ body: () throws -> Void) -> String {
     }
 
     @Test func aDamagedArrayIsFoundByItsChecksum() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let path = scratch.file("forest.npz")
         try NpzWriter.small().write(path, stored: true)
         var bytes = try Data(contentsOf: URL(filePath: path))

@@ -3,6 +3,7 @@ import CZlib
 import Foundation
 import ModelImport
 import Scoring
+import TestSupport
 import Testing
 
 @Suite struct GRFSourceTests {
@@ -29,8 +30,8 @@ import Testing
         """
 
     private func read(_ text: String, limits: ImportLimits = ImportLimits()) throws -> [RawTree] {
-        let scratch = try ScratchFolder()
-        let source = try GRFSource(path: try scratch.write(text, to: "forest.txt"), limits: limits)
+        let scratch = try TemporaryFolder()
+        let source = try GRFSource(path: try scratch.write(text, "forest.txt"), limits: limits)
         var trees: [RawTree] = []
         while let tree = try source.nextTree() { trees.append(tree) }
         return trees
@@ -47,8 +48,8 @@ import Testing
     }
 
     @Test func readsTheHeaderLines() throws {
-        let scratch = try ScratchFolder()
-        let path = try scratch.write(Self.header + Self.forest, to: "forest.txt")
+        let scratch = try TemporaryFolder()
+        let path = try scratch.write(Self.header + Self.forest, "forest.txt")
         let source = try GRFSource(path: path)
         #expect(source.header.treatment == "ad" && source.header.outcome == "visit")
         #expect(source.header.featureNames == ["age", "money spent"])
@@ -58,7 +59,7 @@ import Testing
     }
 
     @Test func gzippedAndPlainTextGiveTheSame() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let path = scratch.file("forest.txt.gz")
         let text = Array((Self.header + Self.forest).replacing("\n", with: "\r\n").utf8)
         let file = try #require(gzopen(path, "wb"))

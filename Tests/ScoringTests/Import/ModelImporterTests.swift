@@ -2,17 +2,18 @@ import Base
 import Foundation
 import ModelImport
 import Scoring
+import TestSupport
 import Testing
 
 @Suite struct ModelImporterTests {
-    private func request(_ scratch: ScratchFolder, _ input: String, _ kind: ImportKind = .econml) -> ImportRequest {
+    private func request(_ scratch: TemporaryFolder, _ input: String, _ kind: ImportKind = .econml) -> ImportRequest {
         ImportRequest(kind: kind, input: input, output: scratch.file("out.model"), name: "spring", version: "3")
     }
 
     private func message(
         _ change: (inout NpzWriter) -> Void, ask: (inout ImportRequest) -> Void = { _ in }
     ) throws -> String {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         var writer = NpzWriter.small()
         writer.set("metadata", text: NpzWriter.metadata)
         change(&writer)
@@ -27,7 +28,7 @@ import Testing
     }
 
     @Test func importsNamesProvenanceAndImportances() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         var writer = NpzWriter.small()
         writer.set("metadata", text: NpzWriter.metadata)
         writer.set("feature_importance", double: [0.25, 0.75])
@@ -74,7 +75,7 @@ import Testing
     }
 
     @Test func aCycleInAGRFForestIsRefused() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         let cycle = """
             1 1 2
             5 0
@@ -85,7 +86,7 @@ import Testing
             0 0 0 -1 1 0
 
             """
-        let path = try scratch.write(cycle, to: "forest.txt")
+        let path = try scratch.write(cycle, "forest.txt")
         let text = refusal { _ = try ModelImporter.run(request(scratch, path, .grf)) }
         #expect(text.contains("\(path): tree 0, node 3 leads to node 1, which another path reaches too"), "\(text)")
     }
@@ -108,7 +109,7 @@ import Testing
     }
 
     @Test func outcomesAreChosenOrRenamedAndTreatmentsRenamed() throws {
-        let scratch = try ScratchFolder()
+        let scratch = try TemporaryFolder()
         var request = request(scratch, resourcePath("econml-two-outcomes-no-intercept.npz"))
         request.outcomes = ["spend"]
         #expect(try ModelImporter.run(request).outcomes == ["spend"])
@@ -132,12 +133,12 @@ import Testing
     }
 
     @Test func grfNamesComeFromTheHeaderOrAreNumbered() throws {
-        let scratch = try ScratchFolder()
-        let named = try scratch.write(GRFSourceTests.header + GRFSourceTests.forest, to: "named.txt")
+        let scratch = try TemporaryFolder()
+        let named = try scratch.write(GRFSourceTests.header + GRFSourceTests.forest, "named.txt")
         let summary = try ModelImporter.run(request(scratch, named, .grf))
         #expect(summary.features == ["age", "money spent"] && summary.treatments == ["ad"])
         #expect(summary.outcomes == ["visit"] && summary.nodes == 4)
-        let bare = try scratch.write(GRFSourceTests.forest, to: "bare.txt")
+        let bare = try scratch.write(GRFSourceTests.forest, "bare.txt")
         #expect(try ModelImporter.run(request(scratch, bare, .grf)).features == ["X1", "X2"])
         var asked = request(scratch, bare, .grf)
         asked.featureNames = ["one"]

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 import Report
 import Statistics
@@ -66,7 +67,8 @@ package struct OffPolicyReport: Sendable {
     /// A mean reward, with two digits of its standard error and `more`.
     func number(_ value: Double, sign: Bool = false, more: Int = 0) -> String {
         let error = self.value.doublyRobust.standardError
-        let decimals = error > 0 && error.isFinite ? min(9, max(0, 1 - Int(log10(error).rounded(.down)))) : 6
+        let decimals =
+            error > 0 && error.isFinite ? min(9, max(0, 1 - Int(saturating: log10(error).rounded(.down)))) : 6
         return Figure.fixed(value, decimals + more, sign: sign)
     }
 

@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// How well a log covers the policy that is valued from it.
@@ -57,7 +58,7 @@ struct Overlap {
         let share = effectiveSampleSize / Double(count)
         if share < 0.1 || effectiveSampleSize < 100 {
             warnings.append(
-                "poor overlap: \(count) decisions are worth \(Int(effectiveSampleSize.rounded())) "
+                "poor overlap: \(count) decisions are worth \(Int(saturating: effectiveSampleSize.rounded())) "
                     + "of the policy's own (\(percent(share))); widen the log or value a policy nearer to it")
         }
         // The largest row's share of all weight.

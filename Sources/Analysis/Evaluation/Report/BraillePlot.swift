@@ -1,3 +1,5 @@
+import Base
+
 /// A line plot in Braille characters, two by four dots each.
 struct BraillePlot {
     enum Line { case solid, dotted }
@@ -40,7 +42,7 @@ struct BraillePlot {
         let span = y.upperBound - y.lowerBound
         guard span > 0, value.isFinite else { return 0 }
         let clamped = min(max((value - y.lowerBound) / span, -1), 2)
-        return Int(((1 - clamped) * Double(rows * 4 - 1)).rounded())
+        return Int(saturating: ((1 - clamped) * Double(rows * 4 - 1)).rounded())
     }
 
     private mutating func set(_ column: Int, _ row: Int) {

@@ -116,7 +116,7 @@ extension EvaluationReport {
         }
         let responses = ranked.total.treatedOutcome + ranked.total.controlOutcome
         if trial.hasBinaryOutcome && trial.weight == nil && responses < 100 {
-            notes.append("only \(Int(responses)) rows have the outcome: read every number by its interval")
+            notes.append("only \(Int(saturating: responses)) rows have the outcome: read every number by its interval")
         }
         if !trial.hasBinaryOutcome {
             notes.append(

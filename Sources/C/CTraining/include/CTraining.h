@@ -74,6 +74,3 @@ void ctraining_add_leaves(const ctraining_rows *rows, const ctraining_tree *tree
 
 /// The leaf of each of the rows from …< to.
 void ctraining_leaves(const ctraining_rows *rows, const ctraining_tree *tree, uint64_t from, uint64_t to, int32_t *leaves);
-
-/// Bins of one feature: 1 + the count of cuts (ascending) below the value, 0 for NaN, written 16 bytes apart.
-void ctraining_bin(const float *values, uint64_t count, const float *cuts, uint32_t cut_count, uint8_t *bins);

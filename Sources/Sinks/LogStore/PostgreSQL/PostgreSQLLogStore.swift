@@ -1,20 +1,26 @@
 import Base
+import Settings
+
+extension LogStoreKind {
+    static let postgresql = LogStoreKind(prefixes: ["postgresql://", "postgres://"], form: "postgresql://…") {
+        (text) throws(SettingProblem) in
+        do throws(LogStoreError) {
+            let address = try PostgreSQLAddress(text)
+            return LogStoreAddress(description: address.display) { (options) throws(LogStoreError) in
+                try PostgreSQLLogStore(url: text, options: options)
+            }
+        } catch {
+            throw SettingProblem(error.message)
+        }
+    }
+}
 
 /// The log store in a PostgreSQL database (12 or newer). For one thread; several processes may share the database.
 package final class PostgreSQLLogStore: LogStore {
-    /// How the tables are laid out.
-    package struct Options: Sendable {
-        /// Keeps an index on `user_id`: look-ups of one user become fast, writing becomes slower. An index that is
-        /// there already is kept.
-        package var userIndex = false
-
-        package init(userIndex: Bool = false) { self.userIndex = userIndex }
-    }
-
     package var place: String { address.display }
 
     private let address: PostgreSQLAddress
-    private let options: Options
+    private let options: LogStoreOptions
     private let migrations: [[String]]
     private var session: PostgreSQLSession?
     /// Batches that still go through the staging table, after one held rows that were there already.
@@ -23,7 +29,7 @@ package final class PostgreSQLLogStore: LogStore {
     /// - Parameter url: `postgresql://user:password@host:port/database`; the password may come from `PGPASSWORD` or
     ///   `PGPASSFILE`.
     /// - Throws: when the URL is malformed, without repeating it.
-    package convenience init(url: String, options: Options = Options()) throws(LogStoreError) {
+    package convenience init(url: String, options: LogStoreOptions = LogStoreOptions()) throws(LogStoreError) {
         try self.init(url: url, options: options, migrations: Self.migrations)
     }
 
@@ -31,7 +37,7 @@ package final class PostgreSQLLogStore: LogStore {
     package static let migrations = ScoresTable.migrations(.postgresql)
 
     /// - Parameter migrations: tests lead a store through other versions.
-    package init(url: String, options: Options, migrations: [[String]]) throws(LogStoreError) {
+    package init(url: String, options: LogStoreOptions, migrations: [[String]]) throws(LogStoreError) {
         address = try PostgreSQLAddress(url)
         self.options = options
         self.migrations = migrations
@@ -117,6 +123,46 @@ package final class PostgreSQLLogStore: LogStore {
                 "SELECT count(*) FROM scores\(condition)", user.map { [$0] } ?? [])
             return Int(result.integer(0, 0) ?? 0)
         }
+    }
+
+    package func scores(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredScore] {
+        let place = self.place
+        let found: [StoredScore]? = try run { session throws(PostgreSQLError) in
+            let index = try session.connection.execute("SELECT to_regclass('scores_user_id') IS NOT NULL")
+            if index.text(0, 0) != "t" {
+                let some = try session.connection.execute(
+                    "SELECT count(*) FROM (SELECT 1 FROM scores LIMIT \(StoredScore.mostUnindexed + 1)) AS some")
+                if Int(some.integer(0, 0) ?? 0) > StoredScore.mostUnindexed { return nil }
+            }
+            let result = try session.connection.execute(
+                StoredScore.query(user: "$1", limit: "$2::bigint"), [user, "\(limit)"])
+            return (0..<result.rowCount).map { Self.score(result, $0) }
+        }
+        guard let found else { throw StoredScore.noIndex(place) }
+        return found
+    }
+
+    private static func score(_ result: PostgreSQLResult, _ row: Int) -> StoredScore {
+        func number(_ column: Int) -> Double { result.text(row, column).flatMap(Double.init) ?? .nan }
+        var score = StoredScore()
+        score.user = result.text(row, 0) ?? ""
+        score.time = result.integer(row, 1) ?? 0
+        score.eventType = result.text(row, 2) ?? ""
+        score.treatment = result.text(row, 3)
+        score.outcome = result.text(row, 4)
+        score.uplift = number(5)
+        score.standardError = number(6)
+        score.lower = number(7)
+        score.upper = number(8)
+        score.level = number(9)
+        score.decision = result.text(row, 10) ?? ""
+        score.model = result.text(row, 11) ?? ""
+        score.modelVersion = result.text(row, 12) ?? ""
+        score.modelSHA256 = result.text(row, 13) ?? ""
+        score.sourceTopic = result.text(row, 14) ?? ""
+        score.sourcePartition = Int32(clamping: result.integer(row, 15) ?? 0)
+        score.sourceOffset = result.integer(row, 16) ?? 0
+        return score
     }
 
     package func close() { session = nil }

@@ -128,9 +128,8 @@ final class LogStoreFollower: AssignmentHandler {
         atEnd.remove(partition)
         while true {
             if !builder.hasWork { batchBegan = LogStoreStop.now() }
-            let outcome = message.withBytes {
-                builder.add(partition: partition, offset: offset, key: $0, payload: $1)
-            }
+            let outcome = builder.add(
+                partition: partition, offset: offset, key: message.keyBuffer, payload: message.payloadBuffer)
             if outcome == .taken { return }
             try flush(builder)
         }

@@ -15,6 +15,9 @@ final class SQLiteConnection {
     /// nothing back. FULL would flush once a batch and bring no row more.
     init(path: String) throws(LogStoreError) {
         self.path = path
+        // SQLite would make it readable for all; its log beside it takes the file's rights. What is wrong, SQLite says.
+        let made = path.hasPrefix(":") ? -1 : Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        if made >= 0 { Foundation.close(made) }
         var opened: OpaquePointer?
         // Without SQLite's own mutex: a connection belongs to one thread.
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE

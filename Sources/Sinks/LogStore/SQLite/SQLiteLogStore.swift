@@ -1,25 +1,30 @@
 import Base
 import CSQLite
+import Foundation
+import Settings
+
+extension LogStoreKind {
+    static let sqlite = LogStoreKind(prefixes: ["sqlite:"], form: "sqlite:PATH") { (text) throws(SettingProblem) in
+        let path = text.dropFirst("sqlite:".count)
+        guard !path.isEmpty else { throw SettingProblem("sqlite: is followed by the path of a file") }
+        // A shell expands only what stands alone.
+        let expanded = NSString(string: String(path)).expandingTildeInPath
+        return LogStoreAddress(description: "sqlite:\(expanded)", path: expanded) { (options) throws(LogStoreError) in
+            SQLiteLogStore(path: expanded, options: options)
+        }
+    }
+}
 
 /// The log store in an SQLite file. For one thread; several processes may share the file.
 package final class SQLiteLogStore: LogStore {
-    /// How the file is laid out.
-    package struct Options: Sendable {
-        /// Keeps an index on `user_id`: look-ups of one user become fast, writing becomes several times slower.
-        /// An index that is there already is kept.
-        package var userIndex = false
-
-        package init(userIndex: Bool = false) { self.userIndex = userIndex }
-    }
-
     package let path: String
     package var place: String { "sqlite:\(path)" }
 
-    private let options: Options
+    private let options: LogStoreOptions
     private let migrations: [[String]]
     private var session: SQLiteSession?
 
-    package convenience init(path: String, options: Options = Options()) {
+    package convenience init(path: String, options: LogStoreOptions = LogStoreOptions()) {
         self.init(path: path, options: options, migrations: Self.migrations)
     }
 
@@ -27,7 +32,7 @@ package final class SQLiteLogStore: LogStore {
     package static let migrations = ScoresTable.migrations(.sqlite)
 
     /// - Parameter migrations: tests lead a store through other versions.
-    package init(path: String, options: Options, migrations: [[String]]) {
+    package init(path: String, options: LogStoreOptions, migrations: [[String]]) {
         self.path = path
         self.options = options
         self.migrations = migrations
@@ -91,6 +96,41 @@ package final class SQLiteLogStore: LogStore {
         let statement = try SQLiteStatement(opened().connection, "SELECT count(*) FROM scores\(condition)")
         if let user { statement.bind(1, user) }
         return try statement.step() ? Int(statement.integer(0)) : 0
+    }
+
+    package func scores(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredScore] {
+        let connection = try opened().connection
+        let isIndexed =
+            try connection.integer(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'index' AND name = 'scores_user_id'") > 0
+        let some = "SELECT count(*) FROM (SELECT 1 FROM scores LIMIT \(StoredScore.mostUnindexed + 1))"
+        if !isIndexed, try connection.integer(some) > StoredScore.mostUnindexed { throw StoredScore.noIndex(place) }
+        let statement = try SQLiteStatement(connection, StoredScore.query(user: "?1", limit: "?2"))
+        statement.bind(1, user)
+        statement.bind(2, Int64(limit))
+        var scores: [StoredScore] = []
+        while try statement.step() {
+            var score = StoredScore()
+            score.user = statement.text(0)
+            score.time = statement.integer(1)
+            score.eventType = statement.text(2)
+            score.treatment = statement.isNull(3) ? nil : statement.text(3)
+            score.outcome = statement.isNull(4) ? nil : statement.text(4)
+            score.uplift = statement.double(5)
+            score.standardError = statement.double(6)
+            score.lower = statement.double(7)
+            score.upper = statement.double(8)
+            score.level = statement.double(9)
+            score.decision = statement.text(10)
+            score.model = statement.text(11)
+            score.modelVersion = statement.text(12)
+            score.modelSHA256 = statement.text(13)
+            score.sourceTopic = statement.text(14)
+            score.sourcePartition = Int32(clamping: statement.integer(15))
+            score.sourceOffset = statement.integer(16)
+            scores.append(score)
+        }
+        return scores
     }
 
     package func close() { session = nil }

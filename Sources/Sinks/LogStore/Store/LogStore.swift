@@ -29,6 +29,11 @@ package protocol LogStore: AnyObject {
     /// Number of rows of a user or, for nil, of all. For checks, not for the stream.
     func rowCount(user: String?) throws(LogStoreError) -> Int
 
+    /// A user's last scores, the latest event time first. For pages about a user, not for the stream.
+    ///
+    /// - Throws: `no_user_index` when the search would read a large table whole.
+    func scores(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredScore]
+
     /// Lets go of every handle. ``open(stop:)`` may follow.
     func close()
 }

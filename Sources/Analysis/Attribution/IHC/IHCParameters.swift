@@ -1,0 +1,90 @@
+import Base
+import JSON
+
+/// What an IHC model is made of: three curves and how they combine.
+///
+/// - Initializer: 1 for the first session, later ones by the gap since the session before them (``initializer``).
+/// - A gap of ``restartHours`` or more is a new start: sessions before the last such gap get nothing.
+/// - Closer: 1 for the last session, others by the hours left until it (``closer``) when they have closer engagement.
+/// - Holder: what is left by the other two, see ``holder(initializer:closer:)``, when they have holder engagement.
+///
+/// Each phase is scaled to 1 and the phases are weighted; a phase that no session has leaves its weight to the others.
+package struct IHCParameters: Sendable, Equatable {
+    package var initializer: IHCCurve
+    package var closer: IHCCurve
+    package var restartHours: Double
+    package var initializerWeight: Double
+    package var holderWeight: Double
+    package var closerWeight: Double
+
+    /// The holder's membership from the shares of the other two phases, both 0 … 1: 1 where both are 0, 1/4 where one of
+    /// them is 1, 0 where both are. The formula reproduces an IHC API's answers to the fourth decimal wherever one of the
+    /// two shares is 0 or 1, and within .02 elsewhere.
+    package static func holder(initializer: Double, closer: Double) -> Double {
+        max(0, (6 - initializer - closer) / 4 - 1 / (2 - max(initializer, closer)))
+    }
+}
+
+extension IHCParameters {
+    package static let format = "impactiq-ihc"
+
+    /// Reads what ``json(fit:)`` wrote.
+    package init(json: JSONValue, name: String) throws(ImpactError) {
+        func fail(_ what: String) -> ImpactError {
+            ImpactError(
+                .badInput, code: "ihc_file", "\(name): \(what). Make the file with 'impactiq attribute fit-ihc'")
+        }
+        guard json["format"]?.string == Self.format else { throw fail("this is no file of IHC curves") }
+        guard json["version"]?.number == 1 else { throw fail("its version is not 1") }
+        func number(_ value: JSONValue?, _ what: String) throws(ImpactError) -> Double {
+            guard let number = value?.number, number.isFinite, number >= 0 else {
+                throw fail("\(what) must be a number of at least 0")
+            }
+            return number
+        }
+        func curve(_ member: String) throws(ImpactError) -> IHCCurve {
+            guard let hours = json[member]?["hours"]?.array?.map(\.number),
+                let values = json[member]?["value"]?.array?.map(\.number), !hours.isEmpty, hours.count == values.count
+            else { throw fail("\(member) must have 'hours' and 'value', two lists of one length") }
+            let x = hours.compactMap { $0 }
+            let y = values.compactMap { $0 }
+            guard x.count == hours.count, y.count == values.count, zip(x, x.dropFirst()).allSatisfy({ $0 < $1 }),
+                y.allSatisfy({ $0 >= 0 && $0 <= 1 })
+            else { throw fail("\(member): hours must rise and values lie between 0 and 1") }
+            return IHCCurve(hours: x, values: y)
+        }
+        let weights = json["weights"]
+        initializerWeight = try number(weights?["initializer"], "weights.initializer")
+        holderWeight = try number(weights?["holder"], "weights.holder")
+        closerWeight = try number(weights?["closer"], "weights.closer")
+        guard initializerWeight + holderWeight + closerWeight > 0 else { throw fail("the weights are all 0") }
+        restartHours = json["restart_hours"] == .null ? .infinity : try number(json["restart_hours"], "restart_hours")
+        initializer = try curve("initializer")
+        closer = try curve("closer")
+    }
+
+    /// The file's content; `fit` says how well the curves reproduce what they were fitted to.
+    package func json(fit: IHCFitQuality?) -> JSONValue {
+        func numbers(_ values: [Double], _ scale: Double) -> JSONValue {
+            .array(values.map { .number(($0 * scale).rounded() / scale) })
+        }
+        func curve(_ curve: IHCCurve) -> JSONValue {
+            .object([
+                .init("hours", .array(curve.hours.map { .number($0) })), .init("value", numbers(curve.values, 1e6)),
+            ])
+        }
+        var members: [JSONValue.Member] = [
+            .init("format", .string(Self.format)), .init("version", .number(1)),
+            .init(
+                "weights",
+                .object([
+                    .init("initializer", .number(initializerWeight)), .init("holder", .number(holderWeight)),
+                    .init("closer", .number(closerWeight)),
+                ])),
+            .init("restart_hours", restartHours.isFinite ? .number(restartHours) : .null),
+            .init("initializer", curve(initializer)), .init("closer", curve(closer)),
+        ]
+        if let fit { members.append(.init("fit", fit.json)) }
+        return .object(members)
+    }
+}

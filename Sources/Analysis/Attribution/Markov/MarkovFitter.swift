@@ -1,0 +1,141 @@
+/// A graph of channels with start, conversion and null, and what removing a channel costs (Anderl, Becker, von Wangenheim
+/// and Schumann 2016).
+///
+/// A state of order k is the last k channels. Counts are sparse: what was never seen takes no room.
+package final class MarkovFitter: ModelFitter {
+    package static let orders = 1...4
+    /// A channel takes 16 bits of a state's key.
+    package static let maximumChannels = Int(UInt16.max) - 1
+    private static let start: Int32 = 0
+
+    private let order: Int
+    private var states = StateIndex()
+    /// Newest channel of each state; the start has none.
+    private var newest: [Int32] = [-1]
+    private var edges = EdgeCounts()
+    private var conversions: [Double] = [0]
+    private var nulls: [Double] = [0]
+    private var totalConversions = 0.0
+
+    package init(order: Int) {
+        self.order = min(max(order, Self.orders.lowerBound), Self.orders.upperBound)
+    }
+
+    package func add(_ touches: [Touch], conversion: Int64?, conversions: Double, nulls: Double) {
+        let channels = touches.map(\.channel)
+        channels.withUnsafeBufferPointer { add($0, conversions: conversions, nulls: nulls) }
+    }
+
+    /// Adds journeys of one path.
+    package func add(_ channels: UnsafeBufferPointer<Int32>, conversions more: Double, nulls lost: Double) {
+        let weight = more + lost
+        guard weight > 0, !channels.isEmpty else { return }
+        totalConversions += more
+        var key: UInt64 = 0
+        var from = Self.start
+        let mask: UInt64 = order == 4 ? .max : (1 << UInt64(16 * order)) - 1
+        for channel in channels {
+            key = (key << 16 | UInt64(channel + 1)) & mask
+            let to = state(key, channel)
+            edges.add(from, to, weight)
+            from = to
+        }
+        conversions[Int(from)] += more
+        nulls[Int(from)] += lost
+    }
+
+    private func state(_ key: UInt64, _ channel: Int32) -> Int32 {
+        let (index, isNew) = states.index(of: key, next: Int32(newest.count))
+        if isNew {
+            newest.append(channel)
+            conversions.append(0)
+            nulls.append(0)
+        }
+        return index
+    }
+
+    package func finish(channels: Int) -> any FittedModel {
+        let graph = MarkovGraph(
+            newest: newest, edges: edges.sorted(), conversions: conversions, nulls: nulls, channels: channels)
+        let solution = graph.solve()
+        return MarkovModel(
+            order: order, states: newest.count - 1, transitions: edges.count, probability: solution.probability,
+            removalEffects: solution.effects, conversions: totalConversions, sweeps: solution.sweeps)
+    }
+}
+
+/// The numbers of states by key: open addressing, which costs a tenth of a Dictionary here.
+struct StateIndex {
+    private var keys = [UInt64](repeating: 0, count: 1 << 10)
+    private var values = [Int32](repeating: 0, count: 1 << 10)
+    private var count = 0
+
+    /// The number of a key that is not zero; `next` when it is new.
+    @inline(__always)
+    mutating func index(of key: UInt64, next: Int32) -> (Int32, isNew: Bool) {
+        var mask = keys.count - 1
+        var place = Self.hash(key) & mask
+        while keys[place] != 0 {
+            if keys[place] == key { return (values[place], false) }
+            place = (place + 1) & mask
+        }
+        if count * 2 >= keys.count {
+            grow()
+            mask = keys.count - 1
+            place = Self.hash(key) & mask
+            while keys[place] != 0 { place = (place + 1) & mask }
+        }
+        keys[place] = key
+        values[place] = next
+        count += 1
+        return (next, true)
+    }
+
+    private mutating func grow() {
+        let (oldKeys, oldValues) = (keys, values)
+        keys = [UInt64](repeating: 0, count: oldKeys.count * 2)
+        values = [Int32](repeating: 0, count: keys.count)
+        let mask = keys.count - 1
+        for (index, key) in oldKeys.enumerated() where key != 0 {
+            var place = Self.hash(key) & mask
+            while keys[place] != 0 { place = (place + 1) & mask }
+            keys[place] = key
+            values[place] = oldValues[index]
+        }
+    }
+
+    @inline(__always)
+    static func hash(_ key: UInt64) -> Int {
+        let mixed = (key ^ key >> 32) &* 0x9E37_79B9_7F4A_7C15
+        return Int(truncatingIfNeeded: mixed >> 20)
+    }
+}
+
+/// How often each pair of states followed one another.
+struct EdgeCounts {
+    struct Edge {
+        var from: Int32
+        var to: Int32
+        var count: Double
+    }
+
+    private var index = StateIndex()
+    private var edges: [Edge] = []
+
+    var count: Int { edges.count }
+
+    @inline(__always)
+    mutating func add(_ from: Int32, _ to: Int32, _ weight: Double) {
+        // `to` is never the start, so a key is never zero.
+        let key = UInt64(UInt32(bitPattern: from)) << 32 | UInt64(UInt32(bitPattern: to))
+        let (place, isNew) = index.index(of: key, next: Int32(edges.count))
+        if isNew {
+            edges.append(Edge(from: from, to: to, count: weight))
+        } else {
+            edges[Int(place)].count += weight
+        }
+    }
+
+    /// By the state they leave.
+    func sorted() -> [Edge] { edges.sorted { ($0.from, $0.to) < ($1.from, $1.to) } }
+}

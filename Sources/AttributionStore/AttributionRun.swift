@@ -1,0 +1,175 @@
+import Attribution
+import Base
+import Foundation
+
+/// One run: journeys in, credit and the channel report out, in one transaction of the database.
+///
+/// A process that is killed leaves what was there before: the transaction is undone by the database.
+package final class AttributionRun {
+    package struct Options {
+        package var kind = ModelKind.ihc
+        package var models = ModelOptions()
+        /// Goes on from the last run; nil attributes everything anew.
+        package var since = false
+        /// How much earlier than the last run's latest conversion it begins, milliseconds.
+        package var grace: Int64 = 7 * 86_400_000
+        /// Credit is what an IHC API answered, not a model's.
+        package var usesAnswers = false
+
+        package init() {}
+    }
+
+    package struct Outcome {
+        package var report = ChannelReport()
+        package var reading = ReadingCounts()
+        package var journeys = JourneyCounts()
+        /// Conversions whose credit was written.
+        package var attributed = 0
+        package var rows = 0
+        /// Journeys that an IHC API has not answered: without credit.
+        package var unanswered = 0
+        /// The first local day that was attributed anew; nil when everything was.
+        package var since: Int32?
+        package var remarks: [String] = []
+    }
+
+    private let source: any SQLDatabase
+    private let sink: any SQLDatabase
+    private let reader: JourneyReader
+    private let models: AttributionModels
+    private let options: Options
+    private let settingsText: String
+
+    /// - Parameters:
+    ///   - sink: may be the source itself.
+    ///   - settingsText: everything that decides the result, as text; another one makes the next run a full one.
+    package init(
+        source: any SQLDatabase, sink: any SQLDatabase, reading: ReadingSettings, options: Options,
+        scores: (any SQLDatabase)? = nil, settingsText: String
+    ) {
+        self.source = source
+        self.sink = sink
+        self.options = options
+        self.settingsText = settingsText
+        var channels = ChannelTable()
+        models = AttributionModels(options.models, channels: &channels)
+        reader = JourneyReader(source, reading, channels: channels, scores: scores)
+    }
+
+    private var isShared: Bool { source === sink }
+
+    package func run(progress: ((String, Int) -> Void)? = nil) throws(ImpactError) -> Outcome {
+        if options.since, !isShared {
+            throw ImpactError(
+                .usage, code: "since_needs_one_database",
+                "--since last needs the results in the database that holds the sessions: leave out --out")
+        }
+        if isShared {
+            return try sink.transaction(writing: true) { () throws(ImpactError) in try attribute(progress) }
+        }
+        return try source.transaction(writing: false) { () throws(ImpactError) in
+            try sink.transaction(writing: true) { () throws(ImpactError) in try attribute(progress) }
+        }
+    }
+
+    private func attribute(_ progress: ((String, Int) -> Void)?) throws(ImpactError) -> Outcome {
+        try ResultTables.create(sink)
+        var outcome = Outcome()
+        let fingerprint = SHA256.hex(SHA256.digest(Array(settingsText.utf8)))
+        let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }
+        if options.since, let watermark {
+            if options.kind.learns {
+                outcome.remarks.append(
+                    "\(options.kind.rawValue) learns from all journeys: every conversion was attributed anew")
+            } else if try ResultTables.state("settings", sink) != fingerprint {
+                outcome.remarks.append(
+                    "the settings are not those of the last run: every conversion was attributed anew")
+            } else {
+                outcome.since = reader.settings.clock.reading(watermark - options.grace).day
+            }
+        }
+        let model = try fitted(&outcome, progress)
+        if let since = outcome.since {
+            try sink.run(
+                """
+                DELETE FROM \(ResultTables.credit) WHERE conv_id IN \
+                (SELECT CAST(conv_id AS TEXT) FROM conversions WHERE \(try ConversionRows.day(source)) >= $1)
+                """, [.text(CivilDay.text(since))])
+        } else {
+            try sink.execute("DELETE FROM \(ResultTables.credit)")
+        }
+        try write(model, &outcome, progress)
+        if outcome.since != nil { try reader.addStoredCredit(to: &outcome.report) }
+        try reader.addCosts(to: &outcome.report)
+        outcome.reading = reader.counts
+        try ResultTables.write(outcome.report, sink)
+        if let latest = [reader.counts.latest, watermark].compactMap({ $0 }).max() {
+            try ResultTables.setState("watermark", String(latest), sink)
+        }
+        try ResultTables.setState("settings", fingerprint, sink)
+        return outcome
+    }
+
+    /// The model, after a pass over all journeys when it learns.
+    private func fitted(
+        _ outcome: inout Outcome, _ progress: ((String, Int) -> Void)?
+    ) throws(ImpactError) -> any CreditModel {
+        if let rule = models.rule(options.kind) { return rule }
+        guard let fitter = models.fitter(options.kind) else {
+            throw ImpactError(.failed, code: "no_model", "the model \(options.kind.rawValue) cannot be made")
+        }
+        try reader.forEachJourney(progress: { progress?("learn", $0) }) { (journey) throws(ImpactError) in
+            let converted = journey.conversion != nil
+            fitter.add(
+                journey.touches, conversion: journey.conversion?.time, conversions: converted ? 1 : 0,
+                nulls: converted ? 0 : 1)
+        }
+        let model = fitter.finish(channels: reader.channels.count)
+        outcome.remarks += model.remarks
+        return model
+    }
+
+    private func write(
+        _ model: any CreditModel, _ outcome: inout Outcome, _ progress: ((String, Int) -> Void)?
+    ) throws(ImpactError) {
+        let writer = CreditWriter(sink, isEmpty: outcome.since == nil)
+        var weights: [Double] = []
+        var units: [Int64] = []
+        var report = ChannelReport()
+        var attributed = 0
+        // A day earlier: a text with a zone may name another day than the local one.
+        let first = outcome.since.map { $0 - 1 }
+        let isFull = outcome.since == nil
+        let answers = options.usesAnswers ? try IHCAnswers(sink) : nil
+        var unanswered = 0
+        try reader.forEachJourney(since: first, progress: { progress?("attribute", $0) }) {
+            (journey) throws(ImpactError) in
+            guard let conversion = journey.conversion else { return }
+            if let first, conversion.day < first { return }
+            if let answers {
+                guard let stored = try answers.weights(of: journey, self.reader.channels) else {
+                    unanswered += 1
+                    return
+                }
+                weights = stored
+            } else {
+                model.weights(of: journey.touches, conversion: conversion.time, into: &weights)
+            }
+            Credit.divide(weights, into: &units)
+            try writer.add(conversion.id, journey.touches, units)
+            attributed += 1
+            guard isFull else { return }
+            for (touch, share) in zip(journey.touches, units) {
+                report.add(
+                    channel: self.reader.channels[touch.channel], day: touch.day, units: share,
+                    revenue: conversion.revenue)
+            }
+        }
+        try writer.flush()
+        outcome.report = report
+        outcome.journeys = reader.journeyCounts
+        outcome.attributed = attributed
+        outcome.rows = writer.written
+        outcome.unanswered = unanswered
+    }
+}

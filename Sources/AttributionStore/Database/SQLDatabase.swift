@@ -1,0 +1,93 @@
+import Base
+
+/// A value on its way into a statement.
+package enum SQLValue: Sendable, Equatable {
+    case null
+    case text(String)
+    case integer(Int64)
+    case double(Double)
+}
+
+/// The rows of a query, one at a time. Columns count from 0.
+package protocol SQLCursor: AnyObject {
+    func next() throws(ImpactError) -> Bool
+    /// nil for NULL. Lives on after the next row.
+    func text(_ column: Int) -> String?
+    /// nil for NULL and for what is not a number.
+    func double(_ column: Int) -> Double?
+}
+
+/// Rows on their way into a table.
+package protocol SQLInsertion: AnyObject {
+    func add(_ values: [SQLValue]) throws(ImpactError)
+    /// Sends what is buffered; the insertion takes no more rows.
+    func finish() throws(ImpactError)
+}
+
+/// A database with the tables of a marketing team. For one thread.
+///
+/// Both kinds take `$1`, `$2`, … as parameters, each used once and in order.
+package protocol SQLDatabase: AnyObject {
+    /// What messages call it; no secrets.
+    var place: String { get }
+    /// Begins a transaction; with `writing` it takes the write lock at once where the database has one.
+    func begin(writing: Bool) throws(ImpactError)
+    func commit() throws(ImpactError)
+    /// Undoes the transaction; never fails.
+    func rollback()
+    func execute(_ sql: String) throws(ImpactError)
+    func run(_ sql: String, _ parameters: [SQLValue]) throws(ImpactError)
+    func query(_ sql: String, _ parameters: [SQLValue]) throws(ImpactError) -> any SQLCursor
+    /// - Parameter suffix: what stands after the values: `ON CONFLICT …`.
+    func insertion(
+        into table: String, columns: [String], suffix: String
+    ) throws(ImpactError) -> any SQLInsertion
+    /// The table's columns in lower case; none when there is no such table.
+    func columns(of table: String) throws(ImpactError) -> [String]
+    /// An expression that orders text by its bytes.
+    func byBytes(_ expression: String) -> String
+}
+
+extension SQLDatabase {
+    /// Runs `body` in a transaction that is undone when it throws.
+    package func transaction<Result>(
+        writing: Bool, _ body: () throws(ImpactError) -> Result
+    ) throws(ImpactError) -> Result {
+        try begin(writing: writing)
+        do throws(ImpactError) {
+            let result = try body()
+            try commit()
+            return result
+        } catch {
+            rollback()
+            throw error
+        }
+    }
+
+    /// The first column of the first row.
+    package func value(_ sql: String, _ parameters: [SQLValue] = []) throws(ImpactError) -> String? {
+        let cursor = try query(sql, parameters)
+        return try cursor.next() ? cursor.text(0) : nil
+    }
+}
+
+/// Opens databases by their place.
+package enum SQLPlace {
+    /// - Parameters:
+    ///   - place: `sqlite:PATH` or `postgresql://…`.
+    ///   - creates: whether an SQLite file that is not there is made.
+    ///   - lockWait: how long to wait for another process's lock, milliseconds.
+    package static func open(
+        _ place: String, creates: Bool, lockWait: Int64 = 5_000
+    ) throws(ImpactError) -> any SQLDatabase {
+        if place.hasPrefix("sqlite:") {
+            return try SQLiteDatabase(path: String(place.dropFirst(7)), creates: creates, lockWait: lockWait)
+        }
+        if place.hasPrefix("postgresql://") || place.hasPrefix("postgres://") {
+            return try PostgreSQLDatabase(url: place, lockWait: lockWait)
+        }
+        throw ImpactError(
+            .usage, code: "unknown_place",
+            "'\(place.prefix(40))' is no database: write sqlite:PATH or postgresql://user@host/database")
+    }
+}

@@ -1,0 +1,24 @@
+import Attribution
+import Base
+
+/// The channel report as a run stored it.
+package enum StoredReport {
+    package static func read(_ database: any SQLDatabase) throws(ImpactError) -> ChannelReport {
+        guard try !database.columns(of: ResultTables.report).isEmpty else {
+            throw ImpactError(
+                .badInput, code: "no_report",
+                "\(database.place) has no channel_reporting: make it with 'impactiq attribute run'")
+        }
+        var report = ChannelReport()
+        let rows = try database.query(
+            "SELECT channel_name, CAST(date AS TEXT), cost, ihc, ihc_revenue FROM \(ResultTables.report)", [])
+        while try rows.next() {
+            guard let day = CivilDay.parse(rows.text(1) ?? "") else { continue }
+            let name = rows.text(0) ?? ""
+            report.add(channel: name, day: day, cost: Money(rows.double(2) ?? 0) ?? .zero)
+            report.add(
+                channel: name, day: day, storedCredit: rows.double(3) ?? 0, storedRevenue: rows.double(4) ?? 0)
+        }
+        return report
+    }
+}

@@ -1,0 +1,294 @@
+import Attribution
+import Base
+import Foundation
+
+/// How a team's tables are read.
+package struct ReadingSettings {
+    package var journeys = JourneySettings()
+    package var clock: LocalClock
+    package var rules = ChannelRules()
+    package var currencies = Currencies()
+    /// The only channels that are known; none means that any name is a channel.
+    package var knownChannels: Set<String> = []
+
+    package init(clock: LocalClock) { self.clock = clock }
+}
+
+/// Rows that are odd, by class. Each is left out unless its name says otherwise.
+package struct ReadingCounts: Sendable, Equatable {
+    package var sessionsWithoutUser = 0
+    package var conversionsWithoutUser = 0
+    package var sessionsWithUnreadableTime = 0
+    package var conversionsWithUnreadableTime = 0
+    package var firstUnreadable: String?
+    /// Sessions whose channel is empty or not among the known ones: attributed as `(unknown)`.
+    package var unknownChannel = 0
+    package var timesInClockGap = 0
+    package var timesRepeatedByClock = 0
+    package var negativeCosts = 0
+    package var missingCosts = 0
+    package var unreadableAmounts = 0
+    /// Conversions with a negative revenue: refunds without an order.
+    package var negativeRevenues = 0
+    package var negativeRevenue: Money = .zero
+    package var refunded: Money = .zero
+    /// Uplift scores that belong to no session of their user.
+    package var scoresWithoutSession = 0
+    package var latest: Int64?
+
+    package init() {}
+
+    /// The classes that occurred, in words.
+    package var notes: [String] {
+        func note(_ count: Int, _ words: String) -> String? { count > 0 ? "\(count) \(words)" : nil }
+        let example = firstUnreadable.map { " (the first: '\($0)')" } ?? ""
+        return [
+            note(sessionsWithoutUser, "sessions without a user: left out"),
+            note(conversionsWithoutUser, "conversions without a user: left out"),
+            note(sessionsWithUnreadableTime, "sessions whose time cannot be read\(example): left out"),
+            note(conversionsWithUnreadableTime, "conversions whose time cannot be read\(example): left out"),
+            note(unknownChannel, "sessions of an unknown channel: attributed as \(JourneyReader.unknownChannel)"),
+            note(timesInClockGap, "times in an hour that a clock change leaves out: read as before the change"),
+            note(timesRepeatedByClock, "times in an hour that a clock change repeats: read as the first"),
+            note(negativeCosts, "negative costs: left out"),
+            note(missingCosts, "sessions without a cost: counted as 0"),
+            note(unreadableAmounts, "amounts that are no number: counted as 0"),
+            note(scoresWithoutSession, "uplift scores outside any session of their user: left out"),
+            note(negativeRevenues, "conversions with a negative revenue: refunds without an order, left out"),
+        ].compactMap { $0 }
+    }
+}
+
+/// Journeys out of the tables `session_sources` and `conversions`, user by user, in bounded memory: both are read in the order
+/// of the user, and only one user's rows are held at a time.
+package final class JourneyReader {
+    package static let unknownChannel = "(unknown)"
+
+    package var settings: ReadingSettings
+    package private(set) var counts = ReadingCounts()
+    package private(set) var journeyCounts = JourneyCounts()
+    package var channels: ChannelTable
+    private let database: any SQLDatabase
+    /// Where uplift scores are, in a table `scores` as the log store has it.
+    private let scores: (any SQLDatabase)?
+
+    package init(
+        _ database: any SQLDatabase, _ settings: ReadingSettings, channels: ChannelTable,
+        scores: (any SQLDatabase)? = nil
+    ) {
+        self.scores = scores
+        self.database = database
+        self.settings = settings
+        self.channels = channels
+    }
+
+    /// Calls `body` with every journey.
+    ///
+    /// - Parameters:
+    ///   - since: only the users with a conversion on or after this local day; nil for all.
+    ///   - progress: is told how many sessions were read.
+    package func forEachJourney(
+        since: Int32? = nil, progress: ((Int) -> Void)? = nil, _ body: (Journey) throws(ImpactError) -> Void
+    ) throws(ImpactError) {
+        counts = ReadingCounts()
+        var builder = JourneyBuilder(settings.journeys)
+        let sessions = try SessionRows(database, since: since)
+        let conversions = try ConversionRows(database, since: since)
+        let scored = try scores.map { (database) throws(ImpactError) in try ScoreRows(database) }
+        var touches: [Touch] = []
+        var orders: [Conversion] = []
+        var session = try next(sessions)
+        var conversion = try next(conversions)
+        var read = 0
+        while session != nil || conversion != nil {
+            // By bytes, as the databases sort.
+            let user = Self.lesser(session?.user, conversion?.user)
+            touches.removeAll(keepingCapacity: true)
+            orders.removeAll(keepingCapacity: true)
+            while let row = session, row.user.utf8.elementsEqual(user.utf8) {
+                touches.append(row.touch)
+                session = try next(sessions)
+                read += 1
+                if read & 0xFFFF == 0 { progress?(read) }
+            }
+            while let row = conversion, row.user.utf8.elementsEqual(user.utf8) {
+                orders.append(row.conversion)
+                conversion = try next(conversions)
+            }
+            if let scored { try scored.attach(to: &touches, of: user, clock: &settings.clock, counts: &counts) }
+            try builder.journeys(sessions: &touches, conversions: &orders, body)
+        }
+        journeyCounts = builder.counts
+    }
+
+    private static func lesser(_ a: String?, _ b: String?) -> String {
+        guard let a else { return b ?? "" }
+        guard let b else { return a }
+        return a.utf8.lexicographicallyPrecedes(b.utf8) ? a : b
+    }
+
+    // MARK: Rows
+
+    private func next(_ rows: SessionRows) throws(ImpactError) -> (user: String, touch: Touch)? {
+        while try rows.cursor.next() {
+            guard let user = rows.text(.user), !user.isEmpty else {
+                counts.sessionsWithoutUser += 1
+                continue
+            }
+            let (date, time) = (rows.text(.date), rows.text(.time))
+            guard let reading = settings.clock.read(date: date, time: time), let id = rows.text(.id), !id.isEmpty else {
+                counts.sessionsWithUnreadableTime += 1
+                if counts.firstUnreadable == nil { counts.firstUnreadable = "\(date ?? "") \(time ?? "")" }
+                continue
+            }
+            note(reading)
+            var flags: Touch.Flags = []
+            // A table without the columns says nothing about engagement: then every session has it.
+            if rows.flag(.holder) ?? true { flags.insert(.holderEngagement) }
+            if rows.flag(.closer) ?? true { flags.insert(.closerEngagement) }
+            if rows.flag(.impression) ?? false { flags.insert(.impression) }
+            var touch = Touch(
+                session: id, channel: channels.number(of: channel(rows)), time: reading.time, day: reading.day,
+                flags: flags)
+            if let uplift = rows.double(.uplift) {
+                touch.uplift = Float(uplift)
+                touch.upliftError = Float(rows.double(.upliftError) ?? .nan)
+            }
+            return (user, touch)
+        }
+        return nil
+    }
+
+    private func channel(_ rows: SessionRows) -> String {
+        let ruled =
+            settings.rules.isEmpty
+            ? nil
+            : settings.rules.channel(
+                campaign: rows.text(.campaign), source: rows.text(.source), medium: rows.text(.medium))
+        if let name = ruled ?? rows.text(.channel), !name.isEmpty,
+            settings.knownChannels.isEmpty || settings.knownChannels.contains(name)
+        {
+            return name
+        }
+        counts.unknownChannel += 1
+        return Self.unknownChannel
+    }
+
+    private func next(_ rows: ConversionRows) throws(ImpactError) -> (user: String, conversion: Conversion)? {
+        while try rows.cursor.next() {
+            guard let user = rows.cursor.text(1), !user.isEmpty else {
+                counts.conversionsWithoutUser += 1
+                continue
+            }
+            let (date, time) = (rows.cursor.text(2), rows.cursor.text(3))
+            guard let reading = settings.clock.read(date: date, time: time), let id = rows.cursor.text(0), !id.isEmpty
+            else {
+                counts.conversionsWithUnreadableTime += 1
+                if counts.firstUnreadable == nil { counts.firstUnreadable = "\(date ?? "") \(time ?? "")" }
+                continue
+            }
+            note(reading)
+            let revenue = try money(rows.cursor.text(4), rows.cursor.double(4), rows.cursor.text(5))
+            if revenue.micros < 0 {
+                counts.negativeRevenues += 1
+                counts.negativeRevenue += revenue
+                continue
+            }
+            let refund = min(
+                revenue, max(.zero, try money(rows.cursor.text(6), rows.cursor.double(6), rows.cursor.text(5))))
+            counts.refunded += refund
+            counts.latest = max(counts.latest ?? .min, reading.time)
+            return (user, Conversion(id: id, time: reading.time, day: reading.day, revenue: revenue - refund))
+        }
+        return nil
+    }
+
+    /// An amount in the report's currency; a missing one is 0.
+    private func money(_ text: String?, _ amount: Double?, _ currency: String?) throws(ImpactError) -> Money {
+        guard let text, !text.isEmpty else { return .zero }
+        guard let amount, let money = Money(try settings.currencies.convert(amount, currency)) else {
+            counts.unreadableAmounts += 1
+            return .zero
+        }
+        return money
+    }
+
+    private func note(_ reading: LocalClock.Reading) {
+        switch reading.oddity {
+        case .none: break
+        case .inGap: counts.timesInClockGap += 1
+        case .repeated: counts.timesRepeatedByClock += 1
+        }
+    }
+
+    // MARK: Costs
+
+    /// Adds the costs of all sessions, whether they led to a conversion or not, and those that are stated by channel and day.
+    package func addCosts(to report: inout ChannelReport) throws(ImpactError) {
+        counts.missingCosts = 0
+        counts.negativeCosts = 0
+        if try !database.columns(of: "session_costs").isEmpty {
+            let rows = try SessionRows(database, since: nil, costs: true)
+            while try rows.cursor.next() {
+                guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else {
+                    continue
+                }
+                let before = counts
+                let name = channel(rows)
+                counts = before
+                guard rows.text(.cost) != nil else {
+                    counts.missingCosts += 1
+                    report.add(channel: name, day: reading.day, cost: .zero)
+                    continue
+                }
+                try add(rows.text(.cost), rows.double(.cost), rows.text(.costCurrency), name, reading.day, &report)
+            }
+        }
+        let columns = try database.columns(of: "ad_costs")
+        guard !columns.isEmpty else { return }
+        func column(_ name: String) -> String { columns.contains(name) ? name : "NULL" }
+        let rows = try database.query(
+            """
+            SELECT \(column("channel_name")), CAST(date AS TEXT), amount, \(column("currency")), \(column("campaign")) \
+            FROM ad_costs
+            """, [])
+        while try rows.next() {
+            guard let day = settings.clock.read(date: rows.text(1), time: nil)?.day else {
+                counts.unreadableAmounts += 1
+                continue
+            }
+            let named = rows.text(0).flatMap { $0.isEmpty ? nil : $0 }
+            let ruled = settings.rules.channel(campaign: rows.text(4), source: nil, medium: nil)
+            try add(rows.text(2), rows.double(2), rows.text(3), named ?? ruled ?? Self.unknownChannel, day, &report)
+        }
+    }
+
+    private func add(
+        _ text: String?, _ amount: Double?, _ currency: String?, _ channel: String, _ day: Int32,
+        _ report: inout ChannelReport
+    ) throws(ImpactError) {
+        let cost = try money(text, amount, currency)
+        guard cost.micros >= 0 else {
+            counts.negativeCosts += 1
+            return
+        }
+        report.add(channel: channel, day: day, cost: cost)
+    }
+
+    /// Adds credit that is stored, with the revenue that its conversions have by now.
+    package func addStoredCredit(to report: inout ChannelReport) throws(ImpactError) {
+        let rows = try SessionRows(database, since: nil, credit: true)
+        while try rows.cursor.next() {
+            guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else { continue }
+            let before = counts
+            let name = channel(rows)
+            let revenue = try money(rows.text(.revenue), rows.double(.revenue), rows.text(.currency))
+            let refund = min(
+                revenue, max(.zero, try money(rows.text(.refund), rows.double(.refund), rows.text(.currency))))
+            counts = before
+            report.add(
+                channel: name, day: reading.day, units: Credit.units(rows.double(.credit) ?? 0),
+                revenue: revenue - refund)
+        }
+    }
+}

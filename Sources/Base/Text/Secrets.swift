@@ -1,0 +1,95 @@
+import Foundation
+
+/// What must never be shown: passwords, tokens, private keys. One list and one function for configurations, errors, logs,
+/// and process titles.
+package enum Secrets {
+    package static let mask = "********"
+
+    /// Words whose misspelling is a secret too: `pasword`, `secert`.
+    private static let words = ["password", "passphrase", "secret", "credential", "privatekey"]
+    /// Words that count as they are: shorter, or with near neighbours that are none.
+    private static let exact = [
+        "passwd", "pwd", "token", "jaas", "kinit", "keypem", "apikey", "oauthbearerconfig", "extensions",
+    ]
+
+    /// Whether a key's value must not be shown: the name holds one of the words, letter for letter or nearly so.
+    /// Case, dots, dashes and underscores do not matter.
+    package static func isSecret(_ name: String) -> Bool {
+        let letters = Array(
+            name.lowercased().utf8.filter { (97...122).contains($0) || (48...57).contains($0) }.prefix(256))
+        if exact.contains(where: { holds(letters, Array($0.utf8)) }) { return true }
+        return words.contains { word in
+            let word = Array(word.utf8)
+            let slips = word.count >= 8 ? 2 : 1
+            guard letters.count >= word.count - slips else { return false }
+            for length in max(1, word.count - slips)...(word.count + slips) where length <= letters.count {
+                for start in 0...(letters.count - length) {
+                    let piece = Array(letters[start..<start + length])
+                    if NearestName.editDistance(piece, word, atMost: slips) <= slips { return true }
+                }
+            }
+            return false
+        }
+    }
+
+    private static func holds(_ letters: [UInt8], _ word: [UInt8]) -> Bool {
+        guard letters.count >= word.count else { return false }
+        return (0...(letters.count - word.count)).contains { letters[$0..<$0 + word.count].elementsEqual(word) }
+    }
+
+    /// The value of a key as it may be shown: all of a secret hidden, of another value what ``masked(_:)`` hides.
+    package static func masked(_ name: String, _ value: String) -> String {
+        if value.isEmpty { return value }
+        return isSecret(name) ? mask : masked(value)
+    }
+
+    /// A text without the secrets that stand in it: a password before an @ (also of a URL with a slip in its scheme), and
+    /// the values of `name=value` and `name: value` where the name is a secret's.
+    package static func masked(_ text: String) -> String {
+        maskedPairs(maskedUser(text))
+    }
+
+    /// `scheme://user:password@host`, and `scheme:/user:password@host` or whatever it was meant to be.
+    private static func maskedUser(_ text: String) -> String {
+        // An @ in a query is an address, not the end of a password.
+        let end = text.firstIndex { $0 == "?" || $0.isWhitespace } ?? text.endIndex
+        let head = text[..<end]
+        guard let at = head.lastIndex(of: "@") else { return text }
+        var start = head.startIndex
+        if let scheme = head.firstRange(of: "://") {
+            guard scheme.upperBound <= at else { return text }
+            start = scheme.upperBound
+        } else if let colon = head.firstIndex(of: ":"), colon < at {
+            // Whatever follows the first colon may be the password's beginning.
+            return text[...colon] + mask + text[at...]
+        }
+        guard let colon = head[start..<at].firstIndex(of: ":") else { return text }
+        return text[...colon] + mask + text[at...]
+    }
+
+    private static func maskedPairs(_ text: String) -> String {
+        var result = ""
+        var rest = Substring(text)
+        while let separator = rest.firstIndex(where: { $0 == "=" || $0 == ":" }) {
+            let name = rest[..<separator].reversed().prefix { $0.isLetter || $0.isNumber || "._-".contains($0) }
+            let after = rest.index(after: separator)
+            result += rest[..<after]
+            rest = rest[after...]
+            guard isSecret(String(name.reversed())) else { continue }
+            if result.last == ":", rest.first == " " { result.append(rest.removeFirst()) }
+            let value = rest.prefix { !$0.isWhitespace && $0 != "&" && $0 != ";" }
+            if !value.isEmpty { result += mask }
+            rest = rest[value.endIndex...]
+        }
+        return result + rest
+    }
+
+    /// A command line as it may be shown or kept: the values of `--set key=value` and of URLs without their secrets.
+    package static func masked(commandLine words: [String]) -> [String] {
+        words.map { word in
+            guard let equals = word.firstIndex(of: "=") else { return masked(word) }
+            let name = String(word[..<equals])
+            return name + "=" + masked(name, String(word[word.index(after: equals)...]))
+        }
+    }
+}

@@ -1,0 +1,83 @@
+#pragma once
+#include <microhttpd.h>
+
+// Swift cannot call variadic functions: the daemon's options and the questions about a connection stand here.
+
+struct impactiq_http_options {
+    int socket;
+    unsigned int threads;
+    unsigned int connections;
+    unsigned int connections_per_address;
+    unsigned int idle_seconds;
+    size_t connection_bytes;
+    size_t stack_bytes;
+    // PEM texts; both null without TLS.
+    const char *certificate;
+    const char *private_key;
+    MHD_AccessHandlerCallback handler;
+    MHD_RequestCompletedCallback completed;
+    MHD_NotifyConnectionCallback connection;
+    void *context;
+};
+
+static inline struct MHD_Daemon *impactiq_http_start(const struct impactiq_http_options *o) {
+    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ITC;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->private_key},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    if (o->certificate) flags |= MHD_USE_TLS;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, o->handler, o->context,
+        MHD_OPTION_LISTEN_SOCKET, (MHD_socket)o->socket,
+        MHD_OPTION_THREAD_POOL_SIZE, o->threads,
+        MHD_OPTION_CONNECTION_LIMIT, o->connections,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->connections_per_address,
+        MHD_OPTION_CONNECTION_TIMEOUT, o->idle_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_bytes,
+        MHD_OPTION_THREAD_STACK_SIZE, o->stack_bytes,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_NOTIFY_COMPLETED, o->completed, o->context,
+        MHD_OPTION_NOTIFY_CONNECTION, o->connection, o->context,
+        MHD_OPTION_ARRAY, o->certificate ? tls : none,
+        MHD_OPTION_END);
+}
+
+static inline int impactiq_http_descriptor(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? (int)info->connect_fd : -1;
+}
+
+static inline void *impactiq_http_socket_context(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static inline struct MHD_Response *impactiq_http_copy(size_t count, const void *bytes) {
+    return MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_MUST_COPY);
+}
+
+static inline struct MHD_Response *impactiq_http_lend(size_t count, const void *bytes) {
+    return MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_PERSISTENT);
+}
+
+static inline ssize_t impactiq_http_end_of_stream(void) { return MHD_CONTENT_READER_END_OF_STREAM; }
+static inline uint64_t impactiq_http_unknown_size(void) { return MHD_SIZE_UNKNOWN; }
+
+// Swift does not import the constants of these enumerations.
+
+static inline const char *impactiq_http_header(struct MHD_Connection *connection, const char *name) {
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static inline const char *impactiq_http_argument(struct MHD_Connection *connection, const char *name) {
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static inline enum MHD_Result impactiq_http_result(int is_good) { return is_good ? MHD_YES : MHD_NO; }
+
+static inline int impactiq_http_is_start(enum MHD_ConnectionNotificationCode code) {
+    return code == MHD_CONNECTION_NOTIFY_STARTED;
+}

@@ -1,0 +1,110 @@
+import Attribution
+import AttributionStore
+import Base
+import Foundation
+import Terminal
+
+/// `impactiq attribute run`: credit and the channel report into a database, or into CSV files.
+enum AttributeRun {
+    static let specification = CommandSpecification(
+        "run", "Attribute conversions and write the credit and the channel report",
+        discussion: """
+            Writes attribution_customer_journey (conv_id, session_id, ihc) and channel_reporting (channel_name, date, cost, \
+            ihc, ihc_revenue) in one transaction: a run that fails or is killed changes nothing, a run that is repeated \
+            gives the same tables. With --since last only conversions from the last run's latest one, less the grace, are \
+            attributed anew; models that learn from all journeys (markov, shapley, data-driven) attribute all.
+            """,
+        options: AttributeOptions.source + [
+            .value("model", "MODEL", "How credit is divided", default: "ihc"),
+            .value("since", "last", "Go on from the last run in this database"),
+            .value("grace", "DURATION", "With --since: how late sessions may come", default: "7d"),
+            .value(
+                "out", "PLACE",
+                "Where results go: sqlite:PATH, postgresql://…, or a folder for CSV; default: the source"),
+            .flag("json", "Print one JSON object"),
+        ] + AttributeOptions.models,
+        examples: [
+            .init("impactiq attribute run --source sqlite:challenge.db --model markov --order 2", "all conversions"),
+            .init("impactiq attribute run --source sqlite:challenge.db --since last", "each night"),
+            .init("impactiq attribute run --source data/ --model linear --out results/", "CSV in, CSV out"),
+        ])
+
+    static func run(_ command: ParsedCommand) throws {
+        if AttributeInput.paths(command) != nil { return try AttributeCompare.run(command) }
+        let kind = try ModelKind(named: command.text("model") ?? "ihc")
+        let input = try AttributeInput.open(command)
+        var options = AttributionRun.Options()
+        options.kind = kind
+        options.models = try AttributeOptions.modelOptions(command)
+        options.grace = try command.milliseconds("grace") ?? options.grace
+        if let since = command.text("since") {
+            guard since == "last" else { throw command.invalid("since", "must be last") }
+            options.since = true
+        }
+        let wait = try command.milliseconds("lock-wait") ?? 5_000
+        let out = command.text("out")
+        let sink: any SQLDatabase
+        if let out, AttributeInput.isDatabase(out) {
+            sink =
+                out == command.text("source") ? input.database : try SQLPlace.open(out, creates: true, lockWait: wait)
+        } else if out != nil || input.isDatabase {
+            guard out == nil || !input.isDatabase else {
+                throw command.invalid("out", "a folder takes the results of CSV files; a database keeps its own")
+            }
+            sink = input.database
+        } else {
+            throw ImpactError(
+                .usage, code: "missing_option",
+                "--out is missing: results of CSV files go to sqlite:PATH, postgresql://… or a folder")
+        }
+        let run = AttributionRun(
+            source: input.database, sink: sink, reading: try AttributeOptions.reading(command), options: options,
+            scores: input.scores,
+            settingsText: AttributeOptions.settingsText(command, kind.rawValue)
+                + AttributeOptions.settingsText(options.models))
+        var progress: (name: String, line: ProgressLine)?
+        var outcome = try run.run { name, done in
+            if progress?.name != name { progress = (name, ProgressLine(name, unit: "sessions")) }
+            progress?.line.update(done)
+        }
+        outcome.remarks = input.notes + outcome.remarks
+        if let out, !AttributeInput.isDatabase(out) { try AttributeFiles.export(sink, to: out) }
+        if command.flag("json") {
+            Terminal.Stream.output.write(AttributeText.json(outcome, kind).line + "\n")
+        } else {
+            Terminal.Stream.output.write(AttributeText.text(outcome, kind))
+        }
+    }
+}
+
+/// CSV files of results.
+enum AttributeFiles {
+    /// The two result tables as files of a folder.
+    static func export(_ database: any SQLDatabase, to folder: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let credit = try ResultFile(folder + "/attribution_customer_journey.csv")
+        try credit.write("conv_id,session_id,ihc\n")
+        let rows = try database.query(
+            "SELECT conv_id, session_id, ihc FROM attribution_customer_journey ORDER BY conv_id, session_id", [])
+        while try rows.next() {
+            try credit.write(
+                "\(CSVText.field(rows.text(0) ?? "")),\(CSVText.field(rows.text(1) ?? "")),\(CSVText.number(rows.double(2)))\n"
+            )
+        }
+        try credit.finish()
+        try report(try StoredReport.read(database), to: folder + "/channel_reporting.csv")
+    }
+
+    /// The channel report with CPO and ROAS.
+    static func report(_ report: ChannelReport, to path: String) throws(ImpactError) {
+        let file = try ResultFile(path)
+        try file.write("channel_name,date,cost,ihc,ihc_revenue,CPO,ROAS\n")
+        for line in report.lines {
+            let numbers = [line.cost.amount, line.credit, line.revenue, line.cpo, line.roas].map(CSVText.number)
+            try file.write(
+                "\(CSVText.field(line.channel)),\(CivilDay.text(line.day ?? 0)),\(numbers.joined(separator: ","))\n")
+        }
+        try file.finish()
+    }
+}

@@ -1,0 +1,48 @@
+import Base
+import Foundation
+import Service
+
+/// What a server is asked to be, as options of `serve` or keys of `run` say it; both become the same ``ServerOptions``.
+struct ServerRequest {
+    var listen: ListenAddress
+    var threads = 2
+    /// Whether an address that other machines reach may go without a token.
+    var isOpen = false
+    var tokenFile = ""
+    var hosts = ""
+    var origins = ""
+    var certificate = ""
+    var key = ""
+    /// What the person is told to give: `--token-file` or `http.token.file`.
+    var tokenName = "--token-file FILE"
+    var openName = "--no-auth"
+
+    /// - Throws: `no_auth` for an address that other machines reach without a token; `token_file`, `tls_files`.
+    func options() throws(ImpactError) -> ServerOptions {
+        var options = ServerOptions()
+        options.listen = listen
+        options.threads = threads
+        options.access.hosts = Set(Self.names(hosts).map { $0.lowercased() })
+        options.access.origins = Set(Self.names(origins))
+        if !tokenFile.isEmpty { options.access.require(token: try Access.token(fromFile: tokenFile)) }
+        if listen.isLoopback {
+            options.access.hosts.formUnion(Access.loopbackHosts)
+        } else if !options.access.wantsToken, !isOpen {
+            throw ImpactError(
+                .badConfiguration, code: "no_auth",
+                "\(listen) can be reached by other machines: give \(tokenName), or \(openName) if that is meant")
+        }
+        guard certificate.isEmpty == key.isEmpty else {
+            throw ImpactError(
+                .badConfiguration, code: "tls_files", "TLS needs both the certificate and its private key")
+        }
+        if !certificate.isEmpty {
+            options.certificate = try ServerOptions.TLSFiles(certificatePath: certificate, keyPath: key)
+        }
+        return options
+    }
+
+    private static func names(_ text: String) -> [String] {
+        text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+}

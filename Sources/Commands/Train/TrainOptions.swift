@@ -1,0 +1,154 @@
+import Base
+import Features
+import Foundation
+import Terminal
+import Training
+
+/// The options of `impactiq train`.
+struct TrainOptions {
+    var request: TrainingRequest
+    var settings = TrainingSettings()
+    var output: String
+    var printsJSON: Bool
+    var saveNuisances: String?
+
+    static let all: [CommandSpecification.Option] = [
+        .value("out", "MODEL", "The model file to write", required: true),
+        .value("treatment", "COLUMN", "The treatment's column; arm or treatment when not given"),
+        .value("control", "ARM", "The arm that others are compared with"),
+        .value("arm", "ARM", "An arm to compare with the control; all when not given", repeated: true),
+        .flag("continuous", "The treatment is a number, its effect per unit"),
+        .value("outcome", "COLUMN", "The outcome's column; repeat for several", repeated: true),
+        .value(
+            "propensity", "WHAT",
+            "A column with the probability of the row's own arm, a number (or numbers of the arms, control first), or estimate"
+        ),
+        .flag("propensity-of-treatment", "The propensity column is the probability of treatment, not of the row's own arm"),
+        .value("features", "SPEC.json", "The feature specification; it goes into the model"),
+        .value("feature", "COLUMN", "A feature's column; all that are nothing else when not given", repeated: true),
+        .value("ignore", "COLUMN", "A column that is no feature", repeated: true),
+        .value("weight", "COLUMN", "Sample weights"),
+        .value("cluster", "COLUMN", "Rows of one cluster are sampled, and judged, together"),
+        .value("name", "NAME", "The model's name; the output file's when not given"),
+        .value("version", "V", "The model's version", default: "1"),
+        .value("trees", "N", "Trees", default: "500"),
+        .value("leaf", "N", "Least rows of a leaf, of those that split and of those that estimate", default: "10"),
+        .value("bag", "N", "Trees that share a half-sample; 2 or more give intervals", default: "2"),
+        .value("subsample", "SHARE", "The share of a half-sample that a tree sees", default: "1"),
+        .value("honesty", "SHARE", "The share of a tree's rows that decides splits", default: "0.6"),
+        .value("balance", "SHARE", "Least share of a node's rows in each child", default: "0.05"),
+        .value("mtry", "N", "Features that a node looks at; all when not given"),
+        .value("depth", "N", "Greatest depth of a tree"),
+        .value("min-variance", "SHARE", "Least variance of the treatment in a leaf, of the whole sample's", default: "0"),
+        .value("monotone", "NAME:SIGN", "The effect only rises (+) or falls (-) with a feature", repeated: true),
+        .value("nuisance", "MODEL", "linear, boosted, forest, or best of them on rows left out", default: "best"),
+        .value("offset", "SHAPE", "Smooth part of the effect: auto, none, linear, quadratic", default: "auto"),
+        .flag("residuals", "Treatment and outcome are residuals already: no nuisances"),
+        .flag("tune", "Choose the leaf from 8, 24, 80 by the out-of-bag loss: for ranking"),
+        .flag("no-diagnostics", "Only grow: no averages, tests and held-out metrics"),
+        .value("save-nuisances", "FILE.csv", "Write each row's nuisances and residuals"),
+        .value("seed", "N", "The seed", default: "1"),
+        .value("threads", "N", "Threads; one a core when not given; never changes a bit"),
+        .flag("json", "Print one JSON object"),
+    ]
+
+    init(_ command: ParsedCommand) throws {
+        output = command.text("out") ?? ""
+        printsJSON = command.flag("json")
+        settings.diagnoses = !command.flag("no-diagnostics")
+        saveNuisances = command.text("save-nuisances")
+        request = TrainingRequest(rows: command.arguments[0])
+        request.treatment = command.text("treatment")
+        request.control = command.text("control")
+        request.arms = command.texts("arm")
+        request.isContinuous = command.flag("continuous")
+        request.outcomes = command.texts("outcome")
+        request.propensity = command.text("propensity")
+        request.propensityIsOfTreatment = command.flag("propensity-of-treatment")
+        request.areResiduals = command.flag("residuals")
+        request.weight = command.text("weight")
+        request.cluster = command.text("cluster")
+        request.ignored = command.texts("ignore")
+        request.features = command.texts("feature")
+        if let path = command.text("features") {
+            request.specification = try FeatureSpecification(json: try OpenFile.contents(of: path), name: path)
+        }
+        settings.name = command.text("name") ?? URL(filePath: output).deletingPathExtension().lastPathComponent
+        settings.version = command.text("version") ?? "1"
+        func within(_ name: String, _ range: ClosedRange<Double>) throws(ImpactError) -> Double {
+            let value = try command.number(name) ?? range.lowerBound
+            guard range.contains(value) else {
+                throw command.invalid(name, "must be from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return value
+        }
+        func count(_ name: String, _ range: ClosedRange<Int>) throws(ImpactError) -> Int? {
+            guard let value = try command.count(name) else { return nil }
+            guard range.contains(value) else {
+                throw command.invalid(name, "must be from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return value
+        }
+        var grower = GrowerSettings()
+        grower.bag = try count("bag", 1...16) ?? 2
+        grower.trees = try count("trees", 2...1_000_000) ?? 500
+        guard grower.trees % grower.bag == 0 else { throw command.invalid("trees", "must be a multiple of --bag") }
+        let leaf = try count("leaf", 1...1_000_000) ?? 10
+        (grower.splitLeaf, grower.estimateLeaf) = (leaf, leaf)
+        grower.subsample = try within("subsample", 0.01...1)
+        grower.honesty = try within("honesty", 0.05...0.95)
+        grower.balance = try within("balance", 0...0.5)
+        grower.leastVariance = try within("min-variance", 0...1)
+        grower.featuresTried = try count("mtry", 1...100_000)
+        grower.maxDepth = try count("depth", 1...10_000) ?? 10_000
+        grower.seed = try command.seed("seed") ?? 1
+        grower.threads = try count("threads", 1...1_024) ?? 0
+        settings.grower = grower
+        guard let nuisance = NuisanceModel(rawValue: command.text("nuisance") ?? "best") else {
+            throw command.invalid("nuisance", "choose linear, boosted, forest or best")
+        }
+        settings.nuisance = nuisance
+        let offset = command.text("offset") ?? "auto"
+        if offset != "auto" {
+            guard let shape = OffsetShape(rawValue: offset) else {
+                throw command.invalid("offset", "choose auto, none, linear or quadratic")
+            }
+            settings.offset = shape
+        }
+        if command.flag("tune") {
+            guard !command.isGiven("leaf") else { throw command.invalid("leaf", "--tune chooses the leaf") }
+            settings.leafGrid = TrainingSettings.rankingGrid
+        }
+        monotone = command.texts("monotone")
+        for rule in monotone where !(rule.hasSuffix(":+") || rule.hasSuffix(":-")) {
+            throw command.invalid("monotone", "expected NAME:+ or NAME:-, not '\(rule)'")
+        }
+    }
+
+    private var monotone: [String]
+
+    /// The settings with what needs the features' names.
+    func settings(for features: [String]) throws(ImpactError) -> TrainingSettings {
+        guard !monotone.isEmpty else { return settings }
+        var signs = [Int8](repeating: 0, count: features.count)
+        for rule in monotone {
+            let name = String(rule.dropLast(2))
+            guard let index = features.firstIndex(of: name) else {
+                throw ImpactError(
+                    .usage, code: "invalid_option_value",
+                    "--monotone '\(rule)': there is no feature '\(name)'; the features are "
+                        + features.prefix(24).joined(separator: ", "))
+            }
+            signs[index] = rule.hasSuffix("+") ? 1 : -1
+        }
+        var settings = settings
+        settings.grower.monotone = signs
+        return settings
+    }
+
+    /// Ctrl-C ends the training; the old model stays.
+    static func checkStop() throws(ImpactError) {
+        guard StopSignal.isRaised else { return }
+        throw ImpactError(.failed, code: "stopped", "stopped; no model was written")
+    }
+}

@@ -1,0 +1,166 @@
+import Base
+import Features
+import Foundation
+import Rows
+import Scoring
+import Statistics
+import Trees
+
+/// Trains causal forests, one an outcome, into a model file.
+package final class CausalTrainer {
+    package let data: TrainingData
+    package let settings: TrainingSettings
+    package let matrix: BinnedMatrix
+    private let threads: Int
+    /// Processor and wall-clock seconds of each phase.
+    package private(set) var seconds: [PhaseTime] = []
+
+    package init(_ data: TrainingData, _ settings: TrainingSettings) {
+        self.data = data
+        self.settings = settings
+        threads = settings.grower.threads > 0 ? settings.grower.threads : Parallel.processors
+        var clock = PhaseClock()
+        matrix = data.binned(threads: threads)
+        seconds.append(clock.lap("bins"))
+    }
+
+    /// Trains and writes the model.
+    ///
+    /// - Parameter provenance: of the finished training, a JSON object as text.
+    /// - Throws: what growing and writing throw; what `progress` throws ends the training and leaves an old model in place.
+    package func run(
+        to path: String, progress: (TrainingProgress) throws(ImpactError) -> Void,
+        provenance: (TrainingResult) throws(ImpactError) -> String
+    ) throws(ImpactError) -> TrainingResult {
+        var clock = PhaseClock()
+        func lap(_ phase: String) { seconds.append(clock.lap(phase)) }
+        try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
+        let nuisances = try NuisanceFitter(
+            data, matrix, seed: settings.grower.seed, threads: threads, model: settings.nuisance
+        ).fit()
+        lap("nuisances")
+        var outcomes: [TrainedOutcome] = []
+        var tasks: [(EffectTask, ForestGrower)] = []
+        for index in data.plan.outcomes.indices {
+            let residuals = Residuals(data, nuisances, outcome: index)
+            let task = EffectTask(data, matrix, residuals, settings, threads: threads)
+            try task.choose { what throws(ImpactError) in
+                try progress(TrainingProgress(phase: "choose \(what)", done: 0, total: 1))
+            }
+            lap("choices")
+            tasks.append((task, task.makeGrower()))
+        }
+        // The forests go through a spool on disk while they grow; what is said of them comes after.
+        let spooled = try ForestSpools(tasks.map(\.1), metadata: metadata(tasks.map(\.0)), path: path, progress: progress)
+        lap("forest")
+        for (index, (task, grower)) in tasks.enumerated() where settings.diagnoses {
+            outcomes.append(TrainedOutcome(data, nuisances, task, grower, outcome: index))
+        }
+        lap("diagnostics")
+        var result = TrainingResult(
+            nuisances: nuisances, outcomes: outcomes, trees: tasks.reduce(0) { $0 + $1.1.trees }, sha256: "",
+            seconds: seconds)
+        result.sha256 = try spooled.finish(provenance: provenance(result))
+        return result
+    }
+
+    private func metadata(_ tasks: [EffectTask]) -> ModelMetadata {
+        let offsets = tasks.map { $0.offset?.offset }
+        return ModelMetadata(
+            name: settings.name, version: settings.version, treatments: data.plan.effects, outcomes: data.plan.outcomes,
+            featureNames: data.featureNames, specification: data.plan.specification?.canonicalJSON ?? [],
+            ranges: data.features.map { FeatureRange($0.buffer) },
+            offsets: offsets.contains { $0 != nil } ? offsets : nil)
+    }
+}
+
+/// Forests on their way into a model file.
+private struct ForestSpools {
+    private var builder: ModelBuilder
+
+    init(
+        _ growers: [ForestGrower], metadata: ModelMetadata, path: String,
+        progress: (TrainingProgress) throws(ImpactError) -> Void
+    ) throws(ImpactError) {
+        builder = try ModelBuilder(metadata: metadata, path: path)
+        let total = growers.reduce(0) { $0 + $1.trees }
+        var done = 0
+        for grower in growers {
+            let q = grower.problem.treatments
+            let info = ForestInfo(
+                kind: .econml, parameters: q, treatments: q, groupSize: grower.settings.bag,
+                featureCount: grower.problem.rows.features,
+                missing: (0..<grower.problem.rows.features).contains { grower.problem.rows.hasMissing($0) }
+                    ? .route : .refuse)
+            var source = GrowerSource(grower: grower)
+            var failure: ImpactError?
+            try builder.addForest(info, trees: &source) { count in
+                guard failure == nil else { return }
+                do throws(ImpactError) {
+                    try progress(TrainingProgress(phase: "forest", done: done + count, total: total))
+                } catch { failure = error }
+            }
+            if let failure { throw failure }
+            done += grower.trees
+        }
+    }
+
+    func finish(provenance: String) throws(ImpactError) -> String {
+        var builder = builder
+        builder.setProvenance(provenance)
+        return try builder.finish()
+    }
+}
+
+/// What was trained for one outcome, and what is known of it without the truth.
+package struct TrainedOutcome: Sendable {
+    package var name: String
+    package var choices: [ModelChoice]
+    package var leaf: Int
+    package var offset: OffsetShape
+    /// The mean squared error of Ỹ by the out-of-bag effects, and by the average effect alone.
+    package var rLoss: Double
+    package var constantLoss: Double
+    /// By effect, by row, of models that have not seen the row.
+    package var effects: [[Float]]
+    package var scores: DoublyRobustScores
+    package var averages: [(estimate: Double, standardError: Double, rows: Int)]
+    package var calibrations: [Calibration]
+
+    init(_ data: TrainingData, _ nuisances: Nuisances, _ task: EffectTask, _ grower: ForestGrower, outcome: Int) {
+        name = data.plan.outcomes[outcome]
+        choices = task.choices
+        leaf = task.grower.estimateLeaf
+        offset = task.offset?.shape ?? .none
+        effects = task.unseenEffects(grower)
+        scores = DoublyRobustScores(data, nuisances, task.residuals, outcome: outcome, effects: effects)
+        let scores = scores
+        averages = effects.indices.map { scores.average($0) }
+        let losses = task.losses(effects)
+        rLoss = losses.reduce(0, +) / Double(max(1, losses.count))
+        let constant = averages.map { [Float](repeating: Float($0.estimate), count: data.count) }
+        constantLoss = task.losses(constant).reduce(0, +) / Double(max(1, losses.count))
+        // With several effects each is tested on what the others leave.
+        var calibrations: [Calibration] = []
+        for effect in effects.indices {
+            var outcome = task.residuals.outcome
+            for other in effects.indices where other != effect {
+                for row in 0..<data.count { outcome[row] -= task.residuals.treatment[other][row] * effects[other][row] }
+            }
+            calibrations.append(
+                Calibration(data, treatment: task.residuals.treatment[effect], outcome: outcome, effects: effects[effect])
+            )
+        }
+        self.calibrations = calibrations
+    }
+}
+
+/// What a training did.
+package struct TrainingResult: Sendable {
+    package var nuisances: Nuisances
+    package var outcomes: [TrainedOutcome]
+    package var trees: Int
+    /// Of the model file.
+    package var sha256: String
+    package var seconds: [PhaseTime]
+}

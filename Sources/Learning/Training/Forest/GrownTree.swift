@@ -1,0 +1,44 @@
+import CTraining
+import Scoring
+import Trees
+
+/// A tree in bins, as the grower leaves it.
+package final class GrownTree: @unchecked Sendable {  // written by the thread that grows it, before it is shared
+    var tree = ctraining_tree()
+    let columns: Int
+
+    init(treatments: Int) { columns = treatments + treatments * treatments }
+
+    deinit { ctraining_tree_clear(&tree) }
+
+    package var nodeCount: Int { Int(tree.nodes) }
+    package var leafCount: Int { Int(tree.leaves) }
+
+    /// Numbers up to it go left. NaN: only missing values do; the greatest number: only missing values go right.
+    private func gap(_ rows: BinnedMatrix, _ node: Int) -> Double {
+        let (low, high) = (Int(tree.low[node]), Int(tree.high[node]))
+        if low == 0 { return .nan }
+        guard high > 0 else { return Double(Float.greatestFiniteMagnitude) }
+        let threshold = rows.threshold(feature: Int(tree.feature[node]), left: low, right: high)
+        return Double(min(threshold, .greatestFiniteMagnitude))
+    }
+
+    /// The tree in the values of the features themselves.
+    package func raw(_ rows: BinnedMatrix) -> RawTree {
+        let nodes = Int(tree.nodes)
+        var (feature, threshold) = ([Int32](repeating: -1, count: nodes), [Double](repeating: 0, count: nodes))
+        var missingLeft = [Bool](repeating: false, count: nodes)
+        for node in 0..<nodes where tree.feature[node] >= 0 {
+            feature[node] = tree.feature[node]
+            threshold[node] = gap(rows, node)
+            missingLeft[node] = tree.missing_left[node] != 0
+        }
+        for node in 0..<nodes where feature[node] < 0 { feature[node] = 0 }
+        // Leaves are numbered in the order of their nodes.
+        return RawTree(
+            left: Array(UnsafeBufferPointer(start: tree.left, count: nodes)),
+            right: Array(UnsafeBufferPointer(start: tree.right, count: nodes)), feature: feature, threshold: threshold,
+            missingLeft: missingLeft,
+            payload: Array(UnsafeBufferPointer(start: tree.payload, count: Int(tree.leaves) * columns)))
+    }
+}

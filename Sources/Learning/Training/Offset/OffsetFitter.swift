@@ -1,0 +1,166 @@
+import Base
+import Foundation
+import Rows
+import Scoring
+import Statistics
+
+/// How far the smooth part of an effect goes.
+package enum OffsetShape: String, Sendable, CaseIterable {
+    case none, linear, quadratic
+}
+
+/// A fitted offset: for the model, on all rows, and for each row by the fit on the other folds.
+package struct FittedOffset: Sendable {
+    package var shape: OffsetShape
+    package var offset: EffectOffset
+    /// By effect, by row: from the fit that has not seen the row's fold.
+    package var crossFitted: [[Float]]
+    /// By effect, by row: from the fit on all rows.
+    package var fitted: [[Float]]
+}
+
+/// The R-learner by ridge regression (Nie and Wager 2021): minimises Σ w (Ỹ − Σ_j T̃_j φ(x)·b_j)² + λ Σ b², the constants
+/// free. The penalty comes from a grid by the error on the folds left out.
+struct OffsetFitter {
+    let design: Design
+    let folds: Folds
+    let residuals: Residuals
+    let weights: [Float]?
+    let threads: Int
+
+    private static let penalties: [Double] = [1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3, 10, 100]
+    /// Columns of φ that a quadratic may have: its moments grow with their square.
+    private static let mostTerms = 160
+
+    /// Pairs of inputs; a second of −1: the input alone.
+    private func terms(_ shape: OffsetShape) -> [(first: Int, second: Int)]? {
+        let linear = (0..<design.width).map { (first: $0, second: -1) }
+        guard shape == .quadratic else { return shape == .none ? [] : linear }
+        var terms = linear
+        for i in 0..<design.width {
+            // The square of a column with two values is a line of it.
+            let isBinary = Self.hasTwoValues(design.columns[i])
+            for j in i..<design.width where !(i == j && isBinary) { terms.append((i, j)) }
+        }
+        return terms.count <= Self.mostTerms && terms.count > linear.count ? terms : nil
+    }
+
+    private static func hasTwoValues(_ column: [Float]) -> Bool {
+        guard let first = column.first else { return true }
+        var second: Float?
+        for value in column where value != first {
+            if second == nil { second = value } else if value != second { return false }
+        }
+        return true
+    }
+
+    /// nil when the shape has too many terms for these columns, or none.
+    func fit(_ shape: OffsetShape) -> FittedOffset? {
+        guard let terms = terms(shape), !terms.isEmpty else { return nil }
+        let (rows, effects, width) = (design.rows, residuals.treatment.count, terms.count + 1)
+        let size = effects * width
+        // Products can be correlated with their factors far from 0: they are used as they are, the penalty shrinks them.
+        let found = Slots<([Double], [Double], Double)>(folds.count)
+        Parallel.forEach(folds.count, threads: threads) { fold in
+            found[fold] = moments(fold, terms, size)
+        }
+        let parts = found.values
+        let gram = RidgeFolds.sum(parts.map(\.0)), moment = RidgeFolds.sum(parts.map(\.1))
+        // Penalties in units of the treatment's variation.
+        var scale = 0.0
+        for effect in 0..<effects {
+            let place = effect * width + width - 1
+            scale = max(scale, gram[place * size + place])
+        }
+        var best: (error: Double, fits: [[Double]], penalty: Double)?
+        for penalty in Self.penalties {
+            var (error, fits) = (0.0, [[Double]]())
+            for fold in 0..<folds.count {
+                let (own, ownMoment, squares) = parts[fold]
+                let fit = solve(
+                    RidgeFolds.minus(gram, own), RidgeFolds.minus(moment, ownMoment), penalty * scale, width)
+                fits.append(fit)
+                var quadratic = 0.0
+                for i in 0..<size {
+                    var sum = 0.0
+                    for j in 0..<size { sum += own[i * size + j] * fit[j] }
+                    quadratic += fit[i] * (sum - 2 * ownMoment[i])
+                }
+                error += squares + quadratic
+            }
+            if best.map({ error < $0.error }) ?? true { best = (error, fits, penalty) }
+        }
+        guard let best else { return nil }
+        let whole = solve(gram, moment, best.penalty * scale, width)
+        var cross = [[Float]](repeating: [Float](repeating: 0, count: rows), count: effects)
+        var fitted = cross
+        for row in 0..<rows {
+            let fit = best.fits[Int(folds.fold[row])]
+            for effect in 0..<effects {
+                cross[effect][row] = Float(value(row, terms, fit, effect * width))
+                fitted[effect][row] = Float(value(row, terms, whole, effect * width))
+            }
+        }
+        let offset = EffectOffset(
+            inputs: design.sources.map {
+                EffectOffset.Input(
+                    feature: $0.feature, mean: $0.mean, deviation: $0.deviation, least: $0.least, greatest: $0.greatest)
+            },
+            constants: (0..<effects).map { whole[$0 * width + width - 1] },
+            terms: terms.enumerated().map { index, term in
+                EffectOffset.Term(
+                    first: term.first, second: term.second < 0 ? nil : term.second,
+                    coefficients: (0..<effects).map { whole[$0 * width + index] })
+            })
+        return FittedOffset(shape: shape, offset: offset, crossFitted: cross, fitted: fitted)
+    }
+
+    @inline(__always)
+    private func term(_ row: Int, _ term: (first: Int, second: Int)) -> Double {
+        let first = Double(design.columns[term.first][row])
+        return term.second < 0 ? first : first * Double(design.columns[term.second][row])
+    }
+
+    private func value(_ row: Int, _ terms: [(first: Int, second: Int)], _ fit: [Double], _ start: Int) -> Double {
+        var sum = fit[start + terms.count]
+        for index in terms.indices { sum += fit[start + index] * term(row, terms[index]) }
+        return sum
+    }
+
+    private func moments(
+        _ fold: Int, _ terms: [(first: Int, second: Int)], _ size: Int
+    ) -> (gram: [Double], moment: [Double], squares: Double) {
+        let (effects, width) = (residuals.treatment.count, terms.count + 1)
+        var (gram, moment, squares) = (
+            [Double](repeating: 0, count: size * size), [Double](repeating: 0, count: size), 0.0
+        )
+        var (phi, x) = ([Double](repeating: 1, count: width), [Double](repeating: 0, count: size))
+        gram.withUnsafeMutableBufferPointer { gram in
+            x.withUnsafeMutableBufferPointer { x in
+                for row in 0..<design.rows where Int(folds.fold[row]) == fold {
+                    for index in terms.indices { phi[index] = term(row, terms[index]) }
+                    for effect in 0..<effects {
+                        let treatment = Double(residuals.treatment[effect][row])
+                        for index in 0..<width { x[effect * width + index] = treatment * phi[index] }
+                    }
+                    let (y, weight) = (Double(residuals.outcome[row]), Double(weights?[row] ?? 1))
+                    squares += weight * y * y
+                    for i in 0..<size {
+                        let scaled = weight * x[i]
+                        moment[i] += scaled * y
+                        for j in i..<size { gram[i * size + j] += scaled * x[j] }
+                    }
+                }
+            }
+            for i in 0..<size { for j in 0..<i { gram[i * size + j] = gram[j * size + i] } }
+        }
+        return (gram, moment, squares)
+    }
+
+    private func solve(_ gram: [Double], _ moment: [Double], _ penalty: Double, _ width: Int) -> [Double] {
+        let size = moment.count
+        var matrix = gram
+        for index in 0..<size where index % width != width - 1 { matrix[index * size + index] += penalty }
+        return Cholesky(matrix, size: size)?.solve(moment) ?? [Double](repeating: 0, count: size)
+    }
+}

@@ -1,0 +1,309 @@
+import Base
+import Features
+import Foundation
+import Rows
+
+extension TrainingPlan {
+    /// Columns of `impactiq rows` and of logs that are no features.
+    private static let bookkeeping: Set = [
+        "partition", "offset", "user_id", "customer_id", "id", "time", "timestamp", "experiment", "arm",
+        "arm_propensity", "propensity", "uplift", "std_error", "censored",
+    ]
+    /// Names that only a simulation's truth has, as `impactiq demo rows` writes it.
+    private static let truth: Set = ["effect", "baseline", "segment"]
+    private static let usualOutcomes = ["conversion", "outcome", "visit", "value", "y"]
+    private static let usualControls: Set = ["control", "0", "none", "no", "false", "holdout", "hold-out", "placebo"]
+    /// Columns made of one column of texts.
+    package static let mostLevels = 32
+
+    /// Finds out what each column is.
+    ///
+    /// - Throws: `csv_column`, `train_…` saying which option names what is not clear.
+    package static func make(_ request: TrainingRequest) throws(ImpactError) -> TrainingPlan {
+        let profiles = try ColumnProfile.read(path: request.rows)
+        let sidecar = RowsSidecar.read(beside: request.rows)
+        var maker = PlanMaker(request, profiles, sidecar)
+        return try maker.make()
+    }
+
+    private struct PlanMaker {
+        let request: TrainingRequest
+        let profiles: [ColumnProfile]
+        let sidecar: RowsSidecar?
+        var notes: [String] = []
+        var ignored: [(column: String, why: String)] = []
+
+        init(_ request: TrainingRequest, _ profiles: [ColumnProfile], _ sidecar: RowsSidecar?) {
+            self.request = request
+            self.profiles = profiles
+            self.sidecar = sidecar
+        }
+
+        func profile(_ name: String) -> ColumnProfile? { profiles.first { $0.name == name } }
+
+        func require(_ name: String, _ option: String) throws(ImpactError) -> ColumnProfile {
+            if let found = profile(name) { return found }
+            let near = NearestName.find(name, among: profiles.map(\.name)).map { "; did you mean '\($0)'?" } ?? "."
+            throw ImpactError(
+                .badInput, code: "csv_column",
+                "\(request.rows) has no column '\(name)' for --\(option)\(near) Its columns: "
+                    + profiles.map(\.name).prefix(24).joined(separator: ", "))
+        }
+
+        func fault(_ code: String, _ message: String) -> ImpactError {
+            ImpactError(.badInput, code: code, "\(request.rows): \(message)")
+        }
+
+        mutating func make() throws(ImpactError) -> TrainingPlan {
+            let treatment = try treatmentColumn()
+            let arms = try arms(treatment)
+            let outcomes = try outcomes(besides: treatment)
+            let propensity = try propensity(arms)
+            let specification = request.specification ?? sidecar?.specification
+            let censored = request.areResiduals ? nil : profile("censored").map { _ in "censored" }
+            for column in [request.weight, request.cluster] {
+                if let column { _ = try require(column, column == request.weight ? "weight" : "cluster") }
+            }
+            var taken = Set([treatment] + outcomes)
+            for column in [request.weight, request.cluster, censored] { if let column { taken.insert(column) } }
+            switch propensity {
+            case .ownArm(let column), .treated(let column): taken.insert(column)
+            default: break
+            }
+            let features = try features(specification, taken: taken)
+            guard !features.isEmpty else {
+                throw fault("train_features", "no column is left for a feature; name them with --feature")
+            }
+            return TrainingPlan(
+                treatment: treatment, arms: arms, outcomes: outcomes, propensity: propensity, weight: request.weight,
+                cluster: request.cluster, features: features, specification: specification, censored: censored,
+                ignored: ignored, notes: notes)
+        }
+
+        private func treatmentColumn() throws(ImpactError) -> String {
+            if let name = request.treatment { return try require(name, "treatment").name }
+            for name in ["arm", "treatment", "treated", "t"] where profile(name) != nil { return name }
+            throw fault(
+                "train_treatment",
+                "name the treatment's column with --treatment; the columns are "
+                    + profiles.map(\.name).prefix(24).joined(separator: ", "))
+        }
+
+        private mutating func arms(_ treatment: String) throws(ImpactError) -> [String]? {
+            if request.areResiduals { return nil }
+            let profile = try require(treatment, "treatment")
+            let levels = profile.levels ?? []
+            let isNumber = profile.isNumeric && (!profile.isWhole || profile.levels == nil || levels.count > 20)
+            if request.isContinuous || isNumber {
+                guard profile.isNumeric else {
+                    throw fault("train_treatment", "the treatment '\(treatment)' is not a number in every row")
+                }
+                return nil
+            }
+            guard profile.levels != nil else {
+                throw fault(
+                    "train_treatment", "the treatment '\(treatment)' has more than \(ColumnProfile.mostLevels) arms")
+            }
+            guard levels.count > 1 else {
+                throw fault("train_treatment", "the treatment '\(treatment)' has one value only: \(levels.joined())")
+            }
+            let control = try control(treatment, levels)
+            var others = levels.filter { $0 != control }.sorted()
+            if !request.arms.isEmpty {
+                for arm in request.arms where !others.contains(arm) {
+                    throw fault(
+                        "train_treatment",
+                        "'\(treatment)' has no arm '\(arm)' besides the control; its arms are "
+                            + others.joined(separator: ", "))
+                }
+                others = request.arms
+            }
+            guard others.count <= 16 else {
+                throw fault("train_treatment", "\(others.count) arms are too many; choose with --arm")
+            }
+            return [control] + others
+        }
+
+        private func control(_ treatment: String, _ levels: [String]) throws(ImpactError) -> String {
+            if let control = request.control {
+                guard levels.contains(control) else {
+                    throw fault(
+                        "train_control",
+                        "'\(treatment)' has no arm '\(control)'; its arms are "
+                            + levels.sorted().joined(separator: ", "))
+                }
+                return control
+            }
+            let usual = levels.filter { TrainingPlan.usualControls.contains($0.lowercased()) }
+            if usual.count == 1 { return usual[0] }
+            throw fault(
+                "train_control",
+                "say which arm of '\(treatment)' is the control with --control; its arms are "
+                    + levels.sorted().joined(separator: ", "))
+        }
+
+        private mutating func outcomes(besides treatment: String) throws(ImpactError) -> [String] {
+            if !request.outcomes.isEmpty {
+                var found: [String] = []
+                for name in request.outcomes {
+                    let profile = try require(name, "outcome")
+                    guard profile.isNumeric else {
+                        throw fault("train_outcome", "the outcome '\(name)' is not a number in every row")
+                    }
+                    found.append(name)
+                }
+                return found
+            }
+            if let first = sidecar?.outcomes.first(where: { profile($0) != nil }) {
+                notes.append("the outcome is \(first), the first of the rows' sidecar; --outcome names another")
+                return [first]
+            }
+            for name in TrainingPlan.usualOutcomes where name != treatment && profile(name)?.isNumeric == true {
+                notes.append("the outcome is \(name); --outcome names another")
+                return [name]
+            }
+            throw fault(
+                "train_outcome",
+                "name the outcome's column with --outcome; the columns are "
+                    + profiles.map(\.name).prefix(24).joined(separator: ", "))
+        }
+
+        private mutating func propensity(_ arms: [String]?) throws(ImpactError) -> Propensity {
+            if request.areResiduals { return .residuals }
+            guard let arms else { return .mean }
+            guard let text = request.propensity else {
+                for name in ["arm_propensity", "propensity"] where profile(name)?.isNumeric == true {
+                    let profile = profile(name)
+                    guard profile?.missing == 0 else {
+                        notes.append("some rows lack '\(name)', so the propensity is estimated")
+                        return .estimate
+                    }
+                    if arms.count > 2 { return .estimate }
+                    return .ownArm(name)
+                }
+                return .estimate
+            }
+            if text == "estimate" { return .estimate }
+            if let column = profile(text) {
+                guard arms.count == 2 else {
+                    throw fault(
+                        "train_propensity",
+                        "a propensity column serves two arms; with \(arms.count) give their chances, as 0.3,0.3,0.4")
+                }
+                return request.propensityIsOfTreatment ? .treated(column.name) : .ownArm(column.name)
+            }
+            let numbers = text.split(separator: ",").compactMap { Double($0) }
+            var chances = numbers
+            if numbers.count == arms.count - 1 { chances = [1 - numbers.reduce(0, +)] + numbers }
+            guard !numbers.isEmpty, chances.count == arms.count, chances.allSatisfy({ $0 > 0 && $0 < 1 }),
+                abs(chances.reduce(0, +) - 1) < 1e-6
+            else {
+                throw ImpactError(
+                    .usage, code: "train_propensity",
+                    "--propensity '\(text)' is neither a column, nor 'estimate', nor the chances of \(arms.count) arms "
+                        + "(control first, sum 1) or of the \(arms.count - 1) besides the control")
+            }
+            return .constant(chances)
+        }
+
+        private mutating func features(
+            _ specification: FeatureSpecification?, taken: Set<String>
+        ) throws(ImpactError) -> [Feature] {
+            if let specification { return try specified(specification) }
+            var features: [Feature] = []
+            let named = Set(request.features)
+            for name in request.features { _ = try require(name, "feature") }
+            for name in request.ignored { _ = try require(name, "ignore") }
+            let hasTruth = TrainingPlan.truth.allSatisfy { profile($0) != nil }
+            for profile in profiles where !taken.contains(profile.name) {
+                let name = profile.name
+                if !named.isEmpty {
+                    if named.contains(name) { append(profile, to: &features) }
+                    continue
+                }
+                if request.ignored.contains(name) { continue }
+                if TrainingPlan.bookkeeping.contains(name) || (hasTruth && TrainingPlan.truth.contains(name)) {
+                    ignored.append((name, "not a feature by its name"))
+                } else if sidecar?.outcomes.contains(name) == true {
+                    ignored.append((name, "another outcome"))
+                } else {
+                    append(profile, to: &features)
+                }
+            }
+            return features
+        }
+
+        private mutating func append(_ profile: ColumnProfile, to features: inout [Feature]) {
+            if profile.isNumeric {
+                guard profile.levels?.count != 1 || profile.missing > 0 else {
+                    ignored.append((profile.name, "one value only"))
+                    return
+                }
+                features.append(Feature(name: profile.name, field: RowField(profile.name)))
+                return
+            }
+            guard let levels = profile.levels else {
+                ignored.append((profile.name, "text with more than \(ColumnProfile.mostLevels) values"))
+                return
+            }
+            if levels.count > TrainingPlan.mostLevels {
+                notes.append(
+                    "'\(profile.name)' has \(levels.count) texts; the first \(TrainingPlan.mostLevels) are features")
+            }
+            for level in levels.prefix(TrainingPlan.mostLevels).sorted() {
+                let name = "\(profile.name)=\(level)"
+                features.append(Feature(name: name, field: RowField(name, column: profile.name, .equals(level))))
+            }
+        }
+
+        /// The specification's features: columns of their names, or the raw property that a `last` reads.
+        private func specified(_ specification: FeatureSpecification) throws(ImpactError) -> [Feature] {
+            var features: [Feature] = []
+            for feature in specification.features {
+                if profile(feature.name) != nil {
+                    features.append(Feature(name: feature.name, field: RowField(feature.name)))
+                    continue
+                }
+                let raw = feature.field.map { $0.hasPrefix("properties.") ? String($0.dropFirst(11)) : $0 }
+                guard feature.aggregate == .last, let raw, profile(raw) != nil else {
+                    throw fault(
+                        "csv_column", "there is no column '\(feature.name)', which the feature specification names")
+                }
+                switch feature.equals {
+                case .text(let text)?:
+                    features.append(
+                        Feature(name: feature.name, field: RowField(feature.name, column: raw, .equals(text))))
+                case .number(let number)?:
+                    let text = number == number.rounded() ? String(Int(number)) : String(number)
+                    features.append(
+                        Feature(name: feature.name, field: RowField(feature.name, column: raw, .equals(text))))
+                case .bool(let bool)?:
+                    features.append(
+                        Feature(
+                            name: feature.name, field: RowField(feature.name, column: raw, .equals(bool ? "true" : "false"))
+                        ))
+                case nil: features.append(Feature(name: feature.name, field: RowField(feature.name, column: raw)))
+                }
+            }
+            return features
+        }
+    }
+}
+
+/// What `impactiq rows` says of its rows in the file beside them.
+struct RowsSidecar {
+    var outcomes: [String]
+    var specification: FeatureSpecification?
+
+    static func read(beside path: String) -> RowsSidecar? {
+        guard let data = FileManager.default.contents(atPath: path + ".json"),
+            let object = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any],
+            object["specification_sha256"] is String
+        else { return nil }
+        let rules = object["outcomes"] as? [String] ?? []
+        let text = object["specification"] as? String ?? ""
+        return RowsSidecar(
+            outcomes: rules.map { String($0.prefix { $0 != "=" }) },
+            specification: text.isEmpty ? nil : try? FeatureSpecification(json: Array(text.utf8)))
+    }
+}

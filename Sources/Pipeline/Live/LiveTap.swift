@@ -1,0 +1,196 @@
+import Base
+import Engine
+import Features
+import Foundation
+import Synchronization
+
+/// What a page about the running pipeline wants to see beyond the metrics: some scores, some rejected messages, the state
+/// of a user. Off the hot path: a worker looks at a clock a batch, and copies a score every 20 ms at most.
+package final class LiveTap: Sendable {
+    /// A rejected message, shortened.
+    package struct Rejection: Sendable {
+        package var code: String
+        package var reason: String
+        package var topic: String
+        package var partition: Int32
+        package var offset: Int64
+        /// Milliseconds since 1970.
+        package var time: Int64
+        /// The first bytes of the value.
+        package var value: [UInt8]
+    }
+
+    private struct State {
+        var scores: [[UInt8]] = []
+        var rejections: [Rejection] = []
+    }
+
+    private let state = Mutex(State())
+    /// When the next sample is due, milliseconds of the monotonic clock.
+    private let scoreDue = Atomic<Int64>(0)
+    private let rejectionDue = Atomic<Int64>(0)
+    /// Which record of a batch is taken: not always the first.
+    private let turn = Atomic<Int>(0)
+    private let boxes: [Mailbox]
+    private let reports = Mutex<[Int: WorkerReport]>([:])
+
+    /// How a partition's state stands.
+    package enum ShardPhase: String, Sendable { case restoring, ready }
+
+    /// What a worker said last about its partitions and its broker.
+    private struct WorkerReport {
+        var shards: [Int32: ShardPhase]
+        var isBrokerAway: Bool
+        var isWaiting: Bool
+    }
+
+    private static let interval: Int64 = 20
+    private static let mostScores = 128
+    private static let mostRejections = 20
+    private static let valueBytes = 400
+
+    package init(workers: Int) { boxes = (0..<workers).map { _ in Mailbox() } }
+
+    // MARK: What a worker says
+
+    /// Takes one of the records that a batch made, when it is time.
+    @inline(__always)
+    func offer(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) {
+        guard Self.now() >= scoreDue.load(ordering: .relaxed) else { return }
+        take(records, bytes)
+    }
+
+    @inline(never)
+    private func take(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) {
+        scoreDue.store(Self.now() + Self.interval, ordering: .relaxed)
+        let index = turn.wrappingAdd(7, ordering: .relaxed).oldValue % max(1, records.count)
+        guard records.indices.contains(index), records[index].valueCount > 0 else { return }
+        let record = records[index]
+        let value = Array(bytes[record.valueStart..<record.valueStart + Int(record.valueCount)])
+        state.withLock { state in
+            if state.scores.count == Self.mostScores { state.scores.removeFirst() }
+            state.scores.append(value)
+        }
+    }
+
+    func reject(
+        code: String, reason: String, topic: String, partition: Int32, offset: Int64, value: UnsafeRawBufferPointer?
+    ) {
+        let now = Self.now()
+        guard now >= rejectionDue.load(ordering: .relaxed) else { return }
+        rejectionDue.store(now + Self.interval, ordering: .relaxed)
+        let rejection = Rejection(
+            code: code, reason: reason, topic: topic, partition: partition, offset: offset,
+            time: Int64(Date().timeIntervalSince1970 * 1_000),
+            value: Array((value ?? .init(start: nil, count: 0)).prefix(Self.valueBytes)))
+        state.withLock { state in
+            if state.rejections.count == Self.mostRejections { state.rejections.removeFirst() }
+            state.rejections.append(rejection)
+        }
+    }
+
+    /// A worker says how it stands, once a second.
+    ///
+    /// - Parameter isWaiting: for its group to hand out partitions.
+    func report(worker: Int, shards: [Int32: ShardPhase], isBrokerAway: Bool, isWaiting: Bool) {
+        let report = WorkerReport(shards: shards, isBrokerAway: isBrokerAway, isWaiting: isWaiting)
+        reports.withLock { $0[worker] = report }
+    }
+
+    private static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    // MARK: What a reader asks
+
+    /// The scores sampled since the last call, as JSON of the output topic.
+    package func takeScores() -> [[UInt8]] {
+        state.withLock { state in
+            defer { state.scores.removeAll(keepingCapacity: true) }
+            return state.scores
+        }
+    }
+
+    /// The last rejected messages, the oldest first.
+    package var rejections: [Rejection] { state.withLock { $0.rejections } }
+
+    /// This process's partitions and how they stand.
+    package var partitions: [Int32: ShardPhase] {
+        reports.withLock { reports in
+            reports.values.reduce(into: [:]) { all, report in all.merge(report.shards) { first, _ in first } }
+        }
+    }
+
+    /// Why the pipeline is not at work, in words; nil when it is.
+    package var notReady: String? {
+        let reports = reports.withLock { $0 }
+        guard reports.count == boxes.count else { return "the workers are starting" }
+        if reports.values.contains(where: \.isBrokerAway) { return "no broker answers" }
+        if reports.values.contains(where: \.isWaiting) { return "the group has not handed out partitions yet" }
+        let shards = reports.values.flatMap(\.shards.values)
+        let restoring = shards.count { $0 == .restoring }
+        return restoring == 0 ? nil : "the state of \(restoring) of \(shards.count) partitions is being restored"
+    }
+
+    /// What is known of users in the memory of this process's workers.
+    package struct UserState: Sendable {
+        package var partition: Int32
+        /// Latest event time, milliseconds since 1970.
+        package var clock: Int64
+        package var events: Int
+        package var features: [Float]
+    }
+
+    /// Asks every worker; users whom none of them knows are left out.
+    ///
+    /// - Returns: nil when a worker does not answer in time: it is stopped, or waits for the broker.
+    package func find(_ users: [[UInt8]], within seconds: Double) -> [[UInt8]: UserState]? {
+        let question = Question(users)
+        for box in boxes { box.put(question) }
+        let end = DispatchTime.now() + seconds
+        for _ in boxes { if question.answered.wait(timeout: end) == .timedOut { return nil } }
+        return question.found.withLock { $0 }
+    }
+
+    /// Answers what waits for a worker.
+    ///
+    /// - Parameter look: what the worker knows of a user.
+    @inline(__always)
+    func answer(worker: Int, _ look: ([UInt8]) -> UserState?) {
+        guard boxes.indices.contains(worker), boxes[worker].isFilled.load(ordering: .acquiring) else { return }
+        for question in boxes[worker].takeAll() {
+            for user in question.users {
+                if let state = look(user) { question.found.withLock { $0[user] = state } }
+            }
+            question.answered.signal()
+        }
+    }
+
+    private final class Question: Sendable {
+        let users: [[UInt8]]
+        let found = Mutex<[[UInt8]: UserState]>([:])
+        let answered = DispatchSemaphore(value: 0)
+
+        init(_ users: [[UInt8]]) { self.users = users }
+    }
+
+    private final class Mailbox: Sendable {
+        let isFilled = Atomic<Bool>(false)
+        private let questions = Mutex<[Question]>([])
+
+        func put(_ question: Question) {
+            questions.withLock { $0.append(question) }
+            isFilled.store(true, ordering: .releasing)
+        }
+
+        func takeAll() -> [Question] {
+            questions.withLock { questions in
+                isFilled.store(false, ordering: .relaxed)
+                defer { questions.removeAll() }
+                return questions
+            }
+        }
+    }
+}

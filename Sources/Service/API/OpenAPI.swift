@@ -1,0 +1,107 @@
+import Base
+import JSON
+
+/// `/openapi.json`: OpenAPI 3.1 of the routes, with the model's own features in the schemas and examples.
+struct OpenAPI: Sendable {
+    let served: ServedModel
+    let version: String
+
+    var document: String {
+        Self.template
+            .replacing("\"$VERSION\"", with: quoted(version))
+            .replacing("\"$FEATURES\"", with: features)
+            .replacing("\"$PERSON\"", with: person)
+            .replacing("\"$FEATURE\"", with: quoted(vary))
+            .replacing("\"$CSV\"", with: quoted(csv))
+            .replacing("\"$LINES\"", with: quoted("\(person)\n\(person)\n"))
+            .replacing("\"$EVENT\"", with: event)
+            .replacing("\"$NUMBER\"", with: #"{"type":["number","null"]}"#)
+    }
+
+    private func quoted(_ text: String) -> String {
+        let out = ByteBuffer(capacity: text.utf8.count + 16)
+        out.appendJSONString(text)
+        return String(decoding: out.bytes, as: UTF8.self)
+    }
+
+    /// A schema for features by name.
+    private var features: String {
+        let properties = served.model.featureNames.indices.map { index in
+            let meaning = served.model.specification.map { FeatureMeaning.words($0.features[index]) } ?? ""
+            return "\(quoted(served.model.featureNames[index])):{\"type\":[\"number\",\"boolean\",\"null\"],"
+                + "\"minimum\":-1e30,\"maximum\":1e30,\"description\":\(quoted(meaning))}"
+        }
+        // A model that refuses missing values, and whose specification gives none, wants every feature.
+        let needed = served.model.featureNames.indices.filter {
+            served.model.missingValues == .refuse && served.defaults[$0].isNaN
+        }
+        let required = needed.map { quoted(served.model.featureNames[$0]) }.joined(separator: ",")
+        return "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\(required)],"
+            + "\"properties\":{\(properties.joined(separator: ","))}}"
+    }
+
+    private var person: String {
+        let members = served.model.featureNames.indices.map { index in
+            let value = served.ranges[index].typical
+            let text = value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+            return "\(quoted(served.model.featureNames[index])):\(text)"
+        }
+        return "{\(members.joined(separator: ","))}"
+    }
+
+    private var csv: String {
+        let names = served.model.featureNames.map { name in
+            name.contains { ",\"\n".contains($0) } ? "\"\(name.replacing("\"", with: "\"\""))\"" : name
+        }
+        let values = served.ranges.map { "\($0.typical)" }.joined(separator: ",")
+        return names.joined(separator: ",") + "\n\(values)\n\(values)\n"
+    }
+
+    private var vary: String {
+        let importance = ModelRoute.importance(served.model)
+        let best = importance.indices.max { importance[$0] < importance[$1] } ?? 0
+        return served.model.featureNames[best]
+    }
+
+    private var event: String {
+        #"{"type":"page_view","time":"2026-11-21T10:00:00Z","properties":{}}"#
+    }
+
+    private static let template = #"""
+        {"openapi":"3.1.0","info":{"title":"ImpactIQ","version":"$VERSION","description":"Causal effects of an ad, person by person: the numbers of the stream, on request.","license":{"name":"see LICENSE"}},
+        "servers":[{"url":"/"}],"tags":[{"name":"Scores"},{"name":"Model"},{"name":"People"},{"name":"Operation"}],"security":[{},{"token":[]}],
+        "paths":{
+        "/v1/score":{"post":{"tags":["Scores"],"operationId":"score","summary":"Score one person","description":"By features (a number by name; one left out is what it is for a person of whom nothing is known), or by raw events, which are folded through the model's feature specification as the stream does.","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/ScoreRequest"},"examples":{"features":{"summary":"by features","value":{"features":"$PERSON"}},"events":{"summary":"by events","value":{"user_id":"u-17","events":["$EVENT"]}}}}}},"responses":{"200":{"description":"the score","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Score"}}}},"400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"},"413":{"$ref":"#/components/responses/Problem"},"415":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"},"503":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/score/batch":{"post":{"tags":["Scores"],"operationId":"scoreBatch","summary":"Score 1 to 10,000 people","description":"The answer keeps the order, and the type of the request unless Accept names another. A row is features by name, or {\"user_id\":…,\"features\":{…}}.","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/BatchRequest"},"example":{"rows":["$PERSON","$PERSON"]}},"application/x-ndjson":{"schema":{"type":"string"},"example":"$LINES"},"text/csv":{"schema":{"type":"string"},"example":"$CSV"}}},"responses":{"200":{"description":"the scores","content":{"application/json":{"schema":{"type":"object","additionalProperties":false,"required":["scores"],"properties":{"scores":{"type":"array","items":{"$ref":"#/components/schemas/Score"}}}}},"application/x-ndjson":{"schema":{"type":"string"}},"text/csv":{"schema":{"type":"string"}}}},"400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"},"406":{"$ref":"#/components/responses/Problem"},"413":{"$ref":"#/components/responses/Problem"},"415":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"},"503":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/simulate":{"post":{"tags":["Scores"],"operationId":"simulate","summary":"The effect over a grid","description":"One or two features vary, the others stay. With two, the first one's steps are the rows of the answer.","requestBody":{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/SimulateRequest"},"example":{"features":"$PERSON","vary":[{"feature":"$FEATURE","steps":11}]}}}},"responses":{"200":{"description":"the effects","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Simulation"}}}},"400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"},"413":{"$ref":"#/components/responses/Problem"},"415":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"},"503":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/model":{"get":{"tags":["Model"],"operationId":"model","summary":"The model's card","responses":{"200":{"description":"names, forests, features with their ranges, provenance","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Model"}}}},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/users/{id}":{"get":{"tags":["People"],"operationId":"user","summary":"A person's features and score now","parameters":[{"name":"id","in":"path","required":true,"description":"the user_id","schema":{"type":"string","minLength":1,"maxLength":256},"example":"u-17"}],"responses":{"200":{"description":"from the state of the worker that owns the person's partition","content":{"application/json":{"schema":{"$ref":"#/components/schemas/User"}}}},"400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"},"404":{"$ref":"#/components/responses/Problem"},"421":{"$ref":"#/components/responses/Problem"},"503":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/users/{id}/scores":{"get":{"tags":["People"],"operationId":"userScores","summary":"A person's last scores","parameters":[{"name":"id","in":"path","required":true,"description":"the user_id","schema":{"type":"string","minLength":1,"maxLength":256},"example":"u-17"},{"name":"limit","in":"query","required":false,"description":"1 to 1000","schema":{"type":"integer","minimum":1,"maximum":1000,"default":100}}],"responses":{"200":{"description":"from the log store, the newest first","content":{"application/json":{"schema":{"$ref":"#/components/schemas/UserScores"}}}},"400":{"$ref":"#/components/responses/Problem"},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"},"404":{"$ref":"#/components/responses/Problem"},"422":{"$ref":"#/components/responses/Problem"},"503":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/people":{"get":{"tags":["People"],"operationId":"people","summary":"People seen of late, a sample","responses":{"200":{"description":"with their features and last effect","content":{"application/json":{"schema":{"type":"object","required":["people"],"properties":{"people":{"type":"array","items":{"type":"object","required":["user_id","uplift","decision","features"],"properties":{"user_id":{"type":"string"},"uplift":"$NUMBER","decision":{"type":"string"},"features":{"type":"object","additionalProperties":"$NUMBER"}}}}}}}}},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"}}}},
+        "/health":{"get":{"tags":["Operation"],"operationId":"health","summary":"The process answers","security":[],"responses":{"200":{"description":"alive","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Health"}}}},"403":{"$ref":"#/components/responses/Problem"}}}},
+        "/ready":{"get":{"tags":["Operation"],"operationId":"ready","summary":"The process does its work","security":[],"responses":{"200":{"description":"at work","content":{"application/json":{"schema":{"$ref":"#/components/schemas/Health"}}}},"403":{"$ref":"#/components/responses/Problem"},"503":{"$ref":"#/components/responses/Problem"}}}},
+        "/metrics":{"get":{"tags":["Operation"],"operationId":"metrics","summary":"Metrics in Prometheus's text format","responses":{"200":{"description":"everything that is counted","content":{"text/plain":{"schema":{"type":"string"}}}},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/live":{"get":{"tags":["Operation"],"operationId":"live","summary":"The last hour in steps of five seconds","responses":{"200":{"description":"what the dashboard draws","content":{"application/json":{"schema":{"type":"object","required":["step_seconds","fields","history","detail"],"properties":{"step_seconds":{"type":"integer"},"fields":{"type":"array","items":{"type":"string"}},"history":{"type":"array","items":{"type":"array","items":"$NUMBER"}},"detail":{"type":"object"}}}}}},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"}}}},
+        "/v1/stream":{"get":{"tags":["Operation"],"operationId":"stream","summary":"Server-sent events: tick each second, detail every five","responses":{"200":{"description":"a stream that does not end","content":{"text/event-stream":{"schema":{"type":"string"}}}},"401":{"$ref":"#/components/responses/Problem"},"403":{"$ref":"#/components/responses/Problem"},"429":{"$ref":"#/components/responses/Problem"}}}}
+        },
+        "components":{"securitySchemes":{"token":{"type":"http","scheme":"bearer"}},
+        "responses":{"Problem":{"description":"a problem","content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/Problem"}}}}},
+        "schemas":{
+        "Problem":{"type":"object","required":["type","title","status","detail"],"properties":{"type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"detail":{"type":"string"},"field":{"type":"string"}}},
+        "Features":"$FEATURES",
+        "UserID":{"oneOf":[{"type":"string","minLength":1,"maxLength":60},{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}]},
+        "ScoreRequest":{"oneOf":[{"type":"object","additionalProperties":false,"required":["features"],"properties":{"user_id":{"$ref":"#/components/schemas/UserID"},"features":{"$ref":"#/components/schemas/Features"}}},{"type":"object","additionalProperties":false,"required":["user_id","events"],"properties":{"user_id":{"$ref":"#/components/schemas/UserID"},"events":{"type":"array","minItems":1,"maxItems":10000,"items":{"$ref":"#/components/schemas/Event"}}}}]},
+        "Event":{"type":"object","required":["type","time"],"properties":{"id":{"type":"string"},"user_id":{"$ref":"#/components/schemas/UserID"},"type":{"type":"string","minLength":1,"maxLength":60},"time":{"oneOf":[{"type":"string","format":"date-time"},{"type":"integer","minimum":0,"maximum":7258118399999}]},"campaign_id":{"type":["string","null"],"maxLength":60},"channel":{"type":["string","null"],"maxLength":60},"value":{"type":["number","null"]},"currency":{"type":["string","null"],"maxLength":60},"properties":{"type":["object","null"]}}},
+        "BatchRequest":{"type":"object","additionalProperties":false,"required":["rows"],"properties":{"rows":{"type":"array","minItems":1,"maxItems":10000,"items":{"$ref":"#/components/schemas/Features"}}}},
+        "Axis":{"type":"object","additionalProperties":false,"required":["feature"],"properties":{"feature":{"type":"string"},"from":{"type":["number","null"]},"to":{"type":["number","null"]},"steps":{"type":["integer","null"],"minimum":2,"maximum":10000},"values":{"type":"array","minItems":1,"maxItems":10000,"items":{"type":"number"}}}},
+        "SimulateRequest":{"type":"object","additionalProperties":false,"required":["vary"],"properties":{"features":{"$ref":"#/components/schemas/Features"},"vary":{"type":"array","minItems":1,"maxItems":2,"items":{"$ref":"#/components/schemas/Axis"}},"treatment":{"type":["string","null"]},"outcome":{"type":["string","null"]}}},
+        "Effect":{"type":"object","required":["treatment","outcome","uplift","std_error","ci_lower","ci_upper"],"properties":{"treatment":{"type":"string"},"outcome":{"type":"string"},"uplift":"$NUMBER","std_error":"$NUMBER","ci_lower":"$NUMBER","ci_upper":"$NUMBER"}},
+        "Score":{"type":"object","additionalProperties":false,"required":["treatment","outcome","uplift","std_error","ci_lower","ci_upper","ci_level","decision","model","model_version","model_sha256"],"properties":{"user_id":{"type":"string"},"time":{"type":"integer"},"event_type":{"type":"string"},"treatment":{"type":"string"},"outcome":{"type":"string"},"uplift":"$NUMBER","std_error":"$NUMBER","ci_lower":"$NUMBER","ci_upper":"$NUMBER","ci_level":{"type":"number"},"decision":{"enum":["treat","suppress","uncertain"]},"model":{"type":"string"},"model_version":{"type":"string"},"model_sha256":{"type":"string"},"effects":{"type":"array","items":{"$ref":"#/components/schemas/Effect"}}}},
+        "Simulation":{"type":"object","required":["treatment","outcome","base","vary","uplift","std_error","ci_lower","ci_upper","ci_level","decision"],"properties":{"treatment":{"type":"string"},"outcome":{"type":"string"},"base":{"$ref":"#/components/schemas/Score"},"vary":{"type":"array","items":{"type":"object","required":["feature","values"],"properties":{"feature":{"type":"string"},"values":{"type":"array","items":{"type":"number"}}}}},"uplift":{"type":"array","items":"$NUMBER"},"std_error":{"type":"array","items":"$NUMBER"},"ci_lower":{"type":"array","items":"$NUMBER"},"ci_upper":{"type":"array","items":"$NUMBER"},"ci_level":{"type":"number"},"decision":{"type":"array","items":{"enum":["treat","suppress","uncertain"]}}}},
+        "User":{"type":"object","required":["user_id","partition","clock","events","features","score"],"properties":{"user_id":{"type":"string"},"partition":{"type":"integer"},"clock":{"type":"integer","description":"latest event time, milliseconds since 1970"},"events":{"type":"integer"},"features":{"type":"object","additionalProperties":"$NUMBER"},"score":{"oneOf":[{"$ref":"#/components/schemas/Score"},{"type":"null"}]}}},
+        "UserScores":{"type":"object","required":["user_id","scores"],"properties":{"user_id":{"type":"string"},"scores":{"type":"array","items":{"type":"object","required":["time","uplift","decision","source"],"properties":{"time":{"type":"integer"},"event_type":{"type":"string"},"treatment":{"type":["string","null"]},"outcome":{"type":["string","null"]},"uplift":"$NUMBER","std_error":"$NUMBER","ci_lower":"$NUMBER","ci_upper":"$NUMBER","ci_level":"$NUMBER","decision":{"type":"string"},"model":{"type":"string"},"model_version":{"type":"string"},"model_sha256":{"type":"string"},"source":{"type":"object"}}}}}},
+        "Health":{"type":"object","required":["status","model_loaded","version","model_info"],"properties":{"status":{"type":"string"},"model_loaded":{"type":"boolean"},"version":{"type":"string"},"model_info":{"type":"object","required":["name","version","sha256"],"properties":{"name":{"type":"string"},"version":{"type":"string"},"sha256":{"type":"string"},"trees":{"type":"integer"},"features":{"type":"integer"}}}}},
+        "Model":{"type":"object","required":["name","version","sha256","treatments","outcomes","features","forests"],"properties":{"name":{"type":"string"},"version":{"type":"string"},"sha256":{"type":"string"},"treatments":{"type":"array","items":{"type":"string"}},"outcomes":{"type":"array","items":{"type":"string"}},"missing_values":{"enum":["route","refuse"]},"intervals":{"type":"boolean"},"scores_events":{"type":"boolean"},"ci_level":{"type":"number"},"threshold":{"type":"number"},"features":{"type":"array","items":{"type":"object","required":["name","importance","low","high","typical"],"properties":{"name":{"type":"string"},"meaning":{"type":"string"},"importance":"$NUMBER","default":"$NUMBER","low":"$NUMBER","high":"$NUMBER","typical":"$NUMBER","whole":{"type":"boolean"},"choices":{"type":["array","null"],"items":{"type":"number"}},"range_from":{"type":"string"}}}},"forests":{"type":"array","items":{"type":"object"}},"provenance":{"type":"object"},"specification":{"type":["object","null"]}}}
+        }}}
+        """#
+}

@@ -1,0 +1,51 @@
+import Base
+import Engine
+import Events
+import Features
+import Scoring
+
+/// The model that is served and what is the same for every answer.
+package final class ServedModel: Sendable {
+    package let model: Model
+    package let level: ConfidenceLevel
+    package let threshold: Double
+    let names: FeatureNames
+    /// The row of a person of whom nothing is known: what a feature is that a request does not give.
+    let defaults: [Float]
+    /// What values the features take.
+    package let ranges: [ControlRange]
+
+    package init(model: Model, level: ConfidenceLevel, threshold: Double) {
+        self.model = model
+        self.level = level
+        self.threshold = threshold
+        names = FeatureNames(model.featureNames)
+        defaults = Self.defaults(of: model)
+        ranges = ControlRange.all(of: model)
+    }
+
+    private static func defaults(of model: Model) -> [Float] {
+        var row = [Float](repeating: .nan, count: model.rowStride)
+        for index in model.featureCount..<model.rowStride { row[index] = 0 }
+        guard let fold = try? UserFold(model: model) else { return row }
+        var event = Event()
+        event.time = 1_767_225_600_000
+        let nobody: [UInt8] = [0x2D]
+        row.withUnsafeMutableBufferPointer { row in
+            if let base = row.baseAddress {
+                _ = nobody.withUnsafeBytes { fold.begin().features(before: event, user: $0, into: base) }
+            }
+        }
+        return row
+    }
+
+    /// The problem of a name that is no feature.
+    func unknownFeature(_ name: String, place: String) -> Problem {
+        let hint = NearestName.find(name, among: model.featureNames)
+        return Problem(
+            422, "unknown_feature",
+            "the model has no feature \"\(name.prefix(100))\""
+                + (hint.map { "; did you mean \"\($0)\"?" } ?? "; GET /v1/model lists them"),
+            field: place.isEmpty ? String(name.prefix(100)) : "\(place).\(name.prefix(100))")
+    }
+}

@@ -1,0 +1,252 @@
+import Base
+import Events
+import Foundation
+import JSON
+import Pipeline
+import Synchronization
+
+/// What the dashboard shows: looks at the metrics once a second, keeps the last hour, samples scores and people, and
+/// tells those who listen. A thread of its own; the pipeline gives it samples and nothing more.
+package final class Live: Sendable {
+    private struct State {
+        var history = LiveHistory()
+        var last: (reading: MetricReading, time: ContinuousClock.Instant)?
+        /// The newest scores sampled, the oldest first.
+        var samples: [SampledScore] = []
+        /// Of these, people with their features, each once.
+        var people: [SampledScore] = []
+    }
+
+    let served: ServedModel
+    let source: (any PipelineSource)?
+    let scores: ScoreHistory?
+    private let stream: EventStream
+    private let state = Mutex(State())
+    private let isStopping = Atomic<Bool>(false)
+    private let table: Mutex<MetricTable?> = Mutex(nil)
+
+    private static let mostSamples = 4_000
+    private static let mostPeople = 512
+
+    init(served: ServedModel, source: (any PipelineSource)?, scores: ScoreHistory?, stream: EventStream) {
+        self.served = served
+        self.source = source
+        self.scores = scores
+        self.stream = stream
+    }
+
+    /// Why the process is not at work; nil when it is.
+    package var notReady: String? { source?.notReady }
+
+    /// All metrics of the process.
+    package var metrics: MetricTable? { table.withLock { $0 } }
+
+    /// Begins to look; the server's own metrics stand beside the pipeline's.
+    func start(_ server: HTTPServer) {
+        struct Nothing: Sendable {}
+        let pipeline: any Sendable = source?.metrics ?? Nothing()
+        let logStore: any Sendable = source?.logStoreMetrics ?? Nothing()
+        table.withLock { $0 = MetricTable(of: pipeline, logStore, server.metrics) }
+        let thread = Thread { [weak self] in
+            let reader = ScoreReader()
+            var tick = 0
+            while let live = self, !live.isStopping.load(ordering: .relaxed) {
+                live.look(reader, isFull: tick % LiveHistory.step == 0)
+                tick += 1
+                Thread.sleep(forTimeInterval: 1)
+            }
+        }
+        thread.name = "dashboard"
+        thread.stackSize = 1 << 20
+        thread.start()
+    }
+
+    package func stop() { isStopping.store(true, ordering: .relaxed) }
+
+    // MARK: Looking
+
+    private func look(_ reader: ScoreReader, isFull: Bool) {
+        guard let table = metrics else { return }
+        let reading = MetricReading(table)
+        let (now, time) = (ContinuousClock.now, Int64(Date().timeIntervalSince1970 * 1_000))
+        var fresh = (source?.tap.takeScores() ?? []).compactMap { SampledScore(json: $0, reader: reader) }
+        meet(&fresh)
+        let moment = state.withLock { state -> LiveMoment? in
+            state.samples += fresh
+            if state.samples.count > Self.mostSamples {
+                state.samples.removeFirst(state.samples.count - Self.mostSamples)
+            }
+            for person in fresh where person.features != nil {
+                state.people.removeAll { $0.user == person.user }
+                state.people.append(person)
+            }
+            if state.people.count > Self.mostPeople { state.people.removeFirst(state.people.count - Self.mostPeople) }
+            let last = state.last
+            state.last = (reading, now)
+            guard let last else { return nil }
+            let moment = reading.moment(since: last.reading, seconds: (now - last.time) / .seconds(1), time: time)
+            state.history.add(moment)
+            return moment
+        }
+        guard let moment, stream.count > 0 else { return }
+        let out = ByteBuffer(capacity: 1 << 14)
+        out.append("event: tick\ndata: ")
+        moment.write(to: out)
+        out.append("\n\n")
+        if isFull {
+            out.append("event: detail\ndata: ")
+            writeDetail(to: out)
+            out.append("\n\n")
+        }
+        stream.send(Array(out.bytes))
+    }
+
+    /// Asks the workers for the features of those whose scores were sampled.
+    private func meet(_ fresh: inout [SampledScore]) {
+        guard let source, !fresh.isEmpty else { return }
+        let users = Array(Set(fresh.suffix(64).map(\.user)))
+        guard let found = source.tap.find(users, within: 0.5) else { return }
+        for index in fresh.indices { fresh[index].features = found[fresh[index].user]?.features }
+    }
+
+    // MARK: Telling
+
+    /// Opens a stream that begins with where things stand.
+    func open(_ exchange: Exchange) throws(Problem) {
+        let out = ByteBuffer(capacity: 1 << 14)
+        out.append("retry: 2000\nevent: detail\ndata: ")
+        writeDetail(to: out)
+        out.append("\n\n")
+        guard let client = stream.open(first: Array(out.bytes)) else {
+            throw Problem(429, "too_many_streams", "\(EventStream.maxClients) clients listen already")
+        }
+        exchange.type = .eventStream
+        exchange.stream = client
+    }
+
+    /// The last hour and where things stand, as `GET /v1/live` answers.
+    func writeHistory(to out: ByteBuffer) {
+        let history = state.withLock { $0.history.moments }
+        out.append("{\"step_seconds\":")
+        out.append(Int64(LiveHistory.step))
+        out.append(",\"fields\":[")
+        for (index, field) in LiveMoment.fields.enumerated() {
+            if index > 0 { out.append(",") }
+            out.appendJSONString(field)
+        }
+        out.append("],\"history\":[")
+        for (index, moment) in history.enumerated() {
+            if index > 0 { out.append(",") }
+            moment.write(to: out)
+        }
+        out.append("],\"detail\":")
+        writeDetail(to: out)
+        out.append("}")
+    }
+
+    private func writeDetail(to out: ByteBuffer) {
+        let (samples, people, reading) = state.withLock { ($0.samples, $0.people, $0.last?.reading) }
+        let detail = LiveDetail(served: served, samples: samples, people: people)
+        out.append("{\"has_pipeline\":")
+        append(source != nil, out)
+        out.append(",\"ready\":")
+        append(notReady == nil, out)
+        out.append(",\"not_ready\":")
+        if let reason = notReady { out.appendJSONString(reason) } else { out.append("null") }
+        out.append(",\"has_log_store\":")
+        append(scores != nil, out)
+        out.append(",\"totals\":{\"messages\":")
+        out.append(reading?.messages ?? 0)
+        for decision in ["treat", "suppress", "uncertain"] {
+            out.append(",")
+            out.appendJSONString(decision)
+            out.append(":")
+            out.append(reading?.scores[decision] ?? 0)
+        }
+        out.append("},\"partitions\":{")
+        var isFirst = true
+        for (partition, phase) in (source?.tap.partitions ?? [:]).sorted(by: { $0.key < $1.key }) {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.appendJSONString("\(partition)")
+            out.append(":")
+            out.appendJSONString(phase.rawValue)
+        }
+        out.append("},\"partition_count\":")
+        out.append(Int64(source?.partitions ?? 0))
+        out.append(",\"dead_letters\":{\"by_code\":{")
+        isFirst = true
+        for (code, count) in (reading?.deadLetters ?? [:]).sorted(by: { $0.value > $1.value }) where count > 0 {
+            if !isFirst { out.append(",") }
+            isFirst = false
+            out.appendJSONString(code)
+            out.append(":")
+            out.append(count)
+        }
+        out.append("},\"last\":[")
+        for (index, letter) in (source?.tap.rejections ?? []).suffix(8).reversed().enumerated() {
+            if index > 0 { out.append(",") }
+            write(letter, to: out)
+        }
+        out.append("]},")
+        detail.write(to: out)
+        out.append("}")
+    }
+
+    private func append(_ value: Bool, _ out: ByteBuffer) {
+        if value { out.append("true") } else { out.append("false") }
+    }
+
+    private func write(_ letter: LiveTap.Rejection, to out: ByteBuffer) {
+        out.append("{\"code\":")
+        out.appendJSONString(letter.code)
+        out.append(",\"reason\":")
+        out.appendJSONString(letter.reason)
+        out.append(",\"topic\":")
+        out.appendJSONString(letter.topic)
+        out.append(",\"partition\":")
+        out.append(Int64(letter.partition))
+        out.append(",\"offset\":")
+        out.append(letter.offset)
+        out.append(",\"time\":")
+        out.append(letter.time)
+        out.append(",\"value\":")
+        // Repaired where it is no UTF-8: it is shown to people.
+        out.appendJSONString(String(decoding: letter.value, as: UTF8.self))
+        out.append("}")
+    }
+
+    /// People seen of late with their features, as `GET /v1/people` answers: presets of the simulator.
+    func writePeople(to out: ByteBuffer) {
+        let people = state.withLock { $0.people.suffix(64) }
+        out.append("{\"people\":[")
+        for (index, person) in people.reversed().enumerated() {
+            if index > 0 { out.append(",") }
+            out.append("{\"user_id\":")
+            out.appendJSONString(String(decoding: person.user, as: UTF8.self))
+            out.append(",\"uplift\":")
+            out.append(person.uplift)
+            out.append(",\"decision\":")
+            out.appendJSONString(person.decision)
+            out.append(",\"features\":")
+            FeatureObject.write(person.features ?? [], names: served.model.featureNames, to: out)
+            out.append("}")
+        }
+        out.append("]}")
+    }
+}
+
+/// Features by name, as JSON.
+enum FeatureObject {
+    static func write(_ row: [Float], names: [String], to out: ByteBuffer) {
+        out.append("{")
+        for (index, value) in zip(names.indices, row) {
+            if index > 0 { out.append(",") }
+            out.appendJSONString(names[index])
+            out.append(":")
+            // The shortest text of the float32, which reads back as the same float32.
+            if value.isFinite { out.append(Array("\(value)".utf8)) } else { out.append("null") }
+        }
+        out.append("}")
+    }
+}

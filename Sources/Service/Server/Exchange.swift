@@ -1,0 +1,117 @@
+import Base
+import CMicroHTTPD
+
+/// Which methods the routes take.
+package enum Method: String, Sendable {
+    case get = "GET"
+    case post = "POST"
+}
+
+/// The types of bodies, in and out.
+package enum MediaType: Sendable {
+    case json, problem, jsonLines, csv, html, css, javaScript, svg, metrics, eventStream
+
+    var text: StaticString {
+        switch self {
+        case .json: "application/json"
+        case .problem: "application/problem+json"
+        case .jsonLines: "application/x-ndjson"
+        case .csv: "text/csv; charset=utf-8"
+        case .html: "text/html; charset=utf-8"
+        case .css: "text/css; charset=utf-8"
+        case .javaScript: "text/javascript; charset=utf-8"
+        case .svg: "image/svg+xml"
+        case .metrics: "text/plain; version=0.0.4; charset=utf-8"
+        case .eventStream: "text/event-stream"
+        }
+    }
+
+    /// The type that a header names; nil for one that no route reads or gives.
+    init?(header: String) {
+        switch header.prefix(while: { $0 != ";" }).lowercased().filter({ $0 != " " && $0 != "\t" }) {
+        case "application/json": self = .json
+        case "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines":
+            self = .jsonLines
+        case "text/csv", "application/csv": self = .csv
+        default: return nil
+        }
+    }
+}
+
+/// One request and its answer, as a handler sees them. Belongs to a thread of the server and is used again and again.
+package final class Exchange {
+    /// Of libmicrohttpd.
+    private(set) var connection: OpaquePointer?
+    /// The part of the path that the route's `{id}` stands for.
+    package private(set) var parameter = ""
+    /// The body's bytes; good until the handler returns.
+    package private(set) var body = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// What the body is; nil when there is none.
+    package private(set) var bodyType: MediaType?
+
+    package var status = 200
+    package var type = MediaType.json
+    /// Takes the body of the answer.
+    package let out = ByteBuffer(capacity: 1 << 14)
+    /// Answers with this instead of `out`.
+    package var asset: Asset?
+    /// Answers with this stream instead of `out`.
+    package var stream: EventStream.Client?
+    /// Sent as `Allow`.
+    var allow: StaticString?
+    /// What the handlers keep a thread: buffers, a scorer.
+    package var scratch: AnyObject?
+
+    package init() {}
+
+    func begin(_ connection: OpaquePointer?, parameter: String, body: UnsafeRawBufferPointer, type: MediaType?) {
+        self.connection = connection
+        self.parameter = parameter
+        self.body = body
+        bodyType = type
+        status = 200
+        self.type = .json
+        out.removeAll()
+        asset = nil
+        stream = nil
+        allow = nil
+    }
+
+    func end() {
+        connection = nil
+        asset = nil
+        stream = nil
+        body = UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+
+    /// Puts a problem document in place of what was written.
+    func fail(_ problem: Problem) {
+        status = problem.status
+        type = .problem
+        asset = nil
+        stream = nil
+        out.removeAll()
+        problem.write(to: out)
+    }
+
+    /// A header's text.
+    package func header(_ name: StaticString) -> String? {
+        guard let connection, let value = impactiq_http_header(connection, name.cString) else {
+            return nil
+        }
+        return String(cString: value)
+    }
+
+    /// A parameter of the query.
+    package func query(_ name: String) -> String? {
+        guard let connection, let value = impactiq_http_argument(connection, name) else {
+            return nil
+        }
+        return String(cString: value)
+    }
+}
+
+extension StaticString {
+    /// Static strings end with a zero byte.
+    var cString: UnsafePointer<CChar> { UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self) }
+}

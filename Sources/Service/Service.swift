@@ -1,0 +1,67 @@
+import Base
+import Foundation
+import JSON
+
+/// The routes of the product: what the server of `serve`, `run` and `demo` answers.
+package final class Service: Sendable {
+    package let served: ServedModel
+    package let version: String
+    package let live: Live
+    package let stream = EventStream()
+
+    /// - Parameters:
+    ///   - version: of the program.
+    ///   - source: the pipeline of this process; nil when there is none.
+    ///   - scores: the log store; nil when none is set.
+    package init(
+        served: ServedModel, version: String, source: (any PipelineSource)? = nil, scores: ScoreHistory? = nil
+    ) {
+        self.served = served
+        self.version = version
+        live = Live(served: served, source: source, scores: scores, stream: stream)
+    }
+
+    /// Begins to listen.
+    package func start(_ options: ServerOptions) throws(ImpactError) -> HTTPServer {
+        let server = try HTTPServer(options: options, routes: routes(), stream: stream)
+        live.start(server)
+        return server
+    }
+
+    private func routes() -> [Route] {
+        let score = ScoreRoute(served: served)
+        let batch = BatchRoute(served: served)
+        let simulate = SimulateRoute(served: served)
+        let model = ModelRoute(served: served)
+        let health = HealthRoutes(service: self)
+        let users = UserRoutes(service: self)
+        let metrics = MetricsRoute(service: self)
+        let live = self.live
+        let description = OpenAPI(served: served, version: version).document
+        return [
+            Route(.get, "/health", isOpen: true) { exchange throws(Problem) in health.health(exchange) },
+            Route(.get, "/ready", isOpen: true) { exchange throws(Problem) in try health.ready(exchange) },
+            Route(.post, "/v1/score", consumes: [.json], maxBodyBytes: 4 << 20) { exchange throws(Problem) in
+                try score.answer(exchange)
+            },
+            Route(
+                .post, "/v1/score/batch", consumes: [.json, .jsonLines, .csv], maxBodyBytes: BatchRoute.maxBodyBytes
+            ) { exchange throws(Problem) in try batch.answer(exchange) },
+            Route(.post, "/v1/simulate", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
+                try simulate.answer(exchange)
+            },
+            Route(.get, "/v1/model") { exchange throws(Problem) in try model.answer(exchange) },
+            Route(.get, "/v1/users/{id}") { exchange throws(Problem) in try users.state(exchange) },
+            Route(.get, "/v1/users/{id}/scores") { exchange throws(Problem) in try users.scores(exchange) },
+            // Contributions (Shapley values) of a user's score: "/v1/users/{id}/explain".
+            // Propensity in the seed systems' shapes: "/predict", "/predict/batch".
+            Route(.get, "/v1/people") { exchange throws(Problem) in live.writePeople(to: exchange.out) },
+            Route(.get, "/v1/live") { exchange throws(Problem) in live.writeHistory(to: exchange.out) },
+            Route(.get, "/v1/stream") { exchange throws(Problem) in try live.open(exchange) },
+            Route(.get, "/openapi.json", isOpen: true) { exchange throws(Problem) in
+                exchange.out.append(Array(description.utf8))
+            },
+            Route(.get, "/metrics") { exchange throws(Problem) in metrics.answer(exchange) },
+        ] + Pages.routes
+    }
+}

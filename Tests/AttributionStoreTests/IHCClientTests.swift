@@ -1,0 +1,196 @@
+import Attribution
+import AttributionStore
+import Base
+import Foundation
+import JSON
+import Synchronization
+import Testing
+
+@Suite struct IHCClientTests {
+    /// Answers as an API does: by the built-in curves, for every conversion that `isAnswered`.
+    private static func answer(_ body: String, _ isAnswered: (String) -> Bool = { _ in true }, factor: Double = 1)
+        -> String
+    {
+        guard let document = try? JSONValue(parsing: Array(body.utf8), name: "request") else { return "{}" }
+        var rows: [String] = []
+        var journeys: [String: [(session: String, time: Int64, flags: Touch.Flags)]] = [:]
+        var clock = LocalClock(TimeZone(identifier: "UTC")!)
+        for row in document["customer_journeys"]?.array ?? [] {
+            var flags: Touch.Flags = []
+            if row["holder_engagement"]?.number == 1 { flags.insert(.holderEngagement) }
+            if row["closer_engagement"]?.number == 1 { flags.insert(.closerEngagement) }
+            journeys[row["conversion_id"]?.string ?? "", default: []].append(
+                (
+                    row["session_id"]?.string ?? "", clock.read(date: nil, time: row["timestamp"]?.string)?.time ?? 0,
+                    flags
+                ))
+        }
+        for (id, sessions) in journeys where isAnswered(id) {
+            let touches = sessions.map { Touch(session: $0.session, channel: 0, time: $0.time, flags: $0.flags) }
+            for (touch, ihc) in zip(touches, IHCModel(.standard).credit(of: touches)) {
+                rows.append("{\"conversion_id\":\"\(id)\",\"session_id\":\"\(touch.session)\",\"ihc\":\(ihc * factor)}")
+            }
+        }
+        return "{\"statusCode\":200,\"value\":[\(rows.joined(separator: ","))]}"
+    }
+
+    private func team(_ seed: UInt64) throws -> (Scratch, SQLiteDatabase, [Journey], ChannelTable) {
+        let scratch = try Scratch()
+        let database = try scratch.database()
+        try Tables(seed: seed, users: 300).write(database)
+        let reader = JourneyReader(database, try Tables.reading(), channels: ChannelTable())
+        var journeys: [Journey] = []
+        try database.transaction(writing: false) { () throws(ImpactError) in
+            try reader.forEachJourney { (journey) throws(ImpactError) in
+                if journey.conversion != nil { journeys.append(journey) }
+            }
+        }
+        return (scratch, database, journeys, reader.channels)
+    }
+
+    private func client(_ server: LoopbackServer, _ channels: ChannelTable, timeout: Int = 2_000, attempts: Int = 6)
+        throws -> IHCClient
+    {
+        var settings = IHCClient.Settings(url: server.url, key: "secret-key")
+        settings.timeout = timeout
+        settings.attempts = attempts
+        return try IHCClient(settings, channels: channels, sleep: { _ in })
+    }
+
+    /// The conversions that a request names.
+    private static func conversions(_ body: String) -> Set<String> {
+        let document = try? JSONValue(parsing: Array(body.utf8), name: "request")
+        return Set((document?["customer_journeys"]?.array ?? []).compactMap { $0["conversion_id"]?.string })
+    }
+
+    @Test func aServerThatThrottlesTimesOutHangsUpAndCutsItsAnswers() throws {
+        let (scratch, database, journeys, channels) = try team(21)
+        defer { withExtendedLifetime(scratch) {} }
+        let server = try LoopbackServer { number, body in
+            switch number {
+            case 0: .status(429, retryAfter: "3")
+            case 1: .hangUp
+            case 2: .cut(Self.answer(body))
+            case 3: .status(503, retryAfter: nil)
+            case 4: .json("{\"message\":\"try later\"}")
+            case 6: .silence(700)
+            default: .json(Self.answer(body))
+            }
+        }
+        defer { server.stop() }
+        let waits = Mutex<[Double]>([])
+        var settings = IHCClient.Settings(url: server.url, key: "secret-key")
+        settings.timeout = 500
+        settings.backOff = 100
+        let client = try IHCClient(settings, channels: channels, sleep: { wait in waits.withLock { $0.append(wait) } })
+        let outcome = try IHCCollection.collect(journeys, channels, client, IHCAnswers(database))
+        #expect(outcome.answeredNow == journeys.count && outcome.unanswered == 0)
+        #expect(client.retries == 6)
+        // The server's wish, then twice as long each time, and from the start again for the next call.
+        #expect(waits.withLock { $0 } == [3_000, 6_000, 12_000, 24_000, 48_000, 100])
+        let requests = server.received
+        #expect(requests.allSatisfy { $0.headers.lowercased().contains("x-api-key: secret-key") })
+        #expect(requests[0].headers.hasPrefix("POST /v1/compute_ihc?conv_type_id=test "))
+        let row = try #require(
+            try JSONValue(parsing: Array(requests[0].body.utf8), name: "body")["customer_journeys"]?.array?.first)
+        #expect(
+            row.members?.map(\.name) == [
+                "conversion_id", "session_id", "timestamp", "channel_label", "holder_engagement", "closer_engagement",
+                "conversion", "impression_interaction",
+            ])
+        // What is stored is what the built-in model says, to the last unit.
+        _ = try run(database, .ihc, answers: true)
+        let stored = try results(database)
+        _ = try run(database, .ihc)
+        #expect(try results(database) == stored)
+    }
+
+    @Test func partialAndWrongAnswersAreAskedAgainAndNeverStored() throws {
+        let (scratch, database, journeys, channels) = try team(22)
+        defer { withExtendedLifetime(scratch) {} }
+        let first = try LoopbackServer { number, body in
+            // Without some conversions; then with credits that do not add up.
+            number % 2 == 0 ? .json(Self.answer(body) { !$0.hasSuffix("0") }) : .json(Self.answer(body, factor: 0.5))
+        }
+        let outcome = try IHCCollection.collect(journeys, channels, client(first, channels), IHCAnswers(database))
+        first.stop()
+        #expect(outcome.unanswered > 0 && outcome.answeredNow > 0 && outcome.why != nil)
+        let part = try run(database, .ihc, answers: true)
+        #expect(part.unanswered == outcome.unanswered)
+        #expect(
+            try database.value(
+                "SELECT count(*) FROM (SELECT 1 FROM attribution_customer_journey GROUP BY conv_id HAVING sum(ihc) <> 1)"
+            ) == "0")
+        // The rest comes from a server that is well, and nothing else is sent.
+        let second = try LoopbackServer { _, body in .json(Self.answer(body)) }
+        defer { second.stop() }
+        let rest = try IHCCollection.collect(journeys, channels, client(second, channels), IHCAnswers(database))
+        #expect(rest.answeredNow == outcome.unanswered && rest.answeredBefore == outcome.answeredNow)
+        #expect(second.received.map { Self.conversions($0.body).count }.reduce(0, +) == outcome.unanswered)
+        #expect(try run(database, .ihc, answers: true).unanswered == 0)
+    }
+
+    @Test func afterAStopNothingThatWasAnsweredIsSentAgain() throws {
+        let (scratch, database, journeys, channels) = try team(23)
+        defer { withExtendedLifetime(scratch) {} }
+        #expect(journeys.count > 200)
+        // The second call never succeeds: the run ends there, as if it were killed.
+        let first = try LoopbackServer { number, body in
+            number == 0 ? .json(Self.answer(body)) : .status(500, retryAfter: nil)
+        }
+        #expect(throws: ImpactError.self) {
+            try IHCCollection.collect(journeys, channels, client(first, channels, attempts: 2), IHCAnswers(database))
+        }
+        first.stop()
+        let answered = Self.conversions(first.received[0].body)
+        #expect(answered.count == IHCClient.maximumJourneys)
+        let second = try LoopbackServer { _, body in .json(Self.answer(body)) }
+        defer { second.stop() }
+        let rest = try IHCCollection.collect(journeys, channels, client(second, channels), IHCAnswers(database))
+        #expect(rest.answeredBefore == answered.count && rest.answeredNow == journeys.count - answered.count)
+        for request in second.received { #expect(Self.conversions(request.body).isDisjoint(with: answered)) }
+        // A journey that changed is sent again.
+        var changed = journeys
+        changed[0].touches.removeLast(changed[0].touches.count > 1 ? 1 : 0)
+        changed[0].touches[0].time -= 5
+        let again = try IHCCollection.collect(changed, channels, client(second, channels), IHCAnswers(database))
+        #expect(again.answeredNow == 1)
+    }
+
+    @Test func aRefusalEndsTheRunAtOnce() throws {
+        let (scratch, database, journeys, channels) = try team(24)
+        defer { withExtendedLifetime(scratch) {} }
+        let server = try LoopbackServer { _, _ in .status(403, retryAfter: nil) }
+        defer { server.stop() }
+        do {
+            _ = try IHCCollection.collect(journeys, channels, client(server, channels), IHCAnswers(database))
+            Issue.record("a refused call went on")
+        } catch let error as ImpactError {
+            #expect(error.code == "ihc_api_refused" && !error.message.contains("secret-key"))
+        }
+        #expect(server.received.count == 1)
+    }
+
+    @Test func callsHoldNoMoreThanTheyMay() {
+        func journey(_ id: Int, _ count: Int) -> Journey {
+            Journey(
+                touches: (0..<count).map { Touch(session: "\(id)-\($0)", channel: 0, time: Int64($0)) },
+                conversion: Conversion(id: "\(id)", time: 1_000_000))
+        }
+        let journeys = (0..<450).map { journey($0, 1 + ($0 * 37) % 90) } + [journey(999, 3_000)]
+        let calls = IHCClient.calls(journeys)
+        #expect(calls.joined().compactMap { $0.conversion?.id } == journeys.compactMap { $0.conversion?.id })
+        for call in calls {
+            #expect(call.count <= 100 && call.reduce(0) { $0 + $1.touches.count } <= 3_000)
+        }
+    }
+
+    @Test func onlyHTTPSLeavesThisMachine() {
+        #expect(throws: ImpactError.self) { try IHCClient.Settings(url: "http://api.example.com/x", key: "k").check() }
+        #expect(throws: ImpactError.self) { try IHCClient.Settings(url: "file:///etc/passwd", key: "k").check() }
+        #expect(throws: ImpactError.self) {
+            try IHCClient.Settings(url: "https://api.example.com/x", key: "a\r\nb: c").check()
+        }
+        #expect(throws: Never.self) { try IHCClient.Settings(url: "https://api.example.com/x", key: "k").check() }
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import Kafka
+import Reliability
+import TestSupport
+import Testing
+
+/// Every command that works with a broker, as a user runs it: one application from its topics to its end.
+@Suite("Every command", .serialized)
+struct EveryCommandTests {
+    @Test("From topics create to reset")
+    func inTurn() throws {
+        guard let broker = TestBroker.start() else { return }
+        let name = TestBroker.unique("commands")
+        let folder = try TemporaryFolder("commands")
+        let site = try TestSite(bootstrap: broker.bootstrap, folder: folder.path)
+        let topics = ["\(name)-events", "\(name)-scores", "\(name)-dead", "\(name)-state-changelog"]
+        let settings = [
+            "bootstrap.servers=\(broker.bootstrap)", "application.id=\(name)", "input.topics=\(topics[0])",
+            "output.topic=\(topics[1])", "dead.letter.topic=\(topics[2])", "model.path=\(site.model)",
+            "state.dir=\(folder.file("state"))", "state.checkpoint.interval.ms=200", "group.instance.id=none",
+            "log.store=sqlite:\(folder.file("scores.db"))",
+        ].flatMap { ["--set", $0] }
+        let admin = try site.admin()
+        defer {
+            try? admin.delete(topics: topics)
+            admin.close()
+        }
+
+        func run(_ words: [String], expecting status: Int32 = 0, _ comment: Comment? = nil) throws -> Spawn.Result {
+            let result = try Spawn.run([site.program] + words + settings, environment: site.environment())
+            #expect(result.status == status, "\(words): \(result.errors) \(comment ?? "")")
+            return result
+        }
+
+        #expect(try run(["config", "--json"]).text.contains("\"application.id\""))
+        _ = try run(["topics", "check"], expecting: 1)
+        #expect(try run(["topics", "create", "--partitions", "2"]).text.contains("created"))
+        #expect(try run(["topics", "check", "--json"]).text.contains("\"input_partitions\":2"))
+        _ = try run([
+            "generate", "--events", "400", "--users", "20", "--invalid", "0.05", "--to", "topic:\(topics[0])",
+        ])
+        let file = folder.file("events.jsonl")
+        let generate = [site.program, "generate", "--events", "100", "--users", "20", "--seed", "2", "--to", file]
+        #expect(try Spawn.run(generate, environment: site.environment()).status == 0)
+        _ = try run(["load", file])
+        #expect(try run(["run", "--for", "8s"]).errors.contains("messages"))
+
+        let letters = try run(["dead-letter", "list", "--json"]).text.split(separator: "\n")
+        #expect(!letters.isEmpty)
+        _ = try run(["dead-letter", "replay", "--code", "missing_field"])
+
+        let line = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").first ?? ""
+        let event = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+        let user = try #require(event?["user_id"] as? String)
+        #expect(try run(["state", "get", user, "--json"]).text.contains("\"features\""))
+        _ = try run(["state", "get", "nobody"], expecting: 1)
+        #expect(try run(["state", "verify", "--json"]).text.contains("partition"))
+        #expect(try run(["state", "delete", user]).text.contains("nothing was done"))
+        #expect(try run(["state", "delete", user, "--yes"]).text.contains("user.delete"))
+
+        _ = try run(["log-store", "--for", "2s"])
+        _ = try run(["replay", "--out", folder.file("replayed.jsonl"), "--against", topics[1]])
+        _ = try run([
+            "rows", "--features", "\(SharedMaterial.repository.path)/examples/demo/features.json", "--out",
+            folder.file("rows.csv"),
+        ])
+        #expect(try run(["reset"]).text.contains("nothing was done"))
+        for file in ["scores.db", "replayed.jsonl", "rows.csv"] {
+            let mode = try FileManager.default.attributesOfItem(atPath: folder.file(file))[.posixPermissions] as? Int
+            #expect(mode == 0o600, "\(file) holds users' data")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Foundation
+import Service
+import TestSupport
+import Testing
+
+/// Whatever is sent, nothing dies, others are answered, and memory stays.
+@Suite(.serialized) struct HostileTests {
+    private func residentBytes() -> Int {
+        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
+        return (text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0) * 4_096
+    }
+
+    @Test func aRequestThatDripsIsCutOff() throws {
+        let server = try TestServer { $0.requestSeconds = 1 }
+        let slow = try server.client(seconds: 8)
+        slow.write("GET /health HTTP/1.1\r\nHost: loc")
+        // A byte now and then, which would keep an idle timeout from ever coming.
+        var isCut = false
+        for _ in 0..<60 where !isCut {
+            isCut = !slow.write("a")
+            usleep(100_000)
+        }
+        #expect(isCut)
+        #expect(try server.client().request("GET", "/health")?.status == 200)
+    }
+
+    @Test func halfABodyIsCutOff() throws {
+        let server = try TestServer { $0.requestSeconds = 1 }
+        let client = try server.client(seconds: 8)
+        client.write("POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{\"features\"")
+        #expect(client.isClosed())
+        #expect(try server.client().request("GET", "/health")?.status == 200)
+    }
+
+    @Test func giantHeadersAreRefused() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        let giant = String(repeating: "x", count: 1 << 20)
+        client.write("GET /health HTTP/1.1\r\nHost: localhost\r\nX-Giant: \(giant)\r\n\r\n")
+        if let answer = client.answer() { #expect(answer.status == 431 || answer.status == 413) }
+        #expect(try server.client().request("GET", "/health")?.status == 200)
+    }
+
+    @Test func bytesThatAreNoRequest() throws {
+        let server = try TestServer()
+        var generator = SeededGenerator.announced()
+        for _ in 0..<200 {
+            let client = try server.client()
+            client.write((0..<Int.random(in: 1...400, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) })
+        }
+        #expect(try server.client().request("GET", "/health")?.status == 200)
+    }
+
+    @Test func badRequestsLeaveMemoryFlat() throws {
+        let server = try TestServer()
+        var generator = SeededGenerator.announced()
+        let good = Array("{\"features\":{\"recency\":1,\"history\":2.5e1,\"mobile\":true},\"user_id\":\"u\"}".utf8)
+        func storm(_ count: Int) throws {
+            var client = try server.client()
+            for _ in 0..<count {
+                var bytes = good
+                for _ in 0..<Int.random(in: 1...4, using: &generator) {
+                    bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+                }
+                client.write("POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(bytes.count)\r\n\r\n")
+                client.write(bytes)
+                guard let answer = client.answer() else {
+                    client = try server.client()
+                    continue
+                }
+                #expect([200, 400, 422].contains(answer.status))
+            }
+        }
+        try storm(2_000)
+        let before = residentBytes()
+        try storm(8_000)
+        let grown = residentBytes() - before
+        print("10,000 bad requests: memory grew by \(grown >> 10) KiB over the last 8,000")
+        #expect(grown < 16 << 20)
+    }
+
+    @Test func idleConnectionsDoNotKeepOthersOut() throws {
+        let server = try TestServer()
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(7), &limit)
+        // Both ends of each connection are this process's.
+        let count = min(1_000, Int(limit.rlim_cur) / 2 - 200)
+        guard count > 100 else { return print("skipped: idleConnectionsDoNotKeepOthersOut needs more file descriptors") }
+        let before = residentBytes()
+        let idle = (0..<count).compactMap { _ in LoopbackClient(port: server.port) }
+        #expect(idle.count == count)
+        let client = try server.client()
+        for _ in 0..<100 { #expect(client.request("GET", "/health")?.status == 200) }
+        print("\(count) idle connections: \((residentBytes() - before) >> 20) MiB")
+        #expect(residentBytes() - before < 128 << 20)
+    }
+}

@@ -1,0 +1,178 @@
+import Base
+import Engine
+import Events
+import Foundation
+import Scoring
+import Service
+import TestSupport
+import Testing
+
+/// The same person gets the same numbers whichever way they are asked for.
+struct ScoreTests {
+    /// The effect as the kernels give it.
+    private func reference(_ model: Model, _ values: [Float]) -> Estimate {
+        let scorer = Scorer(model: model, maxRows: 1)
+        var row = [Float](repeating: 0, count: model.rowStride)
+        for (index, value) in values.enumerated() { row[index] = value }
+        var estimates = [Estimate](repeating: Estimate(effect: 0, standardError: 0), count: model.effectCount)
+        scorer.score(rows: row, stride: model.rowStride, count: 1, into: &estimates)
+        return estimates[0]
+    }
+
+    private func text(_ value: Double) -> String {
+        let buffer = ByteBuffer()
+        buffer.append(value)
+        return String(decoding: buffer.bytes, as: UTF8.self)
+    }
+
+    /// A member's number as it stands in the text: what a reader of JSON makes of it plays no part.
+    private func number(_ name: String, in text: String) -> String {
+        guard let found = text.range(of: "\"\(name)\":") else { return "" }
+        return String(text[found.upperBound...].prefix { !",}]".contains($0) })
+    }
+
+    @Test func featuresGiveTheBitsOfTheEngine() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        var generator = SeededGenerator.announced()
+        for _ in 0..<200 {
+            let person = server.person(&generator)
+            let answer = try #require(client.request("POST", "/v1/score", body: "{\"features\":\(person.json)}"))
+            #expect(answer.status == 200)
+            let expected = reference(server.served.model, person.values)
+            #expect(number("uplift", in: answer.text) == text(expected.effect))
+            #expect(number("std_error", in: answer.text) == text(expected.standardError))
+        }
+    }
+
+    @Test func everyFormOfABatchGivesTheSameInTheSameOrder() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        var generator = SeededGenerator.announced()
+        let people = (0..<2_500).map { _ in server.person(&generator) }
+        let json = "{\"rows\":[\(people.map(\.json).joined(separator: ","))]}"
+        let lines = people.map(\.json).joined(separator: "\n")
+        let header = server.served.model.featureNames.joined(separator: ",")
+        let csv = ([header] + people.map { $0.values.map { "\($0)" }.joined(separator: ",") }).joined(separator: "\n")
+        let first = try #require(client.request("POST", "/v1/score/batch", body: json))
+        let second = try #require(
+            client.request("POST", "/v1/score/batch", body: lines, type: "application/x-ndjson"))
+        let third = try #require(client.request("POST", "/v1/score/batch", body: csv, type: "text/csv"))
+        #expect(first.status == 200 && second.status == 200 && third.status == 200)
+        let objects = first.text.components(separatedBy: "{\"treatment\"").dropFirst().map { number("uplift", in: $0) }
+        let fromLines = second.text.split(separator: "\n").map { number("uplift", in: String($0)) }
+        let fromCSV = third.text.split(separator: "\n").dropFirst().map { String($0.prefix { $0 != "," }) }
+        #expect(objects.count == people.count)
+        #expect(objects == fromLines)
+        #expect(objects == fromCSV)
+        for index in [0, 1_023, 1_024, 2_499] {
+            #expect(objects[index] == text(reference(server.served.model, people[index].values).effect))
+        }
+    }
+
+    @Test func modelScoreGivesTheSame() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        var generator = SeededGenerator.announced()
+        let people = (0..<300).map { _ in server.person(&generator) }
+        let header = server.served.model.featureNames.joined(separator: ",")
+        let csv = ([header] + people.map { $0.values.map { "\($0)" }.joined(separator: ",") }).joined(separator: "\n")
+        let folder = FileManager.default.temporaryDirectory.appending(path: "service-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (input, output) = (folder.appending(path: "in.csv"), folder.appending(path: "out.csv"))
+        try csv.write(to: input, atomically: true, encoding: .utf8)
+        var options = CSVOptions()
+        options.columns = .minimal
+        let descriptor = open(output.path, O_WRONLY | O_CREAT, 0o600)
+        _ = try CSVScorer(model: server.served.model, options: options).run(input: input.path, output: descriptor)
+        close(descriptor)
+        let answer = try #require(client.request("POST", "/v1/score/batch", body: csv, type: "text/csv"))
+        #expect(answer.text == (try String(contentsOf: output, encoding: .utf8)))
+    }
+
+    /// The stream's last score of a user, without its source, is the answer to the user's events byte for byte.
+    @Test func rawEventsGiveWhatTheStreamPublishes() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        var generator = SeededGenerator.announced()
+        var settings = Processor.Settings()
+        settings.limits.requiresKey = false
+        settings.scoreEvents = ["ad_view", "click", "page_view", "add_to_cart", "purchase"]
+        let processor = try Processor(model: server.served.model, settings: settings)
+        for user in 0..<40 {
+            let partition = Partition(0, plan: processor.plan)
+            var events: [String] = []
+            var time: Int64 = 1_767_225_600_000
+            for index in 0..<Int.random(in: 1...30, using: &generator) {
+                time += Int64.random(in: 0...200_000_000, using: &generator)
+                let type = settings.scoreEvents.randomElement(using: &generator) ?? "click"
+                let device = ["Mobile", "Desktop", "Tablet"].randomElement(using: &generator) ?? "Mobile"
+                events.append(
+                    #"{"id":"e-\#(index)","user_id":"u-\#(user)","type":"\#(type)","time":\#(time),"channel":"c\#(index % 3)","value":\#(Double.random(in: 0...99, using: &generator)),"properties":{"device_type":"\#(device)","recency":\#(Int.random(in: 0...40, using: &generator))}}"#
+                )
+            }
+            processor.begin(partition)
+            for (index, event) in events.enumerated() {
+                try Array(event.utf8).withUnsafeBytes {
+                    try processor.append($0, key: nil, source: SourcePosition(), tag: index)
+                }
+            }
+            _ = processor.flush { (_, _) throws(Never) in Issue.record("a row was refused") }
+            var published = ""
+            partition.takeOutputs { records, bytes in
+                let last = records[records.count - 1]
+                published = String(
+                    decoding: bytes[last.valueStart..<last.valueStart + Int(last.valueCount)], as: UTF8.self)
+            }
+            let body = "{\"user_id\":\"u-\(user)\",\"events\":[\(events.joined(separator: ","))]}"
+            let answer = try #require(client.request("POST", "/v1/score", body: body))
+            let source = try #require(published.range(of: ",\"source\""))
+            #expect(answer.text == published[..<source.lowerBound] + "}")
+        }
+    }
+
+    @Test func eventsWithoutAUserAreTheRequests() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        let event = #"{"type":"click","time":"2026-11-21T10:00:00Z"}"#
+        let named = #"{"user_id":17,"type":"click","time":"2026-11-21T10:00:00Z"}"#
+        let first = try #require(client.request("POST", "/v1/score", body: "{\"user_id\":\"17\",\"events\":[\(event)]}"))
+        let second = try #require(client.request("POST", "/v1/score", body: "{\"events\":[\(named)],\"user_id\":17}"))
+        #expect(first.status == 200)
+        #expect(first.text == second.text)
+    }
+
+    @Test func aGridHoldsTheScoresOfItsPoints() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        var generator = SeededGenerator.announced()
+        let person = server.person(&generator)
+        let names = server.served.model.featureNames
+        let body =
+            "{\"features\":\(person.json),\"vary\":[{\"feature\":\"\(names[0])\",\"values\":[0,5,9]},"
+            + "{\"feature\":\"\(names[1])\",\"from\":1,\"to\":3,\"steps\":3}]}"
+        let answer = try #require(client.request("POST", "/v1/simulate", body: body))
+        #expect(answer.status == 200)
+        let uplifts = try #require(answer.json["uplift"] as? [Double])
+        #expect(uplifts.count == 9)
+        for (row, first) in [0, 5, 9].enumerated() {
+            for (column, second) in [1, 2, 3].enumerated() {
+                var values = person.values
+                values[0] = Float(first)
+                values[1] = Float(second)
+                #expect(uplifts[row * 3 + column] == reference(server.served.model, values).effect)
+            }
+        }
+    }
+
+    @Test func aFeatureLeftOutIsThatOfAnUnknownPerson() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        let answer = try #require(client.request("POST", "/v1/score", body: "{\"features\":{}}"))
+        #expect(answer.status == 200)
+        // The specification's defaults.
+        let explicit = #"{"features":{"recency":20,"history":67,"tenure":365,"since_purchase":2592000}}"#
+        #expect(client.request("POST", "/v1/score", body: explicit)?.text == answer.text)
+    }
+}

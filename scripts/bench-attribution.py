@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Attribution beside ChannelAttribution and marketing_attribution_models (PyPI), in one run.
+
+    scripts/bench-attribution.py [--journeys 1000000] [--channels 50] [--python-journeys N] [--program .build/release/impactiq]
+
+Writes one file of random paths, runs the Markov model of order 1 on it with each, and prints CPU seconds (user) and the ratio. Reading
+the file counts for impactiq and not for the others, which are handed a data frame in memory. Needs the packages in the Python
+that runs this; a package that is missing is skipped aloud.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import tempfile
+import time
+
+import numpy
+import pandas
+
+
+def paths(count: int, channels: int, seed: int) -> pandas.DataFrame:
+    random = numpy.random.default_rng(seed)
+    names = numpy.array([f"channel_{index:02d}" for index in range(channels)])
+    lengths = random.geometric(0.3, count).clip(1, 12)
+    weights = 1 / numpy.arange(1, channels + 1)
+    drawn = names[random.choice(channels, lengths.sum(), p=weights / weights.sum())]
+    rows, start = [], 0
+    for length in lengths:
+        rows.append(" > ".join(drawn[start : start + length]))
+        start += length
+    converted = (random.random(count) < 0.3).astype(int)
+    return pandas.DataFrame({"path": rows, "conversions": converted, "value": converted * 10.0, "nulls": 1 - converted})
+
+
+def cpu(who: int = resource.RUSAGE_SELF) -> float:
+    return resource.getrusage(who).ru_utime
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--journeys", type=int, default=1_000_000)
+    parser.add_argument("--python-journeys", type=int, help="a smaller number for the Python packages; scaled up linearly")
+    parser.add_argument("--channels", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--program", default=".build/release/impactiq")
+    options = parser.parse_args()
+    data = paths(options.journeys, options.channels, options.seed)
+    fewer = options.python_journeys or options.journeys
+    scale = options.journeys / fewer
+    part = data.iloc[:fewer]
+    print(f"{options.journeys} journeys, {options.channels} channels, Markov of order 1")
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "paths.csv")
+        data.to_csv(file, index=False)
+        before, start = cpu(resource.RUSAGE_CHILDREN), time.monotonic()
+        subprocess.run(
+            [options.program, "attribute", "compare", "--source", f"paths:{file}", "--model", "markov", "--json"],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ours = cpu(resource.RUSAGE_CHILDREN) - before
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"impactiq, with reading the file: {ours:.2f} s CPU, {time.monotonic() - start:.2f} s, {memory:.0f} MiB")
+
+    try:
+        import ChannelAttribution
+
+        before = cpu()
+        ChannelAttribution.markov_model(
+            part, "path", "conversions", var_null="nulls", verbose=False, flg_adv=False)
+        theirs = (cpu() - before) * scale
+        print(f"ChannelAttribution: {theirs:.2f} s CPU{' (scaled)' if scale > 1 else ''}: {theirs / ours:.1f} times as much")
+    except ImportError:
+        print("skipped: ChannelAttribution is not installed")
+
+    try:
+        from marketing_attribution_models import MAM
+
+        small = part.iloc[: min(len(part), 100_000)].copy()
+        before = cpu()
+        model = MAM(
+            small, channels_colname="path", conversion_value="value", journey_with_conv_colname="conversions",
+            path_separator=" > ")
+        model.attribution_markov(transition_to_same_state=False)
+        theirs = (cpu() - before) * options.journeys / len(small)
+        print(f"marketing_attribution_models, scaled from {len(small)}: {theirs:.1f} s CPU: {theirs / ours:.0f} times as much")
+    except ImportError:
+        print("skipped: marketing_attribution_models is not installed")
+
+
+if __name__ == "__main__":
+    main()
