@@ -187,6 +187,7 @@ def main():
     parser.add_argument("--case", action="append", default=[])
     parser.add_argument("--rates", default="1000,20000,100000")
     parser.add_argument("--events", type=int, default=2_000_000, help="under lag")
+    parser.add_argument("--topic", help="under lag: a topic that has the events already")
     parser.add_argument("--users", type=int, default=200_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=15, help="of each measurement at a rate")
@@ -209,9 +210,10 @@ def main():
 
     for _ in range(options.rounds):
         if options.only != "rates":
-            topic = f"{bench.name()}-events"
-            bench.create(bench.settings(bench.name(), topic, "/nonexistent", []))
-            bench.generate(topic, options.events).wait()
+            topic = options.topic or f"{bench.name()}-events"
+            if not options.topic:
+                bench.create(bench.settings(bench.name(), topic, "/nonexistent", []))
+                bench.generate(topic, options.events).wait()
             if not options.no_raw:
                 show("lag", "C loop", bench.raw(topic=topic))
             for case in cases:
