@@ -113,11 +113,11 @@ struct TrainPage {
                 [0.0, 25, 50, 75, 100].map { (at: $0, label: "\(Int($0)) %") },
                 title: "share treated, greatest effects first")
             chart.band(points.map { (x: $0.x, low: $0.low, high: $0.high) }, "band")
-            chart.line(points.map { (x: $0.x, y: $0.value) }, "line")
+            chart.line(points.map { (x: $0.x, y: $0.value) }, "model")
             figures.append(
                 ReportPage.figure(
                     "What ranking gains",
-                    ReportPage.legend([("line", "effect among them less the average"), ("band", "95 % interval")]),
+                    ReportPage.legend([("model", "effect among them less the average"), ("band", "95 % interval")]),
                     chart.element,
                     "In \(figure.unit). Above zero on the left: the people ranked first gain more than people on average. "
                         + "Effects are out of bag, so the rows judge a model that has not seen them."))
@@ -188,7 +188,7 @@ struct TrainPage {
                     comparison.entries.map { entry in
                         [
                             entry.name, figure.bare(entry.qini.value), figure.bare(entry.qini.interval(level: 0.95)),
-                            figure.bare(entry.autoc.value), entry.rLoss.map { HumanNumber.short($0) } ?? "–",
+                            figure.bare(entry.autoc.value), entry.rLoss.map { TrainText.number($0) } ?? "–",
                             Figure.fixed(entry.seconds, 1),
                         ]
                     }))
@@ -245,14 +245,14 @@ struct TrainPage {
             result.nuisances.reports.map { report in
                 [
                     report.name, report.chosen,
-                    report.errors.map { "\($0.model) \(HumanNumber.short($0.error))" }.joined(separator: ", "),
+                    report.errors.map { "\($0.model) \(TrainText.number($0.error))" }.joined(separator: ", "),
                 ]
             })
         let others = result.outcomes.flatMap { outcome in
             outcome.choices.map { choice in
                 [
                     outcome.name, choice.what, choice.chosen,
-                    choice.losses.map { "\($0.name) \(HumanNumber.short($0.loss))" }.joined(separator: ", "),
+                    choice.losses.map { "\($0.name) \(TrainText.number($0.loss))" }.joined(separator: ", "),
                 ]
             }
         }
@@ -268,7 +268,7 @@ struct TrainPage {
                 [("term", false), ("coefficient", true), ("std. error", true), ("p", true)],
                 coefficients.map {
                     [
-                        $0.name, HumanNumber.short($0.estimate), HumanNumber.short($0.standardError),
+                        $0.name, TrainText.number($0.estimate), TrainText.number($0.standardError),
                         TrainText.p($0.pValue),
                     ]
                 })

@@ -24,7 +24,7 @@ extension TrainText {
         let differs =
             test.pValue < 0.05 ? "the effect differs between people" : "no differences between people are shown"
         return
-            "\(effect) (\(HumanNumber.short(average.estimate)) ± \(HumanNumber.short(1.959964 * average.standardError))); \(differs) (p \(p(test.pValue)))"
+            "\(effect) (\(TrainText.number(average.estimate)) ± \(TrainText.number(1.959964 * average.standardError))); \(differs) (p \(p(test.pValue)))"
     }
 
     static func warnings(_ data: TrainingData, _ result: TrainingResult, _ findings: TrainFindings) -> [String] {
@@ -89,15 +89,15 @@ extension TrainText {
         }
         for refutation in findings.refutations {
             lines.append(
-                "refute    \(refutation.name): average \(HumanNumber.short(refutation.average)) ± \(HumanNumber.short(1.959964 * refutation.standardError)), heterogeneity p \(p(refutation.heterogeneity)): \(refutation.holds ? "holds" : "FAILS")"
+                "refute    \(refutation.name): average \(TrainText.number(refutation.average)) ± \(TrainText.number(1.959964 * refutation.standardError)), heterogeneity p \(p(refutation.heterogeneity)): \(refutation.holds ? "holds" : "FAILS")"
             )
         }
         for coefficients in result.coefficients.flatMap({ $0 }) {
             var table = Table(.text("linear effect"), .number("coefficient"), .number("std. error"), .number("p"))
             for coefficient in coefficients {
                 table.add(
-                    coefficient.name, HumanNumber.short(coefficient.estimate),
-                    HumanNumber.short(coefficient.standardError), p(coefficient.pValue))
+                    coefficient.name, TrainText.number(coefficient.estimate),
+                    TrainText.number(coefficient.standardError), p(coefficient.pValue))
             }
             lines += ["", table.text()]
         }
@@ -107,13 +107,13 @@ extension TrainText {
             for segment in policy.segments {
                 table.add(
                     segment.words, segment.arm ?? "nothing", "\(HumanNumber.decimals(100 * segment.share, 1)) %",
-                    HumanNumber.short(segment.effects[0].estimate),
-                    HumanNumber.short(1.959964 * segment.effects[0].standardError))
+                    TrainText.number(segment.effects[0].estimate),
+                    TrainText.number(1.959964 * segment.effects[0].standardError))
             }
             lines += ["", table.text()]
             for value in policy.values + [policy.gain] {
                 lines.append(
-                    "value     \(value.name): \(HumanNumber.short(value.estimate)) ± \(HumanNumber.short(1.959964 * value.standardError)) a person (held-out rows)"
+                    "value     \(value.name): \(TrainText.number(value.estimate)) ± \(TrainText.number(1.959964 * value.standardError)) a person (held-out rows)"
                 )
             }
         }
@@ -123,9 +123,9 @@ extension TrainText {
                 .number("CPU s"))
             for entry in comparison.entries {
                 table.add(
-                    entry.name, HumanNumber.short(entry.qini.value),
-                    HumanNumber.short(1.959964 * (entry.qini.standardError ?? .nan)),
-                    HumanNumber.short(entry.autoc.value), entry.rLoss.map { HumanNumber.short($0) } ?? "–",
+                    entry.name, TrainText.number(entry.qini.value),
+                    TrainText.number(1.959964 * (entry.qini.standardError ?? .nan)),
+                    TrainText.number(entry.autoc.value), entry.rLoss.map { TrainText.number($0) } ?? "–",
                     HumanNumber.decimals(entry.seconds, 2))
             }
             lines += ["", table.text() + comparison.advice]
@@ -134,7 +134,7 @@ extension TrainText {
     }
 
     private static func estimate(_ estimate: TrialEstimate) -> String {
-        "\(HumanNumber.short(estimate.value)) ± \(HumanNumber.short(1.959964 * (estimate.standardError ?? .nan)))"
+        "\(TrainText.number(estimate.value)) ± \(TrainText.number(1.959964 * (estimate.standardError ?? .nan)))"
     }
 
     static func findingsJSON(

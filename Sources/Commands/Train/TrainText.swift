@@ -7,6 +7,9 @@ import Training
 
 /// What `impactiq train` says.
 enum TrainText {
+    /// Four digits, whatever the size: effects are small numbers.
+    static func number(_ value: Double) -> String { value.isFinite ? String(format: "%.4g", value) : "–" }
+
     /// Before it starts: what is trained on what, and the memory it takes.
     static func before(_ data: TrainingData, _ options: CausalOptions) -> String {
         let plan = data.plan
@@ -36,7 +39,7 @@ enum TrainText {
         for report in result.nuisances.reports {
             lines.append(
                 "nuisance  \(report.name): \(report.chosen) (error on rows left out: "
-                    + report.errors.map { "\($0.model) \(HumanNumber.short($0.error))" }.joined(separator: ", ") + ")")
+                    + report.errors.map { "\($0.model) \(TrainText.number($0.error))" }.joined(separator: ", ") + ")")
         }
         if result.nuisances.clipped > 0 {
             lines.append(
@@ -47,7 +50,7 @@ enum TrainText {
             for choice in outcome.choices where !choice.losses.isEmpty {
                 lines.append(
                     "choice    \(outcome.name): \(choice.what) \(choice.chosen) (out-of-bag R-loss: "
-                        + choice.losses.map { "\($0.name) \(HumanNumber.short($0.loss))" }.joined(separator: ", ") + ")"
+                        + choice.losses.map { "\($0.name) \(TrainText.number($0.loss))" }.joined(separator: ", ") + ")"
                 )
             }
         }
@@ -63,8 +66,8 @@ enum TrainText {
                     average.estimate + 1.959964 * average.standardError
                 )
                 table.add(
-                    name, outcome.name, HumanNumber.short(average.estimate), HumanNumber.short(average.standardError),
-                    "\(HumanNumber.short(low)) … \(HumanNumber.short(high))",
+                    name, outcome.name, TrainText.number(average.estimate), TrainText.number(average.standardError),
+                    "\(TrainText.number(low)) … \(TrainText.number(high))",
                     "\(HumanNumber.decimals(calibration.mean, 2)) ± \(HumanNumber.decimals(calibration.meanError, 2))",
                     "\(HumanNumber.decimals(calibration.heterogeneity, 2)) ± \(HumanNumber.decimals(calibration.heterogeneityError, 2))",
                     p(calibration.pValue))
