@@ -2,8 +2,8 @@ import Base
 import Foundation
 import Scoring
 import Statistics
-import Testing
 import TestSupport
+import Testing
 import Trees
 
 @testable import Training

@@ -10,7 +10,8 @@ struct StreamWatch: Codable, Equatable {
 
     init(_ schema: EventSchema, specification: FeatureSpecification) {
         let named = Set(
-            specification.features.compactMap(\.field) + specification.features.compactMap(\.condition?.field))
+            specification.features.compactMap(\.field)
+                + specification.features.flatMap { $0.condition?.groups.joined().map(\.field) ?? [] })
         unseenFields = schema.fields.indices.filter { named.contains(schema.fields[$0].path) }
         let types = Set(specification.features.flatMap { $0.events ?? [] })
         unseenTypes = schema.types.indices.filter { types.contains(schema.types[$0]) }
@@ -24,6 +25,10 @@ struct StreamWatch: Codable, Equatable {
     }
 
     mutating func look(_ batch: EventBatch, _ counters: inout ReplayCounters) {
+        batch.takeUnusableValues { field, count in
+            counters.stream.unusable = counters.stream.unusable ?? [:]
+            counters.stream.unusable?[batch.schema.fields[field].path, default: 0] += count
+        }
         var first = counters.stream.firstTime ?? .max
         for i in 0..<batch.count {
             let event = batch[i]

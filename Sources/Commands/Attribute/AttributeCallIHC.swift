@@ -5,7 +5,7 @@ import Foundation
 import Terminal
 
 /// `impactiq attribute call-ihc`: credit from an IHC API.
-enum AttributeCallIHC {
+enum AttributeCallIHC: Command {
     static let specification = CommandSpecification(
         "call-ihc", "Ask an IHC API for the credit of each journey and write it as 'run' does",
         discussion: """

@@ -6,7 +6,7 @@ import Report
 import Terminal
 
 /// `impactiq attribute compare`: models side by side.
-enum AttributeCompare {
+enum AttributeCompare: Command {
     static let specification = CommandSpecification(
         "compare", "Several models side by side, with where they disagree and why",
         discussion: """

@@ -6,7 +6,7 @@ import Report
 import Terminal
 
 /// `impactiq attribute fit-ihc`: curves from an IHC API's answers.
-enum AttributeFitIHC {
+enum AttributeFitIHC: Command {
     static let specification = CommandSpecification(
         "fit-ihc", "Fit the IHC model's curves to results of an IHC API",
         discussion: """

@@ -5,7 +5,7 @@ import Foundation
 import Terminal
 
 /// `impactiq attribute report`: what the last run stored, as CSV and as a page.
-enum AttributeReport {
+enum AttributeReport: Command {
     static let specification = CommandSpecification(
         "report", "The channel report: credit, revenue, cost, CPO and ROAS by channel and day",
         discussion: """

@@ -5,7 +5,7 @@ import Foundation
 import Terminal
 
 /// `impactiq attribute run`: credit and the channel report into a database, or into CSV files.
-enum AttributeRun {
+enum AttributeRun: Command {
     static let specification = CommandSpecification(
         "run", "Attribute conversions and write the credit and the channel report",
         discussion: """
