@@ -81,7 +81,9 @@ package struct StartCheck {
         isStopped: @escaping () -> Bool,
         inspect: (TopicPartition, (key: [UInt8]?, value: [UInt8]?)) throws(ImpactError) -> Void = { _, _ in }
     ) throws(ImpactError) -> [StateTie.Finding] {
-        let inputs = configuration.inputTopics.flatMap { topic in (0..<partitions).map { TopicPartition(topic, Int32($0)) } }
+        let inputs = configuration.inputTopics.flatMap { topic in
+            (0..<partitions).map { TopicPartition(topic, Int32($0)) }
+        }
         // Not the stable offsets: what a killed process left open is not in the changelog's committed part either, and it
         // is ended by that process's own restart, which would wait here.
         let committed = try admin.committed(ofGroup: configuration.applicationID, partitions: inputs, stable: false)
