@@ -43,8 +43,9 @@ package struct StartCheck {
     private func run(_ plan: FeaturePlan) throws(ImpactError) {
         try GrowthMark.check(configuration, admin)
         var problems = try look(plan)
-        // Another process may have joined and committed between two questions.
-        if !problems.isEmpty {
+        // A commit's markers are written after its answer, to offsets and changelog one after the other; and another process
+        // may have joined and committed between two questions.
+        for _ in 0..<10 where !problems.isEmpty && !isStopped() {
             Thread.sleep(forTimeInterval: 0.5)
             problems = try look(plan)
         }
