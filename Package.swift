@@ -102,18 +102,19 @@ targets += [
     module(
         "Propensity", in: "Learning",
         ["Base", "Terminal", "JSON", "Statistics", "Scoring", "Trees", "Report"]),
+    module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
     module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
     module("AttributionStore", ["Base", "JSON", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
+
+    module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
 
     // The HTTP API and its pages.
     module(
         "Service",
         [
-            "Base", "JSON", "Tabular", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
-            "Propensity",
-            "Terminal",
-            "CMicroHTTPD", "CZlib",
+            "Base", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
+            "Propensity", "Terminal", "Explain", "CMicroHTTPD", "CZlib",
         ]),
 
     // The command line.
@@ -123,7 +124,7 @@ targets += [
         [
             "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
             "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Tabular", "Rows", "Training",
-            "Propensity", "Report", "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
+            "Propensity", "Report", "Explain", "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
@@ -149,7 +150,7 @@ targets += [
     tests("AttributionTests", ["Statistics", "Attribution"]),
     tests(
         "AttributionStoreTests",
-        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "Commands", "TestSupport"]),
+        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "TestSupport"]),
     tests(
         "BacktestTests",
         [
@@ -157,9 +158,12 @@ targets += [
             "CZstd", "TestSupport",
         ]),
     tests("BaseTests", ["Base", "Events", "TestSupport"]),
-    tests("CommandsTests", ["Base", "Terminal", "Events", "Simulation", "Commands", "TestSupport"]),
+    tests(
+        "CommandsTests",
+        ["Base", "Terminal", "Events", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
     tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
+    tests("ExplainTests", ["Base", "Scoring", "Explain", "TestSupport"]),
     tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
     tests("FeaturesTests", ["Base", "Events", "Features", "TestSupport"]),
     tests(

@@ -27,6 +27,7 @@ package enum CommandLineTool {
         TopicsCommand.self,
         StateCommand.self,
         ConfigCommand.self,
+        CompletionCommand.self,
     ]
 
     static let root = CommandSpecification(

@@ -77,6 +77,24 @@ package struct Figure {
         interval.map { "\(fixed($0.lower, 4)) to \(fixed($0.upper, 4))" } ?? "–"
     }
 
+    /// A p-value: `0.034`, `below 0.0001`.
+    package static func pValue(_ value: Double?) -> String {
+        guard let value, value.isFinite else { return "–" }
+        return value < 0.0001 ? "below 0.0001" : fixed(value, value < 0.1 ? 4 : 2)
+    }
+
+    /// Any number with three digits that matter: `0.0123`, `12.3`, `1,230`.
+    package static func significant(_ value: Double) -> String {
+        guard value.isFinite else { return "–" }
+        let size = abs(value)
+        guard size > 0 else { return "0" }
+        let decimals = min(9, max(0, 2 - Int(log10(size).rounded(.down))))
+        var text = fixed(value, decimals)
+        while text.contains("."), text.hasSuffix("0") { text.removeLast() }
+        if text.hasSuffix(".") { text.removeLast() }
+        return grouped(text)
+    }
+
     /// A share: `30 %`.
     package static func share(_ value: Double) -> String {
         let percent = value * 100

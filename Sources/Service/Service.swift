@@ -33,6 +33,7 @@ package final class Service: Sendable {
         let batch = BatchRoute(served: served)
         let simulate = SimulateRoute(served: served)
         let model = ModelRoute(served: served)
+        let explain = ExplainRoute(served: served, live: live)
         let health = HealthRoutes(service: self)
         let users = UserRoutes(service: self)
         let predict = PredictRoutes(service: self, users: users)
@@ -54,7 +55,10 @@ package final class Service: Sendable {
             Route(.get, "/v1/model") { exchange throws(Problem) in try model.answer(exchange) },
             Route(.get, "/v1/users/{id}") { exchange throws(Problem) in try users.state(exchange) },
             Route(.get, "/v1/users/{id}/scores") { exchange throws(Problem) in try users.scores(exchange) },
-            // Contributions (Shapley values) of a user's score: "/v1/users/{id}/explain".
+            Route(.get, "/v1/users/{id}/explain") { exchange throws(Problem) in try users.explain(exchange, explain) },
+            Route(.post, "/v1/explain", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
+                try explain.answer(exchange)
+            },
             Route(.get, "/predict") { exchange throws(Problem) in try predict.customer(exchange) },
             Route(.post, "/predict", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
                 try predict.one(exchange)

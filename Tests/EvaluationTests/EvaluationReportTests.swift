@@ -80,7 +80,7 @@ struct EvaluationReportTests {
             let opened = page.ranges(of: "<\(tag)>").count + page.ranges(of: "<\(tag) ").count
             #expect(opened == page.ranges(of: "</\(tag)>").count, "\(tag)")
         }
-        #expect(page.ranges(of: "role=\"img\"").count == 4)
+        #expect(page.ranges(of: "role=\"img\"").count == 5)
         #expect(!page.contains("nan") && !page.contains("inf,"))
     }
 

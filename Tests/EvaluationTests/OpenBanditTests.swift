@@ -68,11 +68,11 @@ struct OpenBanditTests {
             let onPolicy = try OffPolicyValue(.uniform, truth).logged
             for value in [estimate.ips, estimate.selfNormalized, estimate.doublyRobust] {
                 let distance = abs(value.value - onPolicy.value)
-                let error = hypot(value.standardError, onPolicy.standardError)
+                let error = hypot(try #require(value.standardError), try #require(onPolicy.standardError))
                 #expect(distance < 1.96 * error, "\(estimate.policy): \(value.value) against \(onPolicy.value)")
             }
             print(
-                "\(estimate.policy): DR \(estimate.doublyRobust.value) \(estimate.doublyRobust.interval), on-policy "
+                "\(estimate.policy): DR \(estimate.doublyRobust.value), on-policy "
                     + "\(onPolicy.value), effective sample size \(estimate.effectiveSampleSize) \(estimate.warnings)")
         }
         // The concentrated Thompson log covers the uniform policy badly, and says so.

@@ -28,6 +28,7 @@ struct TrialReaderTests {
                 $0.score = "my \"score\""
                 $0.treatment = "arm"
                 $0.outcome = "out"
+                $0.standardError = "std_error"
                 $0.weight = "w"
             })
         #expect(reading.trial.score == [0.25, -0.001])

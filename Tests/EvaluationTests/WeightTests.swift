@@ -82,6 +82,6 @@ struct WeightTests {
         #expect(abs(effect - 0.05) < 5 * error, "\(effect) ± \(error)")
         #expect(try #require(plain.averageEffect.effect) > 0.2)
         let everybody = try #require(adjusted.targeting.first { $0.rule == .everybody })
-        #expect(abs(everybody.gainOverNobody.value - 0.05) < 5 * everybody.gainOverNobody.standardError)
+        #expect(abs(everybody.gainOverNobody.value - 0.05) < 5 * (try #require(everybody.gainOverNobody.standardError)))
     }
 }

@@ -167,6 +167,22 @@ struct ScoreTests {
         }
     }
 
+    @Test func contributionsAddUpToTheEffect() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        var generator = SeededGenerator.announced()
+        for _ in 0..<20 {
+            let person = server.person(&generator)
+            let answer = try #require(client.request("POST", "/v1/explain", body: "{\"features\":\(person.json)}"))
+            #expect(answer.status == 200)
+            let base = try #require(answer.json["base"] as? Double)
+            let list = try #require(answer.json["contributions"] as? [[String: Any]])
+            #expect(list.map { $0["feature"] as? String } == server.served.model.featureNames)
+            let sum = list.reduce(base) { $0 + ($1["contribution"] as? Double ?? .nan) }
+            #expect(abs(sum - reference(server.served.model, person.values).effect) < 1e-9)
+        }
+    }
+
     @Test func aFeatureLeftOutIsThatOfAnUnknownPerson() throws {
         let server = try TestServer()
         let client = try server.client()

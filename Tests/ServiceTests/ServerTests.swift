@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Scoring
 import Service
 import TestSupport
 import Testing

@@ -50,9 +50,14 @@ package struct ArmSummary: Sendable, Equatable {
     package let variance: Double?
     /// The number of equally weighted rows that would be as sure.
     let effectiveSize: Double
+    /// What degrees of freedom are counted by.
+    var size: Double { max(1, effectiveSize) }
+    /// Independent units: clusters when the trial has them, else rows.
+    package let units: Int
 
     init(_ moments: ArmMoments, center: Double, binary: Bool, meaning: WeightMeaning) {
         rows = moments.rows
+        units = moments.rows
         weight = moments.weight
         guard moments.weight > 0 else {
             mean = nil
@@ -82,5 +87,31 @@ package struct ArmSummary: Sendable, Equatable {
                     + distance * distance * moments.squaredWeight) / (moments.weight * moments.weight)
         effectiveSize = size
         if binary { variance = raw } else { variance = size > 1 ? raw * size / (size - 1) : nil }
+    }
+    /// The same arm with a variance that knows which rows belong together.
+    ///
+    /// - Parameters:
+    ///   - variance: of the mean, summed over clusters; nil when one cluster leaves it unknown.
+    ///   - shrink: by how much the arms' own variances are to be scaled, so that they add up to the difference's.
+    func clustered(variance: Double?, units: Int, binary: Bool, shrink: Double) -> ArmSummary {
+        ArmSummary(self, variance: variance.map { $0 * shrink }, units: units, binary: binary)
+    }
+
+    private init(_ plain: ArmSummary, variance: Double?, units: Int, binary: Bool) {
+        rows = plain.rows
+        weight = plain.weight
+        mean = plain.mean
+        self.units = units
+        guard let mean = plain.mean, let variance, units > 1 else {
+            self.variance = nil
+            effectiveSize = min(plain.effectiveSize, Double(units))
+            return
+        }
+        self.variance = variance
+        let spread = mean * (1 - mean)
+        // Where no outcome differs, clusters say nothing about each other: each counts once.
+        effectiveSize =
+            binary && spread > 0 && variance > 0
+            ? min(plain.effectiveSize, spread / variance) : min(plain.effectiveSize, Double(units))
     }
 }

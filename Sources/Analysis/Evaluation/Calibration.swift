@@ -25,7 +25,8 @@ package struct Calibration: Sendable, Equatable {
     /// Bins whose observed interval holds the mean prediction.
     package let covered: Int
 
-    init(bins: [Bin], level: Double) {
+    /// - Parameter error: of a weighted sum of the bins' effects, when bins are not independent.
+    init(bins: [Bin], level: Double, hasInterval: Bool = true, error lineError: (([Double]) -> Double?)? = nil) {
         self.bins = bins
         var sums = (w: 0.0, x: 0.0, y: 0.0)
         var distance = (sum: 0.0, weight: 0.0)
@@ -54,9 +55,20 @@ package struct Calibration: Sendable, Equatable {
             return
         }
         let slope = usable.reduce(0.0) { $0 + $1.w * ($1.x - mean.x) * ($1.y - mean.y) } / spread
-        let half = Normal.z(level: level) / spread.squareRoot()
+        var standardError = 1 / spread.squareRoot()
+        if let lineError {
+            // The slope is a sum of the effects, each times w (x - mean) / spread.
+            let coefficients = bins.map { bin -> Double in
+                guard let x = bin.predicted, bin.observed.effect != nil, let error = bin.observed.standardError,
+                    error > 0
+                else { return 0 }
+                return (x - mean.x) / (error * error * spread)
+            }
+            standardError = lineError(coefficients) ?? standardError
+        }
+        let half = Normal.z(level: level) * standardError
         self.slope = slope
-        slopeInterval = Interval(lower: slope - half, upper: slope + half)
+        slopeInterval = hasInterval ? Interval(lower: slope - half, upper: slope + half) : nil
         intercept = mean.y - slope * mean.x
     }
 }
@@ -64,15 +76,19 @@ package struct Calibration: Sendable, Equatable {
 extension RankedTrial {
     /// Predicted against observed effects in `count` equal bins of the ranking.
     package func calibration(
-        bins count: Int = 10, level: Double = 0.95, meaning: WeightMeaning = .sampling
+        bins count: Int = 10, level: Double = 0.95, meaning: WeightMeaning = .sampling, hasInterval: Bool = true
     ) -> Calibration {
-        let bins = segments(.overall) { cuts($0, bins: count) }.map { segment in
+        let segments = segments(.overall) { cuts($0, bins: count) }
+        let bins = segments.map { segment in
             let weight = segment.treated.weight + segment.control.weight
             return Calibration.Bin(
                 predicted: weight > 0 ? segment.score / weight : nil,
                 predictedStandardError: weight > 0 && trial.standardError != nil ? segment.standardError / weight : nil,
                 observed: effect(segment, level: level, meaning: meaning))
         }
-        return Calibration(bins: bins, level: level)
+        guard trial.clusters != nil else { return Calibration(bins: bins, level: level, hasInterval: hasInterval) }
+        return Calibration(bins: bins, level: level, hasInterval: hasInterval) {
+            self.clusteredError(segments, coefficients: $0)
+        }
     }
 }

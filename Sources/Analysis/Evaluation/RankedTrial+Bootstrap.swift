@@ -3,7 +3,7 @@ import Statistics
 
 /// Bootstrap replicates of the curves and their areas.
 ///
-/// A replicate draws every row Poisson(1) times (frequency weights: Poisson(weight)) and keeps the model's scores, so the
+/// A replicate draws every row, or every cluster with all its rows, Poisson(1) times (frequency weights: Poisson(weight)) and keeps the model's scores, so the
 /// intervals say how the numbers would vary over trials of this size, for this model. The order of the rows is the same
 /// in every replicate; nothing is sorted again.
 extension RankedTrial {
@@ -14,16 +14,8 @@ extension RankedTrial {
     /// Draws the replicates; the result is a function of the trial and `bootstrap` alone, whatever the threads.
     package func bootstrap(_ bootstrap: Bootstrap, meaning: WeightMeaning = .sampling) -> Bootstrap.Result {
         let steps = Self.gridSteps
-        let width = 3 + 2 * (steps + 1)
-        var table = [Double](repeating: .nan, count: max(0, bootstrap.replicates) * width)
-        let perfect = trial.hasBinaryOutcome ? nil : Ranking(trial, by: trial.perfectScore, threads: threads)
-        table.withUnsafeMutableBufferPointer { table in
-            guard let table = table.baseAddress else { return }
-            Parallel.forEach(bootstrap.replicates, threads: threads) { replicate in
-                let weights = ReplicateWeights(seed: bootstrap.seed, replicate: replicate)
-                fill(table + replicate * width, weights, perfect, meaning)
-            }
-        }
+        let width = Self.replicateWidth
+        let table = replicates(bootstrap, meaning)
         func column(_ index: Int) -> [Double] {
             (0..<bootstrap.replicates).map { table[$0 * width + index] }.filter(\.isFinite)
         }
@@ -35,6 +27,33 @@ extension RankedTrial {
             qiniWithoutHarm: Bootstrap.Spread(column(2), level: bootstrap.level),
             upliftAUC: Bootstrap.Spread(column(1), level: bootstrap.level),
             grid: (0...steps).map { Double($0) / Double(steps) }, qiniBand: band(3), upliftBand: band(4 + steps))
+    }
+
+    /// Qini and AUUC of each replicate, NaN where not defined: two rankings of the same rows have the same replicates.
+    func areaReplicates(_ bootstrap: Bootstrap, meaning: WeightMeaning) -> (qini: [Double], upliftAUC: [Double]) {
+        let table = replicates(bootstrap, meaning)
+        let width = Self.replicateWidth
+        return (
+            (0..<bootstrap.replicates).map { table[$0 * width] },
+            (0..<bootstrap.replicates).map { table[$0 * width + 1] }
+        )
+    }
+
+    private static var replicateWidth: Int { 3 + 2 * (gridSteps + 1) }
+
+    /// Qini, AUUC, Qini without harm and both curves on the grid, replicate by replicate.
+    private func replicates(_ bootstrap: Bootstrap, _ meaning: WeightMeaning) -> [Double] {
+        let width = Self.replicateWidth
+        var table = [Double](repeating: .nan, count: max(0, bootstrap.replicates) * width)
+        let perfect = trial.hasBinaryOutcome ? nil : Ranking(trial, by: trial.perfectScore, threads: threads)
+        table.withUnsafeMutableBufferPointer { table in
+            guard let table = table.baseAddress else { return }
+            Parallel.forEach(bootstrap.replicates, threads: threads) { replicate in
+                let weights = ReplicateWeights(seed: bootstrap.seed, replicate: replicate)
+                fill(table + replicate * width, weights, perfect, meaning)
+            }
+        }
+        return table
     }
 
     /// Writes Qini, AUUC and both curves on the grid for one replicate; leaves NaN where a value is not defined.
@@ -74,9 +93,10 @@ extension RankedTrial {
 
     @inline(__always)
     private func weight(_ row: Int, _ weights: ReplicateWeights, _ meaning: WeightMeaning) -> Double {
-        guard let weight = trial.weight else { return Double(weights.count(row)) }
-        return meaning == .frequency
-            ? weights.count(row, weight: weight[row]) : weight[row] * Double(weights.count(row))
+        let unit = trial.clusters.map { Int($0.code[row]) } ?? row
+        guard let weight = trial.weight else { return Double(weights.count(unit)) }
+        return meaning == .frequency && trial.clusters == nil
+            ? weights.count(row, weight: weight[row]) : weight[row] * Double(weights.count(unit))
     }
 
     /// Areas under the replicate's curves, and their heights at each step of the grid.
@@ -92,7 +112,7 @@ extension RankedTrial {
         let stride = max(1, ranking.count / Self.pointLimit)
         var nextPoint = 0
         var tally = Tally()
-        let plain = trial.weight == nil && trial.hasBinaryOutcome
+        let plain = trial.weight == nil && trial.hasBinaryOutcome && trial.clusters == nil
         for rank in 0..<ranking.count {
             let item = ranking.rows[rank]
             if plain {

@@ -4,7 +4,7 @@ import Base
 extension RankedTrial {
     /// The average treatment effect: difference of the arms' mean outcomes over all rows.
     package func averageEffect(level: Double = 0.95, meaning: WeightMeaning = .sampling) -> GroupEffect {
-        effect(segments(.overall) { _ in [] }[0], level: level, meaning: meaning)
+        effect(segments(.overall) { _ in [] }[0], level: level, meaning: meaning, stratified: true)
     }
 
     /// The effect among the best `fractions` of the ranking (uplift@k), one for each; scikit-uplift's `uplift_at_k`.
@@ -39,6 +39,15 @@ extension RankedTrial {
     /// Nil when a bin lacks an arm.
     package func weightedAverageUplift(_ strategy: Strategy, bins count: Int = 10) -> Double? {
         RankedTrial.weightedAverage(bins(count, strategy))
+    }
+
+    /// The standard error of ``weightedAverageUplift`` when the trial has clusters.
+    func weightedAverageError(_ strategy: Strategy, bins count: Int) -> Double? {
+        guard trial.clusters != nil else { return nil }
+        let segments = segments(strategy) { cuts($0, bins: count) }
+        let total = segments.reduce(0) { $0 + $1.treated.weight }
+        guard total > 0 else { return nil }
+        return clusteredError(segments, coefficients: segments.map { $0.treated.weight / total })
     }
 
     static func weightedAverage(_ bins: [GroupEffect]) -> Double? {

@@ -17,12 +17,15 @@ extension RankedTrial {
         /// Σ w score and Σ w standard error of both arms.
         var score = 0.0
         var standardError = 0.0
+        /// The rows and the weight of each in the stretch; kept only where rows are not independent.
+        var members: [(row: Int, weight: Double)] = []
 
         static func += (a: inout Segment, b: Segment) {
             a.treated += b.treated
             a.control += b.control
             a.score += b.score
             a.standardError += b.standardError
+            a.members += b.members
         }
     }
 
@@ -56,6 +59,7 @@ extension RankedTrial {
         var places = [0, 0]
         var passed = [0.0, 0.0]
         let center = self.center
+        let keepsMembers = trial.clusters != nil || trial.experiments != nil
         for rank in 0..<ranking.count {
             let item = ranking.rows[rank]
             let row = item.row
@@ -83,6 +87,7 @@ extension RankedTrial {
                     segments[place].control.rows += begins
                     segments[place].control.add(weight: part, outcome: trial.outcome[row], center: center)
                 }
+                if keepsMembers && part > 0 { segments[place].members.append((row, part)) }
                 segments[place].score += part * trial.score[row]
                 segments[place].standardError += part * (trial.standardError?[row] ?? 0)
                 begins = 0
@@ -94,12 +99,27 @@ extension RankedTrial {
     /// The mean outcome of all rows.
     private var center: Double { Tally.ratio(total.treatedOutcome + total.controlOutcome, total.weight) }
 
-    func effect(_ segment: Segment, level: Double, meaning: WeightMeaning) -> GroupEffect {
+    /// - Parameter stratified: takes residuals from the means of each experiment; right where weights give an
+    ///   experiment the same share of both arms, as they do over all rows.
+    func effect(
+        _ segment: Segment, level: Double, meaning: WeightMeaning, stratified: Bool = false
+    ) -> GroupEffect {
         func summary(_ moments: ArmMoments) -> ArmSummary {
             ArmSummary(moments, center: center, binary: trial.hasBinaryOutcome, meaning: meaning)
         }
+        var treated = summary(segment.treated)
+        var control = summary(segment.control)
+        let isStratified = stratified && trial.experiments != nil
+        if trial.clusters != nil || isStratified, treated.mean != nil, control.mean != nil {
+            let spread = ClusterSpread(segment, trial, stratified: isStratified)
+            let binary = trial.hasBinaryOutcome
+            treated = treated.clustered(
+                variance: spread.treated, units: spread.treatedUnits, binary: binary, shrink: spread.shrink)
+            control = control.clustered(
+                variance: spread.control, units: spread.controlUnits, binary: binary, shrink: spread.shrink)
+        }
         return GroupEffect(
-            treated: summary(segment.treated), control: summary(segment.control), binary: trial.hasBinaryOutcome,
-            level: level)
+            treated: treated, control: control, binary: trial.hasBinaryOutcome, level: level,
+            isClustered: trial.clusters != nil)
     }
 }

@@ -1,4 +1,5 @@
 import Base
+import Statistics
 
 /// The rows of a randomised trial with the score that a model gave each: what every metric of this module reads.
 ///
@@ -17,6 +18,10 @@ package struct Trial: Sendable {
     package let propensity: [Double]?
     /// The model's standard error of `score`, not negative.
     package let standardError: [Double]?
+    /// Rows that belong together (a user's), when rows are not independent; nil: each row is a unit of its own.
+    package let clusters: Clusters?
+    /// The experiment of each row, when there are several: arms are compared within experiments.
+    package let experiments: Clusters?
     /// Whether every outcome is 0 or 1.
     package let hasBinaryOutcome: Bool
     /// How many rows are treated.
@@ -27,10 +32,11 @@ package struct Trial: Sendable {
     /// Takes the columns and checks them.
     ///
     /// - Throws: `bad_trial` naming the column and the first row (counted from 0) at fault; `single_arm` when all rows
-    ///   are of one arm, for which no uplift exists.
+    ///   are of one arm, for which no uplift exists; `no_weight` when the rows of an arm all weigh nothing.
     package init(
         score: [Double], treatment: [UInt8], outcome: [Double], weight: [Double]? = nil,
-        propensity: [Double]? = nil, standardError: [Double]? = nil
+        propensity: [Double]? = nil, standardError: [Double]? = nil, clusters: Clusters? = nil,
+        experiments: Clusters? = nil
     ) throws(ImpactError) {
         guard !score.isEmpty else { throw Self.bad("there is no row: an evaluation needs at least one of each arm") }
         guard score.count <= UInt32.max else {
@@ -40,6 +46,8 @@ package struct Trial: Sendable {
             ("treatment", treatment.count), ("outcome", outcome.count), ("weight", weight?.count ?? score.count),
             ("propensity", propensity?.count ?? score.count),
             ("standard error", standardError?.count ?? score.count),
+            ("cluster", clusters?.code.count ?? score.count),
+            ("experiment", experiments?.code.count ?? score.count),
         ] where length != score.count {
             throw Self.bad("column \(name) has \(length) rows and column score has \(score.count)")
         }
@@ -60,12 +68,15 @@ package struct Trial: Sendable {
                     + "the effect of a treatment shows only beside the other arm; "
                     + "check the treatment column and which of its labels mean treated")
         }
+        if let weight { try Self.checkArms(weight, treatment) }
         self.score = score
         self.treatment = treatment
         self.outcome = outcome
         self.weight = weight
         self.propensity = propensity
         self.standardError = standardError
+        self.clusters = clusters
+        self.experiments = (experiments?.count ?? 0) > 1 ? experiments : nil
         self.hasBinaryOutcome = binary
         self.treatedCount = treated
     }
@@ -74,7 +85,32 @@ package struct Trial: Sendable {
     func weighted(_ weight: [Double]?) throws(ImpactError) -> Trial {
         try Trial(
             score: score, treatment: treatment, outcome: outcome, weight: weight, propensity: propensity,
-            standardError: standardError)
+            standardError: standardError, clusters: clusters, experiments: experiments)
+    }
+
+    /// The same rows ranked by another score.
+    func scored(_ score: [Double]) throws(ImpactError) -> Trial {
+        try Trial(
+            score: score, treatment: treatment, outcome: outcome, weight: weight, propensity: propensity,
+            clusters: clusters, experiments: experiments)
+    }
+
+    /// Independent units of each arm: clusters, else rows. A cluster in both arms counts in both.
+    package var units: (treated: Int, control: Int) {
+        guard let clusters else { return (treatedCount, count - treatedCount) }
+        var seen = [UInt8](repeating: 0, count: clusters.count)
+        for row in 0..<count { seen[Int(clusters.code[row])] |= treatment[row] == 1 ? 1 : 2 }
+        return (seen.count { $0 & 1 != 0 }, seen.count { $0 & 2 != 0 })
+    }
+
+    private static func checkArms(_ weight: [Double], _ treatment: [UInt8]) throws(ImpactError) {
+        var sums = [0.0, 0.0]
+        for row in weight.indices { sums[Int(treatment[row])] += weight[row] }
+        guard sums[0] <= 0 || sums[1] <= 0 else { return }
+        let which = sums[0] <= 0 && sums[1] <= 0 ? "all rows" : sums[1] <= 0 ? "all treated rows" : "all control rows"
+        throw ImpactError(
+            .badInput, code: "no_weight",
+            "the weights of \(which) are 0, so there is nothing to compare; check the column of --weight")
     }
 
     private static func bad(_ message: String) -> ImpactError { ImpactError(.badInput, code: "bad_trial", message) }

@@ -25,6 +25,10 @@ struct StreamWatch: Codable, Equatable {
     }
 
     mutating func look(_ batch: EventBatch, _ counters: inout ReplayCounters) {
+        batch.takeUnusableValues { field, count in
+            counters.stream.unusable = counters.stream.unusable ?? [:]
+            counters.stream.unusable?[batch.schema.fields[field].path, default: 0] += count
+        }
         var first = counters.stream.firstTime ?? .max
         for i in 0..<batch.count {
             let event = batch[i]

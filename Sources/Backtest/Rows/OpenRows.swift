@@ -16,6 +16,7 @@ struct OpenRows {
         var propensity: Double
         var uplift: Double
         var standardError: Double
+        var effects: [Double] = []
         /// The user's row before this one; may have left already.
         var previous: Int
     }

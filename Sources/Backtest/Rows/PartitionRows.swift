@@ -176,7 +176,8 @@ final class PartitionRows {
                 OpenRows.Row(
                     offset: event.source.offset, time: event.time, userHash: event.userHash, user: Array(user),
                     arm: event.armHash, experiment: event.experimentHash, propensity: event.propensity,
-                    uplift: found.uplift, standardError: found.standardError, previous: -1),
+                    uplift: found.uplift, standardError: found.standardError,
+                    effects: found.effects, previous: -1),
                 features: UnsafeBufferPointer(rebasing: row[..<plan.count]))
         }
         counters.mostOpen = max(counters.mostOpen, open.count)
@@ -259,6 +260,7 @@ final class PartitionRows {
             if join != nil {
                 number(row.uplift)
                 number(row.standardError)
+                for value in row.effects { number(value) }
             }
             for value in open.features(open.first) { number(Double(value)) }
             for value in open.outcomes(open.first) { number(value) }

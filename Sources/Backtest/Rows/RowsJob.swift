@@ -34,6 +34,7 @@ package final class RowsJob: Sendable {
         to path: String, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
     ) throws -> RowsCounters {
         let folder = Self.folder(path)
+        try OutputFolder.check(path)
         try Folder.make(folder)
         defer { Folder.remove(folder) }
         let isComplete = try PartitionPool.run(
@@ -45,7 +46,9 @@ package final class RowsJob: Sendable {
             let scores = try published?("rows-scores-\(number)")
             defer { scores?.close() }
             while let span = next() {
-                let join = try scores.map { try ScoreJoin($0, partition: span.partition, mode: options.scoreAt) }
+                let join = try scores.map {
+                    try ScoreJoin($0, partition: span.partition, mode: options.scoreAt, effects: options.effects)
+                }
                 let work = PartitionRows(
                     span, plan: plan, options: options, file: try PartFile("\(folder)/\(span.partition)", keeping: 0),
                     join: join)

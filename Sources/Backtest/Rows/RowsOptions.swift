@@ -16,6 +16,8 @@ package struct RowsOptions: Sendable {
     package var assignmentTypes: [String]?
     package var limits = EventLimits()
     package var threads = 0
+    /// The effects that scores of a model with several have; each gets its own columns beside `uplift`.
+    package var effects: [ScoreEffect] = []
     /// Where a row's score comes from, when scores are joined.
     package var scoreAt = ScoreAt.assignment
     /// Whether rows whose window is not over at the end of the data are written, marked, or only counted.
@@ -58,7 +60,11 @@ enum RowColumns {
 
     static func heading(_ options: RowsOptions, hasScores: Bool) -> [UInt8] {
         let names =
-            fixed + (hasScores ? ["uplift", "std_error"] : []) + options.specification.names
+            fixed
+            + (hasScores
+                ? ["uplift", "std_error"]
+                    + options.effects.flatMap { [$0.column("uplift"), $0.column("std_error")] } : [])
+            + options.specification.names
             + options.outcomes.map(\.name) + ["censored"]
         let out = ByteBuffer()
         for (i, name) in names.enumerated() {

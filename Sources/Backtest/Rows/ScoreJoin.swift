@@ -7,21 +7,26 @@ final class ScoreJoin {
     struct Found {
         var uplift: Double
         var standardError: Double
+        /// Uplift and standard error of each effect that has columns; NaN where the score does not list it.
+        var effects: [Double] = []
     }
 
     private let scores: any PublishedScores
     private let reader = ScoreReader()
     private let partition: Int32
     private let mode: RowsOptions.ScoreAt
+    private let effects: [ScoreEffect]
     /// By the hash of the user's id: the last score before the place that was asked for. Only for `before`.
     private var latest: [UInt64: Found] = [:]
     private(set) var models: Set<String> = []
     private var lastModel: [UInt8] = []
 
-    init(_ scores: any PublishedScores, partition: Int32, mode: RowsOptions.ScoreAt) throws {
+    init(_ scores: any PublishedScores, partition: Int32, mode: RowsOptions.ScoreAt, effects: [ScoreEffect] = []) throws
+    {
         self.scores = scores
         self.partition = partition
         self.mode = mode
+        self.effects = effects
         try scores.begin(partition: partition)
     }
 
@@ -30,7 +35,8 @@ final class ScoreJoin {
         while let bytes = try scores.peek() {
             let score = try read(bytes)
             guard score.sourceOffset <= offset else { break }
-            let found = Found(uplift: score.uplift, standardError: score.standardError)
+            let found = Found(
+                uplift: score.uplift, standardError: score.standardError, effects: try values(of: score))
             if score.sourceOffset == offset {
                 note(score)
                 return found
@@ -42,6 +48,14 @@ final class ScoreJoin {
             scores.advance()
         }
         return mode == .before ? latest[userHash] : nil
+    }
+
+    private func values(of score: Score) throws(ImpactError) -> [Double] {
+        guard !effects.isEmpty else { return [] }
+        let listed = score.effects.isPresent ? try ScoreEffect.values(reader.string(score.effects)) : []
+        return effects.flatMap { effect in
+            listed.first { $0.effect == effect }.map { [$0.uplift, $0.error] } ?? [.nan, .nan]
+        }
     }
 
     private func read(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) -> Score {

@@ -17,7 +17,9 @@ struct BacktestSource {
     let remarks: [String]
 
     static let options: [CommandSpecification.Option] = [
-        .value("from", "PLACE", "beginning, a time (RFC 3339 or ms), or offsets as 0:1200,1:950", default: "beginning"),
+        .value(
+            "from", "PLACE", "beginning, a time (RFC 3339, a date, or ms), or offsets as 0:1200,1:950",
+            default: "beginning"),
         .value("to", "PLACE", "end (captured now), a time, or offsets; what is there is left out", default: "end"),
         .value(
             "warmup", "SPAN", "Fill the state from records this much older than --from, as 30d, or all; gives no output"

@@ -33,7 +33,7 @@ enum RowsCommand: Command {
             A row stays open until the partition's latest event time is past its window by --lateness; what arrives later, \
             or lies before its assignment, is counted and not used. An assignment that arrives after later events of \
             its user is counted and gives no row, since the state holds the future by then. arm_propensity is the \
-            probability of the arm that was taken, as logged. Memory: the users' state, and about 120 bytes plus 4 a \
+            probability of the arm that was taken, as logged; 'impactiq evaluate' reads all of these columns as they are. Memory: the users' state, and about 120 bytes plus 4 a \
             feature for each assignment within window + lateness.
 
             Beside OUT stands OUT.json: the specification's hash, the range, and every count.
@@ -113,6 +113,11 @@ struct RowsRun {
         options.limits.requiresKey = options.limits.requiresKey && source.factory.hasKeys
         let published = try scores.map {
             try PublishedTopic.open($0, configuration, inputPartitions: source.partitions)
+        }
+        if let published {
+            let scores = try published("rows-effects")
+            defer { scores.close() }
+            options.effects = try ScoreEffect.all(in: scores, partitions: source.spans.map(\.partition))
         }
         job = try RowsJob(options: options, spans: source.spans, sources: source.factory, published: published)
     }

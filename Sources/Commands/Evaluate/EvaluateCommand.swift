@@ -7,13 +7,16 @@ import Terminal
 /// `impactiq evaluate`: does targeting by these scores pay?
 enum EvaluateCommand: Command {
     static let specification = CommandSpecification(
-        "evaluate", "Qini, AUUC, uplift@k, calibration and the value of targeting rules",
+        "evaluate", "Qini, AUUC, AUTOC, uplift@k, calibration, costs, arms and the value of targeting rules",
         discussion: """
             Reads a CSV with a heading: one row a person of a randomised trial, with the model's score, the arm and the \
             outcome. Prints every number with its interval; --report writes them as one HTML page that needs nothing \
             else, --plot draws the Qini curve, --json is for machines. Qini, AUUC and uplift@k are scikit-uplift's. \
             Intervals of groups and of policy values are analytic, those of areas and curves are bootstrap percentiles; \
-            equal seeds give equal numbers.
+            equal seeds give equal numbers. Rows of one user are not independent: say --cluster. A file of 'impactiq rows' \
+            is read as it is: arm, arm_propensity, experiment, censored; several experiments are compared within each. With a \
+            score for each arm (uplift:OUTCOME:ARM, as 'model score' and 'rows --scores' write them) each arm is \
+            evaluated, and the choice of the best arm for each person. --challenger COLUMN compares two scores, paired.
 
             With --policy the CSV is a log of decisions instead (--action, --outcome as the reward, --propensity of the \
             action taken, --stratum where actions mean another thing): what would another policy have earned? Estimated \
@@ -31,6 +34,9 @@ enum EvaluateCommand: Command {
             .init(
                 "impactiq evaluate scored.csv --score uplift --treatment arm --treated ad --outcome visit "
                     + "--report report.html", "own names, and the page"),
+            .init(
+                "impactiq evaluate rows-scored.csv --treated ad --cluster user_id --covariates recency,clicks_7d --cost 0.05 "
+                    + "--outcome-value 12", "a file of 'impactiq rows' with scores; balance and costs"),
             .init(
                 "impactiq evaluate log.csv --policy uniform --action item_id --outcome click "
                     + "--propensity propensity_score --stratum position", "off-policy value of a log of decisions"),
@@ -68,7 +74,8 @@ enum EvaluateCommand: Command {
         if provenance.model == nil, let name = command.text("model-name") { provenance.model = name }
         provenance.command = commandLine
         provenance.time = Date().formatted(.iso8601)
-        let report = try EvaluationReport.compute(reading.trial, options: options, provenance: provenance)
+        let report = try EvaluationReport.compute(
+            reading.trial, options: options, provenance: provenance, extras: reading.extras)
         if let page = command.text("report") { try write(report.html, to: page) }
         let width = Terminal.Stream.output.windowSize?.columns ?? 100
         if command.flag("json") {

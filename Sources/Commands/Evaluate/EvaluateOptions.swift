@@ -1,5 +1,6 @@
 import Base
 import Evaluation
+import Foundation
 import Report
 import Statistics
 import Terminal
@@ -7,14 +8,36 @@ import Terminal
 /// The options of `evaluate`, read into the library's own.
 enum EvaluateOptions {
     static let all: [CommandSpecification.Option] = [
-        .value("score", "COLUMN", "The predicted effect; rows are targeted from the highest down", default: "uplift"),
-        .value("treatment", "COLUMN", "The arm", default: "treatment"),
-        .value("outcome", "COLUMN", "The outcome: 0/1, or any number", default: "outcome"),
+        .value(
+            "score", "COLUMN",
+            "The predicted effect, highest targeted first; default uplift, or uplift:OUTCOME:ARM of the treated arm"),
+        .value("challenger", "COLUMN", "A second score, compared with the first on the same rows"),
+        .value("treatment", "COLUMN", "The arm; default treatment, or arm in a file of 'impactiq rows'"),
+        .value(
+            "outcome", "COLUMN",
+            "The outcome: 0/1, or any number; default outcome, or conversion in a file of 'impactiq rows'"),
         .value("treated", "LABEL", "The arm that means treated; default 1, true, yes, treated, treatment"),
         .value("control", "LABEL", "The arm that means control; default 0, false, no, control, none"),
         .value("weight", "COLUMN", "How much a row counts"),
-        .value("propensity", "COLUMN", "Probability of being treated; a column named propensity is read by itself"),
-        .value("std-error", "COLUMN", "The score's standard error; a column named std_error is read by itself"),
+        .value(
+            "propensity", "COLUMN",
+            "Probability of being treated, or a number for every row; a column named propensity is read by itself"),
+        .value(
+            "arm-propensity", "COLUMN",
+            "Probability of the arm taken; a column named arm_propensity is read by itself"),
+        .value("std-error", "COLUMN", "The score's standard error; std_error of uplift is read by itself"),
+        .value(
+            "cluster", "COLUMN",
+            "Rows of one value (a user, a household) are not independent; default user_id with --topic"),
+        .value("experiment", "ID", "Only rows of this experiment; several are compared within each"),
+        .value(
+            "experiment-column", "COLUMN", "What tells experiments apart; a column named experiment is read by itself"),
+        .value(
+            "covariates", "COLUMNS", "Known before the treatment: tested for balance, used by doubly robust estimates"),
+        .value("cost", "COST", "Cost of one treatment, or ARM=COST of each arm", repeated: true),
+        .value("cost-column", "COLUMN", "The cost that each row brought, when costs are measured"),
+        .value(
+            "outcome-value", "VALUE", "What one unit of the outcome is worth, in the unit of the costs", default: "1"),
         .flag("skip-missing", "Leave out rows with a missing value instead of refusing the file"),
         .value("k", "SHARES", "Shares of uplift@k", default: "0.1,0.2,0.3,0.5"),
         .value("bins", "N", "Bins of the ranking", default: "10"),
@@ -39,12 +62,21 @@ enum EvaluateOptions {
 
     static func columns(_ command: ParsedCommand) throws(ImpactError) -> TrialColumns {
         var columns = TrialColumns()
-        columns.score = command.text("score") ?? columns.score
-        columns.treatment = command.text("treatment") ?? columns.treatment
-        columns.outcome = command.text("outcome") ?? columns.outcome
+        columns.score = command.text("score")
+        columns.challenger = command.text("challenger")
+        columns.treatment = command.text("treatment")
+        columns.outcome = command.text("outcome")
         columns.weight = command.text("weight")
         columns.propensity = command.text("propensity")
+        columns.armPropensity = command.text("arm-propensity")
         columns.standardError = command.text("std-error")
+        columns.cluster = command.text("cluster")
+        columns.experiment = command.text("experiment")
+        columns.experimentColumn = command.text("experiment-column")
+        columns.cost = command.text("cost-column")
+        columns.covariates = (command.text("covariates") ?? "").split(separator: ",").map {
+            $0.trimmingCharacters(in: .whitespaces)
+        }.filter { !$0.isEmpty }
         columns.treated = command.text("treated")
         columns.control = command.text("control")
         columns.skipsMissing = command.flag("skip-missing")
@@ -72,6 +104,15 @@ enum EvaluateOptions {
         options.adjustsForPropensity = !command.flag("no-propensity-weights")
         options.threshold = try command.number("threshold") ?? options.threshold
         options.threads = try command.count("threads") ?? options.threads
+        for text in command.texts("cost") {
+            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let last = parts.last, let cost = Double(last), cost > 0, cost.isFinite else {
+                throw command.invalid("cost", "must be a number over 0, or ARM=NUMBER")
+            }
+            options.costs[parts.count == 2 ? parts[0] : ""] = cost
+        }
+        options.outcomeValue = try command.number("outcome-value") ?? options.outcomeValue
+        guard options.outcomeValue > 0 else { throw command.invalid("outcome-value", "must be over 0") }
         return options
     }
 }

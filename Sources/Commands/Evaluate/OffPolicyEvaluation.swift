@@ -6,7 +6,10 @@ import Terminal
 /// `impactiq evaluate --policy`: the value of a policy from another one's log.
 enum OffPolicyEvaluation {
     static func run(_ command: ParsedCommand, path: String) throws {
-        for option in ["score", "treatment", "treated", "control", "std-error"] where command.isGiven(option) {
+        for option in [
+            "score", "challenger", "treatment", "treated", "control", "std-error", "arm-propensity", "experiment",
+            "experiment-column", "covariates", "cost", "cost-column", "outcome-value",
+        ] where command.isGiven(option) {
             throw command.invalid(option, "belongs to the evaluation of a trial, not to --policy")
         }
         if command.flag("plot") {
@@ -18,6 +21,7 @@ enum OffPolicyEvaluation {
         columns.propensity = command.text("propensity") ?? columns.propensity
         columns.stratum = command.text("stratum")
         columns.weight = command.text("weight")
+        columns.cluster = command.text("cluster")
         columns.skipsMissing = command.flag("skip-missing")
         let level = try command.number("level") ?? 0.95
         guard level > 0, level < 1 else { throw command.invalid("level", "must be strictly between 0 and 1") }

@@ -18,6 +18,9 @@ enum TopicEvaluation {
         ]
 
     static func run(_ command: ParsedCommand, topic: String) throws {
+        for option in ["treatment", "covariates", "cost-column"] where command.isGiven(option) {
+            throw command.invalid(option, "belongs to the evaluation of a CSV: make one with 'impactiq rows --scores'")
+        }
         let configuration = try ConfigurationOptions.load(command)
         let name = command.isGiven("outcome") ? command.text("outcome") ?? "" : "conversion"
         let rule = try rule(name)
@@ -41,9 +44,10 @@ enum TopicEvaluation {
                     + "say --score-at before), \(counters.censored) are censored (shorten --outcome-window)")
         }
         var columns = try EvaluateOptions.columns(command)
-        columns.score = "uplift"
         columns.treatment = "arm"
         columns.outcome = rule.name
+        // Assignments of one user are not independent.
+        columns.cluster = columns.cluster ?? "user_id"
         let reading = try TrialReader.read(path, columns)
         var provenance = EvaluationProvenance(reading)
         provenance.data = "\(topic) joined with \(run.source.description)"

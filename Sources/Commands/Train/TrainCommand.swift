@@ -40,10 +40,10 @@ enum TrainCommand: Command {
         let plan = try TrainingPlan.make(options.request)
         let reading = ProgressLine("read", unit: "rows")
         var phases = PhaseClock()
-        let data = try TrainingData(plan, path: options.request.rows) { rows, share throws(ImpactError) in
+        let data = try TrainingData(plan, path: options.request.rows, progress: { rows, share throws(ImpactError) in
             reading.update(rows, share: share)
             try TrainOptions.checkStop()
-        }
+        })
         let readTime = phases.lap("read")
         if !options.printsJSON { Terminal.Stream.error.write(TrainText.before(data, options) + "\n") }
         let trainer = CausalTrainer(data, try options.settings(for: data.featureNames))

@@ -138,7 +138,14 @@ struct SpecificationObject {
         guard let value = self[key] else { return nil }
         switch value {
         case .string(let text): return .text(text)
-        case .number(let number): return .number(number)
+        case .number(let number):
+            guard number.magnitude < 9_007_199_254_740_992 else {
+                throw error(
+                    "constant_inexact", key,
+                    "is a number of 2⁵³ or more, which a double cannot tell from its neighbours: write it as a text; an "
+                        + "integer that large in an event counts as its digits")
+            }
+            return .number(number)
         case .bool(let truth): return .bool(truth)
         case .null, .array, .object: throw wrongType(key, "a string, a number, true or false")
         }

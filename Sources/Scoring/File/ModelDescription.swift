@@ -171,7 +171,7 @@ extension ModelMetadata {
         for (what, names) in [("treatment", treatments), ("outcome", outcomes), ("feature", featureNames)] {
             guard !names.isEmpty else { throw invalid("the model has no \(what)") }
             guard Set(names).count == names.count, !names.contains("") else {
-                throw invalid("the \(what)s' names must be different and not empty: \(names.joined(separator: ", "))")
+                throw invalid("the \(what)s' names must be different and not empty: \(NameList.text(names))")
             }
         }
         guard featureNames.count <= ModelFormat.maximumFeatures, outcomes.count <= ModelFormat.maximumForests else {

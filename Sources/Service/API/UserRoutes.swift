@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import Kafka
 import Pipeline
+import Scoring
 import Sinks
 import Synchronization
 
@@ -19,6 +20,28 @@ struct UserRoutes: Sendable {
     }
 
     func state(_ exchange: Exchange) throws(Problem) {
+        let (key, state) = try look(exchange)
+        let user = exchange.parameter
+        let session = prepare(state, exchange)
+        let out = exchange.out
+        write(user, state, to: out)
+        do throws(Problem) {
+            try session.score(1) { _ in "" }
+            key.withUnsafeBytes { session.write(0, user: $0, into: out) }
+        } catch {
+            // The stream sends such an event to the dead letter: there is no score.
+            out.append("null")
+        }
+        out.append("}")
+    }
+
+    /// Contributions of each feature to the person's effect now.
+    func explain(_ exchange: Exchange, _ explain: ExplainRoute) throws(Problem) {
+        let (key, state) = try look(exchange)
+        try explain.write(prepare(state, exchange), user: key, to: exchange.out)
+    }
+
+    private func look(_ exchange: Exchange) throws(Problem) -> (key: [UInt8], state: LiveTap.UserState) {
         let user = exchange.parameter
         guard let source = service.live.source else {
             throw Problem(404, "no_pipeline", "this process serves a model without a pipeline, so it knows no users")
@@ -27,14 +50,20 @@ struct UserRoutes: Sendable {
             throw Problem(404, "unknown_user", "a user_id has 1 to 256 bytes", field: "id")
         }
         let key = Array(user.utf8)
-        let state = try find(key, source)
-        let served = service.served
-        let session = ScoringSession.of(exchange, served)
+        return (key, try find(key, source))
+    }
+
+    /// The session with the person's features as its first row.
+    private func prepare(_ state: LiveTap.UserState, _ exchange: Exchange) -> ScoringSession {
+        let session = ScoringSession.of(exchange, service.served)
         session.clear(session.row(0))
-        for (index, value) in state.features.enumerated() where index < served.model.featureCount {
+        for (index, value) in state.features.enumerated() where index < service.served.model.featureCount {
             session.row(0)[index] = value
         }
-        let out = exchange.out
+        return session
+    }
+
+    private func write(_ user: String, _ state: LiveTap.UserState, to out: ByteBuffer) {
         out.append("{\"user_id\":")
         out.appendJSONString(user)
         out.append(",\"partition\":")
@@ -44,16 +73,8 @@ struct UserRoutes: Sendable {
         out.append(",\"events\":")
         out.append(Int64(state.events))
         out.append(",\"features\":")
-        FeatureObject.write(state.features, names: served.model.featureNames, to: out)
+        FeatureObject.write(state.features, names: service.served.model.featureNames, to: out)
         out.append(",\"score\":")
-        do throws(Problem) {
-            try session.score(1) { _ in "" }
-            key.withUnsafeBytes { session.write(0, user: $0, into: out) }
-        } catch {
-            // The stream sends such an event to the dead letter: there is no score.
-            out.append("null")
-        }
-        out.append("}")
     }
 
     func find(_ key: [UInt8], _ source: any PipelineSource) throws(Problem) -> LiveTap.UserState {

@@ -1,4 +1,5 @@
 import Base
+import Statistics
 
 /// Decisions that were taken with known probabilities, and what came of each: the input of off-policy evaluation.
 ///
@@ -20,6 +21,9 @@ package struct DecisionLog: Sendable {
     /// How much a decision counts; nil counts each as 1.
     package let weight: [Double]?
 
+    /// Decisions that are not independent (those of one user); nil: each is a unit of its own.
+    package let clusters: Clusters?
+
     package var count: Int { action.count }
 
     /// Takes the columns and checks them.
@@ -27,7 +31,8 @@ package struct DecisionLog: Sendable {
     /// - Throws: `bad_log` naming the column and the first row (counted from 0) at fault.
     package init(
         action: [Int32], actionCount: Int, reward: [Double], propensity: [Double], stratum: [Int32]? = nil,
-        stratumCount: Int = 1, context: [Double] = [], contextWidth: Int = 0, weight: [Double]? = nil
+        stratumCount: Int = 1, context: [Double] = [], contextWidth: Int = 0, weight: [Double]? = nil,
+        clusters: Clusters? = nil
     ) throws(ImpactError) {
         func bad(_ message: String) -> ImpactError { ImpactError(.badInput, code: "bad_log", message) }
         let count = action.count
@@ -35,7 +40,7 @@ package struct DecisionLog: Sendable {
         for (name, length, expected) in [
             ("reward", reward.count, count), ("propensity", propensity.count, count),
             ("stratum", stratum?.count ?? count, count), ("context", context.count, count * contextWidth),
-            ("weight", weight?.count ?? count, count),
+            ("weight", weight?.count ?? count, count), ("cluster", clusters?.code.count ?? count, count),
         ] where length != expected {
             throw bad("column \(name) has \(length) entries, \(expected) are needed")
         }
@@ -59,6 +64,11 @@ package struct DecisionLog: Sendable {
         if let weight, let row = weight.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
             throw bad("weight of row \(row) is \(weight[row]): it must be a finite number, 0 or more")
         }
+        if let weight, weight.allSatisfy({ $0 == 0 }) {
+            throw ImpactError(
+                .badInput, code: "no_weight",
+                "the weights of all decisions are 0, so there is nothing to value; check the column of --weight")
+        }
         self.action = action
         self.actionCount = actionCount
         self.reward = reward
@@ -68,6 +78,7 @@ package struct DecisionLog: Sendable {
         self.context = context
         self.contextWidth = contextWidth
         self.weight = weight
+        self.clusters = clusters
     }
 }
 

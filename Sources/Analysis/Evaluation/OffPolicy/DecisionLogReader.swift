@@ -1,4 +1,5 @@
 import Base
+import Statistics
 import Tabular
 
 /// Which columns of a CSV are which in a log of decisions.
@@ -9,6 +10,8 @@ package struct DecisionColumns: Sendable, Equatable {
     package var propensity = "propensity"
     package var stratum: String?
     package var weight: String?
+    /// Decisions of one value belong together.
+    package var cluster: String?
     /// `PREFIX` + an action's label names the column of the target policy's probability of that action.
     package var policyPrefix: String?
     package var skipsMissing = false
@@ -101,7 +104,8 @@ package enum DecisionLogReader {
                     action: rows.actionCodes.map { code[rows.actions[$0]] ?? 0 }, actionCount: count,
                     reward: rows.reward, propensity: rows.propensity,
                     stratum: rows.stratumCodes.map { stratumCode[rows.strata[$0]] ?? 0 }, stratumCount: strata.count,
-                    weight: columns.weight == nil ? nil : rows.weight)
+                    weight: columns.weight == nil ? nil : rows.weight,
+                    clusters: columns.cluster == nil ? nil : Clusters(labels: rows.clusterLabels))
             } catch {
                 throw ImpactError(error.kind, code: error.code, "\(rows.name): \(error.message)")
             }
@@ -147,6 +151,7 @@ private struct DecisionRows {
     var reward: [Double] = []
     var propensity: [Double] = []
     var weight: [Double] = []
+    var clusterLabels: [String] = []
     var missing = 0
     /// Labels of the actions that have a column of the target policy, and its values row by row.
     private(set) var policyLabels: [String] = []
@@ -158,6 +163,9 @@ private struct DecisionRows {
         let action = try table.index(of: columns.action, role: "action", option: "--action")
         let stratum = try columns.stratum.map { name throws(ImpactError) in
             try table.index(of: name, role: "stratum", option: "--stratum")
+        }
+        let cluster = try columns.cluster.map { name throws(ImpactError) in
+            try table.index(of: name, role: "cluster", option: "--cluster")
         }
         var numbers = [
             try table.index(of: columns.reward, role: "reward", option: "--outcome"),
@@ -190,6 +198,7 @@ private struct DecisionRows {
             guard !label.isEmpty else { throw table.fault(action, "the action is missing") }
             actionCodes.append(Self.code(label, &actionCode, &actions))
             stratumCodes.append(Self.code(place, &stratumCode, &strata))
+            if let cluster { clusterLabels.append(table.record.text(table.text, cluster)) }
             reward.append(row[0])
             propensity.append(row[1])
             if columns.weight != nil { weight.append(row[2]) }

@@ -37,8 +37,8 @@ package struct OffPolicyReport: Sendable {
             .number("\(Figure.share(level)) interval"))
         for (_, label, estimate) in estimates {
             table.add(
-                label, Figure.fixed(estimate.value, 6), Figure.fixed(estimate.standardError, 6),
-                "\(Figure.fixed(estimate.interval.lower, 6)) to \(Figure.fixed(estimate.interval.upper, 6))")
+                label, Figure.fixed(estimate.value, 6), estimate.standardError.map { Figure.fixed($0, 6) } ?? "–",
+                estimate.interval.map { "\(Figure.fixed($0.lower, 6)) to \(Figure.fixed($0.upper, 6))" } ?? "–")
         }
         var out = "Value of the policy \(value.policy), from \(reading.source)\n\n" + table.text(width: width)
         out += "\n\(verdict)\n"
@@ -48,6 +48,9 @@ package struct OffPolicyReport: Sendable {
             + ", worth \(Figure.count(value.effectiveSampleSize.rounded())) of the policy's own; importance weights: mean "
             + "\(Figure.fixed(value.meanWeight, 3)), largest \(Figure.fixed(value.largestWeight, 1)); "
             + "\(Figure.share(value.unmatchedShare)) of the decisions it would never take\n"
+        if let clusters = reading.log.clusters {
+            out += "intervals count \(Figure.count(Double(clusters.count))) clusters\n"
+        }
         if reading.rowsMissing > 0 { out += "\(reading.rowsMissing) rows with missing values are left out\n" }
         for warning in value.warnings { out += "warning: \(warning)\n" }
         return out
@@ -56,17 +59,21 @@ package struct OffPolicyReport: Sendable {
     /// What the doubly robust estimate says of the policy beside the log, in a sentence.
     var verdict: String {
         let gain = value.gainOverLog
+        if let lacking = value.evidence { return "No verdict: \(lacking)." }
+        guard let interval = gain.interval else {
+            return "No verdict: the policy's value and the log's do not differ in any row."
+        }
         let range =
             "(doubly robust: \(number(gain.value, sign: true)) a decision, \(Figure.share(level)) interval "
-            + "\(number(gain.interval.lower, sign: true)) to \(number(gain.interval.upper, sign: true)))."
-        if gain.interval.lower > 0 { return "The policy would have earned more than the log \(range)" }
-        if gain.interval.upper < 0 { return "The policy would have earned less than the log \(range)" }
+            + "\(number(interval.lower, sign: true)) to \(number(interval.upper, sign: true)))."
+        if interval.lower > 0 { return "The policy would have earned more than the log \(range)" }
+        if interval.upper < 0 { return "The policy would have earned less than the log \(range)" }
         return "The policy is not shown to earn more or less than the log \(range)"
     }
 
     /// A mean reward, with two digits of its standard error and `more`.
     func number(_ value: Double, sign: Bool = false, more: Int = 0) -> String {
-        let error = self.value.doublyRobust.standardError
+        let error = self.value.doublyRobust.standardError ?? 0
         let decimals =
             error > 0 && error.isFinite ? min(9, max(0, 1 - Int(saturating: log10(error).rounded(.down)))) : 6
         return Figure.fixed(value, decimals + more, sign: sign)
@@ -83,12 +90,18 @@ package struct OffPolicyReport: Sendable {
                 (
                     name,
                     .object([
-                        ("value", .number(estimate.value)), ("std_error", .number(estimate.standardError)),
-                        ("interval", .array([.number(estimate.interval.lower), .number(estimate.interval.upper)])),
+                        ("value", .number(estimate.value)),
+                        ("std_error", estimate.standardError.map { .number($0) } ?? .null),
+                        (
+                            "interval",
+                            estimate.interval.map { .array([.number($0.lower), .number($0.upper)]) } ?? .null
+                        ),
                     ])
                 ))
         }
         members += [
+            ("lacking", value.evidence.map { .text($0) } ?? .null),
+            ("clusters", reading.log.clusters.map { .integer($0.count) } ?? .null),
             ("effective_sample_size", .number(value.effectiveSampleSize)),
             ("mean_weight", .number(value.meanWeight)), ("largest_weight", .number(value.largestWeight)),
             ("unmatched_share", .number(value.unmatchedShare)),

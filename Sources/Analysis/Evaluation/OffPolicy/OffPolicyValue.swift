@@ -5,33 +5,27 @@ import Statistics
 package struct ValueEstimate: Sendable, Equatable {
     /// The mean reward a decision.
     package let value: Double
-    package let standardError: Double
-    /// value ± z standard errors.
-    package let interval: Interval
+    /// nil where no interval would be right: a reward model alone, or nothing that varies.
+    package let standardError: Double?
+    /// value ± t standard errors; nil also below ``Evidence/leastUnits`` units.
+    package let interval: Interval?
 
-    init(value: Double, standardError: Double, level: Double) {
-        let half = Normal.z(level: level) * standardError
-        self.value = value
-        self.standardError = standardError
-        interval = Interval(lower: value - half, upper: value + half)
+    init(_ estimate: TrialEstimate, level: Double) {
+        value = estimate.value
+        standardError = estimate.standardError
+        interval = estimate.units >= Evidence.leastUnits ? estimate.interval(level: level) : nil
     }
 
-    /// The weighted mean of one number a row, and its standard error Σ w² (c - mean)² / (Σ w)².
-    init(mean contributions: [Double], weight: [Double]?, level: Double) {
-        var total = (weight: 0.0, value: 0.0)
-        for row in contributions.indices {
-            let w = weight?[row] ?? 1
-            total.weight += w
-            total.value += w * contributions[row]
-        }
-        let mean = Tally.ratio(total.value, total.weight)
-        var squares = 0.0
-        for row in contributions.indices {
-            let w = weight?[row] ?? 1
-            let distance = contributions[row] - mean
-            squares += w * w * distance * distance
-        }
-        self.init(value: mean, standardError: Tally.ratio(squares.squareRoot(), total.weight), level: level)
+    /// Without any statement of how sure it is.
+    init(value: Double) {
+        self.value = value
+        standardError = nil
+        interval = nil
+    }
+
+    /// The weighted mean of one number a row; its standard error sums over clusters.
+    init(mean contributions: [Double], weight: [Double]?, clusters: Clusters?, level: Double) {
+        self.init(TrialEstimate(mean: contributions, weight: weight, clusters: clusters), level: level)
     }
 }
 
@@ -39,7 +33,7 @@ package struct ValueEstimate: Sendable, Equatable {
 ///
 /// With importance weights ρ = π(a|x) / p(a|x) and a reward model q (Dudík and others 2011; Swaminathan and Joachims
 /// 2015 for the self-normalised form):
-/// - direct: mean of Σ_a π(a|x) q(x, a); as good as its model
+/// - direct: mean of Σ_a π(a|x) q(x, a); as good as its model, whose error no interval of ours knows: none is given
 /// - IPS: mean of ρ r; unbiased, unsteady when ρ is large
 /// - SNIPS: Σ ρ r / Σ ρ; steadier, slightly biased; interval by the delta method
 /// - DR: mean of Σ_a π q + ρ (r - q(x, a)); right when either propensities or model are
@@ -65,6 +59,8 @@ package struct OffPolicyValue: Sendable {
     package let weightBins: [ImportanceBin]
     /// What makes the numbers doubtful, in words; empty when overlap is good.
     package let warnings: [String]
+    /// Why there are too few decisions for a verdict; nil when there are enough.
+    package let evidence: String?
     /// One doubly robust number a row; their mean is the value. Differences of two policies are means of differences.
     let contributions: [Double]
 
@@ -105,14 +101,17 @@ package struct OffPolicyValue: Sendable {
             robust[row] = expected + ratio[row] * (log.reward[row] - predictions.value[row * actions + action])
         }
         let reward = log.reward
+        func estimate(_ contributions: [Double]) -> ValueEstimate {
+            ValueEstimate(mean: contributions, weight: log.weight, clusters: log.clusters, level: level)
+        }
         self.policy = policy.name
         decisions = log.count
-        logged = ValueEstimate(mean: reward, weight: log.weight, level: level)
-        self.direct = ValueEstimate(mean: direct, weight: log.weight, level: level)
-        ips = ValueEstimate(mean: zip(ratio, reward).map { $0 * $1 }, weight: log.weight, level: level)
-        doublyRobust = ValueEstimate(mean: robust, weight: log.weight, level: level)
+        logged = estimate(reward)
+        self.direct = ValueEstimate(value: estimate(direct).value)
+        ips = estimate(zip(ratio, reward).map { $0 * $1 })
+        doublyRobust = estimate(robust)
         contributions = robust
-        gainOverLog = ValueEstimate(mean: zip(robust, reward).map { $0 - $1 }, weight: log.weight, level: level)
+        gainOverLog = estimate(zip(robust, reward).map { $0 - $1 })
         let overlap = Overlap(ratio, log)
         weightBins = ImportanceBin.bins(ratio, log.weight)
         selfNormalized = overlap.selfNormalized(ratio, log, level: level)
@@ -121,5 +120,6 @@ package struct OffPolicyValue: Sendable {
         largestWeight = overlap.largest
         unmatchedShare = overlap.unmatchedShare
         warnings = overlap.warnings
+        evidence = Evidence.lacking(ratio, log, effective: overlap.effectiveSampleSize)
     }
 }

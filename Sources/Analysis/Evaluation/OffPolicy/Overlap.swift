@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Statistics
 
 /// How well a log covers the policy that is valued from it.
 struct Overlap {
@@ -29,9 +30,9 @@ struct Overlap {
         self.squares = squares
         self.total = total
         count = ratio.count
-        let estimate = ValueEstimate(mean: ratio, weight: log.weight, level: 0.95)
+        let estimate = TrialEstimate(mean: ratio, weight: log.weight, clusters: log.clusters)
         mean = estimate.value
-        meanStandardError = estimate.standardError
+        meanStandardError = estimate.standardError ?? 0
         largest = ratio.max() ?? 0
         unmatchedShare = Tally.ratio(unmatched, total)
     }
@@ -42,12 +43,11 @@ struct Overlap {
         var reward = 0.0
         for row in ratio.indices { reward += (log.weight?[row] ?? 1) * ratio[row] * log.reward[row] }
         let value = Tally.ratio(reward, sum)
-        var spread = 0.0
-        for row in ratio.indices {
-            let part = (log.weight?[row] ?? 1) * ratio[row] * (log.reward[row] - value)
-            spread += part * part
+        let influence = ratio.indices.map { row in
+            Tally.ratio((log.weight?[row] ?? 1) * ratio[row] * (log.reward[row] - value), sum)
         }
-        return ValueEstimate(value: value, standardError: Tally.ratio(spread.squareRoot(), sum), level: level)
+        return ValueEstimate(
+            TrialEstimate(value: value, influence: influence, clusters: log.clusters), level: level)
     }
 
     var warnings: [String] {
@@ -65,7 +65,8 @@ struct Overlap {
         if largest / sum > 0.05 {
             warnings.append("one decision carries \(percent(largest / sum)) of all weight")
         }
-        if meanStandardError > 0, abs(mean - 1) > 3 * meanStandardError {
+        // Weights that are all equal have no spread, and no excuse for another mean than 1.
+        if abs(mean - 1) > max(3 * meanStandardError, 1e-6) {
             let text = mean.formatted(
                 .number.precision(.significantDigits(3)).locale(Locale(identifier: "en_US_POSIX")))
             warnings.append(

@@ -44,7 +44,8 @@ struct RewardPredictions {
         _ fit: (_ without: (Int) -> Bool) -> ((Int, Int) -> Double)
     ) -> [Double] {
         let folds = max(2, min(folds, log.count))
-        let fold = Folds(seed: seed, count: folds)
+        // Decisions of one cluster share a fold: they know too much of each other.
+        let fold = Folds(seed: seed, count: folds, unit: log.clusters?.code)
         var value = [Double](repeating: 0, count: log.count * log.actionCount)
         for held in 0..<folds {
             let predict = fit { fold.of($0) == held }
@@ -105,9 +106,11 @@ struct RewardPredictions {
 private struct Folds {
     let seed: UInt64
     let count: Int
+    let unit: [Int32]?
 
     func of(_ row: Int) -> Int {
-        var z = seed &+ (UInt64(row) &+ 1) &* 0x9E37_79B9_7F4A_7C15
+        let unit = self.unit.map { Int($0[row]) } ?? row
+        var z = seed &+ (UInt64(unit) &+ 1) &* 0x9E37_79B9_7F4A_7C15
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return Int((z ^ (z >> 31)) % UInt64(count))

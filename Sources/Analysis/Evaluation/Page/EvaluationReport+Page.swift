@@ -55,6 +55,11 @@ extension EvaluationReport {
                 upliftAUC.remark ?? interval(upliftAUC.interval.map { Figure.coefficient($0) })
             ),
         ]
+        tiles.append(
+            (
+                "AUTOC", figure.effect(rate.autoc.value),
+                interval(self.interval(rate.autoc).map { figure.bare($0) })
+            ))
         let middle = topShares.filter { $0.strategy == .overall }.min {
             abs($0.fraction - 0.3) < abs($1.fraction - 0.3)
         }
@@ -83,10 +88,16 @@ extension EvaluationReport {
             ("Model version", provenance.modelVersion), ("SHA-256 of the model", provenance.modelSHA256),
             ("Rows", "\(Figure.count(Double(rows))), \(Figure.count(Double(distinctScores))) distinct scores"),
             ("Weights", weightsText),
+            ("Clusters", clusters.map { "\(Figure.count(Double($0.count))) of \($0.name)" }),
+            (
+                "Sample ratio",
+                sampleRatio.map { "p \(Figure.pValue($0.pValue))\($0.isMismatch ? ": mismatch" : "")" }
+            ),
             (
                 "Intervals",
                 "\(Figure.share(options.level)); areas and curves: \(options.replicates) Poisson bootstrap replicates, seed \(options.seed); "
-                    + (hasBinaryOutcome ? "effects: Newcombe score" : "effects: normal") + "; targeting: normal"
+                    + (hasBinaryOutcome ? "effects: Newcombe score" : "effects: Student’s t")
+                    + "; targeting and RATE: Student’s t"
             ),
             ("Definitions", "as scikit-uplift 0.5.1: ties in reverse input order, curves at distinct scores"),
             ("Command", provenance.command), ("Made", provenance.time),

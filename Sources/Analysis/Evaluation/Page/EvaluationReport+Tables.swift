@@ -14,6 +14,7 @@ extension EvaluationReport {
             rows say how many rows of a trial of the rule itself would tell as much.</p>
             \(targetingTable(figure, unit, level))
             </section>
+            \(sectionTables(figure))
             <section>
             <h2>Every number</h2>
             <p class="muted">Areas are 1 for a perfect ranking and 0 for a random one. Uplift@k is the effect among the best \
@@ -26,6 +27,24 @@ extension EvaluationReport {
             \(estimatorTable(figure, level))
             </section>
             """
+    }
+
+    /// Experiments, balance, RATE, costs, challenger and arms, as far as there are any.
+    private func sectionTables(_ figure: Figure) -> String {
+        sections(figure).map { section in
+            let chart =
+                switch section.chart {
+                case .none: ""
+                case .toc: tocChart(figure)
+                case .cost: costChart()
+                case .budget: budgetChart(figure)
+                }
+            return ReportPage.section(
+                section.title,
+                "<p class=\"muted\">\(HTML.escape(section.reading))</p>\n"
+                    + (chart.isEmpty ? "" : "<div class=\"charts\">\n\(chart)\n</div>\n")
+                    + HTML.table(section.title, section.columns, section.rows))
+        }.joined(separator: "\n")
     }
 
     private func targetingTable(_ figure: Figure, _ unit: String, _ level: String) -> String {
@@ -50,7 +69,7 @@ extension EvaluationReport {
         func cells(_ estimate: ValueEstimate) -> [String] {
             [
                 figure.mean(estimate.value),
-                "\(figure.mean(estimate.interval.lower)) to \(figure.mean(estimate.interval.upper))",
+                estimate.interval.map { "\(figure.mean($0.lower)) to \(figure.mean($0.upper))" } ?? "–",
             ]
         }
         return HTML.table(

@@ -51,7 +51,7 @@ extension OffPolicyReport {
     }
 
     private func range(_ estimate: ValueEstimate, sign: Bool = false) -> String {
-        "\(number(estimate.interval.lower, sign: sign)) to \(number(estimate.interval.upper, sign: sign))"
+        estimate.interval.map { "\(number($0.lower, sign: sign)) to \(number($0.upper, sign: sign))" } ?? "no interval"
     }
 
     // MARK: Charts
@@ -60,7 +60,8 @@ extension OffPolicyReport {
 
     private var estimateChart: String {
         let shown = estimates
-        let ends = shown.flatMap { [$0.estimate.interval.lower, $0.estimate.interval.upper] }
+        let ends = shown.flatMap { [$0.estimate.value, $0.estimate.interval?.lower, $0.estimate.interval?.upper] }
+            .compactMap { $0 }
         let low = ends.min() ?? 0
         let high = ends.max() ?? 1
         let room = high > low ? (high - low) * 0.08 : 1
@@ -75,7 +76,7 @@ extension OffPolicyReport {
             shown.enumerated().map { (Double($0 + 1), names[$1.name] ?? $1.name) }, title: "estimator")
         chart.line([(0.5, value.logged.value), (Double(shown.count) + 0.5, value.logged.value)], "random")
         for (index, (_, label, estimate)) in shown.enumerated() {
-            chart.whisker(Double(index + 1), estimate.interval)
+            if let interval = estimate.interval { chart.whisker(Double(index + 1), interval) }
             chart.dot(
                 Double(index + 1), estimate.value,
                 tip: "\(label): \(number(estimate.value)), \(range(estimate))")
@@ -88,7 +89,8 @@ extension OffPolicyReport {
             "Each point says what the policy would have earned a decision. The further it "
                 + "stands from the dotted line, the more it differs from the log; the sentence above says whether that is shown. Where the estimators agree, neither "
                 + "the propensities nor the reward model decide the answer; where they do not, trust none before you know "
-                + "why. Direct is as good as its reward model, and its whisker knows nothing of that model's error.")
+                + "why. Direct has no whisker: it is as good as its reward model, whose error no interval of ours knows."
+        )
     }
 
     private var overlapChart: String {
@@ -163,7 +165,9 @@ extension OffPolicyReport {
             """
     }
 
-    private func error(_ estimate: ValueEstimate) -> String { number(estimate.standardError, more: 2) }
+    private func error(_ estimate: ValueEstimate) -> String {
+        estimate.standardError.map { number($0, more: 2) } ?? "–"
+    }
 
     private var provenanceSection: String {
         let columns = provenance.columns
@@ -177,7 +181,8 @@ extension OffPolicyReport {
                 "mean reward of an action in a stratum, drawn towards the action’s and the log’s; cross-fitted in 5 parts, "
                     + "seed \(provenance.seed)"
             ),
-            ("Intervals", "\(Figure.share(level)), normal; self-normalised IPS by the delta method"),
+            ("Clusters", reading.log.clusters.map { Figure.count(Double($0.count)) }),
+            ("Intervals", "\(Figure.share(level)), Student’s t; self-normalised IPS by the delta method"),
             ("Command", provenance.command), ("Made", provenance.time),
         ])
     }

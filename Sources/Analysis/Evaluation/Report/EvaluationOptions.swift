@@ -1,3 +1,5 @@
+import Statistics
+
 /// What a report computes.
 package struct EvaluationOptions: Sendable, Equatable {
     /// The shares k of uplift@k, each strictly between 0 and 1.
@@ -13,10 +15,35 @@ package struct EvaluationOptions: Sendable, Equatable {
     package var weightMeaning = WeightMeaning.sampling
     /// Whether rows are weighted by the inverse of their propensities when those differ from row to row.
     package var adjustsForPropensity = true
+    /// What one treatment costs, by arm; one without a name (the empty text) is that of the treated arm.
+    package var costs: [String: Double] = [:]
+    /// What one unit of the outcome is worth, in the unit of the costs.
+    package var outcomeValue = 1.0
     /// Score above which the targeting rule treats.
     package var threshold = 0.0
     /// 0: one a processor. Never changes a number.
     package var threads = 0
+
+    package init() {}
+
+    var bootstrap: Bootstrap { Bootstrap(replicates: replicates, seed: seed, level: level) }
+}
+
+/// What a report may know beyond the trial itself; every part is optional.
+package struct EvaluationExtras: Sendable {
+    /// A second score of the same rows, to be compared with the first.
+    package var challenger: (name: String, score: [Double])?
+    /// What was known of each row before its treatment: one array a covariate, NaN is missing.
+    package var covariates: (names: [String], columns: [[Double]]) = ([], [])
+    /// The cost that each row brought, when costs are measured.
+    package var cost: [Double]?
+    /// All arms, when there are several scores.
+    package var arms: ArmTrial?
+    /// Names of the trial's experiments, by number.
+    package var experiments: [String] = []
+    /// What the trial's clusters are.
+    package var clusterName: String?
+    package var scoreName = "uplift"
 
     package init() {}
 }
@@ -50,5 +77,6 @@ package struct EvaluationProvenance: Sendable, Equatable {
         outcomeName = reading.columns.outcome
         for (label, rows) in reading.otherArms { remarks.append("\(rows) rows of arm '\(label)' are left out") }
         if reading.rowsMissing > 0 { remarks.append("\(reading.rowsMissing) rows with missing values are left out") }
+        remarks += reading.remarks
     }
 }

@@ -1,4 +1,5 @@
 import Base
+import Report
 import Statistics
 
 extension EvaluationReport {
@@ -9,13 +10,22 @@ extension EvaluationReport {
     /// - Throws: `bad_options` naming the option; what `Trial` and `DecisionLog` throw.
     package static func compute(
         _ trial: Trial, options: EvaluationOptions = EvaluationOptions(),
-        provenance: EvaluationProvenance = EvaluationProvenance()
+        provenance: EvaluationProvenance = EvaluationProvenance(), extras: EvaluationExtras = EvaluationExtras()
     ) throws(ImpactError) -> EvaluationReport {
         try options.check()
         var notes = provenance.remarks
-        let adjusted = options.adjustsForPropensity && trial.hasVaryingPropensity
+        let isStratified = trial.experiments != nil
+        let adjusted = options.adjustsForPropensity && (trial.hasVaryingPropensity || isStratified)
         var meaning = options.weightMeaning
-        if adjusted {
+        if let experiments = trial.experiments, adjusted {
+            meaning = .sampling
+            notes.append(
+                "\(experiments.count) experiments: stratified. Rows are weighted so that the arms are compared within each "
+                    + "experiment, and an experiment counts by its rows; --experiment takes one alone")
+        } else if isStratified {
+            notes.append(
+                "\(trial.experiments?.count ?? 0) experiments are pooled without weights: arms may not be comparable")
+        } else if adjusted {
             meaning = .sampling
             notes.append(
                 "propensities differ from row to row: rows are weighted by their inverse, "
@@ -30,12 +40,15 @@ extension EvaluationReport {
         let plain = RankedTrial(trial, threads: options.threads)
         let ranked = adjusted ? RankedTrial(try trial.adjustedForPropensity(), threads: options.threads) : plain
         let curves = ranked.curves()
-        let settings = Bootstrap(replicates: options.replicates, seed: options.seed, level: options.level)
+        let lacking = Evidence.lacking(trial)
+        var settings = options.bootstrap
+        if lacking != nil { settings.replicates = 0 }
         let bootstrap = ranked.bootstrap(settings, meaning: meaning)
         let total = ranked.total.weight
 
         let undefined = "no outcome differs, so there is nothing to rank"
-        let calibration = ranked.calibration(bins: options.bins, level: options.level, meaning: meaning)
+        let calibration = ranked.calibration(
+            bins: options.bins, level: options.level, meaning: meaning, hasInterval: lacking == nil)
         let bins = calibration.bins.map(\.observed)
         let binsByGroup = ranked.bins(options.bins, .byGroup, level: options.level, meaning: meaning)
         let topShares = [Strategy.overall, .byGroup].flatMap { strategy in
@@ -55,29 +68,149 @@ extension EvaluationReport {
         }
         var rules: [TargetingRule] = [.nobody, .everybody, .above(options.threshold)]
         rules += options.fractions.map { .top($0) }
-        let targeting = try plain.targeting(rules, seed: options.seed, level: options.level)
+        let log = try TrialLog(trial, covariates: extras.covariates.columns, seed: options.seed, level: options.level)
+        let targeting = try plain.targeting(rules, on: log)
         for warning in Set(targeting.flatMap(\.value.warnings)).sorted() { notes.append("targeting: \(warning)") }
+
+        if trial.hasBinaryOutcome {
+            for (name, mean) in [
+                ("treated", ranked.total.treatedOutcome), ("control", ranked.total.controlOutcome),
+            ] where mean == 0 {
+                notes.append("no \(name) row has the outcome: is it recorded for that arm?")
+            }
+        }
+        let sampleRatio = trial.propensity.map { Self.sampleRatio(trial, $0, rows: Array(0..<trial.count)) }
+        let experiments = Self.experiments(trial, extras.experiments, options.level, meaning)
+        if let sampleRatio, sampleRatio.isMismatch {
+            notes.insert(Self.mismatch(sampleRatio, "the trial"), at: 0)
+        }
+        for experiment in experiments {
+            if let test = experiment.sampleRatio, test.isMismatch {
+                notes.insert(Self.mismatch(test, "experiment '\(experiment.name)'"), at: 0)
+            }
+        }
+        if sampleRatio == nil {
+            notes.append(
+                "sample ratio not tested: no propensity is known (--propensity COLUMN, or the planned share as in "
+                    + "--propensity 0.5)")
+        }
+        let covariates = extras.covariates
+        let balance =
+            covariates.names.isEmpty
+            ? nil
+            : CovariateBalance(
+                names: covariates.names, columns: covariates.columns, treatment: trial.treatment,
+                propensity: trial.propensity ?? (trial.experiments == nil ? nil : trial.chances), weight: trial.weight,
+                clusters: trial.clusters)
+        if let omnibus = balance?.omnibus, omnibus.pValue < 0.001 {
+            notes.insert(
+                "covariates are not balanced (all together p \(Figure.pValue(omnibus.pValue))): the arms differed before "
+                    + "the treatment", at: 0)
+        }
+        let effects = log.effects
+        let rate = RankWeightedEffect(
+            scores: effects, priority: trial.score, weight: trial.weight, clusters: trial.clusters)
+        var comparison: ScoreComparison?
+        if let challenger = extras.challenger {
+            comparison = try ScoreComparison(
+                ranked, on: log, challenger: challenger.score, names: (extras.scoreName, challenger.name),
+                options: options, meaning: meaning)
+        }
+        let arms: ArmsEvaluation? = try extras.arms.map { arms throws(ImpactError) in
+            try ArmsEvaluation(arms, options: options)
+        }
+        notes += arms?.notes ?? []
 
         return EvaluationReport(
             options: options, provenance: provenance, rows: trial.count, treatedRows: trial.treatedCount,
             population: total, hasBinaryOutcome: trial.hasBinaryOutcome, isWeighted: trial.weight != nil,
             isAdjustedForPropensity: adjusted, distinctScores: distinct,
+            clusters: trial.clusters.map { ($0.count, extras.clusterName ?? "clusters") }, experiments: experiments,
+            lacking: lacking, sampleRatio: sampleRatio, balance: balance,
             averageEffect: ranked.averageEffect(level: options.level, meaning: meaning),
-            qini: Coefficient(ranked.qiniCoefficient(of: curves.qini), bootstrap.qini, undefined: undefined),
+            qini: Coefficient(
+                ranked.qiniCoefficient(of: curves.qini), bootstrap.qini, undefined: undefined, lacking: lacking),
             qiniWithoutHarm: Coefficient(
                 ranked.qiniCoefficient(of: curves.qini, negativeEffect: false), bootstrap.qiniWithoutHarm,
-                undefined: "the treatment does harm on the whole"),
-            upliftAUC: Coefficient(ranked.upliftAUC(of: curves.uplift), bootstrap.upliftAUC, undefined: undefined),
+                undefined: "the treatment does harm on the whole", lacking: lacking),
+            upliftAUC: Coefficient(
+                ranked.upliftAUC(of: curves.uplift), bootstrap.upliftAUC, undefined: undefined, lacking: lacking),
             weightedAverage: (
-                Coefficient(averageOf: bins, level: options.level),
-                Coefficient(averageOf: binsByGroup, level: options.level)
+                Coefficient(
+                    averageOf: bins, level: options.level,
+                    clustered: ranked.weightedAverageError(.overall, bins: options.bins), lacking: lacking),
+                Coefficient(
+                    averageOf: binsByGroup, level: options.level,
+                    clustered: ranked.weightedAverageError(.byGroup, bins: options.bins), lacking: lacking)
             ), topShares: topShares, bins: bins,
             binsByGroup: binsByGroup,
             calibration: calibration,
             gains: Self.gains(curves, total, bootstrap), best: Self.best(curves.uplift), targeting: targeting,
+            rate: rate,
+            costCurve: try Self.costCurve(trial, extras, options, effects, treated: provenance.treatedLabel),
+            comparison: comparison,
+            arms: arms,
             qiniCurve: curves.qini.thinned(to: drawnPoints), upliftCurve: curves.uplift.thinned(to: drawnPoints),
             perfectQini: ranked.perfectCurve(.qini(negativeEffect: true))?.thinned(to: drawnPoints),
             perfectUplift: ranked.perfectCurve(.uplift)?.thinned(to: drawnPoints), bootstrap: bootstrap, notes: notes)
+    }
+
+    private static func sampleRatio(_ trial: Trial, _ propensity: [Double], rows: [Int]) -> SampleRatioTest {
+        SampleRatioTest(
+            arm: rows.map { Int32(1 - trial.treatment[$0]) }, armCount: 2,
+            propensity: rows.map { trial.treatment[$0] == 1 ? propensity[$0] : 1 - propensity[$0] },
+            clusters: rows.count == trial.count ? trial.clusters : trial.clusters?.taking(rows))
+    }
+
+    private static func mismatch(_ test: SampleRatioTest, _ of: String) -> String {
+        "sample-ratio mismatch in \(of): \(Figure.count(test.observed[0])) treated and "
+            + "\(Figure.count(test.observed[1])) control, where the propensities promise "
+            + "\(Figure.count(test.expected[0].rounded())) and \(Figure.count(test.expected[1].rounded())) "
+            + "(p \(Figure.pValue(test.pValue))). Rows were lost or doubled, or the propensities are wrong: find out before "
+            + "you believe an effect"
+    }
+
+    private static func experiments(
+        _ trial: Trial, _ names: [String], _ level: Double, _ meaning: WeightMeaning
+    ) -> [Experiment] {
+        guard let experiments = trial.experiments else { return [] }
+        return (0..<experiments.count).compactMap { number in
+            let rows = (0..<trial.count).filter { Int(experiments.code[$0]) == number }
+            func column(_ values: [Double]?) -> [Double]? { values.map { values in rows.map { values[$0] } } }
+            guard
+                let part = try? Trial(
+                    score: rows.map { trial.score[$0] }, treatment: rows.map { trial.treatment[$0] },
+                    outcome: rows.map { trial.outcome[$0] }, weight: column(trial.weight),
+                    propensity: column(trial.propensity), clusters: trial.clusters?.taking(rows)),
+                let weighted = part.hasVaryingPropensity ? try? part.adjustedForPropensity() : part
+            else { return nil }
+            return Experiment(
+                name: number < names.count ? names[number] : String(number + 1),
+                effect: RankedTrial(weighted, threads: 1).averageEffect(level: level, meaning: meaning),
+                sampleRatio: trial.propensity.map { sampleRatio(trial, $0, rows: rows) })
+        }
+    }
+
+    private static func costCurve(
+        _ trial: Trial, _ extras: EvaluationExtras, _ options: EvaluationOptions, _ effects: [Double], treated: String?
+    ) throws(ImpactError) -> CostCurve? {
+        let costs: [Double]
+        if let measured = extras.cost {
+            // What costs the treatment adds, as an outcome of its own.
+            costs = try TrialLog(
+                try Trial(
+                    score: trial.score, treatment: trial.treatment, outcome: measured, weight: trial.weight,
+                    propensity: trial.propensity, clusters: trial.clusters, experiments: trial.experiments),
+                covariates: extras.covariates.columns, seed: options.seed, level: options.level
+            ).effects
+        } else if let single = options.cost(of: treated) {
+            costs = [Double](repeating: single, count: trial.count)
+        } else {
+            return nil
+        }
+        return CostCurve(
+            effects: effects, costs: costs, priority: trial.score, outcomeValue: options.outcomeValue,
+            weight: trial.weight, clusters: trial.clusters)
     }
 
     private static func gains(
@@ -137,6 +270,12 @@ extension EvaluationOptions {
         guard replicates >= 0 && replicates <= 100_000 else {
             throw bad("bootstrap replicates are \(replicates): they must be 0 to 100000")
         }
+        if let (arm, cost) = costs.first(where: { !($0.value > 0 && $0.value.isFinite) }) {
+            throw bad("the cost\(arm.isEmpty ? "" : " of '\(arm)'") is \(cost): it must be a number over 0")
+        }
+        guard outcomeValue > 0, outcomeValue.isFinite else {
+            throw bad("the outcome's value is \(outcomeValue): it must be a number over 0")
+        }
         guard threshold.isFinite else { throw bad("the threshold is \(threshold): it must be a number") }
     }
 }
@@ -148,9 +287,13 @@ extension Trial {
         return high - low > 1e-9
     }
 
-    /// Rows weighted by P(arm) / P(arm | row) (stabilised inverse propensity weights).
+    /// Rows weighted by P(arm) / P(arm | row) (stabilised inverse propensity weights). With several experiments the weights
+    /// of each arm add up to the experiment's share of all rows, so that means are compared within experiments.
+    ///
+    /// - Throws: `single_arm` for an experiment that lacks an arm.
     func adjustedForPropensity() throws(ImpactError) -> Trial {
-        guard let propensity else { return self }
+        guard propensity != nil || experiments != nil else { return self }
+        let propensity = chances
         var treated = 0.0
         var total = 0.0
         for row in 0..<count {
@@ -159,11 +302,36 @@ extension Trial {
             if treatment[row] == 1 { treated += w }
         }
         let share = treated / total
-        return try weighted(
-            (0..<count).map { row in
-                let ratio =
-                    treatment[row] == 1 ? share / propensity[row] : (1 - share) / (1 - propensity[row])
-                return (weight?[row] ?? 1) * ratio
-            })
+        var weights = (0..<count).map { row in
+            let ratio =
+                treatment[row] == 1 ? share / propensity[row] : (1 - share) / (1 - propensity[row])
+            return (weight?[row] ?? 1) * ratio
+        }
+        if let experiments {
+            var own = [Double](repeating: 0, count: experiments.count)
+            var arms = [Double](repeating: 0, count: 2 * experiments.count)
+            for row in 0..<count {
+                let place = Int(experiments.code[row])
+                own[place] += weight?[row] ?? 1
+                arms[2 * place + Int(treatment[row])] += weights[row]
+            }
+            if let empty = arms.firstIndex(of: 0) {
+                throw ImpactError(
+                    .badInput, code: "single_arm",
+                    "experiment number \(empty / 2 + 1) has no \(empty % 2 == 1 ? "treated" : "control") rows that count: "
+                        + "take the others with --experiment")
+            }
+            for row in 0..<count {
+                let place = Int(experiments.code[row])
+                let aim = own[place] * (treatment[row] == 1 ? share : 1 - share)
+                weights[row] *= aim / arms[2 * place + Int(treatment[row])]
+            }
+        }
+        return try weighted(weights)
     }
+}
+
+extension EvaluationOptions {
+    /// The cost of one treatment of an arm: its own, else the one given without an arm's name.
+    func cost(of arm: String?) -> Double? { arm.flatMap { costs[$0] } ?? costs[""] }
 }

@@ -5,7 +5,13 @@ import Terminal
 extension EvaluationReport {
     /// One JSON object; numbers that are not defined are `null`, with a `remark` beside them.
     package var json: JSONOutput {
-        .object([
+        .object(headMembers + rankingMembers + sectionMembers + [("notes", .array(notes.map { .text($0) }))])
+    }
+
+    private typealias Members = [(name: String, value: JSONOutput)]
+
+    private var headMembers: Members {
+        [
             ("title", .text(provenance.title)),
             ("data", data), ("model", model), ("options", settings),
             ("average_effect", Self.json(averageEffect)),
@@ -14,34 +20,44 @@ extension EvaluationReport {
             ("auuc", Self.json(upliftAUC)),
             ("weighted_average_uplift", Self.json(weightedAverage.overall)),
             ("weighted_average_uplift_by_group", Self.json(weightedAverage.byGroup)),
-            (
-                "uplift_at_k",
-                .array(
-                    topShares.map { top in
-                        Self.json(
-                            top.effect,
-                            first: [("k", .number(top.fraction)), ("strategy", .text(top.strategy.rawValue))])
-                    })
-            ),
-            ("bins", .array(bins.enumerated().map { Self.json($1, first: [("bin", .integer($0 + 1))]) })),
-            (
-                "bins_by_group",
-                .array(binsByGroup.enumerated().map { Self.json($1, first: [("bin", .integer($0 + 1))]) })
-            ),
-            ("calibration", calibrationJSON),
-            ("cumulative_gain", .array(gains.map(Self.json))),
-            ("best_share", .object([("fraction", .number(best.fraction)), ("gain", .number(best.gain))])),
-            ("targeting", .array(targeting.map(Self.json))),
-            (
-                "curves",
-                .object([
-                    ("qini", Self.json(qiniCurve)), ("uplift", Self.json(upliftCurve)),
-                    ("perfect_qini", perfectQini.map(Self.json) ?? .null),
-                    ("perfect_uplift", perfectUplift.map(Self.json) ?? .null),
-                ])
-            ),
-            ("notes", .array(notes.map { .text($0) })),
+        ]
+    }
+
+    private var rankingMembers: Members {
+        let shares = topShares.map { top in
+            Self.json(
+                top.effect, first: [("k", .number(top.fraction)), ("strategy", .text(top.strategy.rawValue))])
+        }
+        func numbered(_ bins: [GroupEffect]) -> JSONOutput {
+            .array(bins.enumerated().map { Self.json($1, first: [("bin", .integer($0 + 1))]) })
+        }
+        let curves = JSONOutput.object([
+            ("qini", Self.json(qiniCurve)), ("uplift", Self.json(upliftCurve)),
+            ("perfect_qini", perfectQini.map { Self.json($0) } ?? .null),
+            ("perfect_uplift", perfectUplift.map { Self.json($0) } ?? .null),
         ])
+        return [
+            ("uplift_at_k", .array(shares)), ("bins", numbered(bins)), ("bins_by_group", numbered(binsByGroup)),
+            ("calibration", calibrationJSON), ("cumulative_gain", .array(gains.map { Self.json($0) })),
+            ("best_share", .object([("fraction", .number(best.fraction)), ("gain", .number(best.gain))])),
+            ("targeting", .array(targeting.map { Self.json($0) })), ("curves", curves),
+        ]
+    }
+
+    private var sectionMembers: Members {
+        let rates = JSONOutput.object([
+            ("autoc", json(rate.autoc)), ("qini", json(rate.qini)),
+            ("toc", .array(rate.curve.map { json($0.gain, first: [("share", .number($0.share))]) })),
+        ])
+        let units = clusters.map { JSONOutput.object([("name", .text($0.name)), ("count", .integer($0.count))]) }
+        return [
+            ("lacking", Self.text(lacking)), ("clusters", units ?? .null),
+            ("sample_ratio", Self.json(sampleRatio, ["treated", "control"])),
+            ("experiments", .array(experiments.map { Self.json($0) })),
+            ("balance", balance.map { Self.json($0) } ?? .null), ("rate", rates),
+            ("cost_curve", costCurve.map { json($0) } ?? .null),
+            ("comparison", comparison.map { json($0) } ?? .null), ("arms", arms.map { json($0) } ?? .null),
+        ]
     }
 
     private var data: JSONOutput {
@@ -91,19 +107,19 @@ extension EvaluationReport {
         ])
     }
 
-    private static func text(_ value: String?) -> JSONOutput { value.map { .text($0) } ?? .null }
-    private static func number(_ value: Double?) -> JSONOutput { value.map { .number($0) } ?? .null }
-    private static func json(_ interval: Interval?) -> JSONOutput {
+    static func text(_ value: String?) -> JSONOutput { value.map { .text($0) } ?? .null }
+    static func number(_ value: Double?) -> JSONOutput { value.map { .number($0) } ?? .null }
+    static func json(_ interval: Interval?) -> JSONOutput {
         interval.map { .array([.number($0.lower), .number($0.upper)]) } ?? .null
     }
-    private static func json(_ curve: Curve) -> JSONOutput {
+    static func json(_ curve: Curve) -> JSONOutput {
         .object([
             ("population", .array(curve.population.map { .number($0) })),
             ("value", .array(curve.value.map { .number($0) })),
         ])
     }
 
-    private static func json(_ coefficient: Coefficient) -> JSONOutput {
+    static func json(_ coefficient: Coefficient) -> JSONOutput {
         .object([
             ("value", number(coefficient.value)), ("std_error", number(coefficient.standardError)),
             ("interval", json(coefficient.interval)), ("above_zero", number(coefficient.aboveZero)),
@@ -111,7 +127,7 @@ extension EvaluationReport {
         ])
     }
 
-    private static func json(_ effect: GroupEffect, first: [(name: String, value: JSONOutput)] = []) -> JSONOutput {
+    static func json(_ effect: GroupEffect, first: [(name: String, value: JSONOutput)] = []) -> JSONOutput {
         .object(
             first + [
                 ("n_treatment", .number(effect.treated.weight)), ("n_control", .number(effect.control.weight)),
@@ -130,9 +146,9 @@ extension EvaluationReport {
         ])
     }
 
-    private static func json(_ estimate: ValueEstimate) -> JSONOutput {
+    static func json(_ estimate: ValueEstimate) -> JSONOutput {
         .object([
-            ("value", .number(estimate.value)), ("std_error", .number(estimate.standardError)),
+            ("value", .number(estimate.value)), ("std_error", number(estimate.standardError)),
             ("interval", json(estimate.interval)),
         ])
     }

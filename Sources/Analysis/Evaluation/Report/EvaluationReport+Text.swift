@@ -12,6 +12,7 @@ extension EvaluationReport {
 
     /// One sentence: does the ranking beat chance?
     package var verdict: String {
+        if let lacking { return "No verdict: \(lacking)." }
         guard let value = qini.value else {
             return "No verdict: \(qini.remark ?? "the Qini coefficient is not defined")."
         }
@@ -37,6 +38,8 @@ extension EvaluationReport {
         out += "\nBins of the ranking, best first\(effects)\n" + binTable(figure).text(width: width)
         out += "\nCumulative gain (outcomes)\n" + gainTable(figure).text(width: width)
         out += "\nTargeting rules, value a person (doubly robust)\n" + targetingTable(figure).text(width: width)
+        for section in sections(figure) { out += "\n\(section.title)\n" + section.table.text(width: width) }
+        if let comparison { out += "\n\(comparison.verdict)\n" }
         if !notes.isEmpty {
             out += "\nNotes\n"
             for note in notes {
@@ -87,6 +90,15 @@ extension EvaluationReport {
             "rows (treated / control)",
             "\(Figure.count(Double(treatedRows))) / "
                 + Figure.count(Double(rows - treatedRows)))
+        if let clusters { table.add("clusters (\(clusters.name))", Figure.count(Double(clusters.count))) }
+        if let sampleRatio {
+            table.add(
+                "sample ratio, p", Figure.pValue(sampleRatio.pValue), sampleRatio.isMismatch ? "MISMATCH" : "as planned"
+            )
+        }
+        if let omnibus = balance?.omnibus {
+            table.add("balance of all covariates, p", Figure.pValue(omnibus.pValue))
+        }
         table.add(
             "mean outcome (treated / control)",
             "\(figure.mean(averageEffect.treated.mean)) / "
@@ -97,6 +109,9 @@ extension EvaluationReport {
             "Qini, perfect without harm", Figure.coefficient(qiniWithoutHarm.value),
             Figure.coefficient(qiniWithoutHarm.interval))
         table.add("AUUC", Figure.coefficient(upliftAUC.value), Figure.coefficient(upliftAUC.interval))
+        table.add("AUTOC (RATE)", figure.effect(rate.autoc.value), figure.effect(interval(rate.autoc)))
+        table.add("Qini (RATE)", figure.effect(rate.qini.value), figure.effect(interval(rate.qini)))
+        if let area = costCurve?.area { table.add("AUCC (cost curve; 0.5 is random)", Figure.coefficient(area)) }
         table.add(
             "weighted average uplift", figure.effect(weightedAverage.overall.value),
             figure.effect(weightedAverage.overall.interval))

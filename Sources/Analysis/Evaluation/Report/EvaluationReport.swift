@@ -14,27 +14,31 @@ package struct EvaluationReport: Sendable {
         package let aboveZero: Double?
         package let remark: String?
 
-        init(_ value: Double?, _ spread: Bootstrap.Spread?, undefined: String) {
+        /// - Parameter lacking: why there is no interval, when there is too little to have one.
+        init(_ value: Double?, _ spread: Bootstrap.Spread?, undefined: String, lacking: String? = nil) {
+            let isKnown = value != nil && lacking == nil
             self.value = value
-            standardError = value == nil ? nil : spread?.standardError
-            interval = value == nil ? nil : spread?.interval
-            aboveZero = value == nil ? nil : spread?.aboveZero
-            remark = value == nil ? undefined : nil
+            standardError = isKnown ? spread?.standardError : nil
+            interval = isKnown ? spread?.interval : nil
+            aboveZero = isKnown ? spread?.aboveZero : nil
+            remark = value == nil ? undefined : lacking
         }
 
         /// The bins' mean effect, each counted by its treated rows.
-        init(averageOf bins: [GroupEffect], level: Double) {
+        ///
+        /// - Parameter clustered: the standard error when bins are not independent.
+        init(averageOf bins: [GroupEffect], level: Double, clustered: Double? = nil, lacking: String? = nil) {
             value = RankedTrial.weightedAverage(bins)
             let weight = bins.reduce(0) { $0 + $1.treated.weight }
             let errors = bins.compactMap { bin in bin.standardError.map { $0 * bin.treated.weight } }
             aboveZero = nil
-            remark = value == nil ? "a bin lacks an arm" : nil
-            guard let value, errors.count == bins.count, weight > 0 else {
+            remark = value == nil ? "a bin lacks an arm" : lacking
+            guard let value, lacking == nil, errors.count == bins.count, weight > 0 else {
                 standardError = nil
                 interval = nil
                 return
             }
-            let error = errors.reduce(0) { $0 + $1 * $1 }.squareRoot() / weight
+            let error = clustered ?? errors.reduce(0) { $0 + $1 * $1 }.squareRoot() / weight
             let half = Normal.z(level: level) * error
             standardError = error
             interval = Interval(lower: value - half, upper: value + half)
@@ -62,6 +66,14 @@ package struct EvaluationReport: Sendable {
         package let random: Double
     }
 
+    /// One experiment of several.
+    package struct Experiment: Sendable {
+        package let name: String
+        package let effect: GroupEffect
+        /// nil without propensities.
+        package let sampleRatio: SampleRatioTest?
+    }
+
     package let options: EvaluationOptions
     package let provenance: EvaluationProvenance
     package let rows: Int
@@ -72,6 +84,16 @@ package struct EvaluationReport: Sendable {
     package let isWeighted: Bool
     package let isAdjustedForPropensity: Bool
     package let distinctScores: Int
+    /// How many clusters there are, and what they are; nil when every row is a unit of its own.
+    package let clusters: (count: Int, name: String)?
+    /// Several experiments, compared within each; empty when there is one.
+    package let experiments: [Experiment]
+    /// Why the trial is too small for a verdict; nil when it is not.
+    package let lacking: String?
+    /// Whether the arms have the sizes that their propensities promise; nil without propensities.
+    package let sampleRatio: SampleRatioTest?
+    /// nil when no covariates were named.
+    package let balance: CovariateBalance?
 
     package let averageEffect: GroupEffect
     package let qini: Coefficient
@@ -87,6 +109,12 @@ package struct EvaluationReport: Sendable {
     /// The share of the population at which the uplift curve is highest, and its height.
     package let best: (fraction: Double, gain: Double)
     package let targeting: [TargetingValue]
+    /// AUTOC, Qini and the TOC curve of the scores, doubly robust.
+    package let rate: RankWeightedEffect
+    /// nil when no cost is known.
+    package let costCurve: CostCurve?
+    package let comparison: ScoreComparison?
+    package let arms: ArmsEvaluation?
 
     /// Curves for drawing, about 200 points each.
     package let qiniCurve: Curve
