@@ -92,19 +92,7 @@ final class EffectTask {
         let grower = ForestGrower(problem(offset?.crossFitted), settings)
         try grower.finish()
         let effects = self.effects(grower.outOfBag, offset?.crossFitted)
-        return losses(effects)
-    }
-
-    /// (Ỹ − T̃ᵀθ)² of each row, weighted.
-    func losses(_ effects: [[Float]]) -> [Double] {
-        (0..<data.count).map { row in
-            var residual = Double(residuals.outcome[row])
-            for effect in effects.indices {
-                let theta = effects[effect][row]
-                residual -= Double(residuals.treatment[effect][row]) * (theta.isNaN ? 0 : Double(theta))
-            }
-            return Double(data.weight(row)) * residual * residual
-        }
+        return residuals.losses(effects, data)
     }
 
     /// Less by more than one standard error.

@@ -76,7 +76,7 @@ final class Worker: AssignmentHandler {
             transactionalID: isTransactional
                 ? "\(configuration.applicationID)-\(context.identity.name)-\(number)" : nil)
         output.clientID = options.clientID
-        output.lingerMilliseconds = isTransactional ? 5 : 1
+        output.lingerMilliseconds = isTransactional ? 20 : 1
         output.compression = "lz4"
         let producer = try OutputProducer(
             properties: context.properties(client: "producer"), options: output, component: component)

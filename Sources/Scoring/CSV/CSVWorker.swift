@@ -101,6 +101,14 @@ final class CSVWorker {
         let row = rows + places.count * model.rowStride
         for (feature, column) in header.columnOfFeature.enumerated() {
             if column < 0 { continue }
+            if let wanted = header.textOfFeature[feature] {
+                let found = code(text, column, [wanted])
+                guard !found.isNaN || model.acceptsMissing(feature: feature) else {
+                    throw notANumber(.missing, text, line, column)
+                }
+                row[feature] = found.isNaN ? .nan : found == 0 ? 1 : 0
+                continue
+            }
             if let levels = levels[feature] {
                 row[feature] = code(text, column, levels)
                 continue
