@@ -5,9 +5,8 @@ import Scoring
 import Statistics
 import TestSupport
 import Testing
+import Training
 import Trees
-
-@testable import Training
 
 /// Rows to a model file and back.
 @Suite struct TrainerTests {
