@@ -108,7 +108,7 @@ import Trees
         #expect(!report.segments.contains { $0.arm == "banner" } && report.segments.contains { $0.arm == "ad" })
         #expect(report.gain.estimate > -report.gain.standardError)
         let refutations = try trainer.refute(result)
-        #expect(refutations.allSatisfy(\.holds), "\(refutations)")
+        #expect(refutations.allSatisfy { $0.holds }, "\(refutations)")
         let diagnostics = TrainingDiagnostics(data, result.nuisances, result.outcomes)
         #expect(diagnostics.balance.count == 2 && diagnostics.ranking[0][0].autoc.value > 0.3)
 

@@ -92,7 +92,7 @@ enum ResponseTraining {
         var table = Table()
         var specification: FeatureSpecification?
         if let file = command.text("features") {
-            let read = try FeatureSpecification(json: try InputFile.bytes(file), name: file)
+            let read = try FeatureSpecification(json: try OpenFile.contents(of: file), name: file)
             wanted = read.names
             table.specification = read.canonicalJSON
             specification = read
