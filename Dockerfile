@@ -4,7 +4,7 @@
 FROM swift:6.3-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        librdkafka-dev libsqlite3-dev libpq-dev librocksdb-dev libzip-dev zlib1g-dev libzstd-dev libssl-dev libcurl4-openssl-dev pkg-config \
+        librdkafka-dev libmicrohttpd-dev libsqlite3-dev libpq-dev librocksdb-dev libzip-dev zlib1g-dev libzstd-dev libssl-dev libcurl4-openssl-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Package.swift ./
@@ -17,7 +17,7 @@ RUN swift build -c release --product impactiq --static-swift-stdlib \
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        librdkafka1 libsqlite3-0 libpq5 librocksdb7.8 libzip4 zlib1g libzstd1 libssl3 libcurl4 libstdc++6 ca-certificates \
+        librdkafka1 libmicrohttpd12 libsqlite3-0 libpq5 librocksdb7.8 libzip4 zlib1g libzstd1 libssl3 libcurl4 libstdc++6 ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/impactiq --create-home --shell /usr/sbin/nologin impactiq
 COPY --from=build /out/impactiq /usr/local/bin/impactiq
@@ -26,6 +26,7 @@ COPY LICENSE /usr/share/doc/impactiq/LICENSE
 USER impactiq
 WORKDIR /var/lib/impactiq
 VOLUME /var/lib/impactiq
+EXPOSE 8080
 STOPSIGNAL SIGTERM
 # Healthy: the broker answers and every topic of the configuration is there.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["impactiq", "topics", "check"]

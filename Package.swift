@@ -63,8 +63,6 @@ targets += [
     module("Tabular", ["Base", "CZlib", "CZstd", "CNumeric"]),
     module("Statistics", ["Base"]),
     module("Settings", ["Base"]),
-    module("Trees", in: "Learning", ["Base", "Statistics", "CTrees"]),
-
     // Kafka.
     module("Kafka", ["Base", "CRdkafka"]),
     module("Consumer", ["Base", "Kafka", "CRdkafka"]),
@@ -96,11 +94,13 @@ targets += [
 
     // Learning: rows to models.
     module("Rows", in: "Learning", ["Base", "Tabular"]),
-    module("Training", in: "Learning", ["Base", "Statistics", "Trees", "Features", "Scoring", "Rows", "CTraining"]),
+    module("Trees", in: "Learning", ["Base", "Statistics", "Scoring", "CTrees"]),
+    module("Training", in: "Learning", ["Base", "Statistics", "Features", "Scoring", "Rows", "Trees", "CTraining"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
     module("Explain", in: "Analysis", ["Base", "Tabular", "Statistics", "Scoring"]),
+    module("Propensity", in: "Learning", ["Base", "Terminal", "JSON", "Statistics", "Scoring", "Trees", "Report"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
     module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
     module("AttributionStore", ["Base", "JSON", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
@@ -109,8 +109,8 @@ targets += [
     module(
         "Service",
         [
-            "Base", "JSON", "Tabular", "Kafka", "Events", "Features", "Scoring", "Engine", "Sinks", "Pipeline",
-            "CMicroHTTPD", "CZlib",
+            "Base", "Terminal", "JSON", "Tabular", "Settings", "Kafka", "Events", "Features", "Scoring", "Engine",
+            "Sinks", "Pipeline", "Explain", "Propensity", "CMicroHTTPD", "CZlib",
         ]),
 
     // The command line.
@@ -118,17 +118,16 @@ targets += [
     module(
         "Commands",
         [
-            "Base", "Terminal", "JSON", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring",
-            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Rows", "Training", "Report",
-            "Explain", "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
+            "Base", "Terminal", "JSON", "Tabular", "Statistics", "Settings", "Kafka", "Consumer", "Events", "Features",
+            "Scoring", "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Rows", "Training",
+            "Report", "Explain", "Propensity", "Evaluation", "Attribution", "AttributionStore", "Service", "Simulation",
         ]),
     program("impactiq", ["Commands"]),
     program(
         "impactiq-bench",
         [
-            "Base", "Terminal", "Settings", "Trees", "Kafka", "Consumer", "Events", "Features", "Scoring",
-            "ModelImport", "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation",
-            "CBench",
+            "Base", "Terminal", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport",
+            "Engine", "Sinks", "StateStore", "Pipeline", "Backtest", "Trees", "Evaluation", "Simulation", "CBench",
         ]),
 ]
 
@@ -144,9 +143,7 @@ targets += [
         ], path: "Tests/Reliability", swiftSettings: swift),
     program("impactiq-reliability", path: "Tests/ReliabilityDriver", ["Reliability"]),
     tests("AttributionTests", ["Statistics", "Attribution"]),
-    tests(
-        "AttributionStoreTests",
-        ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "Commands", "TestSupport"]),
+    tests("AttributionStoreTests", ["Base", "JSON", "Statistics", "Attribution", "AttributionStore", "TestSupport"]),
     tests(
         "BacktestTests",
         [
@@ -154,7 +151,8 @@ targets += [
             "CZstd", "TestSupport",
         ]),
     tests("BaseTests", ["Base", "Events", "TestSupport"]),
-    tests("CommandsTests", ["Base", "Terminal", "Events", "Simulation", "Commands", "TestSupport"]),
+    tests(
+        "CommandsTests", ["Base", "Terminal", "Events", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
     tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
     tests("ExplainTests", ["Base", "Scoring", "Explain", "TestSupport"]),
@@ -171,7 +169,7 @@ targets += [
     tests("KafkaTests", ["Base", "Kafka", "CRdkafka"]),
     tests(
         "PipelineTests",
-        ["Base", "Kafka", "Events", "Features", "Engine", "Sinks", "StateStore", "Pipeline", "TestSupport"]),
+        ["Base", "Settings", "Kafka", "Events", "Features", "Engine", "Sinks", "StateStore", "Pipeline", "TestSupport"]),
     tests(
         "ScoringTests",
         [
@@ -180,7 +178,7 @@ targets += [
         ], exclude: ["Resources"]),
     tests("RowsTests", ["Base", "Rows", "CZlib"]),
     tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
-    tests("TrainingTests", ["Base", "Statistics", "Trees", "Scoring", "Training", "TestSupport"]),
+    tests("TrainingTests", ["Base", "Statistics", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
     tests("ServiceTests", ["Base", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
@@ -193,7 +191,8 @@ targets += [
     tests("TabularTests", ["Tabular", "TestSupport"]),
     tests("TerminalTests", ["Base", "Terminal"]),
     tests("StatisticsTests", ["Statistics"]),
-    tests("TreesTests", ["Statistics", "Trees", "TestSupport"]),
+    tests("PropensityTests", ["Base", "Terminal", "Statistics", "Scoring", "Trees", "Propensity", "TestSupport"]),
+    tests("TreesTests", ["Base", "Statistics", "Scoring", "Trees", "TestSupport"]),
 ]
 
 // A part of the package: `ONLY=TrainingTests,impactiq swift build` takes these targets and what they stand on. For work on

@@ -6,11 +6,17 @@
 Writes one file of random paths, runs the Markov model of order 1 on it with each, and prints CPU seconds (user) and the ratio. Reading
 the file counts for impactiq and not for the others, which are handed a data frame in memory. Needs the packages in the Python
 that runs this; a package that is missing is skipped aloud.
+
+    scripts/bench-attribution.py --sessions 1000000,4000000 [--model ihc]
+
+Runs the batch path (SQLite in, credit and report out) over so many sessions each, and prints CPU seconds, sessions a second and
+peak memory.
 """
 
 import argparse
 import os
 import resource
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -33,6 +39,55 @@ def paths(count: int, channels: int, seed: int) -> pandas.DataFrame:
     return pandas.DataFrame({"path": rows, "conversions": converted, "value": converted * 10.0, "nulls": 1 - converted})
 
 
+def sessions(count: int, path: str) -> None:
+    """A database of users with about ten sessions and half a conversion each, in no order."""
+    random = numpy.random.default_rng(count)
+    users = random.integers(0, count // 10, count)
+    times = random.integers(0, 60 * 86_400, count)
+    channels = random.integers(0, 50, count)
+    days = [str(day) for day in numpy.arange("2026-01-01", "2026-04-01", dtype="datetime64[D]")]
+
+    def clock(second: int) -> str:
+        return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
+
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(
+            "CREATE TABLE session_sources (session_id TEXT, user_id TEXT, event_date TEXT, event_time TEXT, "
+            "channel_name TEXT, holder_engagement INTEGER, closer_engagement INTEGER, impression_interaction INTEGER)")
+        database.execute(
+            "CREATE TABLE conversions (conv_id TEXT PRIMARY KEY, user_id TEXT, conv_date TEXT, conv_time TEXT, revenue REAL)")
+        database.executemany(
+            "INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, 1, 1, 0)",
+            (
+                (f"s{i}", f"u{u}", days[t // 86_400], clock(int(t % 86_400)), f"channel {c}")
+                for i, (u, t, c) in enumerate(zip(users.tolist(), times.tolist(), channels.tolist()))
+            ))
+        buyers = random.integers(0, count // 10, count // 20).tolist()
+        bought = random.integers(0, 60 * 86_400, count // 20).tolist()
+        database.executemany(
+            "INSERT INTO conversions VALUES (?, ?, ?, ?, 10)",
+            ((f"c{i}", f"u{u}", days[t // 86_400], clock(t % 86_400)) for i, (u, t) in enumerate(zip(buyers, bought))))
+
+
+def batch(program: str, counts: list[int], model: str) -> None:
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "sessions.db")
+            sessions(count, path)
+            start = time.monotonic()
+            process = subprocess.Popen(
+                [program, "attribute", "run", "--source", f"sqlite:{path}", "--model", model, "--json"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            if status != 0:
+                raise SystemExit(f"attribute run failed with {status}")
+            print(
+                f"{count} sessions, {model}: {usage.ru_utime:.1f} s CPU, {time.monotonic() - start:.1f} s, "
+                f"{count / usage.ru_utime / 1e6:.2f} M sessions a CPU second, peak {usage.ru_maxrss / 1024:.0f} MiB")
+
+
 def cpu(who: int = resource.RUSAGE_SELF) -> float:
     return resource.getrusage(who).ru_utime
 
@@ -44,7 +99,12 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--program", default=".build/release/impactiq")
+    parser.add_argument("--sessions", help="numbers of sessions for the batch path, separated by commas")
+    parser.add_argument("--model", default="ihc")
     options = parser.parse_args()
+    if options.sessions:
+        batch(options.program, [int(count) for count in options.sessions.split(",")], options.model)
+        return
     data = paths(options.journeys, options.channels, options.seed)
     fewer = options.python_journeys or options.journeys
     scale = options.journeys / fewer

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Processor time per event of `impactiq run`, at steady rates and under lag, beside a raw C consume loop.
+"""Processor time and sleeps per event of `impactiq run`, at steady rates and under lag, beside a raw C consume loop.
 
   scripts/bench-cpu.py --bootstrap localhost:9092                       rates of 1,000, 20,000 and 100,000, and lag
   scripts/bench-cpu.py --bootstrap localhost:9092 --only lag \\
@@ -21,6 +21,18 @@ def cpu(pid):
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def switches(pid):
+    """How often its threads have gone to sleep."""
+    count = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/status"):
+        try:
+            with open(path) as file:
+                count += int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", file.read(), re.M)[1])
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return count
+
+
 class Run:
     """`impactiq run` with its counts as they come."""
 
@@ -39,7 +51,8 @@ class Run:
             if found:
                 try:
                     commits = re.search(r"(\d+) commits", line)
-                    sample = (time.monotonic(), int(found[1]), cpu(self.process.pid), int(commits[1]))
+                    sample = (time.monotonic(), int(found[1]), cpu(self.process.pid), int(commits[1]),
+                              switches(self.process.pid))
                     self.samples.append(sample)
                 except (FileNotFoundError, ProcessLookupError, IndexError):
                     pass
@@ -114,8 +127,9 @@ class Bench:
             else:
                 # The last report before the end: what idles behind it is not part of the work.
                 last = max(i for i, s in enumerate(samples) if s[1] < self.options.events)
-            seconds, messages, spent, commits = (b - a for a, b in zip(samples[start], samples[last]))
-            row = {"rate": messages / seconds, "cpu": spent / messages * 1e6, "commit": messages / max(1, commits)}
+            seconds, messages, spent, commits, sleeps = (b - a for a, b in zip(samples[start], samples[last]))
+            row = {"rate": messages / seconds, "cpu": spent / messages * 1e6, "commit": messages / max(1, commits),
+                   "sleeps": sleeps / messages * 1e3}
         finally:
             if feeder:
                 feeder.kill()
@@ -173,6 +187,7 @@ def main():
     parser.add_argument("--case", action="append", default=[])
     parser.add_argument("--rates", default="1000,20000,100000")
     parser.add_argument("--events", type=int, default=2_000_000, help="under lag")
+    parser.add_argument("--topic", help="under lag: a topic that has the events already")
     parser.add_argument("--users", type=int, default=200_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=15, help="of each measurement at a rate")
@@ -188,15 +203,17 @@ def main():
     def show(where, label, row):
         more = "".join(
             [f", {row['commit']:,.0f} messages a commit" if row["commit"] else "",
+             f", {row['sleeps']:,.1f} sleeps per 1,000 events" if "sleeps" in row else "",
              f", {row['bytes'] / 1e6:,.0f} MB of scores and changelog" if "bytes" in row else "",
              f", restored in {row['restore']:.2f} s" if "restore" in row else ""])
         print(f"{where:>12}  {label:<22} {row['rate']:>9,.0f} events/s  {row['cpu']:>7.2f} µs per event{more}", flush=True)
 
     for _ in range(options.rounds):
         if options.only != "rates":
-            topic = f"{bench.name()}-events"
-            bench.create(bench.settings(bench.name(), topic, "/nonexistent", []))
-            bench.generate(topic, options.events).wait()
+            topic = options.topic or f"{bench.name()}-events"
+            if not options.topic:
+                bench.create(bench.settings(bench.name(), topic, "/nonexistent", []))
+                bench.generate(topic, options.events).wait()
             if not options.no_raw:
                 show("lag", "C loop", bench.raw(topic=topic))
             for case in cases:

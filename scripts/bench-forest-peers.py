@@ -312,4 +312,5 @@ def report(arguments, rounds, agreement, forest):
     sys.exit(1 if failed else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

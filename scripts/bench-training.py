@@ -124,6 +124,17 @@ def econml(X, t, y, test, seed, trees=500, leaf=5):
     return effect.ravel(), (high - low).ravel() / 2 / 1.959964, seconds
 
 
+def cached(options, key, make):
+    """EconML takes minutes: its answers may be kept in --cache between runs of this script."""
+    if not options.cache:
+        return make()
+    path = pathlib.Path(options.cache) / (key + ".npy")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.array(make()))
+    return tuple(np.load(path))
+
+
 EQUAL = ["--residuals", "--offset", "none", "--leaf", 5, "--subsample", 0.9, "--honesty", 0.5]
 MODES = {"equal": EQUAL, "forest alone": ["--residuals", "--offset", "none"], "defaults": ["--residuals"]}
 
@@ -131,7 +142,7 @@ MODES = {"equal": EQUAL, "forest alone": ["--residuals", "--offset", "none"], "d
 def quality(options):
     program = ImpactIQ(options.impactiq)
     names = list(options.designs)
-    modes = options.modes.split(",") if options.modes else list(MODES)
+    modes = list(MODES) if options.modes is None else [mode for mode in options.modes.split(",") if mode]
     table = {}
     for name in names:
         errors = {mode: [] for mode in ["econml"] + modes}
@@ -149,7 +160,8 @@ def quality(options):
                 coverage[mode].append(np.mean(np.abs(effect - tau) <= 1.959964 * error))
                 nonzero[mode].append(np.mean(np.abs(effect) > 1.959964 * error))
 
-            add("econml", *econml(X, t, y, test, seed, options.trees)[:2])
+            add("econml", *cached(options, "%s-%d-%d-%d" % (name, options.rows, options.trees, seed),
+                                  lambda: econml(X, t, y, test, seed, options.trees)[:2]))
             for mode in modes:
                 _, model = program.train(rows, *MODES[mode], "--trees", options.trees, "--seed", seed)
                 add(mode, *program.score(model, ask))
@@ -288,6 +300,7 @@ def main():
     parser.add_argument("--trees", type=int, default=500)
     parser.add_argument("--designs", default="ABCDSNEF")
     parser.add_argument("--modes", help="comma-separated, of " + ", ".join(MODES))
+    parser.add_argument("--cache", help="folder to keep EconML's answers in")
     parser.add_argument("--seed", type=int, default=900)
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--data", default=str(REPOSITORY.parent / "shared/data/hillstrom/hillstrom.csv"))

@@ -8,6 +8,8 @@ package struct StreamCounts: Sendable, Equatable, Codable {
     package var duplicates = 0
     /// Invalid records by the dead letter's code.
     package var rejected: [String: Int] = [:]
+    /// Values that no feature could use, by field; nil when there are none, and in checkpoints of earlier versions.
+    package var unusable: [String: Int]?
     /// Events whose time lies before that of an earlier event of the partition.
     package var eventTimeBackwards = 0
     /// First and last event time; nil without events.
@@ -28,6 +30,7 @@ package struct StreamCounts: Sendable, Equatable, Codable {
         events += other.events
         duplicates += other.duplicates
         rejected.merge(other.rejected, uniquingKeysWith: +)
+        if let others = other.unusable { unusable = (unusable ?? [:]).merging(others, uniquingKeysWith: +) }
         eventTimeBackwards += other.eventTimeBackwards
         firstTime = [firstTime, other.firstTime].compactMap { $0 }.min()
         lastTime = [lastTime, other.lastTime].compactMap { $0 }.max()

@@ -14,6 +14,9 @@ package enum CommandLineTool {
         RowsCommand.self,
         TrainCommand.self,
         EvaluateCommand.self,
+        ImpactCommand.self,
+        QuadrantsCommand.self,
+        ModelsCommand.self,
         AttributeCommand.self,
         ModelCommand.self,
         ServeCommand.self,
@@ -24,6 +27,7 @@ package enum CommandLineTool {
         TopicsCommand.self,
         StateCommand.self,
         ConfigCommand.self,
+        CompletionCommand.self,
     ]
 
     static let root = CommandSpecification(

@@ -17,7 +17,8 @@ enum ConfigCommand: Command {
         ])
 
     static func run(_ command: ParsedCommand) throws {
-        let lines = try ConfigurationOptions.load(command).listing
+        let configuration = try ConfigurationOptions.load(command)
+        let lines = configuration.listing
         if command.flag("json") {
             let members = lines.map {
                 (
@@ -28,10 +29,11 @@ enum ConfigCommand: Command {
                 )
             }
             Terminal.Stream.output.write(JSONOutput.object(members).line + "\n")
-            return
+            return try TopicRoles.check(configuration)
         }
         var table = Table(.text("key"), .text("value"), .text("from"), .text("meaning"))
         for line in lines { table.add(line.name, line.value.isEmpty ? "–" : line.value, line.origin, line.summary) }
         Terminal.Stream.output.write(table.text())
+        try TopicRoles.check(configuration)
     }
 }

@@ -58,8 +58,12 @@ enum LogStoreRun {
     /// What the reader has left to the next start.
     static func rest(_ reader: LogStoreReader, isDone: Bool) -> String {
         guard isDone, let unread = reader.counters.unread else { return "; the rest is read at the next start" }
+        let gone = reader.counters.gone
         return unread == 0
-            ? "; the topic is stored to its end" : "; \(unread) records of open transactions are left to the next start"
+            ? gone > 0
+                ? "; \(gone) offsets of the topic were deleted by retention before they were stored, the rest is stored to "
+                    + "its end"
+                : "; the topic is stored to its end" : "; \(unread) records of open transactions are left to the next start"
     }
 
     static func counts(_ reader: LogStoreReader) -> String { "log store: \(reader.counters.table.line)" }

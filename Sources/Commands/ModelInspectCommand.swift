@@ -51,7 +51,11 @@ enum ModelInspectCommand: Command {
             "model       \(model.name) \(model.version)",
             "file        \(model.path), \(HumanNumber.bytes(model.byteCount))",
             "sha256      \(model.sha256)",
-            "effect      of \(model.treatments.joined(separator: ", ")) on \(model.outcomes.joined(separator: ", "))",
+            model.isResponse
+                ? "predicts    \(model.predictsProbabilities ? "the probability of " : "")"
+                    + model.outcomes.joined(separator: ", ")
+                : "effect      of \(model.treatments.joined(separator: ", ")) on \(model.outcomes.joined(separator: ", "))",
+            "kind        \(model.kind)",
             "missing     \(model.missingValues == .route ? "routed by each split" : "refused")",
             "intervals   \(model.hasStandardErrors ? "yes" : "no: fitted without little bags")",
             "events      \(model.specificationJSON.isEmpty ? "no feature specification: rows only" : "feature specification inside")",
@@ -67,9 +71,28 @@ enum ModelInspectCommand: Command {
                 HumanNumber.grouped(forest.leaves), HumanNumber.grouped(forest.tiles), "\(forest.deepest)",
                 HumanNumber.decimals(forest.meanLeafDepth, 1), HumanNumber.bytes(forest.bytesPerRow))
         }
-        lines += forests.lines() + [""] + importances(model).lines()
+        if model.treeCount > 0 { lines += forests.lines() + [""] }
+        lines += linearParts(model) + (model.treeCount > 0 ? importances(model).lines() : [])
         // Names and provenance are the file's.
         return lines.map { $0.printable() }.joined(separator: "\n") + "\n"
+    }
+
+    /// The coefficients of linear parts, the largest first.
+    private static func linearParts(_ model: Model) -> [String] {
+        guard let composition = model.composition else { return [] }
+        let names = composition.preprocessing?.outputNames(model.featureNames) ?? model.featureNames
+        return composition.parts.flatMap { part -> [String] in
+            guard case .linear(let linear) = part else { return [] }
+            var table = Table(.text("\(linear.name), linear"), .number("coefficient"), .number("std error"))
+            table.add("(at the means)", HumanNumber.decimals(linear.intercept, 4), "")
+            for term in linear.terms.sorted(by: { abs($0.coefficient) > abs($1.coefficient) }).prefix(40) {
+                table.add(
+                    term.features.map { names[$0] }.joined(separator: " × "),
+                    HumanNumber.decimals(term.coefficient, 4),
+                    term.standardError.map { HumanNumber.decimals($0, 4) } ?? "–")
+            }
+            return table.lines() + [""]
+        }
     }
 
     /// Features by split importance, the largest first.
@@ -114,7 +137,8 @@ enum ModelInspectCommand: Command {
             ]
         }
         return [
-            "name": .text(model.name), "version": .text(model.version), "file": .text(model.path),
+            "name": .text(model.name), "version": .text(model.version), "kind": .text(model.kind),
+            "file": .text(model.path), "metrics": model.metrics.map { .text($0) } ?? .null,
             "bytes": .integer(model.byteCount), "sha256": .text(model.sha256),
             "treatments": .array(model.treatments.map { .text($0) }),
             "outcomes": .array(model.outcomes.map { .text($0) }),

@@ -28,56 +28,73 @@ enum RunCommand: Command {
         ])
 
     static func run(_ command: ParsedCommand) throws {
+        // From the command's start, whatever it waits for.
+        let begun = ContinuousClock.now
         var configuration = try ConfigurationOptions.load(command)
         if let model = command.text("model") { try configuration.set("model.path", model) }
         let limit = try command.milliseconds("for")
+        let deadline = limit.map { begun + .milliseconds($0) }
         let interval = try command.milliseconds("report-every") ?? 60_000
         let application: Application
         do throws(ImpactError) {
-            application = try Application(configuration: configuration, isStopped: { StopSignal.isRaised })
+            application = try Application(
+                configuration: configuration,
+                isStopped: { StopSignal.isRaised || deadline.map { ContinuousClock.now >= $0 } ?? false })
         } catch {
-            if error.code == "stopped" { return }
+            if error.code == "stopped", StopSignal.isRaised { return }
             throw error
         }
-        let logStore = LogStoreRun.reader(configuration)
-        let service = try PipelineService.start(configuration, application, logStore)
+        let logStore = LogStoreSupervisor(configuration)
+        let service = try PipelineService.start(configuration, application, logStore?.reader)
         logStore?.start()
         application.start()
         Log.info("pipeline", "running: \(summary(configuration, application))")
         if let service { Log.info("http", "dashboard and API at \(service.url)") }
-        wait(application, logStore, limit: limit, interval: interval)
+        var trouble: ImpactError?
+        do throws(ImpactError) {
+            try wait(application, logStore, deadline: deadline, interval: interval)
+        } catch {
+            Log.error("pipeline", "the log store is required (log.store.required) and has failed: stopping")
+            trouble = error
+        }
         application.stop()
         service?.stop()
+        let ended = Result { try application.wait() }
         // The reader drains after the workers have committed their last scores.
-        defer { finish(logStore, configuration) }
-        try application.wait()
+        if trouble == nil { trouble = finish(logStore) }
+        try ended.get()
         Log.info("pipeline", "stopped: \(application.context.metrics.table.line)")
+        if let trouble { throw trouble }
     }
 
     private static func wait(
-        _ application: Application, _ logStore: LogStoreReader?, limit: Int64?, interval: Int64
-    ) {
-        let start = ContinuousClock.now
-        var due = start + .milliseconds(interval)
-        while !StopSignal.wait(milliseconds: 200), !application.isStopping, logStore?.failure == nil {
+        _ application: Application, _ logStore: LogStoreSupervisor?, deadline: ContinuousClock.Instant?, interval: Int64
+    ) throws(ImpactError) {
+        var due = ContinuousClock.now + .milliseconds(interval)
+        var remarks = InputRemarks(application)
+        func say() {
+            for remark in remarks.take(application.context) { Log.warning("pipeline", remark) }
+        }
+        while !StopSignal.wait(milliseconds: 200), !application.isStopping {
             let now = ContinuousClock.now
-            if let limit, now - start >= .milliseconds(limit) { return }
+            if let deadline, now >= deadline { break }
+            try logStore?.check()
+            say()
             if now >= due {
                 due = now + .milliseconds(interval)
                 Log.info("pipeline", application.context.metrics.table.line)
             }
         }
+        say()
     }
 
-    private static func finish(_ logStore: LogStoreReader?, _ configuration: Configuration) {
-        guard let logStore else { return }
-        let seconds = Double(configuration.shutdownTimeoutMilliseconds) / 3_000
-        logStore.stop(within: seconds)
-        do {
-            let isDone = try logStore.wait(within: seconds + 1)
-            Log.info("log-store", LogStoreRun.counts(logStore) + LogStoreRun.rest(logStore, isDone: isDone))
+    private static func finish(_ logStore: LogStoreSupervisor?) -> ImpactError? {
+        do throws(ImpactError) {
+            try logStore?.finish()
+            return nil
         } catch {
             Log.error("log-store", error.message)
+            return error
         }
     }
 

@@ -93,6 +93,13 @@ extension EventConsumer {
 
     /// Commits outside a transaction, for at-least-once: each partition's last processed offset + 1. Waits for the answer.
     package func commit(_ offsets: [TopicPartition: Int64], timeoutMilliseconds: Int = 10_000) throws(KafkaError) {
+        try commit(offsets.mapValues { CommittedOffset($0) }, timeoutMilliseconds: timeoutMilliseconds)
+    }
+
+    /// The same with the texts that the offsets bear.
+    package func commit(
+        _ offsets: [TopicPartition: CommittedOffset], timeoutMilliseconds: Int = 10_000
+    ) throws(KafkaError) {
         if offsets.isEmpty { return }
         let client = handle.pointer
         let work = "committing the offsets of \(Self.list(offsets.keys.sorted()))"

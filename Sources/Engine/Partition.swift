@@ -34,13 +34,15 @@ package final class Partition {
     }
 
     /// Adds an output record: `write` puts its value into the buffer.
+    ///
+    /// - Parameter tag: the caller's number of the message that it came from.
     @inline(__always)
-    func addOutput(key: UnsafeRawBufferPointer, timestamp: Int64, _ write: (ByteBuffer) -> Void) {
+    func addOutput(key: UnsafeRawBufferPointer, timestamp: Int64, tag: Int, _ write: (ByteBuffer) -> Void) {
         let keyStart = bytes.count
         bytes.append(key)
         let valueStart = bytes.count
         write(bytes)
-        append(OutputRecord(key: keyStart..<valueStart, value: valueStart..<bytes.count, timestamp: timestamp))
+        append(OutputRecord(key: keyStart..<valueStart, value: valueStart..<bytes.count, timestamp: timestamp, tag: tag))
     }
 
     /// Adds an output record without a value.

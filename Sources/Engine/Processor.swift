@@ -56,6 +56,10 @@ package final class Processor {
     private let scorer: Scorer
     private let writer: ScoreWriter
     private let scoredTypes: UInt64
+    /// The event types seen so far by their numbers; bit 63 is any that the schema does not know.
+    package private(set) var seenTypes: UInt64 = 0
+    /// Events applied so far.
+    package private(set) var appliedEvents = 0
 
     /// Consecutive events of one partition.
     private struct Run {
@@ -128,6 +132,15 @@ package final class Processor {
     package var isFull: Bool { events.count == settings.capacity }
     package var isEmpty: Bool { events.count == 0 }
     package var schema: EventSchema { plan.schema }
+
+    /// Values that no feature can use, such as a text where a number is wanted, by the field's path; fields without any are
+    /// left out. They count as missing.
+    package var unusableValues: [String: Int] {
+        schema.fields.indices.reduce(into: [:]) { counts, field in
+            let count = events.unusableValues(field)
+            if count > 0 { counts[schema.fields[field].path] = count }
+        }
+    }
 
     /// The messages that follow belong to this partition.
     package func begin(_ partition: Partition) {
@@ -225,6 +238,11 @@ package final class Processor {
     /// Applies every event in order; the rows of those that are scored stand together afterwards.
     private func applyAll(_ outcome: inout Outcome) -> Int {
         var rowCount = 0
+        var seen: UInt64 = 0
+        defer {
+            seenTypes |= seen
+            appliedEvents += outcome.events
+        }
         for run in 0..<runCount {
             runs[run].partition._withUnsafeGuaranteedRef { partition in
                 let state = partition.state
@@ -235,6 +253,7 @@ package final class Processor {
                     }
                     outcome.events += 1
                     let type = events[index].type
+                    seen |= 1 &<< UInt64(min(type, 63))
                     if type == eraseNumber {
                         // Applied first, so that a repeated id is a duplicate here too.
                         partition.erase(user: events.user(index))
@@ -262,9 +281,12 @@ package final class Processor {
                 uplift: estimate.effect, standardError: estimate.standardError, lower: lower, upper: upper)
         }
         let decided = decidedEffect(count)
-        let decision = Decision(
-            lower: effects[decided].lower, upper: effects[decided].upper, threshold: settings.threshold)
-        partition.addOutput(key: events.user(index), timestamp: event.source.timestamp) { out in
+        let decision =
+            model.isResponse
+            ? model.responseDecision(
+                effects[decided].uplift, outcome: decided % model.outcomes.count, threshold: settings.threshold)
+            : Decision(lower: effects[decided].lower, upper: effects[decided].upper, threshold: settings.threshold)
+        partition.addOutput(key: events.user(index), timestamp: event.source.timestamp, tag: tags[index]) { out in
             writer.write(
                 event, of: events, effects: UnsafeBufferPointer(start: effects, count: count), decided: decided,
                 decision: Int(decision.rawValue), into: out)

@@ -39,7 +39,7 @@ package enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIt
     case invalidJSON, invalidUTF8, nestingTooDeep, notAnObject
     case duplicateField, missingField, fieldType, numberOutOfRange
     case userIDEmpty, userIDTooLong, textTooLong
-    case invalidTime, timeOutOfRange, timeInFuture, propensityOutOfRange
+    case invalidTime, timeOutOfRange, timeInFuture, timeTooOld, propensityOutOfRange
     case keyMismatch, missingFeature, poison
 
     /// snake_case, stable.
@@ -62,6 +62,7 @@ package enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIt
         case .invalidTime: "invalid_time"
         case .timeOutOfRange: "time_out_of_range"
         case .timeInFuture: "time_in_future"
+        case .timeTooOld: "time_too_old"
         case .propensityOutOfRange: "propensity_out_of_range"
         case .keyMismatch: "key_mismatch"
         case .missingFeature: "missing_feature"
@@ -88,6 +89,9 @@ package enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIt
         case .invalidTime: "neither RFC 3339 with a zone nor whole milliseconds since 1970"
         case .timeOutOfRange: "must lie in the years 1970 to 2199"
         case .timeInFuture: "lies further after the record's timestamp than event.time.max.ahead.ms allows"
+        case .timeTooOld:
+            "lies further before the record's timestamp than event.time.max.behind.ms allows; a whole number counts "
+                + "milliseconds since 1970, not seconds"
         case .propensityOutOfRange: "must be above 0 and at most 1"
         case .keyMismatch: "must be the user_id (input.key=any accepts other keys)"
         case .missingFeature: "has no value for this user, and the model refuses missing values"

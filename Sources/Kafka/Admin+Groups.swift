@@ -50,6 +50,13 @@ extension Admin {
 
     /// Sets the committed offsets of a group that has no members; for `reset`.
     package func alterOffsets(ofGroup group: String, to offsets: [TopicPartition: Int64]) throws(ImpactError) {
+        try alterOffsets(ofGroup: group, to: offsets.mapValues { CommittedOffset($0) })
+    }
+
+    /// The same with the texts that the offsets bear.
+    package func alterOffsets(
+        ofGroup group: String, to offsets: [TopicPartition: CommittedOffset]
+    ) throws(ImpactError) {
         if offsets.isEmpty { return }
         let work = "setting the offsets of group \(group)"
         let list = TopicPartitionList(offsets)

@@ -72,6 +72,37 @@ extension Admin {
         }
     }
 
+    /// Adds partitions to a topic, up to so many in all. Those that are there keep their records and their numbers.
+    package func grow(topic: String, to partitions: Int) throws(ImpactError) {
+        let work = "adding partitions to topic \(topic)"
+        var reason = [CChar](repeating: 0, count: 512)
+        guard let request = rd_kafka_NewPartitions_new(topic, partitions, &reason, reason.count) else {
+            let bytes = reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+            throw ImpactError(
+                .badConfiguration, code: "kafka_topic", "\(work): \(String(decoding: bytes, as: UTF8.self))")
+        }
+        defer { rd_kafka_NewPartitions_destroy(request) }
+        var list: [OpaquePointer?] = [request]
+        let results = try self.request(RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, doing: work) { client, options, queue in
+            rd_kafka_CreatePartitions(client, &list, 1, options, queue)
+        } read: { event in
+            var count = 0
+            let topics = rd_kafka_CreatePartitions_result_topics(
+                rd_kafka_event_CreatePartitions_result(event), &count)
+            return Self.topicResults(topics, count)
+        }
+        for (_, error) in results { if let error { throw failure(error, doing: work) } }
+        let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
+        while DispatchTime.now() < deadline {
+            if let description = try describe(topic), description.partitions >= partitions, description.hasLeaders {
+                return
+            }
+            usleep(50_000)
+        }
+        throw ImpactError(
+            .failed, code: "kafka_topic", "\(work): added, but not all have a leader after \(timeoutMilliseconds) ms")
+    }
+
     /// Deletes topics; one that is not there is passed over.
     package func delete(topics names: [String]) throws(ImpactError) {
         if names.isEmpty { return }

@@ -38,7 +38,8 @@ package final class Admin: Sendable {
             return ImpactError(
                 .failed, code: "kafka_unreachable",
                 "\(work): no answer from a broker at \(handle.bootstrap) within \(timeoutMilliseconds) ms. "
-                    + "Is it running, and is bootstrap.servers right?")
+                    + (handle.connectionProblem.map { "The last thing heard: \($0). " } ?? "")
+                    + "Is it running, and are bootstrap.servers and the security settings under kafka.* right?")
         case _ where error.isAuthorization:
             return error.impactError(
                 doing: work, advice: "The broker refuses it: check the credentials under kafka.* and the ACLs")

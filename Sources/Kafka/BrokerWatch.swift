@@ -18,6 +18,10 @@ package struct BrokerWatch {
 
     private let bootstrap: String
     private var awaySince: Double?
+    /// When a connection was lost that no report has shown to be back.
+    private var lostSince: Double?
+    /// When the first of the good reports at hand came.
+    private var backSince = 0.0
     private var reportsWithBroker = 0
     private var lastShown: [String: (time: Double, left: Int)] = [:]
     private static let interval = 30.0
@@ -26,24 +30,32 @@ package struct BrokerWatch {
 
     package var isAway: Bool { awaySince != nil }
 
+    /// A connection was lost, or did not come about: an outage that turns out to be one began here.
+    package mutating func connectionLost(now: Double) { lostSince = lostSince ?? now }
+
     /// No broker is connected. `now` in seconds of any monotonic clock, as everywhere here.
     package mutating func allBrokersDown(now: Double) -> Entry? {
         reportsWithBroker = 0
         if awaySince != nil { return nil }
-        awaySince = now
+        awaySince = lostSince ?? now
         return .warning(
             "no broker answers at \(bootstrap); trying again until one does (is it running, and the address right?)")
     }
 
     /// A report on all connections: whether at least one broker is up.
     package mutating func report(anyBrokerUp: Bool, now: Double) -> Entry? {
-        guard let since = awaySince else { return nil }
+        guard let since = awaySince else {
+            if anyBrokerUp { lostSince = nil }
+            return nil
+        }
         reportsWithBroker = anyBrokerUp ? reportsWithBroker + 1 : 0
+        if reportsWithBroker == 1 { backSince = now }
         if reportsWithBroker < 2 { return nil }
         awaySince = nil
+        lostSince = nil
         reportsWithBroker = 0
         lastShown = [:]
-        return .info("a broker answers again at \(bootstrap), after \(Int((now - since).rounded())) s")
+        return .info("a broker answers again at \(bootstrap), after \(Int((backSince - since).rounded())) s")
     }
 
     /// Any other error. A lost connection of one broker matters less than one that no retry mends.

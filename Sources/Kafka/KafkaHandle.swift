@@ -46,6 +46,12 @@ package final class KafkaHandle: @unchecked Sendable {
             opaque.map { Unmanaged<Context>.fromOpaque($0).takeUnretainedValue() }
         }
 
+        /// What the library said last of why a connection does not come about.
+        let lastReason = Mutex<String?>(nil)
+
+        /// Says nothing from now on: other clients of the process tell of the same brokers.
+        package func mute() { isMute.store(true, ordering: .relaxed) }
+
         func show(_ entry: BrokerWatch.Entry?) {
             if isMute.load(ordering: .relaxed) { return }
             switch entry {
@@ -112,6 +118,14 @@ package final class KafkaHandle: @unchecked Sendable {
         return KafkaError(code, String(decoding: bytes, as: UTF8.self), isFatal: true)
     }
 
+    /// Why no connection comes about, as the library says it: a wrong password, TLS against a plain port. Nil when it has
+    /// said nothing.
+    package var connectionProblem: String? {
+        // Serves what waits; errors come with the callbacks.
+        for _ in 0..<64 where rd_kafka_poll(pointer, 0) > 0 {}
+        return context.lastReason.withLock { $0 }
+    }
+
     /// Serves callbacks (errors, delivery reports) for at most the given time.
     package func poll(timeoutMilliseconds: Int32 = 0) { _ = rd_kafka_poll(pointer, timeoutMilliseconds) }
 
@@ -168,6 +182,8 @@ private let errorCallback:
             return
         }
         let error = KafkaError(code, reason, isFatal: code == RD_KAFKA_RESP_ERR__FATAL)
+        if !reason.isEmpty { context.lastReason.withLock { $0 = reason } }
+        if code == RD_KAFKA_RESP_ERR__TRANSPORT { context.watch.withLock { $0.connectionLost(now: now()) } }
         // While all are away, each attempt's failure says nothing new.
         if code == RD_KAFKA_RESP_ERR__TRANSPORT, context.watch.withLock({ $0.isAway }) { return }
         let lasting = error.isAuthorization || error.isFatal || code == RD_KAFKA_RESP_ERR__SSL
@@ -180,7 +196,7 @@ private let errorCallback:
 private let statisticsCallback:
     @convention(c) (OpaquePointer?, UnsafeMutablePointer<CChar>?, Int, UnsafeMutableRawPointer?) -> Int32 = {
         _, json, _, opaque in
-        if let context = KafkaHandle.Context.of(opaque), let json, context.watch.withLock({ $0.isAway }) {
+        if let context = KafkaHandle.Context.of(opaque), let json {
             let up = strstr(json, "\"state\":\"UP\"") != nil  // The library terminates its report.
             context.show(context.watch.withLock { $0.report(anyBrokerUp: up, now: now()) })
         }

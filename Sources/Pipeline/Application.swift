@@ -16,8 +16,12 @@ import Synchronization
 /// ```
 package final class Application: Sendable {
     package let context: WorkerContext
+    /// The model's features, compiled.
+    package let plan: FeaturePlan
     private let threads = DispatchGroup()
     private let failure = Mutex<(any Error)?>(nil)
+    /// Whether the broker is the embedded one, which answers few questions.
+    private let isEmbedded: Bool
 
     /// Opens the model and waits for the broker.
     ///
@@ -42,27 +46,50 @@ package final class Application: Sendable {
     ) throws(ImpactError) {
         let model = try Model.open(path: try configuration.required("model.path"))
         // A specification that does not compile is better known now than on a worker's thread.
-        _ = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
+        let plan = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
         _ = try configuration.workerMemoryBytes()
-        let identity = try ProcessIdentity(stateDirectory: configuration.stateDirectory)
+        try TopicRoles.check(configuration)
+        isEmbedded = layout != nil
+        self.plan = plan
         let known: TopicLayout
-        if let layout { known = layout } else { known = try Self.layout(configuration, isStopped) }
+        if let layout { known = layout } else { known = try Self.layout(configuration, plan, isStopped) }
+        // Only now: what is refused must leave the folder as it was.
+        let folder = try StateFolder.prepare(configuration)
+        let identity = try ProcessIdentity(stateDirectory: folder)
         context = WorkerContext(
             configuration: configuration, model: model, identity: identity, layout: known,
             local: try LocalState(configuration, identity, known), metrics: metrics, writesChangelog: writesChangelog)
     }
 
+    /// Waits for the broker, however long it is away: asks in short turns, so that a stop is heard.
     private static func layout(
-        _ configuration: Configuration, _ isStopped: () -> Bool
+        _ configuration: Configuration, _ plan: FeaturePlan, _ isStopped: () -> Bool
     ) throws(ImpactError) -> TopicLayout {
-        let admin = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
+        let patient = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
+        defer { patient.close() }
+        let admin = try Admin(
+            properties: configuration.kafkaProperties(client: "consumer"), timeoutMilliseconds: 1_000)
         defer { admin.close() }
+        admin.handle.context.mute()
+        var told = ContinuousClock.now - .seconds(60)
+        let asked = ContinuousClock.now
         while true {
-            do {
-                return try TopicLayout.check(configuration, admin: admin)
+            do throws(ImpactError) {
+                // One short question first, which a broker that is away does not answer.
+                _ = try admin.topics()
+                return try withoutActuallyEscaping(isStopped) { isStopped throws(ImpactError) in
+                    let layout = try TopicLayout.check(configuration, admin: patient)
+                    for remark in layout.remarks(configuration) { Log.warning("pipeline", remark) }
+                    try StartCheck.run(configuration, plan, layout: layout, admin: patient, isStopped: isStopped)
+                    return layout
+                }
             } catch {
                 if error.code != "kafka_unreachable" { throw error }
-                Log.warning("pipeline", "\(error.message); trying again")
+                // The first time-out may only be a slow first connection.
+                if ContinuousClock.now - told > .seconds(10), ContinuousClock.now - asked > .milliseconds(1_500) {
+                    told = .now
+                    Log.warning("pipeline", "\(error.message); trying again")
+                }
                 if isStopped() { throw ImpactError(.failed, code: "stopped", "stopped before the broker was there") }
             }
         }
@@ -71,6 +98,7 @@ package final class Application: Sendable {
     /// Starts the workers.
     package func start() {
         startStandby()
+        startWatch()
         for number in 0..<context.configuration.workers {
             threads.enter()
             let thread = Thread { [self] in
@@ -103,6 +131,38 @@ package final class Application: Sendable {
         thread.start()
     }
 
+    /// Looks after the topics until the workers stop; see ``TopicWatch``.
+    private func startWatch() {
+        guard !isEmbedded else { return }
+        let file = context.identity.path
+        threads.enter()
+        let thread = Thread { [self] in
+            defer { threads.leave() }
+            do throws(ImpactError) {
+                let watch = try TopicWatch(
+                    context.configuration, context.layout, context.inputWatch, stateFile: file)
+                defer { watch.close() }
+                var due = ContinuousClock.now + .seconds(TopicWatch.interval)
+                while !context.isStopRequested {
+                    Thread.sleep(forTimeInterval: 0.1)
+                    guard ContinuousClock.now >= due else { continue }
+                    try watch.look()
+                    due = .now + .seconds(TopicWatch.interval)
+                }
+            } catch {
+                fail(error, of: "topic-watch")
+            }
+        }
+        thread.name = "topic-watch"
+        thread.start()
+    }
+
+    private func fail(_ error: any Error, of component: String) {
+        Log.error(component, "\(error)")
+        failure.withLock { $0 = $0 ?? error }
+        stop()
+    }
+
     /// A value that one thread makes and another one uses from then on.
     private struct Handover<Value>: @unchecked Sendable {
         let value: Value
@@ -132,9 +192,7 @@ package final class Application: Sendable {
                 while ContinuousClock.now < end, !context.isStopRequested { Thread.sleep(forTimeInterval: 0.05) }
             }
         } catch {
-            Log.error("worker-\(number)", "\(error)")
-            failure.withLock { $0 = $0 ?? error }
-            stop()
+            fail(error, of: "worker-\(number)")
         }
     }
 

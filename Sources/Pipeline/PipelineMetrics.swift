@@ -21,6 +21,9 @@ package final class PipelineMetrics: Sendable {
         "impactiq_duplicates_total", .count("duplicates"), help: "Events whose id was there already")
     package let late = Counter(
         "impactiq_late_events_total", .count("late"), help: "Events older than the longest window")
+    package let unusable = LabeledCounter(
+        "impactiq_unusable_values_total", label: "field", .countIfAny("unusable values"),
+        help: "Values that no feature can use, such as a text where a number is wanted: they count as missing")
     package let users = LabeledGauge(
         "impactiq_state_users", labels: ["worker"], .count("users"), help: "Users whose state is in memory")
     package let lag = LabeledGauge(

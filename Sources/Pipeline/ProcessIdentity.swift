@@ -11,6 +11,8 @@ package final class ProcessIdentity: Sendable {
     package let name: String
     /// The file's number: no other process that runs on the same folder has it.
     package let number: Int
+    /// The file.
+    let path: String
     private let descriptor: Int32
 
     /// - Throws: `failed` when the folder cannot be made or written.
@@ -29,6 +31,7 @@ package final class ProcessIdentity: Sendable {
             if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
                 self.descriptor = descriptor
                 self.number = number
+                self.path = path
                 self.name = Self.readOrChooseName(descriptor)
                 return
             }

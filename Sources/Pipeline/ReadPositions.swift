@@ -10,6 +10,8 @@ package final class ReadPositions {
     package let partitions: [TopicPartition]
     private let next: UnsafeMutablePointer<Int64>
     private let committed: UnsafeMutablePointer<Int64>
+    /// Timestamp of the last record taken; what tells a topic from one made anew under its name.
+    private let times: UnsafeMutablePointer<Int64>
     /// Where the consumer reached the end, until it is settled: records before it may not be handled yet.
     private let reached: UnsafeMutablePointer<Int64>
     /// Where the partition's end was last; the reader stands there unless something came since.
@@ -23,6 +25,8 @@ package final class ReadPositions {
         next.initialize(repeating: Self.unknown, count: partitions.count)
         committed = .allocate(capacity: partitions.count)
         committed.initialize(repeating: Self.unknown, count: partitions.count)
+        times = .allocate(capacity: partitions.count)
+        times.initialize(repeating: Self.unknown, count: partitions.count)
         reached = .allocate(capacity: partitions.count)
         reached.initialize(repeating: Self.unknown, count: partitions.count)
         ends = .allocate(capacity: partitions.count)
@@ -32,6 +36,7 @@ package final class ReadPositions {
     deinit {
         next.deallocate()
         committed.deallocate()
+        times.deallocate()
         reached.deallocate()
         ends.deallocate()
     }
@@ -41,20 +46,25 @@ package final class ReadPositions {
         for (topic, partition) in partitions.enumerated() {
             next[topic] = offsets[partition] ?? Self.unknown
             committed[topic] = next[topic]
+            times[topic] = Self.unknown
         }
         forgetEnds()
     }
 
     /// The record before this offset was taken.
+    ///
+    /// - Parameter timestamp: the record's, milliseconds since 1970; −1 when it has none.
     @inline(__always)
-    package func advance(_ topic: Int, to offset: Int64) {
+    package func advance(_ topic: Int, to offset: Int64, timestamp: Int64 = -1) {
         precondition(topic >= 0 && topic < partitions.count, "a record of a topic that was not asked for")
         next[topic] = offset
+        times[topic] = timestamp
     }
 
     package func accept() { committed.update(from: next, count: partitions.count) }
     package func undo() {
         next.update(from: committed, count: partitions.count)
+        times.update(repeating: Self.unknown, count: partitions.count)
         forgetEnds()
     }
 
@@ -126,6 +136,21 @@ package final class ReadPositions {
 
     /// All that is known.
     package var known: [TopicPartition: Int64] { offsets { _ in true } }
+
+    /// All that is known, with what tells the topics from others of their names.
+    var tied: [TopicPartition: StateTie.Position] {
+        var tied: [TopicPartition: StateTie.Position] = [:]
+        for topic in partitions.indices where next[topic] != Self.unknown {
+            tied[partitions[topic]] = StateTie.Position(
+                next[topic], timestamp: times[topic] == Self.unknown ? nil : times[topic])
+        }
+        return tied
+    }
+
+    /// The timestamp of the record before the next offset; nil when none was read yet.
+    func timestamp(of partition: TopicPartition) -> Int64? {
+        partitions.firstIndex(of: partition).flatMap { times[$0] == Self.unknown ? nil : times[$0] }
+    }
 
     private func offsets(_ isWanted: (Int) -> Bool) -> [TopicPartition: Int64] {
         var offsets: [TopicPartition: Int64] = [:]

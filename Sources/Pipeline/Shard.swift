@@ -20,6 +20,8 @@ package final class Shard {
     }
     /// Whether the state is complete: false while it is being restored.
     var isRestored = false
+    /// An offset that the changelog had reached when the shard was made; see ``StateTie``.
+    var changelogOffset: Int64 = 0
     /// Where the search for cold users goes on.
     var hand = 0
     /// Late events that the metrics know of already.

@@ -118,6 +118,11 @@ package struct SVGChart {
             "<circle class=\"dot\" cx=\"\(n(px(x)))\" cy=\"\(n(py(y)))\" r=\"4\"><title>\(HTML.escape(tip))</title></circle>"
     }
 
+    /// A small mark, of thousands.
+    package mutating func point(_ x: Double, _ y: Double, style: String) {
+        marks += "<circle class=\"\(style)\" cx=\"\(n(px(x)))\" cy=\"\(n(py(y)))\" r=\"2\"/>"
+    }
+
     /// A word inside the chart, at a place in its own units.
     package mutating func note(_ x: Double, _ y: Double, _ words: String, anchor: String, style: String, dy: Double = 0)
     {

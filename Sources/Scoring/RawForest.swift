@@ -6,6 +6,8 @@ package enum ForestKind: UInt32, Sendable, CaseIterable {
     case econml = 1
     /// grf `causal_forest`: a leaf holds the seven averages Y W Z YZ WZ ZZ G (G: the sample weight).
     case grf = 2
+    /// Trees whose leaf values add up (boosted trees, random forests): a leaf holds one value. Only inside a `Composition`.
+    case additive = 3
 }
 
 /// What a model does with a missing (NaN) feature value.
@@ -40,7 +42,19 @@ package struct ForestInfo: Sendable, Equatable {
     }
 
     /// Doubles in a leaf's payload: p + p² for EconML (w·y·T, then w·T·Tᵀ row major), 7 for grf.
-    package var payloadColumns: Int { kind == .grf ? 7 : parameters + parameters * parameters }
+    package var payloadColumns: Int {
+        switch kind {
+        case .econml: parameters + parameters * parameters
+        case .grf: 7
+        case .additive: 1
+        }
+    }
+
+    /// Trees whose leaves add up; `features` counts those after preprocessing.
+    package static func additive(features: Int, missing: MissingValues = .route) -> ForestInfo {
+        ForestInfo(
+            kind: .additive, parameters: 1, treatments: 1, groupSize: 1, featureCount: features, missing: missing)
+    }
 }
 
 /// One tree as it was fitted, before any check: `ModelBuilder` validates it.
@@ -108,11 +122,14 @@ package struct ModelMetadata: Sendable, Equatable {
     package var ranges: [FeatureRange]?
     /// One an outcome: what is added to its forest's effects; nil: nothing.
     package var offsets: [EffectOffset?]?
+    /// How the effects follow from several forests and linear parts; nil: one causal forest an outcome.
+    package var composition: Composition?
 
     package init(
         name: String, version: String, treatments: [String], outcomes: [String], featureNames: [String],
         specification: [UInt8] = [], provenance: String = "{}", importances: [Double]? = nil,
-        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil, offsets: [EffectOffset?]? = nil
+        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil, offsets: [EffectOffset?]? = nil,
+        composition: Composition? = nil
     ) {
         self.name = name
         self.version = version
@@ -125,5 +142,11 @@ package struct ModelMetadata: Sendable, Equatable {
         self.contrasts = contrasts
         self.ranges = ranges
         self.offsets = offsets
+        self.composition = composition
     }
+
+    /// Features that the trees see: after preprocessing, if there is any.
+    package var treeFeatureCount: Int { composition?.preprocessing?.outputCount ?? featureNames.count }
+    /// The forests that the model has, in their order.
+    package var forestNames: [String] { composition?.forestNames ?? outcomes }
 }

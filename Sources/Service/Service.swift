@@ -33,8 +33,10 @@ package final class Service: Sendable {
         let batch = BatchRoute(served: served)
         let simulate = SimulateRoute(served: served)
         let model = ModelRoute(served: served)
+        let explain = ExplainRoute(served: served, live: live)
         let health = HealthRoutes(service: self)
         let users = UserRoutes(service: self)
+        let predict = PredictRoutes(service: self, users: users)
         let metrics = MetricsRoute(service: self)
         let live = self.live
         let description = OpenAPI(served: served, version: version).document
@@ -53,8 +55,17 @@ package final class Service: Sendable {
             Route(.get, "/v1/model") { exchange throws(Problem) in try model.answer(exchange) },
             Route(.get, "/v1/users/{id}") { exchange throws(Problem) in try users.state(exchange) },
             Route(.get, "/v1/users/{id}/scores") { exchange throws(Problem) in try users.scores(exchange) },
-            // Contributions (Shapley values) of a user's score: "/v1/users/{id}/explain".
-            // Propensity in the seed systems' shapes: "/predict", "/predict/batch".
+            Route(.get, "/v1/users/{id}/explain") { exchange throws(Problem) in try users.explain(exchange, explain) },
+            Route(.post, "/v1/explain", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
+                try explain.answer(exchange)
+            },
+            Route(.get, "/predict") { exchange throws(Problem) in try predict.customer(exchange) },
+            Route(.post, "/predict", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
+                try predict.one(exchange)
+            },
+            Route(.post, "/predict/batch", consumes: [.json], maxBodyBytes: 4 << 20) { exchange throws(Problem) in
+                try predict.batch(exchange)
+            },
             Route(.get, "/v1/people") { exchange throws(Problem) in live.writePeople(to: exchange.out) },
             Route(.get, "/v1/live") { exchange throws(Problem) in live.writeHistory(to: exchange.out) },
             Route(.get, "/v1/stream") { exchange throws(Problem) in try live.open(exchange) },

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What every part of an application shares: the broker, the topics, the model, and what makes an event a score.
 package struct ApplicationSettings: SettingGroup {
     package let applicationID = SettingKey.text(
@@ -12,6 +14,12 @@ package struct ApplicationSettings: SettingGroup {
     package let acceptsAnyKey = SettingKey.choice(
         "input.key", "required", true: "any", false: "required", "whether the message key must be the user_id")
     package let outputTopic = SettingKey.text("output.topic", "uplift-scores", "topic of the scores")
+    package let forwardedHeaders = SettingKey<[String]>(
+        "forward.headers", "traceparent,tracestate,baggage,correlation-id,x-correlation-id,x-request-id",
+        "record headers that go from an event to its score; none forwards nothing"
+    ) { (text) throws(SettingProblem) in
+        text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && $0 != "none" }
+    }
     package let deadLetterTopic = SettingKey.text(
         "dead.letter.topic", "events.dead-letter", "topic of the rejected events, byte for byte")
     package let modelPath = SettingKey.text("model.path", "", "the model file (impactiq model import makes one)")
@@ -23,8 +31,11 @@ package struct ApplicationSettings: SettingGroup {
     package let messageMaxBytes = SettingKey.integer(
         "message.max.bytes", 1_048_576, 1_024...64_000_000, "largest event accepted, bytes")
     package let eventTimeMaxAheadMilliseconds = SettingKey.integer(
-        "event.time.max.ahead.ms", 604_800_000, 0...Int(Int32.max) * 1_000,
-        "how far an event's time may lie ahead of its record's timestamp")
+        "event.time.max.ahead.ms", 3_600_000, 0...Int(Int32.max) * 1_000,
+        "how far an event's time may lie after its record's timestamp; further is time_in_future")
+    package let eventTimeMaxBehindMilliseconds = SettingKey.integer(
+        "event.time.max.behind.ms", 630_720_000_000, 0...7_258_118_400_000,
+        "how far it may lie before it: twenty years, which tells a time in seconds; further is time_too_old")
     package let batchMaxEvents = SettingKey.integer(
         "batch.max.events", 1_024, 1...65_536, "most events handled at once when there is lag")
     package let shutdownTimeoutMilliseconds = SettingKey.integer(

@@ -5,6 +5,7 @@ import Features
 import Foundation
 import Pipeline
 import Scoring
+import Terminal
 
 /// Models of a stated size over the features of another one, in the temporary folder: benchmarks want forests of exact
 /// shapes, and one that costs nothing to tell what the others cost.
@@ -33,6 +34,20 @@ final class BenchmarkModel {
             left: trees, leaves: leaves, rows: try Self.rows(of: model), featureCount: model.featureCount)
         try builder.addForest(info, trees: &source)
         try builder.finish()
+    }
+
+    /// `impactiq-bench model`: the forest of the other benchmarks as a file.
+    static func run(_ words: [String]) throws {
+        let specification = CommandSpecification(
+            "model", "The benchmarks' forest (100 trees × 64 leaves) as a model file, for scripts/bench-cpu.py",
+            options: [
+                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("out", "FILE", "Where to write it", required: true),
+            ], examples: [.init("model --out /tmp/forest.model", "over the features of the demo")])
+        guard let command = try Benchmark.parse(specification, words) else { return }
+        let model = try BenchmarkModel(
+            like: try Model.open(path: command.text("model") ?? ""), trees: 100, leaves: 64)
+        try FileManager.default.copyItem(atPath: model.path, toPath: command.text("out") ?? "")
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }

@@ -7,6 +7,7 @@ let arguments = Array(CommandLine.arguments.dropFirst())
 do {
     switch arguments.first {
     case "stream": try StreamBenchmark.run(Array(arguments.dropFirst()))
+    case "model": try BenchmarkModel.run(Array(arguments.dropFirst()))
     case "raw": try RawLoop.run(Array(arguments.dropFirst()))
     case "roofline": try RooflineBenchmark.run(Array(arguments.dropFirst()))
     case "growth": try GrowthBenchmark.run(Array(arguments.dropFirst()))
@@ -27,6 +28,7 @@ do {
               stream       the stages of the stream and the whole product beside a raw C consume loop
                            impactiq-bench stream --bootstrap localhost:9092
               raw          the C loop alone, for scripts/bench-cpu.py
+              model        the benchmarks' forest as a file, for scripts/bench-cpu.py
               latency      from the broker's append of an event to its score's visibility, at a steady rate
               roofline     the stages alone, and the product's share of what they allow together
               growth       cost by partitions, workers, message size, users and features

@@ -17,42 +17,44 @@ import Testing
         let names = ["Social", "Search", "Retargeting"]
         let effects = [0.06, 0.02, 0.002]
         var truth = [0.0, 0.0, 0.0]
-        // The trial: for each channel, conversions of those it was shown to and of those it was held back from.
-        var shown = [[Double]](repeating: [0, 0], count: 3)
-        var held = shown
+        // The trial: of those a channel reaches, half are shown it; conversions and people by channel and arm.
+        var converted = [[Double]](repeating: [0, 0], count: 3)
+        var people = converted
         var sessionOf: [(user: String, channel: Int, time: Int64)] = []
         for user in 0..<users {
             let interest = random.happens(0.3)
             var chance = interest ? 0.12 : 0.01
-            var treated = [false, false, false]
+            var arms: [Int?] = [nil, nil, nil]
             for channel in 0..<3 {
                 // Retargeting reaches almost only the interested.
                 let reach = channel == 2 ? (interest ? 0.9 : 0.05) : channel == 0 ? 0.5 : 0.4
                 guard random.happens(reach) else { continue }
-                treated[channel] = random.happens(0.5)
-                if treated[channel] {
-                    chance += effects[channel]
-                    truth[channel] += effects[channel]
-                    let time =
-                        Int64(20_000) * 86_400_000 + Int64(channel) * 86_400_000 + Int64(random.below(80_000)) * 1_000
-                    sessionOf.append(("u\(user)", channel, time))
-                }
-                if treated[channel] { shown[channel][1] += 1 } else { held[channel][1] += 1 }
+                let isShown = random.happens(0.5)
+                arms[channel] = isShown ? 1 : 0
+                guard isShown else { continue }
+                chance += effects[channel]
+                truth[channel] += effects[channel]
+                let second = Int64(channel) * 86_400 + Int64(random.below(80_000))
+                sessionOf.append(("u\(user)", channel, (20_000 * 86_400 + second) * 1_000))
             }
             let converts = random.happens(chance)
-            for channel in 0..<3 where treated[channel] && converts { shown[channel][0] += 1 }
-            // The held back of a channel are those it would have reached: drawn again in the same proportions.
+            for channel in 0..<3 {
+                guard let arm = arms[channel] else { continue }
+                people[channel][arm] += 1
+                if converts { converted[channel][arm] += 1 }
+            }
             if converts { tables.conversions.append(["c\(user)", "u\(user)", "2024-10-10", "00:00:00", "10"]) }
         }
-        // Effects as a trial would estimate them: the truth with a standard error of its own.
+        // The uplift of each channel as the trial estimates it: the difference of the arms' means.
         let scores = try scratch.database("scores.db")
         try scores.execute("CREATE TABLE scores (user_id TEXT, time INTEGER, uplift REAL, std_error REAL)")
+        try scores.begin(writing: true)
         let insertion = try scores.insertion(
             into: "scores", columns: ["user_id", "time", "uplift", "std_error"], suffix: "")
-        var estimates: [(Double, Double)] = []
-        for channel in 0..<3 {
-            let error = (0.1 * 0.9 * 2 / max(shown[channel][1], 1)).squareRoot()
-            estimates.append((effects[channel] + error * random.normal(), error))
+        let estimates = (0..<3).map { channel -> (Double, Double) in
+            let rates = (0..<2).map { converted[channel][$0] / people[channel][$0] }
+            let variance = (0..<2).reduce(0.0) { $0 + rates[$1] * (1 - rates[$1]) / people[channel][$1] }
+            return (rates[1] - rates[0], variance.squareRoot())
         }
         for (index, item) in sessionOf.enumerated() {
             let day = Int32(item.time / 86_400_000)
@@ -68,6 +70,7 @@ import Testing
             ])
         }
         try insertion.finish()
+        try scores.commit()
         try tables.write(database)
         var channels = ChannelTable()
         let models = AttributionModels(ModelOptions(), channels: &channels)
@@ -80,12 +83,12 @@ import Testing
         }
         let total = truth.reduce(0, +)
         func distance(_ kind: ModelKind) -> Double {
-            zip(names, truth).reduce(0) { $0 + abs(share(kind, $1.0) * comparison.conversions - $1.1) }
+            zip(names, truth).reduce(0) { $0 + abs(share(kind, $1.0) - $1.1 / total) }
         }
         for (index, name) in names.enumerated() {
             let number = Int32(comparison.channels.firstIndex(of: name)!)
             let row = try #require(comparison.causal.first { $0.channel == number })
-            #expect(abs(row.incremental - truth[index]) < 1.96 * row.standardError * 1.3, "\(name)")
+            #expect(abs(row.incremental - truth[index]) < 1.96 * row.standardError, "\(name)")
         }
         print(
             "true increments \(truth), last \(names.map { share(.last, $0) * comparison.conversions }), distances last "

@@ -48,7 +48,7 @@ import Testing
         return (scratch, database, journeys, reader.channels)
     }
 
-    private func client(_ server: LoopbackServer, _ channels: ChannelTable, timeout: Int = 2_000, attempts: Int = 6)
+    private func client(_ server: LoopbackServer, _ channels: ChannelTable, timeout: Int = 20_000, attempts: Int = 6)
         throws -> IHCClient
     {
         var settings = IHCClient.Settings(url: server.url, key: "secret-key")
@@ -73,14 +73,14 @@ import Testing
             case 2: .cut(Self.answer(body))
             case 3: .status(503, retryAfter: nil)
             case 4: .json("{\"message\":\"try later\"}")
-            case 6: .silence(700)
+            case 6: .silence(8_000)
             default: .json(Self.answer(body))
             }
         }
         defer { server.stop() }
         let waits = Mutex<[Double]>([])
         var settings = IHCClient.Settings(url: server.url, key: "secret-key")
-        settings.timeout = 500
+        settings.timeout = 4_000
         settings.backOff = 100
         let client = try IHCClient(settings, channels: channels, sleep: { wait in waits.withLock { $0.append(wait) } })
         let outcome = try IHCCollection.collect(journeys, channels, client, IHCAnswers(database))

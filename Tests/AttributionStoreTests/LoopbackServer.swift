@@ -22,7 +22,8 @@ final class LoopbackServer: Sendable {
     var url: String { "http://127.0.0.1:\(port)/v1/compute_ihc?conv_type_id=test" }
 
     init(_ answer: @escaping @Sendable (Int, String) -> Reply) throws {
-        socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.socket = socket
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
@@ -35,19 +36,21 @@ final class LoopbackServer: Sendable {
         guard bound else { throw POSIXError(.EADDRINUSE) }
         port = Int(UInt16(bigEndian: address.sin_port))
         Thread.detachNewThread { [self] in
-            var count = 0
             while true {
                 let connection = accept(socket, nil, nil)
                 if connection < 0 { return }
-                serve(connection, &count, answer)
-                close(connection)
+                // A thread each: one that keeps silent holds up no other.
+                Thread.detachNewThread { [self] in
+                    serve(connection, answer)
+                    close(connection)
+                }
             }
         }
     }
 
     func stop() { shutdown(socket, Int32(SHUT_RDWR)); close(socket) }
 
-    private func serve(_ connection: Int32, _ count: inout Int, _ answer: (Int, String) -> Reply) {
+    private func serve(_ connection: Int32, _ answer: (Int, String) -> Reply) {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         var needed = Int.max
@@ -67,9 +70,10 @@ final class LoopbackServer: Sendable {
         }
         let headers = String(decoding: bytes[..<start], as: UTF8.self)
         let body = String(decoding: bytes[start...], as: UTF8.self)
-        requests.withLock { $0.append((headers, body)) }
-        let number = count
-        count += 1
+        let number = requests.withLock { requests in
+            requests.append((headers, body))
+            return requests.count - 1
+        }
         switch answer(number, body) {
         case .json(let text):
             send(

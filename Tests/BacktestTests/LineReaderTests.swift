@@ -51,6 +51,56 @@ struct LineReaderTests {
         }
     }
 
+    @Test("A damaged second gzip member is an error, whatever is damaged of it; zeros at the end are none")
+    func damagedMembers() throws {
+        let one = scratch.file("one.gz")
+        gzip(Array("first\n".utf8), to: one)
+        let member = try [UInt8](Data(contentsOf: URL(filePath: one)))
+        func check(_ bytes: [UInt8]) throws -> [[UInt8]] {
+            let path = scratch.file("members.gz")
+            try Data(bytes).write(to: URL(filePath: path))
+            return try lines(path)
+        }
+        #expect(try check(member + member).count == 2)
+        #expect(try check(member + member + [UInt8](repeating: 0, count: 700)).count == 2)
+        for at in member.indices {
+            var second = member
+            // Flags, time, operating system: what a reader may pass over (RFC 1952, 2.3.1).
+            if (4..<10).contains(at) { continue }
+            second[at] ^= 0x40
+            #expect(throws: ImpactError.self, "byte \(at)") { try check(member + second) }
+        }
+        for length in 1..<member.count {
+            #expect(throws: ImpactError.self, "length \(length)") { try check(member + member.prefix(length)) }
+        }
+        #expect(throws: ImpactError.self) { try check(member + Array("tail".utf8)) }
+    }
+
+    @Test("A byte-order mark is no part of the first line; UTF-16 is told")
+    func byteOrderMarks() throws {
+        let path = scratch.file("bom")
+        try Data([0xEF, 0xBB, 0xBF] + Array("one\ntwo".utf8)).write(to: URL(filePath: path))
+        #expect(try lines(path) == [Array("one".utf8), Array("two".utf8)])
+        for mark: [UInt8] in [[0xFF, 0xFE], [0xFE, 0xFF]] {
+            try Data(mark + [0x7B, 0]).write(to: URL(filePath: path))
+            #expect(throws: ImpactError.self) { try lines(path) }
+        }
+    }
+
+    @Test("How far a load has come reads back, and belongs to its files")
+    func loadProgress() throws {
+        let path = scratch.file("progress")
+        #expect(try LoadProgress.read(path, files: ["a"]) == nil)
+        var progress = LoadProgress(files: ["a", "b"])
+        progress.file = 1
+        progress.line = 42
+        try progress.write(path)
+        #expect(try LoadProgress.read(path, files: ["a", "b"]) == progress)
+        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: ["a"]) }
+        var status = stat()
+        #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
+    }
+
     @Test("Plain, gzip, zstd and several members or frames give the same lines")
     func kinds() throws {
         let plain = scratch.file("plain"), gz = scratch.file("gz"), zst = scratch.file("zst")

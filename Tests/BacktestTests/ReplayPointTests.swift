@@ -11,8 +11,10 @@ struct ReplayPointTests {
         #expect(try ReplayPoint("1795255200123") == .time(1_795_255_200_123))
         #expect(try ReplayPoint("2026-11-21T10:00:00.123Z") == .time(1_795_255_200_123))
         #expect(try ReplayPoint("2026-11-21T12:00:00.123+02:00") == .time(1_795_255_200_123))
-        #expect(try ReplayPoint("0:1200,3:0") == .offsets([0: 1_200, 3: 0]))
         #expect(try ReplayPoint("2026-11-21") == .time(1_795_219_200_000))
+        #expect(try ReplayPoint("2026-11-21 10:00") == .time(1_795_255_200_000))
+        #expect(try ReplayPoint("2026-11-21T12:00+02:00") == .time(1_795_255_200_000))
+        #expect(try ReplayPoint("0:1200,3:0") == .offsets([0: 1_200, 3: 0]))
         for wrong in [
             "", "now", "0:", "0:1,0:2", "-1:5", "0:-5", "1e9", "2026-11-2x", "2026-13-01", "0:1,,1:2", "99999999999999",
         ] {

@@ -31,12 +31,23 @@ struct CommandLineToolTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["two.model"])
     }
 
+    @Test("Commands whose work has tests of its own say what is wrong with their input")
+    func refusals() throws {
+        let folder = try TemporaryFolder("refusals")
+        let out = folder.file("x.model")
+        #expect(CommandLineTool.run(["train", "/nowhere.csv", "--out", out]) == 65)
+        #expect(CommandLineTool.run(["serve", "--model", "/nowhere.model"]) == 65)
+        #expect(CommandLineTool.run(["attribute", "fit-ihc", "/nowhere.json"]) != 0)
+        #expect(
+            CommandLineTool.run(["attribute", "call-ihc", "--source", "x.csv", "--url", "http://127.0.0.1:1"]) != 0)
+    }
+
     @Test("demo, and the rows of its model")
     func demo() throws {
         let folder = try TemporaryFolder("demo")
         let root = SharedMaterial.repository.path
         let model = "\(root)/examples/demo/demo.model"
-        #expect(CommandLineTool.run(["demo", "--for", "1s", "--json", "--model", model]) == 0)
+        #expect(CommandLineTool.run(["demo", "--for", "1s", "--json", "--listen", "none", "--model", model]) == 0)
         let rows = ["--rows", "50", "--users", "500", "--features", "\(root)/examples/demo/features.json"]
         #expect(CommandLineTool.run(["demo", "rows", "--out", folder.file("rows.csv")] + rows) == 0)
         let text = try String(contentsOfFile: folder.file("rows.csv"), encoding: .utf8)

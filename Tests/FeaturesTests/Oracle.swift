@@ -86,7 +86,9 @@ struct Oracle {
     private func passes(_ feature: FeatureSpecification.Feature, _ event: Event) -> Bool {
         if let events = feature.events, !events.contains(event.type) { return false }
         guard let condition = feature.condition else { return true }
-        return event.fields[condition.field].map { equal($0, condition.equals) } ?? false
+        return condition.groups.allSatisfy { group in
+            group.contains { test in event.fields[test.field].map { equal($0, test.equals) } ?? false }
+        }
     }
 
     /// The number an event brings to a feature, or nil.
@@ -112,14 +114,51 @@ struct Oracle {
             let ratio = denominator == 0 ? Float.nan : numerator / denominator
             row[i] = ratio.isNaN ? Float(feature.defaultValue ?? .nan) : ratio
         }
+        for (i, feature) in specification.features.enumerated() {
+            guard let operands = feature.operands else { continue }
+            let values = operands.map { operand -> Double in
+                switch operand {
+                case .number(let number): number
+                case .feature(let name): Double(row[specification.names.firstIndex(of: name)!])
+                }
+            }
+            let result = Float(arithmetic(feature, values))
+            row[i] = result.isNaN ? Float(feature.defaultValue ?? .nan) : result
+        }
         return row
+    }
+
+    private func arithmetic(_ feature: FeatureSpecification.Feature, _ values: [Double]) -> Double {
+        switch feature.aggregate {
+        case .add: return values.reduce(0, +)
+        case .average: return values.reduce(0, +) / Double(values.count)
+        case .multiply: return values.reduce(1, *)
+        case .subtract: return values[0] - values[1]
+        case .divide: return values[1] == 0 ? .nan : values[0] / values[1]
+        case .scale:
+            let share = (values[0] - feature.low!) / (feature.high! - feature.low!)
+            return share.isNaN ? share : min(1, max(0, share))
+        case .clip: return values[0].isNaN ? .nan : min(feature.high!, max(feature.low!, values[0]))
+        case .choose: return Double(values.firstIndex(of: 1) ?? values.count)
+        default:
+            guard !values[0].isNaN, !values[1].isNaN else { return .nan }
+            let holds =
+                switch feature.comparison! {
+                case .above: values[0] > values[1]
+                case .atLeast: values[0] >= values[1]
+                case .below: values[0] < values[1]
+                case .atMost: values[0] <= values[1]
+                case .equal: values[0] == values[1]
+                }
+            return holds ? 1 : 0
+        }
     }
 
     /// A feature's value, or nil when there is none.
     private func value(_ feature: FeatureSpecification.Feature, _ user: String, _ clock: Int64) -> Double? {
         let events = users[user] ?? []
         switch feature.aggregate {
-        case .ratio:
+        case .ratio, .add, .subtract, .multiply, .divide, .average, .scale, .clip, .compare, .choose:
             return nil
         case .distinct:
             let inside = events.filter { passes(feature, $0) && covers(feature, $0.time, clock) }
@@ -140,7 +179,8 @@ struct Oracle {
                 sum + (number(feature, event).map { $0 * exp2(-Double(clock - event.time) / halfLife) } ?? 0)
             }
         case .count, .sum, .mean, .min, .max:
-            let inside = events.filter { covers(feature, $0.time, clock) }.compactMap { number(feature, $0) }
+            let inside = events.filter { feature.isLifetime || covers(feature, $0.time, clock) }
+                .compactMap { number(feature, $0) }
             switch feature.aggregate {
             case .count: return Double(inside.count)
             case .sum: return inside.reduce(0, +)

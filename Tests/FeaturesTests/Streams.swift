@@ -190,7 +190,27 @@ let everyAggregate = """
       {"name":"warm_spend","aggregate":"decayed_sum","events":["purchase"],"field":"value","half_life":"6h"},
       {"name":"rate","aggregate":"ratio","numerator":"views_1h","denominator":"views_7d"},
       {"name":"rate_default","aggregate":"ratio","numerator":"spend_30d","denominator":"later","default":-7},
-      {"name":"later","aggregate":"count","events":["click"],"window":"1h"}
+      {"name":"later","aggregate":"count","events":["click"],"window":"1h"},
+      {"name":"orders","aggregate":"count","events":["purchase"],"window":"lifetime"},
+      {"name":"spent","aggregate":"sum","events":["purchase","refund"],"field":"value","window":"lifetime"},
+      {"name":"social_or_mail","aggregate":"count","window":"30d",
+       "where":{"or":[{"field":"channel","equals":"social"},{"field":"channel","equals":"mail"}]}},
+      {"name":"mail_and_two","aggregate":"sum","field":"value","window":"lifetime",
+       "where":{"and":[{"field":"properties.mixed","equals":2},
+        {"or":[{"field":"channel","equals":"mail"},{"field":"channel","equals":"search"}]}]}},
+      {"name":"mixed_social","aggregate":"distinct","field":"campaign_id","window":"1h",
+       "where":{"and":[{"field":"channel","equals":"social"},{"field":"properties.mixed","equals":"seven"}]}},
+      {"name":"average_order","aggregate":"divide","of":["spent","orders"],"default":0},
+      {"name":"one_more","aggregate":"add","of":["views_7d",1]},
+      {"name":"intensity","aggregate":"divide","of":["last_value","one_more"]},
+      {"name":"long","aggregate":"compare","of":["intensity","mean_7d"],"is":">"},
+      {"name":"few","aggregate":"compare","of":["views_7d",3],"is":"<="},
+      {"name":"both","aggregate":"multiply","of":["long","few"],"default":0},
+      {"name":"engaged","aggregate":"scale","of":["spend_30d"],"from":-10,"to":50},
+      {"name":"near","aggregate":"clip","of":["last_value"],"least":0,"most":9.5},
+      {"name":"gap","aggregate":"subtract","of":["near",2.5],"default":-1},
+      {"name":"score","aggregate":"average","of":["engaged","few",0.25]},
+      {"name":"segment","aggregate":"choose","of":["both","few","long"]}
     ],"deduplication":{"ids":5}}
     """
 

@@ -61,7 +61,7 @@ struct StateRun {
         }
     }
 
-    var storePath: String { harness.folder.appending(path: "rocksdb-0").path }
+    var storePath: String { StateFolder.path(harness.configuration) + "/rocksdb-0" }
 
     /// The users of all partitions in the local copy, with their records.
     func localCopy() throws -> [[UInt8]: [UInt8]] {

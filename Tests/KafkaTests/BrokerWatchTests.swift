@@ -16,10 +16,22 @@ struct BrokerWatchTests {
         #expect(watch.isAway)
         #expect(watch.report(anyBrokerUp: false, now: 12) == nil)
         #expect(watch.report(anyBrokerUp: true, now: 20) == nil)
-        #expect(watch.report(anyBrokerUp: true, now: 22) == .info("a broker answers again at host:9092, after 12 s"))
+        #expect(watch.report(anyBrokerUp: true, now: 22) == .info("a broker answers again at host:9092, after 10 s"))
         #expect(!watch.isAway)
         #expect(watch.report(anyBrokerUp: true, now: 24) == nil)
         #expect(watch.allBrokersDown(now: 30) != nil)
+    }
+
+    @Test("An outage begins with the connection that was lost, and ends with the first good report")
+    func trueLength() {
+        var watch = BrokerWatch(bootstrap: "h")
+        watch.connectionLost(now: 3)
+        _ = watch.report(anyBrokerUp: true, now: 4)
+        watch.connectionLost(now: 5)
+        watch.connectionLost(now: 6)
+        #expect(watch.allBrokersDown(now: 8) != nil)
+        #expect(watch.report(anyBrokerUp: true, now: 20) == nil)
+        #expect(watch.report(anyBrokerUp: true, now: 22) == .info("a broker answers again at h, after 15 s"))
     }
 
     @Test("A report from before the loss does not count as being back")

@@ -46,7 +46,9 @@ import Testing
         var generator = SeededGenerator.announced()
         for _ in 0..<200 {
             let client = try server.client()
-            client.write((0..<Int.random(in: 1...400, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator) })
+            client.write(
+                (0..<Int.random(in: 1...400, using: &generator)).map { _ in UInt8.random(in: 0...255, using: &generator)
+                })
         }
         #expect(try server.client().request("GET", "/health")?.status == 200)
     }
@@ -60,7 +62,8 @@ import Testing
             for _ in 0..<count {
                 var bytes = good
                 for _ in 0..<Int.random(in: 1...4, using: &generator) {
-                    bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(in: 0...255, using: &generator)
+                    bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(
+                        in: 0...255, using: &generator)
                 }
                 client.write("POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(bytes.count)\r\n\r\n")
                 client.write(bytes)
@@ -85,7 +88,9 @@ import Testing
         getrlimit(__rlimit_resource_t(7), &limit)
         // Both ends of each connection are this process's.
         let count = min(1_000, Int(limit.rlim_cur) / 2 - 200)
-        guard count > 100 else { return print("skipped: idleConnectionsDoNotKeepOthersOut needs more file descriptors") }
+        guard count > 100 else {
+            return print("skipped: idleConnectionsDoNotKeepOthersOut needs more file descriptors")
+        }
         let before = residentBytes()
         let idle = (0..<count).compactMap { _ in LoopbackClient(port: server.port) }
         #expect(idle.count == count)

@@ -29,20 +29,30 @@ struct ProblemTests {
         Case(body: "{\"feature\":{}}", status: 422, code: "unknown_field", field: "feature"),
         Case(body: "{\"features\":{\"recencey\":1}}", status: 422, code: "unknown_feature", field: "features.recencey"),
         Case(body: "{\"features\":{\"recency\":\"1\"}}", status: 422, code: "field_type", field: "features.recency"),
-        Case(body: "{\"features\":{\"recency\":1e39}}", status: 422, code: "number_out_of_range", field: "features.recency"),
-        Case(body: "{\"features\":{\"recency\":1,\"recency\":2}}", status: 422, code: "duplicate_field", field: "features.recency"),
+        Case(
+            body: "{\"features\":{\"recency\":1e39}}",
+            status: 422, code: "number_out_of_range", field: "features.recency"),
+        Case(
+            body: "{\"features\":{\"recency\":1,\"recency\":2}}",
+            status: 422, code: "duplicate_field", field: "features.recency"),
         Case(body: "{\"features\":{},\"features\":{}}", status: 422, code: "duplicate_field", field: "features"),
-        Case(body: "{\"features\":{\"recency\":null}}", status: 422, code: "missing_feature", field: "features.recency"),
+        Case(
+            body: "{\"features\":{\"recency\":null}}",
+            status: 422, code: "missing_feature", field: "features.recency"),
         Case(body: "{\"user_id\":[],\"features\":{}}", status: 422, code: "field_type", field: "user_id"),
         Case(body: "{\"user_id\":\"\",\"features\":{}}", status: 422, code: "user_id_empty", field: "user_id"),
         Case(body: "{\"events\":[]}", status: 422, code: "missing_field", field: "user_id"),
         Case(body: "{\"user_id\":\"u\",\"events\":[]}", status: 422, code: "no_events", field: "events"),
         Case(body: "{\"user_id\":\"u\",\"events\":{}}", status: 422, code: "field_type", field: "events"),
-        Case(body: "{\"user_id\":\"u\",\"events\":[{\"type\":\"click\"}]}", status: 422, code: "missing_field", field: "events[0]"),
+        Case(
+            body: "{\"user_id\":\"u\",\"events\":[{\"type\":\"click\"}]}",
+            status: 422, code: "missing_field", field: "events[0]"),
         Case(
             body: "{\"user_id\":\"u\",\"events\":[{\"user_id\":\"v\",\"type\":\"click\",\"time\":1}]}", status: 422,
             code: "other_user", field: "events[0].user_id"),
-        Case(body: "{\"user_id\":\"u\",\"events\":[],\"features\":{}}", status: 422, code: "ambiguous", field: "events"),
+        Case(
+            body: "{\"user_id\":\"u\",\"events\":[],\"features\":{}}",
+            status: 422, code: "ambiguous", field: "events"),
         Case(body: "{}", type: "text/plain", status: 415, code: "content_type", field: "Content-Type"),
         Case(
             body: "{}", headers: ["Content-Encoding: gzip"], status: 415, code: "content_encoding",
@@ -54,20 +64,27 @@ struct ProblemTests {
         Case(method: "GET", path: "/v1/users/u-1/scores", status: 404, code: "no_log_store"),
         Case(path: "/v1/score/batch", body: "{\"rows\":[]}", status: 422, code: "no_rows", field: "rows"),
         Case(path: "/v1/score/batch", body: "{}", status: 422, code: "missing_field", field: "rows"),
-        Case(path: "/v1/score/batch", body: "{\"rows\":[{\"recency\":true},{\"recency\":\"x\"}]}", status: 422, code: "field_type", field: "rows[1].recency"),
-        Case(path: "/v1/score/batch", body: "recency\nx\n", type: "text/csv", status: 422, code: "csv_number", field: "recency"),
+        Case(
+            path: "/v1/score/batch", body: "{\"rows\":[{\"recency\":true},{\"recency\":\"x\"}]}",
+            status: 422, code: "field_type", field: "rows[1].recency"),
+        Case(
+            path: "/v1/score/batch", body: "recency\nx\n", type: "text/csv",
+            status: 422, code: "csv_number", field: "recency"),
         Case(path: "/v1/score/batch", body: "nothing\n1\n", type: "text/csv", status: 422, code: "csv_header"),
         Case(path: "/v1/score/batch", body: "recency,history\n1\n", type: "text/csv", status: 422, code: "csv_record"),
         Case(
             path: "/v1/score/batch", body: "{\"rows\":[{}]}", headers: ["Accept: image/png"], status: 406,
             code: "not_acceptable", field: "Accept"),
         Case(path: "/v1/simulate", body: "{\"vary\":[]}", status: 422, code: "invalid_grid", field: "vary"),
-        Case(path: "/v1/simulate", body: "{\"vary\":[{\"feature\":\"x\"}]}", status: 422, code: "unknown_feature", field: "vary[0].feature"),
+        Case(
+            path: "/v1/simulate", body: "{\"vary\":[{\"feature\":\"x\"}]}",
+            status: 422, code: "unknown_feature", field: "vary[0].feature"),
         Case(
             path: "/v1/simulate", body: "{\"vary\":[{\"feature\":\"recency\",\"steps\":1}]}", status: 422,
             code: "invalid_grid", field: "vary[0].steps"),
         Case(
-            path: "/v1/simulate", body: "{\"vary\":[{\"feature\":\"recency\",\"steps\":999},{\"feature\":\"history\",\"steps\":999}]}",
+            path: "/v1/simulate",
+            body: "{\"vary\":[{\"feature\":\"recency\",\"steps\":999},{\"feature\":\"history\",\"steps\":999}]}",
             status: 422, code: "invalid_grid", field: "vary"),
     ]
 

@@ -137,7 +137,8 @@ struct ScoreTests {
         let client = try server.client()
         let event = #"{"type":"click","time":"2026-11-21T10:00:00Z"}"#
         let named = #"{"user_id":17,"type":"click","time":"2026-11-21T10:00:00Z"}"#
-        let first = try #require(client.request("POST", "/v1/score", body: "{\"user_id\":\"17\",\"events\":[\(event)]}"))
+        let first = try #require(
+            client.request("POST", "/v1/score", body: "{\"user_id\":\"17\",\"events\":[\(event)]}"))
         let second = try #require(client.request("POST", "/v1/score", body: "{\"events\":[\(named)],\"user_id\":17}"))
         #expect(first.status == 200)
         #expect(first.text == second.text)
@@ -163,6 +164,22 @@ struct ScoreTests {
                 values[1] = Float(second)
                 #expect(uplifts[row * 3 + column] == reference(server.served.model, values).effect)
             }
+        }
+    }
+
+    @Test func contributionsAddUpToTheEffect() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        var generator = SeededGenerator.announced()
+        for _ in 0..<20 {
+            let person = server.person(&generator)
+            let answer = try #require(client.request("POST", "/v1/explain", body: "{\"features\":\(person.json)}"))
+            #expect(answer.status == 200)
+            let base = try #require(answer.json["base"] as? Double)
+            let list = try #require(answer.json["contributions"] as? [[String: Any]])
+            #expect(list.map { $0["feature"] as? String } == server.served.model.featureNames)
+            let sum = list.reduce(base) { $0 + ($1["contribution"] as? Double ?? .nan) }
+            #expect(abs(sum - reference(server.served.model, person.values).effect) < 1e-9)
         }
     }
 

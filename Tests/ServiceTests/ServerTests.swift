@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import Scoring
 import Service
 import TestSupport
 import Testing
@@ -45,7 +46,8 @@ struct ServerTests {
         #expect(allowed.status == 204)
         #expect(allowed.headers["access-control-allow-origin"] == "https://ads.example")
         #expect(allowed.headers["access-control-allow-headers"]?.contains("Authorization") == true)
-        #expect(try server.client().request("OPTIONS", "/v1/score", headers: ["Origin: https://x.example"])?.status == 403)
+        #expect(
+            try server.client().request("OPTIONS", "/v1/score", headers: ["Origin: https://x.example"])?.status == 403)
     }
 
     @Test func aTokenOpensTheApiAndHealthNeedsNone() throws {
@@ -85,7 +87,9 @@ struct ServerTests {
         #expect(plain.headers["content-encoding"] == nil)
         #expect(small.headers["content-encoding"] == "gzip")
         #expect(small.body.prefix(2).elementsEqual([0x1F, 0x8B]) && small.body.count < plain.body.count)
-        #expect(client.request("GET", "/v1/model", headers: ["Accept-Encoding: gzip;q=0"])?.headers["content-encoding"] == nil)
+        #expect(
+            client.request("GET", "/v1/model", headers: ["Accept-Encoding: gzip;q=0"])?.headers["content-encoding"]
+                == nil)
     }
 
     @Test func pagesRunNothingOfTheirOwn() throws {
@@ -102,11 +106,16 @@ struct ServerTests {
             let again = client.request("GET", path, headers: ["If-None-Match: \(page.headers["etag"] ?? "")"])
             #expect(again?.status == 304)
         }
-        for path in ["/assets/app.js", "/assets/dashboard.js", "/assets/simulate.js", "/assets/user.js", "/assets/docs.js"] {
+        for path in [
+            "/assets/app.js", "/assets/dashboard.js", "/assets/simulate.js", "/assets/user.js", "/assets/docs.js",
+        ] {
             let script = try #require(client.request("GET", path))
             #expect(script.status == 200)
             // Text of users becomes text nodes only.
-            #expect(script.text.range(of: "innerHTML|outerHTML|insertAdjacentHTML|document.write|eval\\(", options: .regularExpression) == nil)
+            #expect(
+                script.text.range(
+                    of: "innerHTML|outerHTML|insertAdjacentHTML|document.write|eval\\(", options: .regularExpression)
+                    == nil)
         }
     }
 
@@ -164,6 +173,7 @@ struct ServerTests {
         MetricsText.write(MetricTable(of: owner), to: out)
         #expect(
             String(decoding: out.bytes, as: UTF8.self)
-                == "# HELP test_total a \\\\ b\\nc\n# TYPE test_total counter\ntest_total{code=\"say \\\"hi\\\"\\n\\\\\"} 2\n")
+                == "# HELP test_total a \\\\ b\\nc\n# TYPE test_total counter\ntest_total{code=\"say \\\"hi\\\"\\n\\\\\"} 2\n"
+        )
     }
 }

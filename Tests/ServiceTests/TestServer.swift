@@ -42,7 +42,8 @@ final class TestServer {
     func person(_ generator: inout SeededGenerator) -> (json: String, values: [Float]) {
         var values: [Float] = []
         for range in served.ranges {
-            let value = range.choices.map { $0[Int.random(in: 0..<$0.count, using: &generator)] }
+            let value =
+                range.choices.map { $0[Int.random(in: 0..<$0.count, using: &generator)] }
                 ?? Double.random(in: range.low...range.high, using: &generator)
             values.append(Float(range.isWhole ? value.rounded() : value))
         }

@@ -2,11 +2,10 @@ import Base
 import Foundation
 import Scoring
 import Statistics
-import Testing
 import TestSupport
+import Testing
+import Training
 import Trees
-
-@testable import Training
 
 @Suite struct GrowerTests {
     /// Rows with a step in the effect of the first feature; every tenth value of the second is missing.

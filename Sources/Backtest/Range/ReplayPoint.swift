@@ -13,8 +13,7 @@ package enum ReplayPoint: Sendable, Equatable {
     /// An offset for each partition named; the others are left out of the replay.
     case offsets([Int32: Int64])
 
-    /// Reads `beginning`, `end`, an RFC 3339 time, a date (its first moment, UTC), milliseconds since 1970, or
-    /// `PARTITION:OFFSET,…`.
+    /// Reads `beginning`, `end`, a time (``WrittenTime``), milliseconds since 1970, or `PARTITION:OFFSET,…`.
     ///
     /// - Throws: `.usage` saying what is expected.
     package init(_ text: String) throws(ImpactError) {
@@ -28,10 +27,7 @@ package enum ReplayPoint: Sendable, Equatable {
                 guard EventLimits.timeRange.contains(milliseconds) else { throw Self.wrong(text) }
                 self = .time(milliseconds)
             } else {
-                // A date is its first moment.
-                let whole = text.utf8.count == 10 && text.contains("-") ? text + "T00:00:00Z" : text
-                let time = Array(whole.utf8).withUnsafeBytes { RFC3339.parse($0) }
-                guard let time else { throw Self.wrong(text) }
+                guard let time = WrittenTime.milliseconds(text) else { throw Self.wrong(text) }
                 self = .time(time)
             }
         }
@@ -51,7 +47,7 @@ package enum ReplayPoint: Sendable, Equatable {
     private static func wrong(_ text: String) -> ImpactError {
         ImpactError(
             .usage, code: "invalid_point",
-            "'\(text)' is no place in a topic: expected beginning, end, a time (2026-11-21T10:00:00Z, 2026-11-21, or milliseconds "
-                + "since 1970), or offsets as 0:1200,1:950")
+            "'\(text)' is no place in a topic: expected beginning, end, a time (2026-11-21, 2026-11-21T10:00:00Z or "
+                + "milliseconds since 1970), or offsets as 0:1200,1:950")
     }
 }

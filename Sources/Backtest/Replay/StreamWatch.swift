@@ -10,7 +10,8 @@ struct StreamWatch: Codable, Equatable {
 
     init(_ schema: EventSchema, specification: FeatureSpecification) {
         let named = Set(
-            specification.features.compactMap(\.field) + specification.features.compactMap(\.condition?.field))
+            specification.features.compactMap(\.field)
+                + specification.features.flatMap { $0.condition?.groups.joined().map(\.field) ?? [] })
         unseenFields = schema.fields.indices.filter { named.contains(schema.fields[$0].path) }
         let types = Set(specification.features.flatMap { $0.events ?? [] })
         unseenTypes = schema.types.indices.filter { types.contains(schema.types[$0]) }
@@ -18,12 +19,18 @@ struct StreamWatch: Codable, Equatable {
 
     /// Whether a watch of this schema can be so.
     func isPlausible(_ schema: EventSchema) -> Bool {
-        [latestEvent, latestRecord].allSatisfy { $0 == .min || PlausibleCount.holds(time: $0) }
+        // Before the first event they are the least number there is.
+        let times: [Int64] = [latestEvent, latestRecord].filter { (time: Int64) in time > Int64.min }
+        return times.allSatisfy { PlausibleCount.holds(time: $0) }
             && unseenFields.allSatisfy { schema.fields.indices.contains($0) }
             && unseenTypes.allSatisfy { schema.types.indices.contains($0) }
     }
 
     mutating func look(_ batch: EventBatch, _ counters: inout ReplayCounters) {
+        batch.takeUnusableValues { field, count in
+            counters.stream.unusable = counters.stream.unusable ?? [:]
+            counters.stream.unusable?[batch.schema.fields[field].path, default: 0] += count
+        }
         var first = counters.stream.firstTime ?? .max
         for i in 0..<batch.count {
             let event = batch[i]

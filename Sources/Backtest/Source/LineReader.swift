@@ -14,10 +14,11 @@ package final class LineReader {
     /// A longer line is an error of the file: no event may be that long.
     private static let longestLine = 64 << 20
 
+    /// - Parameter path: `-` is standard input.
     /// - Throws: `file_not_readable`.
-    package init(path: String) throws(ImpactError) {
-        self.path = path
-        stream = try ByteStreams.open(path)
+    package init(path: String, isStopped: @escaping () -> Bool = { false }) throws(ImpactError) {
+        self.path = path == "-" ? "standard input" : path
+        stream = try ByteStreams.open(path, isStopped: isStopped)
         buffer = .allocate(byteCount: 1 << 20, alignment: 16)
     }
 
@@ -53,6 +54,10 @@ package final class LineReader {
 
     private func cut(_ stop: Int) -> UnsafeRawBufferPointer {
         line += 1
+        // Some editors and exports begin a UTF-8 file with a byte-order mark, which is no part of its first line.
+        if line == 1, stop - start >= 3, buffer[start] == 0xEF, buffer[start + 1] == 0xBB, buffer[start + 2] == 0xBF {
+            start += 3
+        }
         let hasReturn = stop > start && buffer[stop - 1] == 0x0D
         return UnsafeRawBufferPointer(rebasing: buffer[start..<stop - (hasReturn ? 1 : 0)])
     }

@@ -46,6 +46,8 @@ package final class LabeledCounter: Metric {
     /// Over all labels.
     package var value: Int { counts.reduce(0) { $0 + $1.value } + others.withLock { $0.values.reduce(0, +) } }
     package var total: Double? { Double(value) }
+    /// Counts of labels that were not known beforehand.
+    package var byLabel: [String: Int] { others.withLock { $0 } }
     package var samples: [MetricSample] {
         let known = zip(fixed, counts).map { ($0, $1.value) }
         let rare = others.withLock { $0.sorted { $0.key < $1.key } }

@@ -5,7 +5,7 @@ import Foundation
 import Terminal
 
 /// `impactiq attribute call-ihc`: credit from an IHC API.
-enum AttributeCallIHC {
+enum AttributeCallIHC: Command {
     static let specification = CommandSpecification(
         "call-ihc", "Ask an IHC API for the credit of each journey and write it as 'run' does",
         discussion: """
@@ -31,7 +31,7 @@ enum AttributeCallIHC {
 
     static func run(_ command: ParsedCommand) throws {
         let input = try AttributeInput.open(command)
-        guard input.isDatabase, let place = command.text("source") else {
+        guard input.isDatabase else {
             throw command.invalid("source", "answers are stored in a database: sqlite:PATH or postgresql://…")
         }
         var settings = IHCClient.Settings(url: command.text("url") ?? "", key: try key(command))
@@ -75,7 +75,7 @@ enum AttributeCallIHC {
         guard run.unanswered == 0 else {
             throw ImpactError(
                 .failed, code: "ihc_unanswered",
-                "\(run.unanswered) journeys of \(place.prefix(40)) have no usable answer"
+                "\(run.unanswered) journeys of \(input.database.place) have no usable answer"
                     + (outcome.why.map { " (\($0))" } ?? "") + "; the others are attributed. Run the same command again"
             )
         }

@@ -6,7 +6,10 @@ import JSON
 import Terminal
 
 /// `impactiq attribute`: which channel gets the credit, and what an order costs.
-enum AttributeCommand: Command {
+enum AttributeCommand: CommandGroup {
+    static let subcommands: [any Command.Type] = [
+        AttributeRun.self, AttributeReport.self, AttributeCompare.self, AttributeFitIHC.self, AttributeCallIHC.self,
+    ]
     static let specification = CommandSpecification(
         "attribute",
         "Which channel gets the credit for each conversion, what an order costs, what would not have happened",
@@ -21,18 +24,5 @@ enum AttributeCommand: Command {
                 "fills attribution_customer_journey and channel_reporting"),
             .init("impactiq attribute compare --source sqlite:challenge.db", "all models side by side"),
         ],
-        subcommands: [
-            AttributeRun.specification, AttributeReport.specification, AttributeCompare.specification,
-            AttributeFitIHC.specification, AttributeCallIHC.specification,
-        ])
-
-    static func run(_ command: ParsedCommand) throws {
-        switch command.name {
-        case "attribute run": try AttributeRun.run(command)
-        case "attribute report": try AttributeReport.run(command)
-        case "attribute call-ihc": try AttributeCallIHC.run(command)
-        case "attribute compare": try AttributeCompare.run(command)
-        default: try AttributeFitIHC.run(command)
-        }
-    }
+        subcommands: subcommands.specifications)
 }

@@ -6,7 +6,7 @@ import Report
 import Terminal
 
 /// `impactiq attribute compare`: models side by side.
-enum AttributeCompare {
+enum AttributeCompare: Command {
     static let specification = CommandSpecification(
         "compare", "Several models side by side, with where they disagree and why",
         discussion: """
@@ -53,7 +53,7 @@ enum AttributeCompare {
             notes = input.notes + AttributeText.notes(reader.journeyCounts, reader.counts)
         }
         if let path = command.name == "attribute compare" ? command.text("csv") : nil {
-            try ResultFile.write(csv(comparison), to: path)
+            try OutputFile.write(Array(csv(comparison).utf8), to: path)
             if path == "-" { return }
         }
         if command.flag("json") {
@@ -143,12 +143,12 @@ enum AttributeCompare {
                         ]
                     ))
             }
-            members.append(("disagreement", comparison.disagreement(channel).map { .text($0) } ?? .null))
+            members.append(("disagreement", comparison.disagreement(channel).map { JSONOutput.text($0) } ?? .null))
             return .object(members)
         }
         return .object([
             ("conversions", .number(comparison.conversions)), ("channels", .array(channels)),
-            ("notes", .array((notes + comparison.remarks).map { .text($0) })),
+            ("notes", .array((notes + comparison.remarks).map { JSONOutput.text($0) })),
         ])
     }
 }

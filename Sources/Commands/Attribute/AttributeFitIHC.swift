@@ -6,7 +6,7 @@ import Report
 import Terminal
 
 /// `impactiq attribute fit-ihc`: curves from an IHC API's answers.
-enum AttributeFitIHC {
+enum AttributeFitIHC: Command {
     static let specification = CommandSpecification(
         "fit-ihc", "Fit the IHC model's curves to results of an IHC API",
         discussion: """
@@ -31,26 +31,27 @@ enum AttributeFitIHC {
 
     static func run(_ command: ParsedCommand) throws {
         let clock = try LocalClock(named: command.text("time-zone") ?? "UTC")
-        var parameters: IHCParameters?
+        var found: IHCParameters?
         var quality: IHCFitQuality?
         if let path = command.text("ihc") {
-            parameters = try IHCParameters(json: try AttributeOptions.json(path), name: path)
+            found = try IHCParameters(json: try AttributeOptions.json(path), name: path)
         } else if let path = command.arguments.first {
             let answers = try IHCResults.read(path, clock: clock)
-            parameters = try IHCFit.fit(answers)
+            found = try IHCFit.fit(answers)
             let folds = try command.count("folds") ?? 10
             guard folds > 1 else { throw command.invalid("folds", "must be at least 2") }
             quality = try IHCFit.crossValidate(answers, folds: folds)
         }
-        guard let parameters else {
+        guard let parameters = found else {
             throw ImpactError(
                 .usage, code: "missing_argument", "RESULTS.json is missing\nsee 'impactiq attribute fit-ihc --help'")
         }
-        let checked = try command.text("check").map {
-            IHCFit.compare(IHCModel(parameters), try IHCResults.read($0, clock: clock))
+        var checked: IHCFitQuality?
+        if let path = command.text("check") {
+            checked = IHCFit.compare(IHCModel(parameters), try IHCResults.read(path, clock: clock))
         }
         if let out = command.text("out") {
-            try ResultFile.write(AttributeJSON.text(parameters.json(fit: quality)) + "\n", to: out)
+            try OutputFile.write(Array((AttributeJSON.text(parameters.json(fit: quality)) + "\n").utf8), to: out)
         }
         if command.flag("json") {
             let nothing = JSONValue.null

@@ -5,7 +5,7 @@ import Foundation
 import Terminal
 
 /// `impactiq attribute report`: what the last run stored, as CSV and as a page.
-enum AttributeReport {
+enum AttributeReport: Command {
     static let specification = CommandSpecification(
         "report", "The channel report: credit, revenue, cost, CPO and ROAS by channel and day",
         discussion: """
@@ -34,7 +34,9 @@ enum AttributeReport {
             place, creates: false, lockWait: try command.milliseconds("lock-wait") ?? 5_000)
         let report = try StoredReport.read(database)
         if let path = command.text("csv") { try AttributeFiles.report(report, to: path) }
-        if let path = command.text("html") { try ResultFile.write(try page(command, database, report).html, to: path) }
+        if let path = command.text("html") {
+            try OutputFile.write(Array(try page(command, database, report).html.utf8), to: path)
+        }
         if command.text("csv") == "-" || command.text("html") == "-" { return }
         if command.flag("json") {
             Terminal.Stream.output.write(
@@ -65,10 +67,12 @@ enum AttributeReport {
         var flows = PathFlows()
         let ihc = IHCModel(options.ihc)
         page.comparison = try database.transaction(writing: false) { () throws(ImpactError) in
-            try AttributionComparison.compare(reader, kinds, models) { journey in
-                phases.add(journey.touches, ihc)
-                flows.add(journey.touches)
-            }
+            try AttributionComparison.compare(
+                reader, kinds, models,
+                each: { journey in
+                    phases.add(journey.touches, ihc)
+                    flows.add(journey.touches)
+                })
         }
         page.phases = phases
         page.flows = flows

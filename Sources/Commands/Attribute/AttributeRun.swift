@@ -5,7 +5,7 @@ import Foundation
 import Terminal
 
 /// `impactiq attribute run`: credit and the channel report into a database, or into CSV files.
-enum AttributeRun {
+enum AttributeRun: Command {
     static let specification = CommandSpecification(
         "run", "Attribute conversions and write the credit and the channel report",
         discussion: """
@@ -46,7 +46,7 @@ enum AttributeRun {
         let sink: any SQLDatabase
         if let out, AttributeInput.isDatabase(out) {
             sink =
-                out == command.text("source") ? input.database : try SQLPlace.open(out, creates: true, lockWait: wait)
+                try out == command.text("source") ? input.database : SQLPlace.open(out, creates: true, lockWait: wait)
         } else if out != nil || input.isDatabase {
             guard out == nil || !input.isDatabase else {
                 throw command.invalid("out", "a folder takes the results of CSV files; a database keeps its own")
@@ -83,12 +83,12 @@ enum AttributeFiles {
     static func export(_ database: any SQLDatabase, to folder: String) throws {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        let credit = try ResultFile(folder + "/attribution_customer_journey.csv")
-        try credit.write("conv_id,session_id,ihc\n")
+        let credit = try OutputFile(folder + "/attribution_customer_journey.csv")
+        try credit.append("conv_id,session_id,ihc\n")
         let rows = try database.query(
             "SELECT conv_id, session_id, ihc FROM attribution_customer_journey ORDER BY conv_id, session_id", [])
         while try rows.next() {
-            try credit.write(
+            try credit.append(
                 "\(CSVText.field(rows.text(0) ?? "")),\(CSVText.field(rows.text(1) ?? "")),\(CSVText.number(rows.double(2)))\n"
             )
         }
@@ -98,11 +98,11 @@ enum AttributeFiles {
 
     /// The channel report with CPO and ROAS.
     static func report(_ report: ChannelReport, to path: String) throws(ImpactError) {
-        let file = try ResultFile(path)
-        try file.write("channel_name,date,cost,ihc,ihc_revenue,CPO,ROAS\n")
+        let file = try OutputFile(path)
+        try file.append("channel_name,date,cost,ihc,ihc_revenue,CPO,ROAS\n")
         for line in report.lines {
             let numbers = [line.cost.amount, line.credit, line.revenue, line.cpo, line.roas].map(CSVText.number)
-            try file.write(
+            try file.append(
                 "\(CSVText.field(line.channel)),\(CivilDay.text(line.day ?? 0)),\(numbers.joined(separator: ","))\n")
         }
         try file.finish()

@@ -52,11 +52,12 @@ enum AttributeText {
     static func json(_ outcome: AttributionRun.Outcome, _ kind: ModelKind) -> JSONOutput {
         .object([
             ("model", .text(kind.rawValue)), ("conversions", .integer(outcome.attributed)),
-            ("rows", .integer(outcome.rows)), ("since", outcome.since.map { .text(CivilDay.text($0)) } ?? .null),
+            ("rows", .integer(outcome.rows)),
+            ("since", outcome.since.map { JSONOutput.text(CivilDay.text($0)) } ?? .null),
             ("channels", channels(outcome.report)),
             ("conversions_without_journey", .integer(outcome.journeys.withoutJourney)),
             ("revenue_without_journey", .number(outcome.journeys.revenueWithoutJourney.amount)),
-            ("notes", .array((notes(outcome.journeys, outcome.reading) + outcome.remarks).map { .text($0) })),
+            ("notes", .array((notes(outcome.journeys, outcome.reading) + outcome.remarks).map { JSONOutput.text($0) })),
         ])
     }
 
@@ -66,7 +67,8 @@ enum AttributeText {
                 .object([
                     ("channel_name", .text(line.channel)), ("cost", .number(line.cost.amount)),
                     ("ihc", .number(line.credit)), ("ihc_revenue", .number(line.revenue)),
-                    ("cpo", line.cpo.map { .number($0) } ?? .null), ("roas", line.roas.map { .number($0) } ?? .null),
+                    ("cpo", line.cpo.map { JSONOutput.number($0) } ?? .null),
+                    ("roas", line.roas.map { JSONOutput.number($0) } ?? .null),
                 ])
             })
     }

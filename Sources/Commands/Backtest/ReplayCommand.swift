@@ -146,7 +146,7 @@ struct ReplayJob {
         request["--input"] = command.texts("input").joined(separator: " ")
         for key in [
             "bootstrap.servers", "input.topics", "input.key", "score.events", "decision.threshold", "confidence.level",
-            "message.max.bytes", "event.time.max.ahead.ms",
+            "message.max.bytes", "event.time.max.ahead.ms", "event.time.max.behind.ms",
         ] { request[key] = configuration.entry(key)?.value ?? "" }
         return request
     }

@@ -22,7 +22,7 @@ struct ReplaySummary {
                 .badInput, code: "features_missing",
                 "no event could be scored: the model \(model.name) needs values that the events do not have"
                     + (result.unseenFields.isEmpty
-                        ? "" : " (never seen: \(result.unseenFields.joined(separator: ", ")))"))
+                        ? "" : " (never seen: \(NameList.text(result.unseenFields)))"))
         }
         guard let comparison = result.comparison, !comparison.isIdentical, !comparison.isOfTwoModels else { return }
         throw ImpactError(.failed, code: "not_identical", verdict(comparison))
@@ -72,11 +72,16 @@ struct ReplaySummary {
         }
         if !result.unseenFields.isEmpty {
             notes.append(
-                "no event has \(result.unseenFields.joined(separator: ", ")), which features of the model read")
+                "no event has \(NameList.text(result.unseenFields)), which features of the model read")
+        }
+        for (field, count) in (counters.stream.unusable ?? [:]).sorted(by: { $0.key < $1.key }) {
+            notes.append(
+                "\(count) values of \(field) are of a kind that no feature can use (a text where a number is wanted), and "
+                    + "count as missing")
         }
         if !result.unseenTypes.isEmpty {
             notes.append(
-                "no event is of type \(result.unseenTypes.joined(separator: ", ")), which features of the model count")
+                "no event is of type \(NameList.text(result.unseenTypes)), which features of the model count")
         }
         if let tombstones = result.comparison?.tombstones, tombstones > 0 {
             notes.append(

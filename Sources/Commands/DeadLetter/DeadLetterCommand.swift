@@ -16,7 +16,7 @@ enum DeadLetterCommand: CommandGroup {
 
     static let selection: [CommandSpecification.Option] = [
         .value("code", "CODE", "Only rejections of this kind, as missing_field", repeated: true),
-        .value("from", "TIME", "Only records of this time or later: RFC 3339, or milliseconds since 1970"),
+        .value("from", "TIME", "Only records of this time or later, as 2026-11-28 or 2026-11-28T10:00:00Z"),
         .value("to", "TIME", "Only records before this time"),
         .value("topic", "NAME", "Only records of this input topic"),
         .value("partition", "N", "Only records of this partition of the input"),
@@ -29,7 +29,7 @@ enum DeadLetterListCommand: Command {
         "list", "Show rejected events: time, place, reason, preview",
         discussion: """
             The newest are shown, and how many there are of each code. The time is that of the rejected record, the \
-            place is where it stood in the input.
+            place is where it stood in the input. Letters that 'dead-letter replay' has sent back are marked.
             """,
         options: DeadLetterCommand.selection + [
             .value("limit", "N", "Show at most so many", default: "50"),
@@ -108,13 +108,8 @@ struct DeadLetterSelection {
     static func time(_ command: ParsedCommand, _ option: String) throws -> Int64? {
         guard let text = command.text(option) else { return nil }
         if let milliseconds = Int64(text) { return milliseconds }
-        for isFractional in [false, true] {
-            let style = Date.ISO8601FormatStyle(includingFractionalSeconds: isFractional)
-            if let date = try? style.parse(text) {
-                return Int64(saturating: (date.timeIntervalSince1970 * 1_000).rounded())
-            }
-        }
-        throw command.invalid(option, "write it as 2026-11-21T10:00:00Z, or in milliseconds since 1970")
+        if let time = WrittenTime.milliseconds(text) { return time }
+        throw command.invalid(option, "write it as \(WrittenTime.forms)")
     }
 
     static func text(ofTime milliseconds: Int64) -> String {

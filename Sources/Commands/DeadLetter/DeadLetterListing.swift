@@ -26,19 +26,31 @@ struct DeadLetterListing {
         var letter: DeadLetter
         var preview: String
         var bytes: Int
+        /// Nil for another application's letter.
+        var isSentBack: Bool?
     }
 
     func run() throws {
         let reader = DeadLetterReader(
             properties: configuration.kafkaProperties(client: "consumer"), topic: configuration.deadLetterTopic)
-        var counts: [String: Int] = [:]
+        // Asked only, never started: a replay that runs meanwhile goes on.
+        let replayer = try DeadLetterReplayer(
+            properties: configuration.kafkaProperties(client: "producer"), application: configuration.applicationID,
+            topic: configuration.deadLetterTopic)
+        defer { replayer.close() }
+        var counts: [String: (all: Int, sent: Int)] = [:]
         var newest: [Row] = []
         var printed = 0
         try reader.read { letter in
             if StopSignal.isRaised { return false }
             guard selection.holds(letter) else { return true }
-            counts[letter.reason.code, default: 0] += 1
-            var row = Row(letter: letter, preview: Self.preview(letter), bytes: letter.record.value?.count ?? 0)
+            let isOurs = letter.application == configuration.applicationID
+            let isSentBack = isOurs ? try replayer.isReplayed(letter) : nil
+            counts[letter.reason.code, default: (0, 0)].all += 1
+            if isSentBack == true { counts[letter.reason.code]?.sent += 1 }
+            var row = Row(
+                letter: letter, preview: Self.preview(letter), bytes: letter.record.value?.count ?? 0,
+                isSentBack: isSentBack)
             row.letter.record.value = nil
             row.letter.record.headers = []
             if isJSON {
@@ -64,23 +76,25 @@ struct DeadLetterListing {
         if rows.count > limit { rows.removeFirst(rows.count - limit) }
     }
 
-    private func printTable(_ rows: [Row], _ counts: [String: Int], foreign: Int) {
+    private func printTable(_ rows: [Row], _ counts: [String: (all: Int, sent: Int)], foreign: Int) {
         let out = Terminal.Stream.output
         if counts.isEmpty {
             out.write("no dead letters in \(configuration.deadLetterTopic)\n")
         } else {
-            var table = Table(.text("time"), .text("place"), .text("code"), .text("reason"), .text("preview"))
+            var table = Table(
+                .text("time"), .text("place"), .text("code"), .text("sent back"), .text("reason"), .text("preview"))
             for row in rows {
                 let reason = row.letter.reason
                 table.add(
                     DeadLetterSelection.text(ofTime: row.letter.record.timestamp),
                     "\(reason.topic) [\(reason.partition)] \(reason.offset)", reason.code,
+                    row.isSentBack.map { $0 ? "yes" : "no" } ?? "not ours",
                     Self.printable(Array(reason.message.utf8), limit: 200), row.preview)
             }
             out.write(table.text(width: out.windowSize?.columns))
-            var summary = Table(.text("code"), .number("letters"))
-            for (code, count) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
-                summary.add(code, HumanNumber.grouped(count))
+            var summary = Table(.text("code"), .number("letters"), .number("sent back"))
+            for (code, count) in counts.sorted(by: { ($1.value.all, $0.key) < ($0.value.all, $1.key) }) {
+                summary.add(code, HumanNumber.grouped(count.all), HumanNumber.grouped(count.sent))
             }
             out.write("\n" + summary.text())
         }
@@ -108,6 +122,7 @@ struct DeadLetterListing {
                 ])
             ),
             (name: "application", value: .text(row.letter.application)),
+            (name: "sent_back", value: row.isSentBack.map { .bool($0) } ?? .null),
             (name: "key", value: row.letter.record.key.map { .text(printable($0, limit: 300)) } ?? .null),
             (name: "bytes", value: .integer(row.bytes)), (name: "preview", value: .text(row.preview)),
         ])

@@ -68,7 +68,7 @@ enum DemoRowsCommand: Command {
             """,
         options: [
             .value("out", "FILE", "CSV to write; - is standard output", required: true),
-            .value("features", "FILE", "Feature specification", default: "examples/demo/features.json"),
+            .value("features", "FILE", "Feature specification instead of the demo's own"),
             .value("rows", "N", "How many rows", default: "100k"),
             .value("users", "N", "How many people there are", default: "20000"),
             .value("seed", "S", "Seed of the trial", default: "101"),
@@ -80,9 +80,8 @@ enum DemoRowsCommand: Command {
         ])
 
     static func run(_ command: ParsedCommand) throws {
-        guard let output = command.text("out"), let features = command.text("features") else {
-            throw command.invalid("out", "name the CSV to write")
-        }
+        guard let output = command.text("out") else { throw command.invalid("out", "name the CSV to write") }
+        let features = try DemoFiles.features(command.text("features"))
         let specification = try FeatureSpecification(json: try OpenFile.contents(of: features), name: features)
         var settings = TrialSettings()
         settings.seed = try command.seed("seed") ?? 101

@@ -3,10 +3,20 @@ import Foundation
 
 /// Where the demo's model is.
 enum DemoFiles {
-    /// The given path; else the model in the working folder, beside the build, or where the container has it.
+    /// The given path; else the model beside the build or the program, in the working folder, or where the container has it.
     static func model(_ given: String?) throws(ImpactError) -> String {
         if let given { return given }
-        let name = "demo/demo.model"
+        return try find("demo.model", option: "--model")
+    }
+
+    /// The same for the demo's feature specification.
+    static func features(_ given: String?) throws(ImpactError) -> String {
+        if let given { return given }
+        return try find("features.json", option: "--features")
+    }
+
+    private static func find(_ file: String, option: String) throws(ImpactError) -> String {
+        let name = "demo/\(file)"
         var candidates = ["examples/\(name)"]
         // .build/release/impactiq is three or four folders below the repository.
         var folder = executable.deletingLastPathComponent()
@@ -18,8 +28,9 @@ enum DemoFiles {
         candidates.append("/usr/share/impactiq/\(name)")
         if let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) { return found }
         throw ImpactError(
-            .badInput, code: "demo_model_missing",
-            "the demo's model examples/\(name) is not found: run this in the repository, or name a model with --model FILE"
+            .badInput, code: "demo_file_missing",
+            "the demo's \(file) is not found in any of \(candidates.joined(separator: ", ")): put the repository's "
+                + "examples/demo there, or name the file with \(option) FILE"
         )
     }
 

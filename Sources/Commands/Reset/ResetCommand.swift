@@ -18,7 +18,7 @@ enum ResetCommand: Command {
             through, the pipeline refuses to start.
             """,
         options: ConfigurationOptions.options + [
-            .value("to", "PLACE", "Where to read from: beginning, end, or a time", default: "beginning"),
+            .value("to", "PLACE", "Where to read from: beginning, end, or a time as 2026-11-28", default: "beginning"),
             .flag("yes", "Do it without asking"),
             .flag("json", "Print what would be or was done as one JSON object"),
         ],

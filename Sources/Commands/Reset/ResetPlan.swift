@@ -17,6 +17,8 @@ struct ResetPlan {
     private var changelog: TopicPlan
     /// Records in the changelog; nil when the topic is not there.
     private var changelogRecords: Int?
+    /// Partitions that the changelog has now.
+    private var changelogPartitions: Int?
     private var stateFolder: String
     private var stateFiles: [String] = []
     private let place: String
@@ -25,7 +27,7 @@ struct ResetPlan {
     init(_ command: ParsedCommand, _ configuration: Configuration, _ admin: Admin) throws {
         try Self.refuseLive(configuration, admin)
         place = command.text("to") ?? "beginning"
-        stateFolder = configuration.stateDirectory
+        stateFolder = try StateFolder.prepare(configuration)
         stateFiles = try Self.ownFiles(in: stateFolder)
         let committed = try admin.committedOffsets(ofGroup: configuration.applicationID)
         var partitions = 0
@@ -40,7 +42,8 @@ struct ResetPlan {
         }
         changelog = .changelog(configuration.changelogTopic, partitions: partitions)
         if let description = try admin.describe(changelog.name) {
-            changelog.partitions = description.partitions
+            // As many as the input has now, whatever it had: state moves with its partition.
+            changelogPartitions = description.partitions
             changelog.replicationFactor = description.replicationFactor
             changelog.settings = try admin.ownSettings(of: changelog.name)
             changelogRecords = try admin.watermarks(ofTopic: changelog.name).reduce(0) { $0 + Int($1.high - $1.low) }
@@ -87,7 +90,8 @@ struct ResetPlan {
                 "offset of \(offset.partition)", offset.committed.map { "\($0)" } ?? "none", "\(offset.next) (\(place))"
             )
         }
-        let records = changelogRecords.map { "\(HumanNumber.grouped($0)) records" } ?? "not there"
+        let now = changelogPartitions.map { $0 == changelog.partitions ? "" : ", \($0) partitions" } ?? ""
+        let records = changelogRecords.map { "\(HumanNumber.grouped($0)) records\(now)" } ?? "not there"
         table.add("topic \(changelog.name)", records, "empty, \(changelog.partitions) partitions")
         let files = stateFiles.isEmpty ? "nothing" : stateFiles.joined(separator: " ")
         table.add("folder \(stateFolder)", files, stateFiles.isEmpty ? "nothing" : "deleted")
@@ -127,6 +131,7 @@ struct ResetPlan {
             }
         }
         try admin.delete(topics: [changelog.name])
+        try GrowthMark.clear(configuration, admin)
         try admin.alterOffsets(
             ofGroup: configuration.applicationID,
             to: Dictionary(uniqueKeysWithValues: offsets.map { ($0.partition, $0.next) }))

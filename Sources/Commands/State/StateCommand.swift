@@ -10,10 +10,11 @@ import Terminal
 /// `impactiq state`: one user's state, the local copies against the changelog, erasure.
 enum StateCommand: CommandGroup {
     static let subcommands: [any Command.Type] = [
-        StateGetCommand.self, StateVerifyCommand.self, StateDeleteCommand.self,
+        StateGetCommand.self, StateVerifyCommand.self, StateDeleteCommand.self, StatePlacement.self,
+        StateAlignment.self,
     ]
     static let specification = CommandSpecification(
-        "state", "Look at a user's state, verify the local copies, erase a user",
+        "state", "Look at a user's state, verify, erase a user, align state and offsets",
         sharedOptions: ConfigurationOptions.options, subcommands: subcommands.specifications)
 }
 
@@ -23,10 +24,13 @@ enum StateGetCommand: Command {
         "get", "Show one user's state and features as of now",
         discussion: """
             Reads the local copy in state.dir and what the changelog has beyond it; without a local copy of the user's \
-            partition, that partition of the changelog. The pipeline may run meanwhile.
+            partition, that partition of the changelog. Looks where the key's partition is by murmur2 first, then in all \
+            others: producers may place keys in another way. A user who has state in several partitions is shown once for \
+            each. The pipeline may run meanwhile.
             """,
         options: [
-            .value("partition", "N", "Look in this partition, when events are not placed by their key"),
+            .value("partition", "N", "Look in this partition only"),
+            .flag("all", "Look in all partitions, though the user is found in the first"),
             .flag("json", "Print one JSON object"),
         ],
         arguments: [.init("USER", "The user_id")],
@@ -35,24 +39,40 @@ enum StateGetCommand: Command {
     static func run(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
         let user = command.arguments[0]
-        let partition = try command.count("partition").map { [Int32(clamping: $0)] }
-        guard let found = try UserLookup.find(user, configuration: configuration, partitions: partition) else {
+        let partition = try command.count("partition").map { Int32(clamping: $0) }
+        let found = try UserLookup.find(
+            user, configuration: configuration, partition: partition, all: command.flag("all"))
+        guard !found.isEmpty else {
             throw ImpactError(
                 .failed, code: "unknown_user",
-                "user \(user) has no state: no event of theirs was seen, or they were erased"
-                    + (configuration.acceptsAnyKey ? " (input.key=any: --partition N looks elsewhere)" : ""))
+                "user \(user) has no state\(partition.map { " in partition \($0)" } ?? " in any partition"): no event of "
+                    + "theirs was seen, or they were erased")
         }
         if command.flag("json") {
-            let features = found.features.map { (name: $0.name, value: JSONOutput.number(Double($0.value))) }
-            let object: JSONOutput = [
-                "user_id": .text(user), "partition": .integer(Int(found.partition)),
-                "clock": .integer(Int(found.clock)), "events": .integer(found.events),
-                "record_bytes": .integer(found.recordBytes), "features": .object(features),
-                "source": .text(found.source),
-            ]
-            Terminal.Stream.output.write(object.line + "\n")
+            for user in found { Terminal.Stream.output.write(json(command.arguments[0], user).line + "\n") }
             return
         }
+        for (i, place) in found.enumerated() {
+            Terminal.Stream.output.show((i > 0 ? "\n" : "") + text(user, place))
+        }
+        if found.count > 1 {
+            Terminal.Stream.output.write(
+                "\nnote: the user's events are in \(found.count) partitions, which count apart: some producers place keys in "
+                    + "another way than others ('impactiq state placement' counts such users)\n")
+        }
+    }
+
+    private static func json(_ user: String, _ found: UserLookup) -> JSONOutput {
+        let features = found.features.map { (name: $0.name, value: JSONOutput.number(Double($0.value))) }
+        return [
+            "user_id": .text(user), "partition": .integer(Int(found.partition)),
+            "clock": .integer(Int(found.clock)), "events": .integer(found.events),
+            "record_bytes": .integer(found.recordBytes), "features": .object(features),
+            "source": .text(found.source),
+        ]
+    }
+
+    private static func text(_ user: String, _ found: UserLookup) -> String {
         let clock = Date(timeIntervalSince1970: Double(found.clock) / 1_000)
         var text = """
             user       \(user)
@@ -66,7 +86,7 @@ enum StateGetCommand: Command {
         var table = Table(.text("feature"), .number("value"))
         for feature in found.features { table.add(feature.name, feature.value.isNaN ? "missing" : "\(feature.value)") }
         text += table.text()
-        Terminal.Stream.output.show(text)
+        return text
     }
 }
 
@@ -78,11 +98,13 @@ enum StateDeleteCommand: Command {
             Writes an event of type user.delete to the input topic, so that the erasure is ordered with the user's events \
             and happens exactly once; a running pipeline carries it out. It writes a tombstone to the changelog, and one \
             to the output topic when that is compacted or log.store.erase is true, which deletes the user's rows in the \
-            log store too. Says what it would do; --yes does it.
+            log store too; says what it does not reach. The event goes to every partition that knows the user, wherever the \
+            producers have placed the events; to the key's own by murmur2 when none does. Says what it would do; --yes does it.
             """,
         options: [
             .flag("yes", "Write the event"),
-            .value("partition", "N", "Write it to this partition, when events are not placed by their key"),
+            .value("partition", "N", "Write it to this partition only, known there or not"),
+            .flag("json", "Print one JSON object"),
         ],
         arguments: [.init("USER", "The user_id")],
         examples: [.init("impactiq state delete u-17 --yes --config impactiq.properties", "one event, one user")])
@@ -93,43 +115,14 @@ enum StateDeleteCommand: Command {
         guard let topic = configuration.inputTopics.first, !user.isEmpty else {
             throw ImpactError(.usage, code: "no_user", "name a user")
         }
-        let event: JSONOutput = [
-            "id": .text("delete-\(UUID().uuidString.lowercased())"), "user_id": .text(user),
-            "type": .text(Processor.eraseType), "time": .integer(Int(Date().timeIntervalSince1970 * 1_000)),
-        ]
-        guard command.flag("yes") else {
-            Terminal.Stream.output.show(
-                "would write to \(topic), key \(user):\n\(event.line)\nnothing was done; --yes does it\n")
-            return
+        let erasure = try StateErasure(
+            user, topic, configuration, partition: try command.count("partition").map { Int32(clamping: $0) })
+        let isConfirmed = command.flag("yes")
+        if isConfirmed { try erasure.carryOut() }
+        if command.flag("json") {
+            Terminal.Stream.output.write(erasure.json(isDone: isConfirmed).line + "\n")
+        } else {
+            Terminal.Stream.output.show(erasure.text(isDone: isConfirmed))
         }
-        let admin = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
-        defer { admin.close() }
-        guard let description = try admin.describe(topic) else { throw Admin.missing(topic) }
-        let key = Array(user.utf8)
-        let partition =
-            try command.count("partition").map { Int32(clamping: $0) }
-            ?? KeyPartition.murmur2(key, of: description.partitions)
-        guard partition >= 0, partition < description.partitions else {
-            throw command.invalid("partition", "\(topic) has partitions 0 to \(description.partitions - 1)")
-        }
-        let producer = try OutputProducer(
-            properties: configuration.kafkaProperties(client: "producer"), options: ProducerOptions())
-        defer { producer.close() }
-        let output = try producer.topic(topic)
-        do {
-            try key.withUnsafeBytes { key in
-                try Array(event.line.utf8).withUnsafeBytes { value in
-                    try producer.produce(
-                        output, partition: partition, key: key, value: value,
-                        timestamp: Int64(Date().timeIntervalSince1970 * 1_000))
-                }
-            }
-            try producer.flush()
-        } catch let error as KafkaError {
-            throw error.impactError(doing: "writing to \(topic)")
-        }
-        Terminal.Stream.output.show(
-            "wrote user.delete for \(user) to \(topic) [\(partition)]; a running pipeline erases the user in its turn\n"
-        )
     }
 }

@@ -8,7 +8,7 @@ import Training
 /// What `impactiq train` says.
 enum TrainText {
     /// Before it starts: what is trained on what, and the memory it takes.
-    static func before(_ data: TrainingData, _ options: TrainOptions) -> String {
+    static func before(_ data: TrainingData, _ options: CausalOptions) -> String {
         let plan = data.plan
         var lines = [
             "\(options.request.rows): \(HumanNumber.grouped(data.count)) of \(HumanNumber.grouped(data.rowsRead)) rows, "
@@ -28,7 +28,10 @@ enum TrainText {
         return lines.joined(separator: "\n")
     }
 
-    static func after(_ data: TrainingData, _ options: TrainOptions, _ result: TrainingResult, wall: Double) -> String {
+    static func after(
+        _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult, _ findings: TrainFindings,
+        wall: Double
+    ) -> String {
         var lines: [String] = []
         for report in result.nuisances.reports {
             lines.append(
@@ -44,7 +47,8 @@ enum TrainText {
             for choice in outcome.choices where !choice.losses.isEmpty {
                 lines.append(
                     "choice    \(outcome.name): \(choice.what) \(choice.chosen) (out-of-bag R-loss: "
-                        + choice.losses.map { "\($0.name) \(HumanNumber.short($0.loss))" }.joined(separator: ", ") + ")")
+                        + choice.losses.map { "\($0.name) \(HumanNumber.short($0.loss))" }.joined(separator: ", ") + ")"
+                )
             }
         }
         lines.append("")
@@ -63,31 +67,39 @@ enum TrainText {
                     "\(HumanNumber.short(low)) … \(HumanNumber.short(high))",
                     "\(HumanNumber.decimals(calibration.mean, 2)) ± \(HumanNumber.decimals(calibration.meanError, 2))",
                     "\(HumanNumber.decimals(calibration.heterogeneity, 2)) ± \(HumanNumber.decimals(calibration.heterogeneityError, 2))",
-                    calibration.pValue < 0.0001 ? "< 0.0001" : HumanNumber.decimals(calibration.pValue, 4))
+                    p(calibration.pValue))
             }
         }
         lines.append(table.text())
+        lines += sections(data, result, findings)
+        for warning in warnings(data, result, findings) { lines.append("warning: \(warning)") }
+        lines.append(verdict(data, result))
         lines.append(
             "\(options.output): \(HumanNumber.grouped(result.trees)) trees, "
                 + "\(HumanNumber.decimals(wall, 2)) s (processor: "
-                + result.seconds.map { "\($0.phase) \(HumanNumber.decimals($0.processor, 2))" }.joined(separator: ", ") + ")")
+                + result.seconds.map { "\($0.phase) \(HumanNumber.decimals($0.processor, 2))" }.joined(separator: ", ")
+                + ")")
         lines.append("sha256 \(result.sha256)")
         return lines.joined(separator: "\n") + "\n"
     }
 
     static func json(
-        _ data: TrainingData, _ options: TrainOptions, _ result: TrainingResult, wall: Double
+        _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult, _ findings: TrainFindings,
+        wall: Double
     ) -> JSONOutput {
-        .object([
+        var members: [(name: String, value: JSONOutput)] = [
             ("model", .text(options.output)), ("sha256", .text(result.sha256)), ("rows", .integer(data.count)),
             ("features", .array(data.featureNames.map { .text($0) })),
             ("treatments", .array(data.plan.effects.map { .text($0) })), ("trees", .integer(result.trees)),
             ("seconds", .number(wall)),
             ("processor_seconds", .object(result.seconds.map { ($0.phase, .number($0.processor)) })),
             ("wall_seconds", .object(result.seconds.map { ($0.phase, .number($0.wall)) })),
+            ("kind", .text(options.kind)),
             ("nuisances", .array(result.nuisances.reports.map(nuisance))),
             ("outcomes", .array(result.outcomes.map { outcome(data, $0) })),
-        ])
+        ]
+        members += findingsJSON(data, result, findings)
+        return .object(members)
     }
 
     static func nuisance(_ report: NuisanceReport) -> JSONOutput {
@@ -124,14 +136,14 @@ enum TrainText {
 /// What goes into the model about its making.
 enum TrainProvenance {
     static func json(
-        _ data: TrainingData, _ options: TrainOptions, _ result: TrainingResult
+        _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult
     ) throws(ImpactError) -> JSONOutput {
-        let file = try MappedFile(path: options.request.rows)
+        let digest = try FileHash.sha256(options.request.rows)
         let (plan, grower) = (data.plan, options.settings.grower)
         return .object([
-            ("trained_by", .text("impactiq \(CommandLineTool.version)")), ("kind", .text("causal-forest")),
+            ("trained_by", .text("impactiq \(CommandLineTool.version)")), ("kind", .text(options.kind)),
             ("data", .text(URL(filePath: options.request.rows).lastPathComponent)),
-            ("data_sha256", .text(SHA256.hex(SHA256.digest(Array(file.bytes))))), ("rows", .integer(data.count)),
+            ("data_sha256", digest.map { .text($0) } ?? .null), ("rows", .integer(data.count)),
             ("treatment", .text(plan.treatment)), ("control", plan.arms.map { .text($0[0]) } ?? .null),
             ("seed", .integer(Int(bitPattern: UInt(grower.seed)))),
             (

@@ -24,6 +24,7 @@ package final class EventBatch {
     @usableFromInline let fieldCount: Int
     @usableFromInline let arena: ByteBuffer
     private let reader: EventReader
+    private var takenUnusable: [Int]
     /// The texts of the known types, which stay.
     private let typeBytes: Int
 
@@ -38,6 +39,7 @@ package final class EventBatch {
         self.limits = limits
         self.capacity = max(1, capacity)
         fieldCount = schema.fields.count
+        takenUnusable = [Int](repeating: 0, count: schema.fields.count)
         counters = .allocate(capacity: 1)
         counters.initialize(to: Counters())
         events = .allocate(capacity: self.capacity)
@@ -61,6 +63,18 @@ package final class EventBatch {
 
     /// Events accepted although the message key was not the `user_id` (`input.key=any`), since the batch was made.
     @inlinable package var foreignKeys: Int { counters.pointee.foreignKeys }
+
+    /// For each field of the schema, how many of its values were of a kind that no feature can use, such as a text where a
+    /// number is wanted, since the batch was made. They count as missing.
+    package func unusableValues(_ field: Int) -> Int { reader.unusable[field] }
+
+    /// Calls `body` with each field whose count has grown since the last call, and by how much.
+    package func takeUnusableValues(_ body: (_ field: Int, _ count: Int) -> Void) {
+        for field in 0..<fieldCount where reader.unusable[field] > takenUnusable[field] {
+            body(field, reader.unusable[field] - takenUnusable[field])
+            takenUnusable[field] = reader.unusable[field]
+        }
+    }
 
     /// Reads one message and adds its event. On an error the batch is as it was.
     ///

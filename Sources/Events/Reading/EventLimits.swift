@@ -7,8 +7,11 @@ package struct EventLimits: Sendable, Equatable {
     package var maxUserIDBytes = 256
     /// Bound on `id`, `type`, `campaign_id`, `channel`, `currency`, arm and experiment, bytes as written.
     package var maxTextBytes = 256
-    /// How far the event's time may lie after the record's timestamp, milliseconds.
-    package var maxAheadMilliseconds: Int64 = 7 * 86_400_000
+    /// How far the event's time may lie after the record's timestamp, milliseconds: a user's clock never goes back, so one
+    /// event far ahead would make all that follow late.
+    package var maxAheadMilliseconds: Int64 = 3_600_000
+    /// How far it may lie before it. Twenty years let any history pass, and no time that was written in seconds.
+    package var maxBehindMilliseconds: Int64 = 20 * 365 * 86_400_000
     /// Whether the message key must be the `user_id`.
     package var requiresKey = true
 

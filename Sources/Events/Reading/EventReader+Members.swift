@@ -117,7 +117,7 @@ extension EventReader {
             var general = scanner
             general.skipWhitespace()
             do throws(InputError) {
-                fields[place] = try readValue(&general, expects: expects)
+                fields[place] = try readValue(&general, expects: expects, place: place)
             } catch {
                 throw error.concerning(.schemaField(place))
             }

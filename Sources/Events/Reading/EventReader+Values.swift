@@ -109,33 +109,53 @@ extension EventReader {
         return StableHash.hash(scratch.bytes)
     }
 
-    /// A property that a feature reads; `null` is missing.
+    /// A property that a feature reads; `null` is missing. So is a value of a kind that the feature cannot use, which is
+    /// counted: one producer's slip must not cost the user the event.
     @inline(never)
     func readValue(
-        _ scanner: inout JSONScanner, expects: EventSchema.Expectation
+        _ scanner: inout JSONScanner, expects: EventSchema.Expectation, place: Int
     ) throws(InputError) -> FieldValue {
-        let start = scanner.position
         switch scanner.current {
         case 0x22:
             let text = try scanner.scanString()
-            guard expects != .number else { throw InputError(.fieldType, position: start) }
+            guard expects != .number else { return noUse(place) }
             return FieldValue(textHash: StableHash.hash(scanner.decoded(text, scratch)))
         case 0x6E:
             try scanner.scan(.null)
             return .missing
         case 0x74:
             try scanner.scan(.true)
-            guard expects != .text else { throw InputError(.fieldType, position: start) }
-            return FieldValue(true)
+            return expects == .text ? noUse(place) : FieldValue(true)
         case 0x66:
             try scanner.scan(.false)
-            guard expects != .text else { throw InputError(.fieldType, position: start) }
-            return FieldValue(false)
+            return expects == .text ? noUse(place) : FieldValue(false)
+        case 0x7B, 0x5B:
+            try scanner.skipValue(depth: 2)
+            return noUse(place)
         default:
-            let number = try readDouble(&scanner)
-            guard expects != .text else { throw InputError(.fieldType, position: start) }
-            return FieldValue(number)
+            return try readNumber(&scanner, expects: expects, place: place)
         }
+    }
+
+    private func readNumber(
+        _ scanner: inout JSONScanner, expects: EventSchema.Expectation, place: Int
+    ) throws(InputError) -> FieldValue {
+        guard scanner.isAtNumber else { throw try scanner.typeFault() }
+        let number = try scanner.scanNumber()
+        guard expects != .text else { return noUse(place) }
+        let isID = expects == .any && number.isInteger && number.digits >= 16
+        if isID, number.digits > 16 || number.mantissa >= FieldValue.firstInexactInteger {
+            // As a double, neighbours would be one value: where it is not only added up, it is an id, and counts as its
+            // digits, as an integer in campaign_id does.
+            let digits = UnsafeRawBufferPointer(start: scanner.base + number.start, count: number.end - number.start)
+            return FieldValue(textHash: StableHash.hash(digits))
+        }
+        do throws(InputError) { return FieldValue(try scanner.double(number)) } catch { return noUse(place) }
+    }
+
+    private func noUse(_ place: Int) -> FieldValue {
+        unusable[place] &+= 1
+        return .missing
     }
 }
 

@@ -26,6 +26,8 @@ final class EventReader {
     /// For each name of `properties`, the last message that had it; tells a second one from the first.
     let lastSeen: UnsafeMutablePointer<UInt64>
     let message: UnsafeMutablePointer<UInt64>
+    /// For each of the schema's fields, how many of its values no feature could use.
+    let unusable: UnsafeMutablePointer<Int>
     let scratch = ByteBuffer(capacity: 512)
 
     /// - Parameters:
@@ -57,12 +59,15 @@ final class EventReader {
         lastSeen.initialize(repeating: 0, count: max(1, inProperties.count))
         message = .allocate(capacity: 1)
         message.initialize(to: 0)
+        unusable = .allocate(capacity: max(1, schema.fields.count))
+        unusable.initialize(repeating: 0, count: max(1, schema.fields.count))
     }
 
     deinit {
         recentDate.deallocate()
         lastSeen.deallocate()
         message.deallocate()
+        unusable.deallocate()
     }
 
     /// - Parameters:
@@ -144,8 +149,12 @@ final class EventReader {
         guard event.typeText.count > 0 else { throw InputError(.missingField, field: InputField(.type)) }
         guard event.time != Event.noTime else { throw InputError(.missingField, field: InputField(.time)) }
         let record = event.source.timestamp
-        if record >= 0, event.time &- record > limits.maxAheadMilliseconds {
+        guard record >= 0 else { return }
+        if event.time &- record > limits.maxAheadMilliseconds {
             throw InputError(.timeInFuture, field: InputField(.time))
+        }
+        if record &- event.time > limits.maxBehindMilliseconds {
+            throw InputError(.timeTooOld, field: InputField(.time))
         }
     }
 }

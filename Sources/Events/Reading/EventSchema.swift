@@ -7,7 +7,7 @@ package struct EventSchema: Sendable, Equatable {
     package struct Field: Sendable, Hashable {
         /// `value`, `campaign_id`, `channel`, `currency`, or `properties.NAME`.
         package var path: String
-        /// The JSON type the features can use; another type is the error `field_type`. `null` is missing.
+        /// The JSON type the features can use; another type is missing, and counted. `null` is missing.
         package var expects: Expectation
 
         package init(_ path: String, expects: Expectation = .any) {

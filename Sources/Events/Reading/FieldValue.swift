@@ -15,6 +15,9 @@ package struct FieldValue: Sendable, Equatable, BitwiseCopyable {
     /// A number's bit pattern, 0 or 1 of a truth value, the ``StableHash`` of a text's UTF-8 bytes.
     package var payload: UInt64
 
+    /// From this magnitude on a double has no place for every integer: 2⁵³.
+    package static let firstInexactInteger: UInt64 = 1 << 53
+
     package static let missing = FieldValue(kind: .missing, payload: 0)
 
     package init(kind: Kind, payload: UInt64) {

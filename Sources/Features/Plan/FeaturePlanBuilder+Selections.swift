@@ -25,9 +25,14 @@ extension FeaturePlanBuilder {
             "feature \"\(feature.name)\": the event schema has no field \"\(path)\"")
     }
 
-    func condition(_ feature: FeatureSpecification.Feature) throws(ImpactError) -> FieldTest? {
+    func condition(_ feature: FeatureSpecification.Feature) throws(ImpactError) -> EventCondition? {
         guard let condition = feature.condition else { return nil }
-        return FieldTest(field: try index(feature, condition.field), equals: condition.equals)
+        return EventCondition(
+            try condition.groups.map { group throws(ImpactError) in
+                try group.map { test throws(ImpactError) in
+                    FieldTest(field: try index(feature, test.field), equals: test.equals)
+                }
+            })
     }
 
     /// What the feature takes from an event.
@@ -54,9 +59,12 @@ extension FeaturePlanBuilder {
     /// All that decides what the bytes of a record mean, as text. Its digest is the fingerprint in every stored record:
     /// `StoredFormatTests` holds it.
     var layoutDescription: String {
-        func describe(_ test: FieldTest?) -> String {
-            guard let test else { return "-" }
-            return "\(schema.fields[test.field].path)=\(test.kind.rawValue):\(test.payload)"
+        func describe(_ test: FieldTest) -> String {
+            "\(schema.fields[test.field].path)=\(test.kind.rawValue):\(test.payload)"
+        }
+        func describe(_ condition: EventCondition?) -> String {
+            guard let condition else { return "-" }
+            return condition.groups.map { $0.map { describe($0) }.joined(separator: " or ") }.joined(separator: " and ")
         }
         func describe(_ events: UInt64?) -> String {
             guard let events else { return "*" }

@@ -38,7 +38,7 @@ struct FeaturePlanBuilder {
     /// The values of a `distinct` feature.
     struct Distinct {
         let events: UInt64?
-        let condition: FieldTest?
+        let condition: EventCondition?
         let field: Int
         let bucket: TimeSpan
         let buckets: Int
@@ -75,6 +75,7 @@ struct FeaturePlanBuilder {
         case distinct(Int)
         case fixed(Int)
         case ratio(numerator: Int, denominator: Int)
+        case arithmetic
     }
 
     let specification: FeatureSpecification
@@ -102,7 +103,12 @@ struct FeaturePlanBuilder {
     }
 
     private mutating func source(of feature: FeatureSpecification.Feature) throws(ImpactError) -> Source {
+        if feature.aggregate.isArithmetic { return .arithmetic }
         let events = try mask(feature)
+        if feature.isLifetime {
+            // A decayed sum that never decays.
+            return try fixed(.decayed, feature, events, halfLife: 0)
+        }
         switch feature.aggregate {
         case .ratio:
             let names = specification.names
@@ -124,15 +130,16 @@ struct FeaturePlanBuilder {
         case .min: return try windowed(feature, events) { lane in .lane(lane(.min)) }
         case .max: return try windowed(feature, events) { lane in .lane(lane(.max)) }
         case .mean: return try windowed(feature, events) { lane in .mean(sum: lane(.sum), count: lane(.count)) }
+        case .add, .subtract, .multiply, .divide, .average, .scale, .clip, .compare, .choose: return .arithmetic
         }
     }
 
     private mutating func fixed(
-        _ kind: FixedKind, _ feature: FeatureSpecification.Feature, _ events: UInt64?
+        _ kind: FixedKind, _ feature: FeatureSpecification.Feature, _ events: UInt64?, halfLife: Int64? = nil
     ) throws(ImpactError) -> Source {
         let place = Fixed(
             events: events, selection: try selection(feature), kind: kind,
-            halfLife: feature.halfLife?.milliseconds ?? 1)
+            halfLife: halfLife ?? feature.halfLife?.milliseconds ?? 1)
         return .fixed(Self.place(place, in: &fixed))
     }
 

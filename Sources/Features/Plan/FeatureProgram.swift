@@ -52,7 +52,7 @@ final class FeatureProgram: Sendable {
     struct Distinct: BitwiseCopyable, Sendable {
         let clock: CalendarClock
         let field: Int
-        let condition: FieldTest?
+        let condition: EventCondition?
         let capacity: Int
     }
 

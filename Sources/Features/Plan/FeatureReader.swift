@@ -51,6 +51,7 @@ final class FeatureReader: Sendable {
     /// Defaults of means, sums and extremes, and of ratios. Counts are never missing; fixed places have their own.
     let defaults: PlainArray<Default>
     let ratioDefaults: PlainArray<Default>
+    let arithmetic: FeatureArithmetic
 
     init(_ plan: FeaturePlanBuilder) {
         var rows = [[LaneRead]](repeating: [], count: plan.calendars.count)
@@ -61,6 +62,7 @@ final class FeatureReader: Sendable {
         for (i, source) in plan.sources.enumerated() {
             let feature = UInt16(i)
             let defaultValue = plan.specification.features[i].defaultValue.map { Float($0) }
+            if case .arithmetic = source { continue }
             var isRatio = false
             var canBeMissing = true
             switch source {
@@ -93,6 +95,7 @@ final class FeatureReader: Sendable {
                 isRatio = true
                 ratios.append(
                     Ratio(feature: feature, numerator: UInt16(numerator), denominator: UInt16(denominator)))
+            case .arithmetic: break
             }
             if let defaultValue, canBeMissing {
                 defaults[isRatio ? 1 : 0].append(Default(feature: feature, value: defaultValue))
@@ -106,6 +109,7 @@ final class FeatureReader: Sendable {
         self.ratios = PlainArray(ratios)
         self.defaults = PlainArray(defaults[0])
         ratioDefaults = PlainArray(defaults[1])
+        arithmetic = FeatureArithmetic(plan.specification)
     }
 }
 
@@ -144,6 +148,8 @@ extension FeatureReader {
         let ratios: UnsafeBufferPointer<Ratio>
         let defaults: UnsafeBufferPointer<Default>
         let ratioDefaults: UnsafeBufferPointer<Default>
+        let operations: UnsafeBufferPointer<FeatureArithmetic.Operation>
+        let operands: UnsafePointer<FeatureArithmetic.Operand>
 
         init(_ reader: FeatureReader) {
             rows = reader.rows.view
@@ -154,6 +160,8 @@ extension FeatureReader {
             ratios = reader.ratios.view
             defaults = reader.defaults.view
             ratioDefaults = reader.ratioDefaults.view
+            operations = reader.arithmetic.operations.view
+            operands = reader.arithmetic.operands.base
         }
     }
 }

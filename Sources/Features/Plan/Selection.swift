@@ -46,12 +46,12 @@ struct Selection: BitwiseCopyable, Hashable, Sendable {
     }
 
     let reading: Reading
-    let condition: FieldTest?
+    let condition: EventCondition?
 
     /// The number, or NaN for nothing. `fields` has every index of the schema the plan was compiled against.
     @inline(__always)
     func read(_ fields: UnsafePointer<FieldValue>) -> Double {
-        if let condition, !condition.passes(fields[condition.field]) { return .nan }
+        if let condition, !condition.passes(fields) { return .nan }
         switch reading {
         case .one:
             return 1

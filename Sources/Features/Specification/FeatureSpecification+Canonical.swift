@@ -32,15 +32,42 @@ extension FeatureSpecification.Feature {
         add("equals", equals?.document)
         add(
             "where",
-            condition.map { .object([.init("field", .string($0.field)), .init("equals", $0.equals.document)]) })
-        add("window", window.map { .string($0.description) })
+            condition.map(\.document))
+        add("window", isLifetime ? .string("lifetime") : window.map { .string($0.description) })
         add("bucket", bucket.map { .string($0.description) })
         add("half_life", halfLife.map { .string($0.description) })
         add("capacity", capacity.map { .number(Double($0)) })
         add("numerator", numerator.map { .string($0) })
         add("denominator", denominator.map { .string($0) })
+        add(
+            "of",
+            operands.map { operands in
+                .array(
+                    operands.map { operand in
+                        switch operand {
+                        case .feature(let name): .string(name)
+                        case .number(let number): .number(number)
+                        }
+                    })
+            })
+        let ends = aggregate == .scale ? ("from", "to") : ("least", "most")
+        add(ends.0, low.map { .number($0) })
+        add(ends.1, high.map { .number($0) })
+        add("is", comparison.map { .string($0.rawValue) })
         add("default", defaultValue.map { .number($0) })
         return .object(members)
+    }
+}
+
+extension FeatureSpecification.Condition {
+    var document: JSONValue {
+        func test(_ test: FeatureSpecification.Test) -> JSONValue {
+            .object([.init("field", .string(test.field)), .init("equals", test.equals.document)])
+        }
+        func group(_ tests: [FeatureSpecification.Test]) -> JSONValue {
+            tests.count == 1 ? test(tests[0]) : .object([.init("or", .array(tests.map(test)))])
+        }
+        return groups.count == 1 ? group(groups[0]) : .object([.init("and", .array(groups.map(group)))])
     }
 }
 

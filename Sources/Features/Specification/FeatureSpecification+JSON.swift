@@ -50,12 +50,16 @@ extension FeatureSpecification {
         case .decayedCount: (["half_life"], ["events", "field", "equals", "where"])
         case .decayedSum: (["half_life", "field"], ["events", "equals", "where"])
         case .ratio: (["numerator", "denominator"], [])
+        case .add, .subtract, .multiply, .divide, .average, .choose: (["of"], [])
+        case .scale: (["of", "from", "to"], [])
+        case .clip: (["of"], ["least", "most"])
+        case .compare: (["of", "is"], [])
         }
     }
 
     private static let allKeys = [
         "name", "aggregate", "events", "field", "equals", "where", "window", "bucket", "half_life", "capacity",
-        "numerator", "denominator", "default",
+        "numerator", "denominator", "default", "of", "from", "to", "least", "most", "is",
     ]
 
     private static func feature(_ value: JSONValue, name: String, number: Int) throws(ImpactError) -> Feature {
@@ -80,7 +84,24 @@ extension FeatureSpecification {
         feature.numerator = try object.optionalText("numerator")
         feature.denominator = try object.optionalText("denominator")
         feature.halfLife = try object.span("half_life", in: TimeSpan(minutes: 1) ... .days(365))
-        feature.window = try object.span("window", in: .hours(1) ... .days(90))
+        if aggregate == .count || aggregate == .sum, object["window"] == .string("lifetime") {
+            feature.isLifetime = true
+            if object["bucket"] != nil {
+                throw object.error("key_not_applicable", "bucket", "means nothing for a lifetime, which has no buckets")
+            }
+        } else {
+            feature.window = try object.span("window", in: .hours(1) ... .days(90))
+        }
+        feature.operands = try object.operands("of")
+        feature.low = try object.number(aggregate == .scale ? "from" : "least")
+        feature.high = try object.number(aggregate == .scale ? "to" : "most")
+        if let text = try object.optionalText("is") {
+            guard let comparison = Comparison(rawValue: text) else {
+                throw object.error(
+                    "unknown_comparison", "is", "\"\(text)\" is none of \(list(Comparison.allCases.map(\.rawValue)))")
+            }
+            feature.comparison = comparison
+        }
         feature.defaultValue = try object.number("default")
         if let window = feature.window {
             feature.bucket =
@@ -96,6 +117,24 @@ extension FeatureSpecification {
 
     /// What one feature's keys mean together.
     private static func check(_ feature: Feature, _ object: SpecificationObject) throws(ImpactError) {
+        if let operands = feature.operands {
+            let allowed: ClosedRange<Int> =
+                switch feature.aggregate {
+                case .subtract, .divide, .compare: 2...2
+                case .scale, .clip: 1...1
+                case .choose: 1...64
+                default: 2...64
+                }
+            guard allowed.contains(operands.count) else {
+                throw object.error(
+                    "out_of_range", "of",
+                    "\(feature.aggregate.rawValue) takes \(allowed.lowerBound)"
+                        + (allowed.count > 1 ? " to \(allowed.upperBound)" : "") + ", not \(operands.count)")
+            }
+            if let low = feature.low, let high = feature.high, !(low < high) {
+                throw object.error("out_of_range", "of", "its upper end \(high) must be above its lower end \(low)")
+            }
+        }
         if feature.equals != nil, feature.field == nil {
             throw object.error("missing_key", "equals", "is compared with a field: add \"field\"")
         }
@@ -119,17 +158,34 @@ extension FeatureSpecification {
                     "\(name): feature \(i + 1): the name \"\(feature.name)\" is that of feature \(first) too")
             }
         }
+        for (i, feature) in features.enumerated() {
+            let object = SpecificationObject(name: "\(name): feature \(i + 1) \"\(feature.name)\"")
+            for case .feature(let other) in feature.operands ?? [] {
+                guard let number = numbers[other] else {
+                    throw object.error(
+                        "unknown_feature", "of",
+                        "there is no feature \"\(other)\"" + object.suggestion(other, among: features.map(\.name)))
+                }
+                guard number <= i else {
+                    throw object.error("feature_below", "of", "\"\(other)\" must stand above this feature")
+                }
+            }
+        }
         for (i, feature) in features.enumerated() where feature.aggregate == .ratio {
             for (key, other) in [("numerator", feature.numerator), ("denominator", feature.denominator)] {
                 let object = SpecificationObject(name: "\(name): feature \(i + 1) \"\(feature.name)\"")
                 guard let other, let number = numbers[other] else {
-                    let known = features.filter { $0.aggregate != .ratio }.map(\.name)
+                    let known = features.filter { $0.aggregate != .ratio && !$0.aggregate.isArithmetic }.map(\.name)
                     throw object.error(
                         "unknown_feature", key,
                         "there is no feature \"\(other ?? "")\"" + object.suggestion(other ?? "", among: known))
                 }
                 guard features[number - 1].aggregate != .ratio else {
                     throw object.error("ratio_of_ratio", key, "\"\(other)\" is a ratio itself")
+                }
+                guard !features[number - 1].aggregate.isArithmetic else {
+                    throw object.error(
+                        "ratio_of_arithmetic", key, "\"\(other)\" is arithmetic itself; divide by it with \"divide\"")
                 }
             }
         }

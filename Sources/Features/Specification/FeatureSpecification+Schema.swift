@@ -22,9 +22,9 @@ extension FeatureSpecification {
                     path,
                     number: feature.aggregate.needsField && feature.aggregate != .distinct && feature.equals == nil)
             }
-            if let condition = feature.condition { use(condition.field, number: false) }
+            for test in feature.condition?.groups.joined() ?? [].joined() { use(test.field, number: false) }
         }
-        // A text in a field that is only ever used as a number is an error of the event; `value` is a number always.
+        // A text in a field that is only ever used as a number is missing, and counted; `value` is a number always.
         let fields = order.map { path in
             EventSchema.Field(
                 path, expects: path == "value" || needsNumber[path] == true ? .number : .any)

@@ -43,6 +43,15 @@ package struct FeatureSpecification: Sendable, Equatable {
         package var denominator: String?
         /// What stands in the place of NaN.
         package var defaultValue: Double?
+        /// A `count` or `sum` over all of a user's events (`"window": "lifetime"`).
+        package var isLifetime = false
+        /// What arithmetic is done with: features that stand above this one, and constants.
+        package var operands: [Operand]?
+        /// Ends of `scale` (`from`, `to`) and `clip` (`least`, `most`).
+        package var low: Double?
+        package var high: Double?
+        /// How `compare` compares.
+        package var comparison: Comparison?
 
         package init(name: String, aggregate: Aggregate) {
             self.name = name
@@ -64,12 +73,31 @@ package struct FeatureSpecification: Sendable, Equatable {
         case decayedCount = "decayed_count"
         case decayedSum = "decayed_sum"
         case ratio = "ratio"
+        // Arithmetic of other features; see ``FeatureArithmetic``.
+        case add = "add"
+        case subtract = "subtract"
+        case multiply = "multiply"
+        case divide = "divide"
+        case average = "average"
+        case scale = "scale"
+        case clip = "clip"
+        case compare = "compare"
+        case choose = "choose"
 
         /// Whether the aggregate looks at a window of time.
         var isWindowed: Bool {
             switch self {
             case .count, .sum, .mean, .min, .max, .distinct: true
             case .last, .recency, .decayedCount, .decayedSum, .ratio: false
+            case .add, .subtract, .multiply, .divide, .average, .scale, .clip, .compare, .choose: false
+            }
+        }
+
+        /// Whether the feature follows from other features of the row and not from events.
+        var isArithmetic: Bool {
+            switch self {
+            case .add, .subtract, .multiply, .divide, .average, .scale, .clip, .compare, .choose: true
+            default: false
             }
         }
 
@@ -80,6 +108,7 @@ package struct FeatureSpecification: Sendable, Equatable {
             switch self {
             case .sum, .mean, .min, .max, .last, .distinct, .decayedSum: true
             case .count, .recency, .decayedCount, .ratio: false
+            case .add, .subtract, .multiply, .divide, .average, .scale, .clip, .compare, .choose: false
             }
         }
     }
@@ -92,8 +121,30 @@ package struct FeatureSpecification: Sendable, Equatable {
     }
 
     /// `{"field": …, "equals": …}`.
-    package struct Condition: Sendable, Hashable {
+    package struct Test: Sendable, Hashable {
         package var field: String
         package var equals: Constant
+    }
+
+    /// A test; `{"or": [tests]}`; or `{"and": [tests and ors]}`: every group must have a test that passes.
+    package struct Condition: Sendable, Hashable {
+        package var groups: [[Test]]
+
+        /// Tests of all groups at the most.
+        package static let mostTests = 4
+    }
+
+    /// What arithmetic is done with.
+    package enum Operand: Sendable, Hashable {
+        case feature(String)
+        case number(Double)
+    }
+
+    package enum Comparison: String, Sendable, CaseIterable {
+        case above = ">"
+        case atLeast = ">="
+        case below = "<"
+        case atMost = "<="
+        case equal = "="
     }
 }

@@ -138,7 +138,14 @@ struct SpecificationObject {
         guard let value = self[key] else { return nil }
         switch value {
         case .string(let text): return .text(text)
-        case .number(let number): return .number(number)
+        case .number(let number):
+            guard number.magnitude < 9_007_199_254_740_992 else {
+                throw error(
+                    "constant_inexact", key,
+                    "is a number of 2⁵³ or more, which a double cannot tell from its neighbours: write it as a text; an "
+                        + "integer that large in an event counts as its digits")
+            }
+            return .number(number)
         case .bool(let truth): return .bool(truth)
         case .null, .array, .object: throw wrongType(key, "a string, a number, true or false")
         }
@@ -146,11 +153,62 @@ struct SpecificationObject {
 
     func condition(_ key: String) throws(ImpactError) -> FeatureSpecification.Condition? {
         guard let value = self[key] else { return nil }
+        let groups: [[FeatureSpecification.Test]]
+        if let all = value["and"] {
+            groups = try tests(all, value, key, "and").map { value throws(ImpactError) in
+                guard let any = value["or"] else { return [try test(value, key)] }
+                return try tests(any, value, key, "or").map { value throws(ImpactError) in try test(value, key) }
+            }
+        } else if let any = value["or"] {
+            groups = [try tests(any, value, key, "or").map { value throws(ImpactError) in try test(value, key) }]
+        } else {
+            groups = [[try test(value, key)]]
+        }
+        let count = groups.reduce(0) { $0 + $1.count }
+        guard count <= FeatureSpecification.Condition.mostTests else {
+            throw error(
+                "out_of_range", key,
+                "holds \(count) tests; at most \(FeatureSpecification.Condition.mostTests) are allowed")
+        }
+        return FeatureSpecification.Condition(groups: groups)
+    }
+
+    /// The members of an `and` or an `or`, which must stand alone in its object.
+    private func tests(
+        _ list: JSONValue, _ object: JSONValue, _ key: String, _ word: String
+    ) throws(ImpactError) -> [JSONValue] {
+        guard let tests = list.array, tests.count > 1, object.members?.count == 1 else {
+            throw error("wrong_type", key, "\"\(word)\" stands alone, with an array of two tests or more")
+        }
+        return tests
+    }
+
+    private func test(_ value: JSONValue, _ key: String) throws(ImpactError) -> FeatureSpecification.Test {
         let object = try SpecificationObject(value, name: "\(name): \(key)", keys: ["field", "equals"])
         guard let field = try object.field("field"), let constant = try object.constant("equals") else {
             throw error("missing_key", key, "needs \"field\" and \"equals\"")
         }
-        return FeatureSpecification.Condition(field: field, equals: constant)
+        return FeatureSpecification.Test(field: field, equals: constant)
+    }
+
+    /// Names of features and numbers.
+    func operands(_ key: String) throws(ImpactError) -> [FeatureSpecification.Operand]? {
+        guard let value = self[key] else { return nil }
+        guard let list = value.array, (1...64).contains(list.count) else {
+            throw wrongType(key, "an array of 1 to 64 features' names and numbers")
+        }
+        var operands: [FeatureSpecification.Operand] = []
+        for item in list {
+            if let number = item.number {
+                guard Float(number).isFinite else { throw error("out_of_range", key, "\(number) is beyond a float32") }
+                operands.append(.number(number))
+            } else if let text = item.string {
+                operands.append(.feature(text))
+            } else {
+                throw error("wrong_type", key, "holds \(item.kindName), not a feature's name or a number")
+            }
+        }
+        return operands
     }
 
     func span(_ key: String, in range: ClosedRange<TimeSpan>) throws(ImpactError) -> TimeSpan? {

@@ -34,7 +34,7 @@ extension PartitionCore {
     /// 32 bits of a value; two values of a user are taken for one with a chance of 2⁻³² a pair.
     @inline(__always)
     private static func fingerprint(_ table: FeatureProgram.Distinct, _ fields: UnsafePointer<FieldValue>) -> UInt32? {
-        if let condition = table.condition, !condition.passes(fields[condition.field]) { return nil }
+        if let condition = table.condition, !condition.passes(fields) { return nil }
         let value = fields[table.field]
         guard value.kind != .missing else { return nil }
         // Adding zero makes −0 and 0 one value; kinds differ, so that true and 1 are two.

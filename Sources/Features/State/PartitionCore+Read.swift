@@ -191,6 +191,7 @@ extension PartitionCore {
             row[Int(ratio.feature)] = denominator == 0 ? .nan : row[Int(ratio.numerator)] / denominator
         }
         fill(reader.ratioDefaults, row)
+        if !reader.operations.isEmpty { FeatureArithmetic.apply(reader.operations, reader.operands, row) }
     }
 
     @inline(__always)

@@ -35,9 +35,7 @@ package final class CausalTrainer {
         var clock = PhaseClock()
         func lap(_ phase: String) { seconds.append(clock.lap(phase)) }
         try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
-        let nuisances = try NuisanceFitter(
-            data, matrix, seed: settings.grower.seed, threads: threads, model: settings.nuisance
-        ).fit()
+        let nuisances = try self.nuisances()
         lap("nuisances")
         var outcomes: [TrainedOutcome] = []
         var tasks: [(EffectTask, ForestGrower)] = []
@@ -51,7 +49,8 @@ package final class CausalTrainer {
             tasks.append((task, task.makeGrower()))
         }
         // The forests go through a spool on disk while they grow; what is said of them comes after.
-        let spooled = try ForestSpools(tasks.map(\.1), metadata: metadata(tasks.map(\.0)), path: path, progress: progress)
+        let spooled = try ForestSpools(
+            tasks.map(\.1), metadata: metadata(tasks.map(\.0)), path: path, progress: progress)
         lap("forest")
         for (index, (task, grower)) in tasks.enumerated() where settings.diagnoses {
             outcomes.append(TrainedOutcome(data, nuisances, task, grower, outcome: index))
@@ -64,10 +63,70 @@ package final class CausalTrainer {
         return result
     }
 
+    /// Trains one of the other learners and writes it; what is known of it comes from three folds.
+    package func run(
+        _ learner: EffectLearner, to path: String, progress: (TrainingProgress) throws(ImpactError) -> Void,
+        provenance: (TrainingResult) throws(ImpactError) -> String
+    ) throws(ImpactError) -> TrainingResult {
+        var clock = PhaseClock()
+        try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
+        let nuisances = try self.nuisances()
+        seconds.append(clock.lap("nuisances"))
+        try progress(TrainingProgress(phase: learner.rawValue, done: 0, total: 1))
+        let all = (0..<UInt32(data.count)).map { $0 }
+        var (outcomes, fits): ([TrainedOutcome], [FittedLearner]) = ([], [])
+        for index in data.plan.outcomes.indices {
+            let fitter = LearnerFitter(
+                data, matrix, nuisances, outcome: index, seed: settings.grower.seed, threads: threads)
+            fits.append(try fitter.fit(learner, rows: all))
+            guard settings.diagnoses else { continue }
+            outcomes.append(
+                TrainedOutcome(
+                    data, nuisances, fitter.residuals, outcome: index, effects: try fitter.crossFitted(learner)))
+        }
+        seconds.append(clock.lap(learner.rawValue))
+        var result = TrainingResult(
+            nuisances: nuisances, outcomes: outcomes, trees: fits.reduce(0) { $0 + $1.treeCount }, sha256: "",
+            seconds: seconds)
+        result.coefficients = fits.map(\.coefficients)
+        var metadata = self.metadata([])
+        metadata.composition = Composition.joined(fits.map(\.composition), effects: data.effects)
+        metadata.provenance = try provenance(result)
+        var builder = try ModelBuilder(metadata: metadata, path: path)
+        for ensemble in fits.flatMap(\.ensembles) {
+            var source = AdditiveTrees(ensemble)
+            try builder.addForest(.additive(features: data.features.count), trees: &source)
+        }
+        result.sha256 = try builder.finish()
+        return result
+    }
+
+    private func nuisances() throws(ImpactError) -> Nuisances {
+        try NuisanceFitter(data, matrix, seed: settings.grower.seed, threads: threads, model: settings.nuisance).fit()
+    }
+
+    /// All learners on the same rows; after `run(to:progress:provenance:)`, whose forest is one of them.
+    package func compare(
+        _ result: TrainingResult, progress: (String) throws(ImpactError) -> Void
+    ) throws(ImpactError) -> LearnerComparison {
+        let fitter = LearnerFitter(
+            data, matrix, result.nuisances, outcome: 0, seed: settings.grower.seed, threads: threads)
+        let forest = result.seconds.filter { ["choices", "forest"].contains($0.phase) }.reduce(0) { $0 + $1.processor }
+        return try LearnerComparison(fitter, result.outcomes[0], forestSeconds: forest, progress: progress)
+    }
+
+    /// Spoilt questions, of the first outcome.
+    package func refute(_ result: TrainingResult) throws(ImpactError) -> [Refutation] {
+        try Refutation.all(
+            data, matrix, result.nuisances, result.outcomes[0], Residuals(data, result.nuisances, outcome: 0),
+            settings.grower, outcome: 0, threads: threads)
+    }
+
     private func metadata(_ tasks: [EffectTask]) -> ModelMetadata {
         let offsets = tasks.map { $0.offset?.offset }
         return ModelMetadata(
-            name: settings.name, version: settings.version, treatments: data.plan.effects, outcomes: data.plan.outcomes,
+            name: settings.name, version: settings.version, treatments: data.plan.effects,
+            outcomes: data.plan.outcomeNames.isEmpty ? data.plan.outcomes : data.plan.outcomeNames,
             featureNames: data.featureNames, specification: data.plan.specification?.canonicalJSON ?? [],
             ranges: data.features.map { FeatureRange($0.buffer) },
             offsets: offsets.contains { $0 != nil } ? offsets : nil)
@@ -123,32 +182,43 @@ package struct TrainedOutcome: Sendable {
     package var constantLoss: Double
     /// By effect, by row, of models that have not seen the row.
     package var effects: [[Float]]
-    package var scores: DoublyRobustScores
+    package var scores: EffectScores
     package var averages: [(estimate: Double, standardError: Double, rows: Int)]
     package var calibrations: [Calibration]
 
     init(_ data: TrainingData, _ nuisances: Nuisances, _ task: EffectTask, _ grower: ForestGrower, outcome: Int) {
+        self.init(
+            data, nuisances, task.residuals, outcome: outcome, effects: task.unseenEffects(grower),
+            choices: task.choices,
+            leaf: task.grower.estimateLeaf, offset: task.offset?.shape ?? .none)
+    }
+
+    /// - Parameter effects: by effect, by row, of models that have not seen the row.
+    init(
+        _ data: TrainingData, _ nuisances: Nuisances, _ residuals: Residuals, outcome: Int, effects: [[Float]],
+        choices: [ModelChoice] = [], leaf: Int = 0, offset: OffsetShape = .none
+    ) {
         name = data.plan.outcomes[outcome]
-        choices = task.choices
-        leaf = task.grower.estimateLeaf
-        offset = task.offset?.shape ?? .none
-        effects = task.unseenEffects(grower)
-        scores = DoublyRobustScores(data, nuisances, task.residuals, outcome: outcome, effects: effects)
+        self.choices = choices
+        self.leaf = leaf
+        self.offset = offset
+        self.effects = effects
+        scores = EffectScores(data, nuisances, residuals, outcome: outcome, effects: effects)
         let scores = scores
         averages = effects.indices.map { scores.average($0) }
-        let losses = task.losses(effects)
+        let losses = residuals.losses(effects, data)
         rLoss = losses.reduce(0, +) / Double(max(1, losses.count))
         let constant = averages.map { [Float](repeating: Float($0.estimate), count: data.count) }
-        constantLoss = task.losses(constant).reduce(0, +) / Double(max(1, losses.count))
+        constantLoss = residuals.losses(constant, data).reduce(0, +) / Double(max(1, losses.count))
         // With several effects each is tested on what the others leave.
         var calibrations: [Calibration] = []
         for effect in effects.indices {
-            var outcome = task.residuals.outcome
+            var outcome = residuals.outcome
             for other in effects.indices where other != effect {
-                for row in 0..<data.count { outcome[row] -= task.residuals.treatment[other][row] * effects[other][row] }
+                for row in 0..<data.count { outcome[row] -= residuals.treatment[other][row] * effects[other][row] }
             }
             calibrations.append(
-                Calibration(data, treatment: task.residuals.treatment[effect], outcome: outcome, effects: effects[effect])
+                Calibration(data, treatment: residuals.treatment[effect], outcome: outcome, effects: effects[effect])
             )
         }
         self.calibrations = calibrations
@@ -163,4 +233,6 @@ package struct TrainingResult: Sendable {
     /// Of the model file.
     package var sha256: String
     package var seconds: [PhaseTime]
+    /// Of a linear learner, by outcome and effect.
+    package var coefficients: [[[LinearCoefficient]]] = []
 }

@@ -76,7 +76,8 @@ final class EffectTask {
             guard let candidate = fitter.fit(shape) else { break }
             let there = try pilot(grower, offset: candidate)
             tried.append((shape.rawValue, mean(there)))
-            guard isBetter(there, than: losses) else { continue }
+            // In front of nothing an offset must prove itself; a linear one may become quadratic on any gain.
+            guard isBetter(there, than: losses, errors: shape == .linear ? 1 : 0) else { break }
             (losses, offset) = (there, candidate)
         }
         choices.append(
@@ -92,27 +93,15 @@ final class EffectTask {
         let grower = ForestGrower(problem(offset?.crossFitted), settings)
         try grower.finish()
         let effects = self.effects(grower.outOfBag, offset?.crossFitted)
-        return losses(effects)
+        return residuals.losses(effects, data)
     }
 
-    /// (Ỹ − T̃ᵀθ)² of each row, weighted.
-    func losses(_ effects: [[Float]]) -> [Double] {
-        (0..<data.count).map { row in
-            var residual = Double(residuals.outcome[row])
-            for effect in effects.indices {
-                let theta = effects[effect][row]
-                residual -= Double(residuals.treatment[effect][row]) * (theta.isNaN ? 0 : Double(theta))
-            }
-            return Double(data.weight(row)) * residual * residual
-        }
-    }
-
-    /// Less by more than one standard error.
-    private func isBetter(_ a: [Double], than b: [Double]) -> Bool {
+    /// Less by more than so many standard errors.
+    private func isBetter(_ a: [Double], than b: [Double], errors: Double) -> Bool {
         let gains = zip(a, b).map { $1 - $0 }
         let mean = self.mean(gains)
         let variance = gains.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(gains.count)
-        return mean > (variance / Double(gains.count)).squareRoot()
+        return mean > errors * (variance / Double(gains.count)).squareRoot()
     }
 
     private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }

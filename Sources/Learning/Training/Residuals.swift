@@ -19,4 +19,16 @@ package struct Residuals: Sendable {
             }
         }
     }
+
+    /// (Ỹ − T̃ᵀθ)² of each row, weighted.
+    func losses(_ effects: [[Float]], _ data: TrainingData) -> [Double] {
+        (0..<data.count).map { row in
+            var residual = Double(outcome[row])
+            for effect in effects.indices {
+                let theta = effects[effect][row]
+                residual -= Double(treatment[effect][row]) * (theta.isNaN ? 0 : Double(theta))
+            }
+            return Double(data.weight(row)) * residual * residual
+        }
+    }
 }

@@ -64,7 +64,9 @@ package final class TrainingData: Sendable {
         func fault(_ message: String) -> ImpactError {
             ImpactError(.badInput, code: "train_rows", "\(path): \(message)")
         }
-        guard count >= 200 else { throw fault("\(count) usable rows are too few; 200 are the least, thousands are better") }
+        guard count >= 200 else {
+            throw fault("\(count) usable rows are too few; 200 are the least, thousands are better")
+        }
         if let names = plan.arms {
             var sizes = [Int](repeating: 0, count: names.count)
             for arm in arms { sizes[Int(arm)] += 1 }

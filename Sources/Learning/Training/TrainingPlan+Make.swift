@@ -23,7 +23,18 @@ extension TrainingPlan {
         let profiles = try ColumnProfile.read(path: request.rows)
         let sidecar = RowsSidecar.read(beside: request.rows)
         var maker = PlanMaker(request, profiles, sidecar)
-        return try maker.make()
+        var plan = try maker.make()
+        for (names, count, what) in [
+            (request.effectNames, plan.effects.count, "treatment"),
+            (request.outcomeNames, plan.outcomes.count, "outcome"),
+        ] where !names.isEmpty && names.count != count {
+            throw ImpactError(
+                .usage, code: "train_names", "there are \(count) \(what)s, but \(names.count) names with --\(what)-name"
+            )
+        }
+        plan.effectNames = request.effectNames
+        plan.outcomeNames = request.outcomeNames
+        return plan
     }
 
     private struct PlanMaker {
@@ -280,7 +291,8 @@ extension TrainingPlan {
                 case .bool(let bool)?:
                     features.append(
                         Feature(
-                            name: feature.name, field: RowField(feature.name, column: raw, .equals(bool ? "true" : "false"))
+                            name: feature.name,
+                            field: RowField(feature.name, column: raw, .equals(bool ? "true" : "false"))
                         ))
                 case nil: features.append(Feature(name: feature.name, field: RowField(feature.name, column: raw)))
                 }

@@ -27,6 +27,10 @@ package struct TrainingPlan: Sendable, Equatable {
     /// What a reader should know of the choices made.
     package var notes: [String]
 
+    /// Other names than the columns' for the effects and the outcomes of the model.
+    package var effectNames: [String] = []
+    package var outcomeNames: [String] = []
+
     /// How likely each row was to get its arm.
     package enum Propensity: Sendable, Equatable {
         /// Estimated from the features.
@@ -50,6 +54,7 @@ package struct TrainingPlan: Sendable, Equatable {
 
     /// Names of the effects: arms other than the control, or the treatment.
     package var effects: [String] {
+        if !effectNames.isEmpty { return effectNames }
         guard let arms else { return [treatment] }
         // An arm called 1 beside 0 says nothing; the column's name does.
         if arms.count == 2, Double(arms[1]) != nil { return [treatment] }

@@ -17,6 +17,9 @@ package struct TrainingRequest: Sendable {
     package var propensityIsOfTreatment = false
     /// Treatment and outcome are residuals already.
     package var areResiduals = false
+    /// Names for the effects and outcomes in the model; empty: those of arms and columns.
+    package var effectNames: [String] = []
+    package var outcomeNames: [String] = []
     package var weight: String?
     package var cluster: String?
     package var ignored: [String] = []

@@ -1,3 +1,5 @@
+import Statistics
+
 /// A fitted tree. Node 0 is the root; a node with `left` −1 is a leaf. A value goes left when `x <= threshold` in float32.
 package struct DecisionTree: Sendable, Equatable {
     package var left: [Int32] = []
@@ -68,11 +70,16 @@ package struct TreeEnsemble: Sendable, Equatable {
         self.trees = trees
     }
 
-    /// base + Σ leaf values of a row of plain values, trees in order.
+    /// Σ leaf values of a row of plain values, trees in order, + base: the bits of a model file's score.
     package func margin(_ row: UnsafePointer<Float>) -> Double {
-        var sum = base
+        var sum = 0.0
         for tree in trees { sum += tree.value[tree.leaf(row)] }
-        return sum
+        return sum + base
+    }
+
+    /// The margin through the link.
+    package func prediction(_ row: UnsafePointer<Float>) -> Double {
+        link == .logistic ? Logistic.sigmoid(margin(row)) : margin(row)
     }
 
     /// Importance of each feature: the gains of its splits, as shares of all (zeros when there is no split).

@@ -1,5 +1,7 @@
 import Engine
 import Features
+import Kafka
+import StateStore
 
 extension ShardKeeper {
     /// How each partition's state stands.

@@ -8,7 +8,7 @@ import Kafka
 package final class ChangelogReader {
     private let reader: BoundedReader
     private let admin: Admin
-    private let topic: String
+    package let topic: String
     /// Records read so far.
     package private(set) var count = 0
 

@@ -15,14 +15,15 @@ package struct LocalCopies {
     package let copies: [Copy]
     private let stores: [StateStore]
 
-    /// - Parameter topic: the changelog; what belongs to another one is left out.
+    /// - Parameters:
+    ///   - stateDirectory: `state.dir`; stores of earlier versions are in it, others in a folder of each application.
+    ///   - topic: the changelog; what belongs to another one is left out.
     /// - Throws: a store that cannot be read.
     package init(stateDirectory: String, topic: String) throws(ImpactError) {
         var stores: [StateStore] = []
         var copies: [Copy] = []
-        for name in ((try? FileManager.default.contentsOfDirectory(atPath: stateDirectory)) ?? []).sorted()
-        where Self.isStore(name) {
-            let store = try StateStore.inspect(path: "\(stateDirectory)/\(name)")
+        for path in Self.paths(in: stateDirectory) {
+            let store = try StateStore.inspect(path: path)
             stores.append(store)
             for partition in try store.partitions() {
                 guard let checkpoint = try store.checkpoint(of: partition), checkpoint.topic == topic else { continue }
@@ -39,6 +40,19 @@ package struct LocalCopies {
 
     /// The copy of a partition that goes furthest.
     package func best(_ partition: Int32) -> Copy? { copies.first { $0.partition == partition } }
+
+    private static func paths(in folder: String) -> [String] {
+        func names(_ path: String) -> [String] {
+            ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+        }
+        let outer = names(folder)
+        let own = outer.filter(isStore).map { "\(folder)/\($0)" }
+        // A store's own folder holds no stores.
+        let inner = outer.filter { !isStore($0) }.flatMap { application in
+            names("\(folder)/\(application)").filter(isStore).map { "\(folder)/\(application)/\($0)" }
+        }
+        return own + inner
+    }
 
     /// `rocksdb-N`, without what was moved aside.
     private static func isStore(_ name: String) -> Bool {

@@ -67,7 +67,7 @@ package final class LocalState: @unchecked Sendable {  // Mutable state is behin
         let store: StateStore
         do {
             store = try StateStore(
-                path: "\(configuration.stateDirectory)/rocksdb-\(identity.number)", options: options)
+                path: "\(StateFolder.path(configuration))/rocksdb-\(identity.number)", options: options)
         } catch {
             if configuration.stateMemoryBytes > 0 { throw error }
             Log.warning("state", "\(error.message). Going on without a local copy: the next start restores everything")

@@ -20,23 +20,58 @@ package struct UserLookup {
     /// Where it was found, in words.
     package var source: String
 
-    /// - Parameter partitions: where to look; the key's own partition when nil.
-    /// - Returns: nil for a user who is not known.
+    /// - Parameters:
+    ///   - partition: where to look. When nil, in the key's own partition by murmur2; then, when the user is not there or
+    ///     `all` is true, in all others.
+    /// - Returns: the user in each partition that knows them.
     package static func find(
-        _ user: String, configuration: Configuration, partitions: [Int32]? = nil
-    ) throws -> UserLookup? {
+        _ user: String, configuration: Configuration, partition: Int32? = nil, all: Bool = false
+    ) throws -> [UserLookup] {
         let model = try Model.open(path: try configuration.required("model.path"))
         let plan = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
+        let places = try places(of: user, configuration: configuration, plan: plan, partition: partition, all: all)
+        return try places.compactMap { place in
+            try describe(place.record, Array(user.utf8), plan, place.partition, place.source)
+        }
+    }
+
+    /// A partition that knows a user, with the user's record and where it was found.
+    package struct Place {
+        package var partition: Int32
+        package var record: [UInt8]
+        package var source: String
+    }
+
+    /// The partitions that know a user; see ``find(_:configuration:partition:all:)``.
+    ///
+    /// - Parameter plan: the features, without which local copies are not used.
+    package static func places(
+        of user: String, configuration: Configuration, plan: FeaturePlan? = nil, partition: Int32? = nil,
+        all: Bool = true
+    ) throws -> [Place] {
         let topic = configuration.changelogTopic
         let reader = try ChangelogReader(
             properties: configuration.kafkaProperties(client: "consumer"), topic: topic, prefetchBytes: 16 << 20)
         defer { reader.close() }
         let count = try reader.partitions()
         let key = Array(user.utf8)
-        let places = partitions ?? [KeyPartition.murmur2(key, of: count)]
+        let own = KeyPartition.murmur2(key, of: count)
+        var rounds: [[Int32]] = [[partition ?? own]]
+        if partition == nil { rounds.append((0..<Int32(count)).filter { $0 != own }) }
         let copies = try LocalCopies(stateDirectory: configuration.stateDirectory, topic: topic)
         defer { copies.close() }
-        var found: (partition: Int32, record: [UInt8], source: String)?
+        var found: [Int32: Place] = [:]
+        for places in rounds where all || found.isEmpty {
+            try look(for: key, in: places, of: count, reader, copies, plan, &found)
+        }
+        return found.values.sorted { $0.partition < $1.partition }
+    }
+
+    private static func look(
+        for key: [UInt8], in places: [Int32], of count: Int, _ reader: ChangelogReader, _ copies: LocalCopies,
+        _ plan: FeaturePlan?, _ found: inout [Int32: Place]
+    ) throws {
+        let topic = reader.topic
         var from: [Int32: Int64?] = [:]
         for partition in places {
             guard partition >= 0, partition < count else {
@@ -45,22 +80,20 @@ package struct UserLookup {
                     "\(topic) has partitions 0 to \(count - 1), not \(partition)")
             }
             from[partition] = .some(nil)
-            guard let copy = copies.best(partition), try isGood(copy, reader, plan) else { continue }
+            guard let plan, let copy = copies.best(partition), try isGood(copy, reader, plan) else { continue }
             from[partition] = copy.checkpoint.offset
             if let record = try copy.store.record(partition, user: key) {
-                found = (partition, record, "\(copy.store.path), up to offset \(copy.checkpoint.offset)")
+                found[partition] = Place(
+                    partition: partition, record: record,
+                    source: "\(copy.store.path), up to offset \(copy.checkpoint.offset)")
             }
         }
         try reader.read(from: from) { partition, offset, id, record in
             guard id.elementsEqual(key) else { return }
-            if let record {
-                found = (partition, Array(record), "\(topic) [\(partition)] offset \(offset)")
-            } else if found?.partition == partition {
-                found = nil
+            found[partition] = record.map {
+                Place(partition: partition, record: Array($0), source: "\(topic) [\(partition)] offset \(offset)")
             }
         }
-        guard let found else { return nil }
-        return try describe(found.record, key, plan, found.partition, found.source)
     }
 
     private static func isGood(

@@ -28,6 +28,8 @@ final class BatchHandler {
     private let quarantine: Quarantine
     private let producer: OutputProducer
     private let scores: OutputTopic
+    /// Which headers go from an event to its score.
+    private let forwarded: ForwardedHeaders
     private let deadLetters: DeadLetterWriter
 
     init(
@@ -41,6 +43,7 @@ final class BatchHandler {
         self.producer = producer
         let configuration = context.configuration
         scores = try producer.topic(configuration.outputTopic)
+        forwarded = ForwardedHeaders(configuration.forwardedHeaders)
         deadLetters = DeadLetterWriter(
             producer: producer, topic: try producer.topic(configuration.deadLetterTopic),
             partitions: context.layout.deadLetterPartitions, maxRecordBytes: context.layout.deadLetterBytes,
@@ -93,7 +96,8 @@ final class BatchHandler {
                 current = nil
                 if suspect.isPoison {
                     try reject(message, InputError(.poison))
-                    shard.positions.advance(Int(message.topic), to: message.offset + 1)
+                    shard.positions.advance(
+                        Int(message.topic), to: message.offset + 1, timestamp: message.timestamp)
                     continue
                 }
                 isAlone = true
@@ -111,7 +115,7 @@ final class BatchHandler {
             } catch {
                 try reject(message, error)
             }
-            shard.positions.advance(Int(message.topic), to: message.offset + 1)
+            shard.positions.advance(Int(message.topic), to: message.offset + 1, timestamp: timestamp)
             if isAlone {
                 try flush(batch, messages: 1, newest: timestamp)
                 flushed = i + 1
@@ -134,7 +138,7 @@ final class BatchHandler {
                 context.live.offer(records, bytes)
                 try producer.produceBatch(
                     scores, partition: context.layout.outputPartition(of: shard.partition.partition), records,
-                    bytes: bytes)
+                    bytes: bytes, forwarding: forwarded, of: batch)
             }
         }
         finish(.emit)

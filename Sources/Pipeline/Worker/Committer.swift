@@ -1,6 +1,7 @@
 import Base
 import Consumer
 import Engine
+import Features
 import Foundation
 import Kafka
 import Settings
@@ -64,7 +65,7 @@ final class Committer {
             try produceChangelog()
             KillPoint.afterChangelog.reached()
             let group = try consumer.groupMetadata()
-            return settle(producer.commit(offsets: offsets, group: group), attempted: offsets)
+            return settle(producer.commit(marked: marked(offsets), group: group), attempted: offsets)
         } catch {
             return recover(from: error)
         }
@@ -75,13 +76,27 @@ final class Committer {
     /// After a record that the producer did not take.
     func recover(from error: KafkaError) -> Settlement? { settle(producer.recover(from: error), attempted: [:]) }
 
+    /// The offsets with what ties them to the state; see ``StateTie``.
+    private func marked(_ offsets: [TopicPartition: Int64]) -> [TopicPartition: CommittedOffset] {
+        Dictionary(
+            uniqueKeysWithValues: offsets.map { partition, offset in
+                guard let shard = keeper[partition.partition] else { return (partition, CommittedOffset(offset)) }
+                let mark = StateTie.Mark(
+                    timestamp: shard.positions.timestamp(of: partition), users: shard.state.userCount,
+                    changelog: shard.changelogOffset)
+                return (partition, CommittedOffset(offset, metadata: mark.text))
+            })
+    }
+
     private func produceChangelog() throws(KafkaError) {
         guard context.writesChangelog else { return }
         for shard in keeper.shards {
             let count = shard.collectChangelog()
             try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 // Nobody reads the time of these records but retention, for which the present is right.
-                try producer.produceBatchNow(changelog, partition: shard.partition.partition, records, bytes: bytes)
+                try producer.produceBatchNow(
+                    changelog, partition: shard.partition.partition, records, bytes: bytes,
+                    lastHeaders: [RecordHeader(StateTie.header, text: StateTie.text(shard.positions.tied))])
             }
             context.metrics.changelogRecords.add(count)
         }
@@ -126,7 +141,7 @@ final class Committer {
     /// - Returns: whether they were taken.
     private func commitOffsets(_ offsets: [TopicPartition: Int64]) -> Bool {
         do {
-            try consumer.commit(offsets)
+            try consumer.commit(marked(offsets))
             return true
         } catch {
             Log.warning(component, "\(error); the next commit repeats it")

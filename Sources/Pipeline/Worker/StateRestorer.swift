@@ -85,6 +85,7 @@ package final class StateRestorer: AssignmentHandler {
         for shard in shards {
             let number = shard.partition.partition
             let marks = try end(of: TopicPartition(topic, number))
+            shard.changelogOffset = marks.high
             let target = target(shard, marks)
             if target.cursor == nil, target.next >= target.end {
                 finished.append(shard)
@@ -257,8 +258,9 @@ package final class StateRestorer: AssignmentHandler {
                 throw ImpactError(
                     error.kind, code: error.code,
                     "\(topic) [\(message.partition)] offset \(message.offset): \(error.message)\nThe state of this "
-                        + "application was written with another feature specification or is damaged: choose a new "
-                        + "application.id, or delete the changelog topic and start from the beginning")
+                        + "application was kept for other features or is damaged: run other features under a second "
+                        + "application.id until it is warm, then switch (docs/state.md), or begin anew with 'impactiq "
+                        + "reset', which forgets every user's features")
             }
         }
         advance(number, to: next)

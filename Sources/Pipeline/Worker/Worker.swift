@@ -76,7 +76,7 @@ final class Worker: AssignmentHandler {
             transactionalID: isTransactional
                 ? "\(configuration.applicationID)-\(context.identity.name)-\(number)" : nil)
         output.clientID = options.clientID
-        output.lingerMilliseconds = isTransactional ? 5 : 1
+        output.lingerMilliseconds = isTransactional ? 20 : 1
         output.compression = "lz4"
         let producer = try OutputProducer(
             properties: context.properties(client: "producer"), options: output, component: component)
@@ -337,6 +337,8 @@ final class Worker: AssignmentHandler {
             users += shard.state.userCount
         }
         context.metrics.late.add(late)
+        context.inputWatch.note(component, keeper.shards.map(\.positions))
+        context.inputStatistics.note(component, handler.processor, context.metrics)
         report(lags: lags, users: users, isWaiting: wait.isWaiting)
         context.live.report(
             worker: number, shards: keeper.phases, isBrokerAway: consumer.handle.isBrokerAway,
@@ -423,6 +425,10 @@ final class Worker: AssignmentHandler {
 
     /// The partition numbers, of which every input topic's partition must have come.
     private func numbers(of partitions: [TopicPartition]) throws(ImpactError) -> [Int32] {
+        if let new = partitions.first(where: { Int($0.partition) >= context.layout.inputPartitions }) {
+            throw PartitionCounts.changed(
+                new.topic, from: context.layout.inputPartitions, to: Int(new.partition) + 1)
+        }
         let counts = partitions.reduce(into: [Int32: Int]()) { $0[$1.partition, default: 0] += 1 }
         guard let torn = counts.first(where: { $0.value != consumer.topics.count }) else { return counts.keys.sorted() }
         throw ImpactError(

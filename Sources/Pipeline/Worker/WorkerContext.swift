@@ -19,6 +19,10 @@ package final class WorkerContext: Sendable {
     /// What each worker is handling, for the next start; nil without poison protection.
     let poison: PoisonNotes?
     package let metrics: PipelineMetrics
+    /// How far the inputs were read, for ``TopicWatch``.
+    let inputWatch = InputWatch()
+    /// What the events are like.
+    package let inputStatistics = InputStatistics()
     /// What pages about the running pipeline see of it.
     package let live: LiveTap
     /// See ``Application``; false in benchmarks only.
@@ -103,6 +107,7 @@ extension Configuration {
         var settings = Processor.Settings()
         settings.limits.maxMessageBytes = self.messageMaxBytes
         settings.limits.maxAheadMilliseconds = Int64(self.eventTimeMaxAheadMilliseconds)
+        settings.limits.maxBehindMilliseconds = Int64(self.eventTimeMaxBehindMilliseconds)
         settings.limits.requiresKey = !self.acceptsAnyKey
         settings.scoreEvents = self.scoreEvents
         settings.level = try ConfidenceLevel(self.confidenceLevel)

@@ -27,6 +27,7 @@ package struct LeafColumns {
         case .grf:
             twin[2] = 1  // Z and W
             twin[5] = 4  // ZZ and WZ
+        case .additive: break
         }
         self.twin = twin
         constant = .init(repeating: true, count: count)

@@ -37,9 +37,17 @@ package struct ModelBuilder {
             throw ImpactError(
                 .badInput, code: "invalid_model", "the forests of several outcomes must share their features")
         }
-        guard spools.count < metadata.outcomes.count else {
+        guard spools.count < metadata.forestNames.count else {
             throw ImpactError(
-                .badInput, code: "invalid_model", "there are more forests than the \(metadata.outcomes.count) outcomes")
+                .badInput, code: "invalid_model",
+                "there are more forests than the \(metadata.forestNames.count) that the model names")
+        }
+        if let composition = metadata.composition {
+            let isAdditive = composition.forestSlots[spools.count].causal == nil
+            guard isAdditive == (info.kind == .additive) else {
+                throw ImpactError(
+                    .badInput, code: "invalid_model", "forest \(spools.count) is not of the kind that its part says")
+            }
         }
         let slash = path.lastIndex(of: "/")
         let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
@@ -65,10 +73,10 @@ package struct ModelBuilder {
     /// Writes the model. Returns its SHA-256, in hexadecimal.
     @discardableResult
     package mutating func finish() throws(ImpactError) -> String {
-        guard spools.count == metadata.outcomes.count else {
+        guard spools.count == metadata.forestNames.count else {
             throw ImpactError(
                 .badInput, code: "invalid_model",
-                "there are \(spools.count) forests for \(metadata.outcomes.count) outcomes")
+                "there are \(spools.count) forests of the \(metadata.forestNames.count) that the model names")
         }
         try metadata.check()
         let description = try ModelDescription(metadata, shapes: spools.map(\.shape)).json()
@@ -95,7 +103,9 @@ package struct ModelBuilder {
             }
         }
         let digest = try file.finish(
-            { ModelFormat.Header(contentBytes: $0, digest: $1).bytes }, headerBytes: ModelFormat.headerBytes)
+            { [version = directory.version] in
+                ModelFormat.Header(version: version, contentBytes: $0, digest: $1).bytes
+            }, headerBytes: ModelFormat.headerBytes)
         return SHA256.hex(digest)
     }
 
@@ -103,6 +113,7 @@ package struct ModelBuilder {
     private func plan(_ description: [UInt8]) -> ModelFormat.Directory {
         var forests: [ModelFormat.Forest] = []
         var firstShard = 0
+        let missing: MissingValues = metadata.composition?.refusesMissing ?? false ? .refuse : .route
         for spool in spools {
             let sources = spool.columns.sources
             let stored = sources.reduce(1) { if case .stored(let index) = $1 { max($0, index + 1) } else { $0 } }
@@ -140,7 +151,9 @@ package struct ModelBuilder {
             }
         }
         return ModelFormat.Directory(
-            featureCount: spools[0].info.featureCount, missing: spools[0].info.missing,
+            version: metadata.composition == nil ? ModelFormat.plainVersion : ModelFormat.version,
+            featureCount: metadata.treeFeatureCount,
+            missing: metadata.composition == nil ? spools[0].info.missing : missing,
             effects: metadata.treatments.count, metadata: texts[0], specification: texts[1], provenance: texts[2],
             forests: forests, shards: shards)
     }

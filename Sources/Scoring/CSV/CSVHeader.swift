@@ -4,8 +4,10 @@ import Tabular
 /// The columns of a CSV and where a model finds its features among them.
 struct CSVHeader: Sendable {
     let names: [String]
-    /// For each feature of the model its column.
+    /// For each feature of the model its column; −1: it follows from others by the specification's arithmetic.
     let columnOfFeature: [Int]
+    /// For a feature `column=text` that has no column of its own, the text that makes it 1 in `column`.
+    let textOfFeature: [[UInt8]?]
     /// Columns that are no feature.
     let others: [String]
     /// The header's bytes as they stood, without the line break.
@@ -14,7 +16,10 @@ struct CSVHeader: Sendable {
     static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
     /// Reads the header of `reader`'s file and leaves the reader before the first row. Throws `csv_header`.
-    init(_ reader: CSVChunkReader, features: [String], buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) {
+    /// `derivable`: features that follow from others, whose columns may be absent.
+    init(
+        _ reader: CSVChunkReader, features: [String], derivable: [String] = [], buffer: UnsafeMutableRawBufferPointer
+    ) throws(ImpactError) {
         guard let chunk = try reader.next(into: buffer) else {
             throw Self.fault(reader, "the file is empty; the first line must name the columns")
         }
@@ -35,22 +40,44 @@ struct CSVHeader: Sendable {
         var columnsByName: [String: [Int]] = [:]
         for (column, name) in names.enumerated() { columnsByName[name, default: []].append(column) }
         var columns: [Int] = []
+        var texts: [[UInt8]?] = []
         var absent: [String] = []
         for feature in features {
             let found = columnsByName[feature] ?? []
             if found.count > 1 {
                 throw Self.fault(reader, "the column \"\(feature)\" stands there \(found.count) times")
             }
-            if let column = found.first { columns.append(column) } else { absent.append(feature) }
+            var text: [UInt8]?
+            if let column = found.first {
+                columns.append(column)
+            } else if derivable.contains(feature) {
+                columns.append(-1)
+            } else if let (column, wanted) = Self.indicator(feature, columnsByName) {
+                columns.append(column)
+                text = wanted
+            } else {
+                absent.append(feature)
+                continue
+            }
+            texts.append(text)
         }
-        let known = Set(features)
+        let known = Set(features).union(zip(columns, texts).compactMap { $1 == nil ? nil : names[$0] })
         let others = names.filter { !known.contains($0) }
         guard absent.isEmpty else { throw Self.fault(reader, Self.absence(absent, names, others)) }
         self.names = names
         columnOfFeature = columns
+        textOfFeature = texts
         self.others = others
         bytes = Array(text[..<record.end])
         reader.putBack(UnsafeRawBufferPointer(rebasing: text[next...]), line: 2 + breaks)
+    }
+
+    /// The column and text behind a feature named `column=text`, as `impactiq train` names those that it makes of texts.
+    private static func indicator(_ feature: String, _ columns: [String: [Int]]) -> (column: Int, text: [UInt8])? {
+        guard let equals = feature.firstIndex(of: "="), let found = columns[String(feature[..<equals])],
+            found.count == 1
+        else { return nil }
+        return (found[0], Array(feature[feature.index(after: equals)...].utf8))
     }
 
     /// What to say about features that have no column.

@@ -22,6 +22,7 @@ struct CSVRowWriter {
 
     /// The names of the columns that the estimates add.
     static func columns(_ model: Model, covariances: Bool) -> [String] {
+        if model.isResponse { return responseColumns(model) }
         let main = ["uplift", "std_error", "ci_lower", "ci_upper", "decision"]
         guard model.effectCount > 1 else { return main }
         var names = main + ["treatment", "outcome"]
@@ -61,7 +62,9 @@ struct CSVRowWriter {
     ) {
         let chosen = decided(estimates)
         let (lower, upper) = level.interval(estimates[chosen])
-        let decision = Decision(lower: lower, upper: upper, threshold: options.threshold)
+        let decision =
+            model.isResponse
+            ? responseDecision(estimates) : Decision(lower: lower, upper: upper, threshold: options.threshold)
         switch decision {
         case .treat: decisions.treat += 1
         case .suppress: decisions.suppress += 1
@@ -72,7 +75,11 @@ struct CSVRowWriter {
                 output.append(contentsOf: UnsafeRawBufferPointer(rebasing: text[record]))
                 output.append(UInt8(ascii: ","))
             }
-            writeCSV(estimates, chosen, decision)
+            if model.isResponse {
+                writeResponseCSV(estimates, decision)
+            } else {
+                writeCSV(estimates, chosen, decision)
+            }
             if let covariances { writeCSV(covariances) }
         } else {
             writeJSON(text, record, line, fields, estimates, chosen, decision)
@@ -108,7 +115,7 @@ struct CSVRowWriter {
         }
     }
 
-    private func name(_ decision: Decision) -> StaticString {
+    func name(_ decision: Decision) -> StaticString {
         switch decision {
         case .treat: "treat"
         case .suppress: "suppress"
@@ -168,6 +175,10 @@ extension CSVRowWriter {
             append("}")
         }
         append(",")
+        if model.isResponse {
+            writeResponseJSON(estimates, decision)
+            return
+        }
         appendJSON(estimates[chosen])
         append(",\"decision\":\"")
         append(name(decision))

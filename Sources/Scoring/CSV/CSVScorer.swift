@@ -1,5 +1,6 @@
 import Base
 import Dispatch
+import Features
 import Foundation
 import Tabular
 
@@ -18,7 +19,7 @@ package struct CSVScorer: Sendable {
 
     /// - Throws: `invalid_level`; `no_covariance` when covariances are asked for and the model has one treatment.
     package init(model: Model, options: CSVOptions = CSVOptions()) throws(ImpactError) {
-        guard !options.covariances || model.treatments.count > 1 else {
+        guard !options.covariances || model.treatments.count > 1 && model.composition == nil else {
             throw ImpactError(
                 .badInput, code: "no_covariance",
                 "\(model.path) has one treatment; covariances are between the effects of several")
@@ -63,7 +64,9 @@ package struct CSVScorer: Sendable {
     private func readHeader(_ reader: CSVChunkReader) throws(ImpactError) -> CSVHeader {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: options.recordBytes, alignment: 64)
         defer { buffer.deallocate() }
-        return try CSVHeader(reader, features: model.featureNames, buffer: buffer)
+        return try CSVHeader(
+            reader, features: model.featureNames,
+            derivable: model.specification.map(FeatureArithmetic.names) ?? [], buffer: buffer)
     }
 }
 

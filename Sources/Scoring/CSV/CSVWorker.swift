@@ -1,4 +1,5 @@
 import Base
+import Features
 import Tabular
 
 /// Scores chunks of a CSV: one a thread.
@@ -20,12 +21,21 @@ final class CSVWorker {
     /// Of each row of the batch: where it stands and in which line.
     private var places: [(bytes: Range<Int>, line: Int)] = []
 
+    /// For features that are categories, the bytes of their texts in the order of their codes.
+    private let levels: [[[UInt8]]?]
+
+    /// For columns that are left out because they follow from others; nil when none is.
+    private let arithmetic: FeatureArithmetic?
+
     private static let batch = 1024
 
     init(model: Model, options: CSVOptions, level: ConfidenceLevel, header: CSVHeader, name: String) {
         self.model = model
         self.header = header
         self.name = name
+        arithmetic =
+            header.columnOfFeature.contains(-1) ? model.specification.map { FeatureArithmetic($0) } : nil
+        levels = (0..<model.featureCount).map { model.levels(feature: $0)?.map { Array($0.utf8) } }
         scorer = Scorer(model: model, maxRows: Self.batch)
         writer = CSVRowWriter(model: model, options: options, level: level, header: header)
         buffer = .allocate(byteCount: options.recordBytes, alignment: 64)
@@ -90,13 +100,41 @@ final class CSVWorker {
         }
         let row = rows + places.count * model.rowStride
         for (feature, column) in header.columnOfFeature.enumerated() {
+            if column < 0 { continue }
+            if let wanted = header.textOfFeature[feature] {
+                let found = code(text, column, [wanted])
+                guard !found.isNaN || model.acceptsMissing(feature: feature) else {
+                    throw notANumber(.missing, text, line, column)
+                }
+                row[feature] = found.isNaN ? .nan : found == 0 ? 1 : 0
+                continue
+            }
+            if let levels = levels[feature] {
+                row[feature] = code(text, column, levels)
+                continue
+            }
             switch CSVNumber.read(text, record[column]) {
             case .value(let value): row[feature] = value
-            case .missing where model.missingValues == .route: row[feature] = .nan
+            case .missing where model.acceptsMissing(feature: feature): row[feature] = .nan
             case let other: throw notANumber(other, text, line, column)
             }
         }
+        arithmetic?.apply(row)
         return (next, true)
+    }
+
+    /// The code of a category's text; spaces around it do not count, and an empty one is missing.
+    private func code(_ text: UnsafeRawBufferPointer, _ column: Int, _ levels: [[UInt8]]) -> Float {
+        if record[column].hasDoubledQuotes {
+            let whole = Array(record.text(text, column).utf8)
+            return Float(levels.firstIndex(of: whole) ?? levels.count)
+        }
+        var (start, end) = (record[column].start, record[column].end)
+        while start < end, text[start] == 0x20 || text[start] == 0x09 { start += 1 }
+        while start < end, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }
+        if start == end { return .nan }
+        let bytes = text[start..<end]
+        return Float(levels.firstIndex { bytes.elementsEqual($0) } ?? levels.count)
     }
 
     private func notANumber(

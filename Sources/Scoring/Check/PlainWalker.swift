@@ -10,15 +10,17 @@ final class PlainWalker {
     private let sums: UnsafeMutablePointer<Double>
     private let coefficients: UnsafeMutablePointer<Double>
     private var leaves: [UnsafePointer<Double>] = []
+    private let compiled: CompiledComposition?
 
     init(_ model: Model) {
         self.model = model
-        solvers = model.forests.map {
-            EffectSolver(layout: $0.layout, effects: model.treatments.count, contrasts: model.description.contrasts)
+        solvers = model.effectSolvers()
+        compiled = model.composition.map {
+            CompiledComposition($0, features: model.treeFeatureCount, hasErrors: model.partHasErrors)
         }
         let columns = model.forests.reduce(1) { max($0, $1.layout.storedColumns) }
         sums = .allocate(capacity: columns)
-        coefficients = .allocate(capacity: model.treatments.count * (columns + 1))
+        coefficients = .allocate(capacity: solvers.reduce(1) { max($0, $1.effects) } * (columns + 1))
     }
 
     deinit {
@@ -32,9 +34,10 @@ final class PlainWalker {
         let refused = model.missingValues == .refuse && (0..<model.featureCount).contains { !row[$0].isFinite }
         var estimates = [Estimate](
             repeating: Estimate(effect: .nan, standardError: .nan), count: model.effectCount)
+        if let compiled { return composed(row, compiled) }
         guard !refused else { return estimates }
         for outcome in model.forests.indices {
-            score(row, outcome, into: &estimates)
+            score(row, outcome, into: &estimates) { self.model.effectIndex(treatment: $0, outcome: outcome) }
             guard let offset = model.offsets[outcome]?.values(row) else { continue }
             for effect in offset.indices {
                 estimates[model.effectIndex(treatment: effect, outcome: outcome)].effect += offset[effect]
@@ -43,7 +46,47 @@ final class PlainWalker {
         return estimates
     }
 
-    private func score(_ row: UnsafePointer<Float>, _ outcome: Int, into estimates: inout [Estimate]) {
+    /// A row through preprocessing, parts and effects.
+    private func composed(_ row: UnsafePointer<Float>, _ compiled: CompiledComposition) -> [Estimate] {
+        var columns = (0..<model.featureCount).map { row[$0] }
+        if let preprocessing = compiled.composition.preprocessing { columns = preprocessing.apply(columns) }
+        var (values, errors): ([Double], [Double]) = ([], [])
+        for part in compiled.composition.parts.indices {
+            let number = compiled.forestOfPart[part]
+            if number < 0 {
+                let (value, error) = compiled.linear(part, columns)
+                values.append(value)
+                errors.append(error)
+            } else if case .causal(let causal) = compiled.composition.parts[part] {
+                var estimates = [Estimate](
+                    repeating: Estimate(effect: .nan, standardError: .nan), count: solvers[number].effects)
+                columns.withUnsafeBufferPointer { score($0.baseAddress!, number, into: &estimates) { $0 } }
+                values.append(estimates[causal.effect].effect)
+                errors.append(estimates[causal.effect].standardError)
+            } else {
+                let forest = model.forests[number]
+                var sum = 0.0
+                for shard in forest.shards {
+                    for tree in 0..<shard.treeCount {
+                        sum += columns.withUnsafeBufferPointer {
+                            leaf(shard, tree, unit: forest.layout.unit, $0.baseAddress!)[0]
+                        }
+                    }
+                }
+                values.append(compiled.trees(part, sum: sum))
+                errors.append(.nan)
+            }
+        }
+        let isRefused =
+            model.missingValues == .refuse && (0..<model.featureCount).contains { !row[$0].isFinite }
+        let estimates = (0..<model.effectCount).map { compiled.effect($0, values, errors, stride: 1) }
+        guard isRefused, estimates[0].effect.isNaN else { return estimates }
+        return .init(repeating: Estimate(effect: .nan, standardError: .nan), count: model.effectCount)
+    }
+
+    private func score(
+        _ row: UnsafePointer<Float>, _ outcome: Int, into estimates: inout [Estimate], _ place: (Int) -> Int
+    ) {
         let (forest, solver) = (model.forests[outcome], solvers[outcome])
         leaves.removeAll(keepingCapacity: true)
         for shard in forest.shards {
@@ -64,14 +107,13 @@ final class PlainWalker {
         solver.solve(
             sums: sums, count: count, coefficients: bag > 1 ? coefficients : nil, coefficientStride: width
         ) { effect, value in
-            let index = model.effectIndex(treatment: effect, outcome: outcome)
-            estimates[index] = Estimate(effect: value, standardError: .nan)
+            estimates[place(effect)] = Estimate(effect: value, standardError: .nan)
         }
         guard bag > 1 else { return }
         for effect in 0..<solver.effects {
             let variance = LittleBags.variance(
                 bags(coefficients + effect * width, stored, bag), size: bag, kind: forest.layout.kind)
-            estimates[model.effectIndex(treatment: effect, outcome: outcome)].standardError =
+            estimates[place(effect)].standardError =
                 max(variance, 0).squareRoot()
         }
     }

@@ -85,6 +85,11 @@ package struct RowCheck: Sendable, Equatable {
         while lines.count < limit, try table.advance() {
             var row = [Float](repeating: 0, count: model.rowStride)
             for (feature, column) in columns.enumerated() {
+                if model.levels(feature: feature) != nil {
+                    let value = table.record.text(table.text, column)
+                    row[feature] = value.isEmpty ? .nan : model.code(feature: feature, text: value) ?? .nan
+                    continue
+                }
                 switch CSVNumber.read(table.text, table.record[column]) {
                 case .value(let value): row[feature] = value
                 case .missing: row[feature] = .nan

@@ -71,6 +71,7 @@ struct EffectSolver {
         switch layout.kind {
         case .econml: solveMoments(coefficients, coefficientStride, estimate)
         case .grf: solveInstrumental(coefficients, estimate)
+        case .additive: break  // `Scorer.scoreComposed` adds these up itself
         }
     }
 

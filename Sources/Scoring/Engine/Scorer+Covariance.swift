@@ -13,6 +13,10 @@ extension Scorer {
     package func covariances(row: UnsafePointer<Float>, into covariances: UnsafeMutablePointer<Double>) {
         let size = model.treatments.count
         let refuses = model.missingValues == .refuse && (0..<model.featureCount).contains { !row[$0].isFinite }
+        guard model.composition == nil else {
+            covariances.update(repeating: .nan, count: model.outcomes.count * size * size)
+            return
+        }
         for (outcome, forest) in model.forests.enumerated() {
             let matrix = covariances + outcome * size * size
             matrix.update(repeating: .nan, count: size * size)

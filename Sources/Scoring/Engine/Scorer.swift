@@ -12,6 +12,8 @@ package final class Scorer {
 
     /// Rows that go down together, a power of two: fewer when leaf addresses are kept for the standard errors.
     private let effectRows: Int
+    /// For models with a composition.
+    private let composed: ComposedSpace?
     private let errorRows: Int
     let solvers: [EffectSolver]
     private let offsets: [OffsetEvaluator?]
@@ -45,11 +47,9 @@ package final class Scorer {
         self.kernel = kernel.isAvailable ? kernel : .scalar
         self.maxRows = maxRows
         number = self.kernel.number
-        solvers = model.forests.map {
-            EffectSolver(layout: $0.layout, effects: model.treatments.count, contrasts: model.description.contrasts)
-        }
+        solvers = model.effectSolvers()
         offsets = model.offsets.map { $0.map(OffsetEvaluator.init) }
-        let trees = model.forests.reduce(0) { max($0, $1.treeCount) }
+        let trees = model.forests.reduce(1) { max($0, $1.treeCount) }
         let columns = model.forests.reduce(0) { max($0, $1.layout.storedColumns) }
         effectRows = min(Self.mostRows, Self.powerOfTwo(atLeast: maxRows))
         errorRows = min(effectRows, max(64, min(256, Self.powerOfTwo(atLeast: Self.addressBytes / 4 / trees + 1) / 2)))
@@ -57,7 +57,14 @@ package final class Scorer {
         active = .allocate(capacity: Self.mostRows)
         sums = .allocate(capacity: effectRows * columns)
         counts = .allocate(capacity: effectRows)
-        coefficients = .allocate(capacity: errorRows * model.treatments.count * (columns + 1))
+        let mostEffects = solvers.reduce(1) { max($0, $1.effects) }
+        coefficients = .allocate(capacity: errorRows * mostEffects * (columns + 1))
+        let blockRows = effectRows
+        composed = model.composition.map { composition in
+            let compiled = CompiledComposition(
+                composition, features: model.treeFeatureCount, hasErrors: model.partHasErrors)
+            return ComposedSpace(compiled, rows: blockRows, causalEffects: mostEffects)
+        }
         bags = .allocate(capacity: errorRows)
         let shards = model.forests.flatMap(\.shards).filter { $0.features != nil }
         let widest = shards.reduce(0) { max($0, $1.featureCount) }
@@ -101,10 +108,18 @@ package final class Scorer {
         var start = 0
         while start < count {
             let rowCount = min(block, count - start)
+            if let composed {
+                scoreComposed(
+                    composed, rows + start * stride, stride, rowCount, into: estimates + start * effects,
+                    standardErrors: standardErrors)
+                start += rowCount
+                continue
+            }
             for (outcome, forest) in model.forests.enumerated() {
                 score(
                     forest, solvers[outcome], rows + start * stride, stride, rowCount,
-                    into: estimates + start * effects + outcome, standardErrors: standardErrors)
+                    into: estimates + start * effects + outcome, rowSpacing: effects,
+                    effectSpacing: model.outcomes.count, standardErrors: standardErrors)
             }
             start += rowCount
         }
@@ -120,11 +135,12 @@ package final class Scorer {
         return refused[row] < 0 ? nil : Int(refused[row])
     }
 
-    /// One block of rows through one forest. Estimates of a row are `model.effectCount` apart, of a row's treatments
-    /// the count of outcomes.
-    private func score(
+    /// One block of rows through one causal forest. Estimates of a row are `rowSpacing` apart, of a row's treatments
+    /// `effectSpacing`.
+    func score(
         _ forest: LoadedForest, _ solver: EffectSolver, _ rows: UnsafePointer<Float>, _ stride: Int, _ count: Int,
-        into estimates: UnsafeMutablePointer<Estimate>, standardErrors: Bool
+        into estimates: UnsafeMutablePointer<Estimate>, rowSpacing effectCount: Int, effectSpacing outcomes: Int,
+        standardErrors: Bool
     ) {
         let stored = solver.stored
         let isGRF = forest.layout.kind == .grf
@@ -135,7 +151,6 @@ package final class Scorer {
             cforest_descend(number, &descent)
             cforest_accumulate(number, &descent, UInt32(stored), isGRF ? 1 : 0, sums, counts)
         }
-        let (effectCount, outcomes) = (model.effectCount, model.outcomes.count)
         let width = stored + 1
         // Coefficients are effect-major, so that the bags of one effect find its rows together.
         let effectStride = count * width
@@ -212,7 +227,9 @@ package final class Scorer {
         for row in 0..<count {
             offset.prepared(rows + row * stride)
             let own = estimates + row * model.effectCount + outcome
-            for effect in 0..<model.treatments.count { own[effect * model.outcomes.count].effect += offset.value(effect) }
+            for effect in 0..<model.treatments.count {
+                own[effect * model.outcomes.count].effect += offset.value(effect)
+            }
         }
     }
 
@@ -237,6 +254,8 @@ package final class Scorer {
         guard model.missingValues == .refuse else { return 0 }
         var refusals = 0
         for row in 0..<count {
+            // A composition's preprocessing may fill in what is missing.
+            if composed != nil, !estimates[row * model.effectCount].effect.isNaN { continue }
             let values = rows + row * stride
             // Zero times a finite number is zero; times anything else NaN.
             var sum: Float = 0

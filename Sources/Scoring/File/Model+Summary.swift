@@ -3,7 +3,7 @@ import Base
 /// The size and shape of one outcome's forest, for `model inspect`.
 package struct ForestSummary: Sendable, Equatable {
     package var outcome: String
-    /// `econml` or `grf`.
+    /// `econml`, `grf` or `additive`.
     package var kind: String
     package var trees: Int
     package var nodes: Int
@@ -36,7 +36,7 @@ extension Model {
         zip(description.forests, forests).map { text, forest in
             let layout = forest.layout
             return ForestSummary(
-                outcome: text.outcome, kind: layout.kind == .grf ? "grf" : "econml", trees: layout.treeCount,
+                outcome: text.outcome, kind: "\(layout.kind)", trees: layout.treeCount,
                 nodes: text.nodes, leaves: text.leaves, tiles: forest.shards.reduce(0) { $0 + $1.tileCount },
                 deepest: text.deepest, meanLeafDepth: text.meanLeafDepth, expectedDepth: text.expectedDepth,
                 groupSize: layout.groupSize, parameters: layout.parameters, leafBytes: layout.leafStride,
@@ -44,8 +44,16 @@ extension Model {
                 bytesPerRow: Int(
                     saturating: (Double(layout.treeCount)
                         * (text.expectedTiles * Double(Tile.bytes) + Double(layout.leafStride)))
-                        .rounded()), splitImportance: text.splitImportance)
+                        .rounded()), splitImportance: byInput(text.splitImportance))
         }
+    }
+
+    /// Importances of the trees' features added up by the row's features that they come from.
+    private func byInput(_ importances: [Double]) -> [Double] {
+        guard let origin = composition?.preprocessing?.inputOfOutput else { return importances }
+        var sums = [Double](repeating: 0, count: featureCount)
+        for (input, importance) in zip(origin, importances) { sums[input] += importance }
+        return sums
     }
 
     /// Importance of each feature by the heterogeneity that its splits gained, when the estimator gave it.
@@ -59,5 +67,37 @@ extension Model {
     package var shardCount: Int { forests.reduce(0) { $0 + $1.shards.count } }
 
     /// Whether estimates come with standard errors.
-    package var hasStandardErrors: Bool { forests.allSatisfy { $0.layout.groupSize > 1 } }
+    package var hasStandardErrors: Bool {
+        guard let composition else { return forests.allSatisfy { $0.layout.groupSize > 1 } }
+        return composition.parts.contains { part in
+            switch part {
+            case .trees: false
+            case .linear(let linear): linear.covariance != nil
+            case .causal(let causal): forests[causalForest(causal.forest)].layout.groupSize > 1
+            }
+        }
+    }
+
+    /// The number among the file's forests of a causal forest of the composition.
+    func causalForest(_ number: Int) -> Int {
+        composition?.forestSlots.firstIndex { $0.causal == number } ?? number
+    }
+
+    /// One a forest.
+    func effectSolvers() -> [EffectSolver] {
+        forests.map {
+            EffectSolver(
+                layout: $0.layout, effects: composition == nil ? treatments.count : $0.layout.treatments,
+                contrasts: description.contrasts)
+        }
+    }
+
+    /// Whether a part of the composition comes with a standard error.
+    func partHasErrors(_ index: Int) -> Bool {
+        switch composition?.parts[index] {
+        case .linear(let linear): linear.covariance != nil
+        case .causal(let causal): forests[causalForest(causal.forest)].layout.groupSize > 1
+        case .trees, nil: false
+        }
+    }
 }

@@ -4,6 +4,8 @@ extension Model {
     /// One pass over all tiles. Splits that only sort missing values (NaN) are left out.
     package func thresholds(limit: Int) -> [[Float]] {
         var found = [[Float]](repeating: [], count: featureCount)
+        // After preprocessing, thresholds are in units that no feature of a row has.
+        guard composition?.preprocessing == nil else { return found }
         for forest in forests {
             for shard in forest.shards {
                 for index in 0..<shard.tileCount {

@@ -43,6 +43,13 @@ package final class Model: Sendable {
     /// How much of the file was checked when it was opened.
     package let check: ModelCheck
 
+    /// How the effects follow from several forests and linear parts; nil: one causal forest an outcome.
+    package let composition: Composition?
+    /// Whether the model predicts the outcome itself (a probability or an amount), not the effect of a treatment on it.
+    package let isResponse: Bool
+    /// Whether every prediction of a response model is a probability.
+    package let predictsProbabilities: Bool
+
     let description: ModelDescription
     let forests: [LoadedForest]
     let file: MappedFile
@@ -57,18 +64,23 @@ package final class Model: Sendable {
     package var rowStride: Int { (featureCount + 15) / 16 * 16 }
     /// Effects a row: treatments × outcomes.
     package var effectCount: Int { treatments.count * outcomes.count }
+    /// `causal-forest`, `response`, `t-learner` …
+    package var kind: String { composition?.kind ?? "causal-forest" }
+    /// Features that the trees see: after preprocessing, if there is any.
+    package var treeFeatureCount: Int { composition?.preprocessing?.outputCount ?? featureCount }
     /// Bytes of the file.
     package var byteCount: Int { file.bytes.count }
 
     /// Where the effect of a treatment on an outcome stands among a row's estimates (treatment-major).
     package func effectIndex(treatment: Int, outcome: Int) -> Int { treatment * outcomes.count + outcome }
 
-    /// Opens a model file.
+    /// Opens a model file, or what stands at a stage of the registry (`name@stage`, see `ModelRegistry`).
     ///
     /// - Throws: `file_not_readable`; `foreign_model`, `truncated_model`, `damaged_model`, `unknown_model_version`,
     ///   `checksum_mismatch` with the reason; `unknown_kernel` when IMPACTIQ_KERNEL names none.
     package static func open(path: String, verify: ModelCheck = .checksum) throws(ImpactError) -> Model {
         _ = try Kernel.selected()
+        let path = try ModelRegistry().resolve(path)
         let file = try MappedFile(path: path)
         do throws(ImpactError) {
             return try Model(file, path: path, check: verify)
@@ -80,7 +92,7 @@ package final class Model: Sendable {
     private init(_ file: MappedFile, path: String, check: ModelCheck) throws(ImpactError) {
         let header = try ModelFormat.Header.read(file.bytes)
         if check == .checksum { try Self.verify(file.bytes, header.digest) }
-        let directory = try ModelFormat.Directory.read(file.bytes)
+        let directory = try ModelFormat.Directory.read(file.bytes, version: header.version)
         func text(_ range: Range<Int>) -> UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
         description = try ModelDescription.read(text(directory.metadata), directory)
         forests = try directory.load(file.bytes, checkTiles: check != .trusted)
@@ -92,7 +104,10 @@ package final class Model: Sendable {
         version = description.version
         featureNames = description.features
         treatments = description.treatments
-        outcomes = description.forests.map(\.outcome)
+        outcomes = description.outcomes ?? description.forests.map(\.outcome)
+        composition = description.composition
+        isResponse = composition?.kind == Composition.response
+        predictsProbabilities = isResponse && composition?.givesProbabilities ?? false
         sha256 = SHA256.hex(header.digest)
         self.path = path
         self.check = check

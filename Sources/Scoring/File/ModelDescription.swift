@@ -40,6 +40,9 @@ package struct ModelDescription: Codable, Equatable {
     package var importances: [Double]?
     package var ranges: [FeatureRange]?
     package var offsets: [EffectOffset?]?
+    /// Only in models with a composition, whose forests are not one an outcome.
+    package var outcomes: [String]?
+    package var composition: Composition?
     package var forests: [Forest]
 
     // Names of the model file.
@@ -52,6 +55,8 @@ package struct ModelDescription: Codable, Equatable {
         case importances = "importances"
         case ranges = "ranges"
         case offsets = "offsets"
+        case outcomes = "outcomes"
+        case composition = "composition"
         case forests = "forests"
     }
 
@@ -64,13 +69,15 @@ package struct ModelDescription: Codable, Equatable {
         importances = metadata.importances
         ranges = metadata.ranges
         offsets = metadata.offsets
-        forests = zip(metadata.outcomes, shapes).map { outcome, shape in
+        outcomes = metadata.composition == nil ? nil : metadata.outcomes
+        composition = metadata.composition
+        forests = zip(metadata.forestNames, shapes).map { outcome, shape in
             Forest(
                 outcome: outcome, trees: shape.trees, nodes: shape.nodes, leaves: shape.leaves, tiles: shape.tiles,
                 deepest: shape.deepest, meanLeafDepth: Double(shape.leafDepths) / Double(max(1, shape.leaves)),
                 expectedDepth: shape.expectedDepth / Double(max(1, shape.trees)),
                 expectedTiles: shape.expectedTiles / Double(max(1, shape.trees)),
-                splitImportance: shape.importance(featureCount: metadata.featureNames.count))
+                splitImportance: shape.importance(featureCount: metadata.treeFeatureCount))
         }
     }
 
@@ -97,12 +104,17 @@ package struct ModelDescription: Codable, Equatable {
             throw ModelFormat.refusal("damaged_model", "has metadata that cannot be read: \(error)")
         }
         guard description.treatments.count == directory.effects,
-            description.features.count == directory.featureCount,
+            (description.composition != nil) == (directory.version != ModelFormat.plainVersion),
+            description.features.count == directory.featureCount || description.composition != nil,
             description.forests.count == directory.forests.count,
-            description.importances?.count ?? directory.featureCount == directory.featureCount,
-            description.ranges?.count ?? directory.featureCount == directory.featureCount,
+            description.importances?.count ?? description.features.count == description.features.count,
+            description.ranges?.count ?? description.features.count == description.features.count,
             description.forests.allSatisfy({ $0.splitImportance.count == directory.featureCount })
         else { throw ModelFormat.refusal("damaged_model", "has metadata that do not fit its forest") }
+        if let composition = description.composition {
+            try check(composition, description, directory)
+            return description
+        }
         if let offsets = description.offsets {
             guard offsets.count == directory.forests.count,
                 offsets.allSatisfy({
@@ -111,6 +123,9 @@ package struct ModelDescription: Codable, Equatable {
             else { throw ModelFormat.refusal("damaged_model", "has offsets that do not fit its forests") }
         }
         for forest in directory.forests {
+            guard forest.kind != .additive else {
+                throw ModelFormat.refusal("damaged_model", "holds additive trees without saying what they add up to")
+            }
             if let contrasts = description.contrasts {
                 guard contrasts.count == directory.effects,
                     contrasts.allSatisfy({ $0.count == forest.treatments && $0.allSatisfy(\.isFinite) })
@@ -120,6 +135,31 @@ package struct ModelDescription: Codable, Equatable {
             }
         }
         return description
+    }
+
+    private static func check(
+        _ composition: Composition, _ description: ModelDescription, _ directory: ModelFormat.Directory
+    ) throws(ImpactError) {
+        let outcomes = description.outcomes ?? []
+        do throws(ImpactError) {
+            try composition.check(
+                inputs: description.features.count, features: directory.featureCount,
+                effects: description.treatments.count * outcomes.count, outcomes: outcomes.count)
+        } catch {
+            throw ModelFormat.refusal("damaged_model", "cannot be used: \(error.message)")
+        }
+        let slots = composition.forestSlots
+        let kindsFit = zip(slots, directory.forests).allSatisfy { ($0.causal == nil) == ($1.kind == .additive) }
+        guard !outcomes.isEmpty, description.contrasts == nil, description.offsets == nil,
+            slots.count == directory.forests.count, kindsFit
+        else {
+            throw ModelFormat.refusal("damaged_model", "holds other forests than its composition names")
+        }
+        for case .causal(let part) in composition.parts {
+            guard let place = slots.firstIndex(where: { $0.causal == part.forest }),
+                part.effect < directory.forests[place].treatments
+            else { throw ModelFormat.refusal("damaged_model", "names an effect that its causal forest does not have") }
+        }
     }
 }
 
@@ -131,7 +171,7 @@ extension ModelMetadata {
         for (what, names) in [("treatment", treatments), ("outcome", outcomes), ("feature", featureNames)] {
             guard !names.isEmpty else { throw invalid("the model has no \(what)") }
             guard Set(names).count == names.count, !names.contains("") else {
-                throw invalid("the \(what)s' names must be different and not empty: \(names.joined(separator: ", "))")
+                throw invalid("the \(what)s' names must be different and not empty: \(NameList.text(names))")
             }
         }
         guard featureNames.count <= ModelFormat.maximumFeatures, outcomes.count <= ModelFormat.maximumForests else {
@@ -143,6 +183,9 @@ extension ModelMetadata {
         guard (try? JSONSerialization.jsonObject(with: Data(provenance.utf8))) is [String: Any] else {
             throw invalid("the provenance is not a JSON object")
         }
+        try composition?.check(
+            inputs: featureNames.count, features: treeFeatureCount, effects: treatments.count * outcomes.count,
+            outcomes: outcomes.count)
         guard ranges.map({ $0.count == featureNames.count }) ?? true else {
             throw invalid("there must be one range a feature")
         }
@@ -160,8 +203,8 @@ extension ModelMetadata {
     /// What they must satisfy for a forest.
     package func check(_ info: ForestInfo) throws(ImpactError) {
         func invalid(_ message: String) -> ImpactError { ImpactError(.badInput, code: "invalid_model", message) }
-        guard info.featureCount == featureNames.count else {
-            throw invalid("the forest has \(info.featureCount) features, but \(featureNames.count) are named")
+        guard info.featureCount == treeFeatureCount else {
+            throw invalid("the forest has \(info.featureCount) features, but \(treeFeatureCount) are named")
         }
         guard (1...ModelFormat.maximumParameters).contains(info.parameters),
             (1...info.parameters).contains(info.treatments), info.groupSize >= 1,
@@ -171,7 +214,11 @@ extension ModelMetadata {
                 "a forest of \(info.parameters) parameters, \(info.treatments) of treatments, in little bags of "
                     + "\(info.groupSize) is not possible (at most \(ModelFormat.maximumParameters) parameters)")
         }
-        if let contrasts {
+        if composition != nil {
+            guard contrasts == nil else { throw invalid("contrasts have no meaning in a composition") }
+        } else if info.kind == .additive {
+            throw invalid("additive trees need a composition that says what they add up to")
+        } else if let contrasts {
             guard contrasts.count == treatments.count,
                 contrasts.allSatisfy({ $0.count == info.treatments && $0.allSatisfy(\.isFinite) })
             else { throw invalid("there must be one contrast a treatment, of \(info.treatments) finite weights") }

@@ -53,10 +53,10 @@ extension ModelFormat.Header {
         }
         var reader = ByteReader(file, at: ModelFormat.magic.count)
         let version = try reader.next(UInt32.self)
-        guard version == ModelFormat.version else {
+        guard (ModelFormat.plainVersion...ModelFormat.version).contains(version) else {
             throw ModelFormat.refusal(
                 "unknown_model_version",
-                "has format \(version), but this version of impactiq reads format \(ModelFormat.version)")
+                "has format \(version), but this version of impactiq reads formats up to \(ModelFormat.version)")
         }
         let headerBytes = try reader.next(UInt32.self)
         let contentBytes = try reader.next(UInt64.self)
@@ -72,20 +72,22 @@ extension ModelFormat.Header {
         guard contentBytes == actual else {
             throw ModelFormat.refusal("damaged_model", "has \(actual - contentBytes) bytes after its end")
         }
-        return ModelFormat.Header(contentBytes: contentBytes, digest: digest)
+        return ModelFormat.Header(version: version, contentBytes: contentBytes, digest: digest)
     }
 }
 
 extension ModelFormat.Directory {
-    static func read(_ file: UnsafeRawBufferPointer) throws(ImpactError) -> ModelFormat.Directory {
+    static func read(_ file: UnsafeRawBufferPointer, version: UInt32) throws(ImpactError) -> ModelFormat.Directory {
+        // A model of linear parts alone has no trees.
+        let least = version == ModelFormat.plainVersion ? 1 : 0
         var reader = ByteReader(file, at: ModelFormat.headerBytes)
         let features = try reader.count("the count of features", from: 1, to: ModelFormat.maximumFeatures)
         guard let missing = MissingValues(rawValue: try reader.next(UInt32.self)) else {
             throw ModelFormat.refusal("damaged_model", "names no known treatment of missing values")
         }
-        let forestCount = try reader.count("the count of forests", from: 1, to: ModelFormat.maximumForests)
+        let forestCount = try reader.count("the count of forests", from: least, to: ModelFormat.maximumForests)
         let effects = try reader.count("the count of treatments", from: 1, to: ModelFormat.maximumFeatures)
-        let shardCount = try reader.count("the count of shards", from: 1, to: ModelFormat.maximumShards)
+        let shardCount = try reader.count("the count of shards", from: least, to: ModelFormat.maximumShards)
         _ = try reader.next(UInt32.self)
         let metadata = try reader.range("the metadata", most: ModelFormat.maximumTextBytes)
         let specification = try reader.range("the feature specification", most: ModelFormat.maximumTextBytes)
@@ -104,7 +106,7 @@ extension ModelFormat.Directory {
         var shards: [ModelFormat.Shard] = []
         for _ in 0..<shardCount { shards.append(try readShard(&reader)) }
         return ModelFormat.Directory(
-            featureCount: features, missing: missing, effects: effects, metadata: metadata,
+            version: version, featureCount: features, missing: missing, effects: effects, metadata: metadata,
             specification: specification, provenance: provenance, forests: forests, shards: shards)
     }
 

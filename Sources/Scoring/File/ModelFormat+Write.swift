@@ -19,7 +19,7 @@ extension ModelFormat.Header {
     var bytes: [UInt8] {
         var writer = ByteWriter()
         writer.append(ModelFormat.magic)
-        writer.append(ModelFormat.version)
+        writer.append(version)
         writer.append(UInt32(ModelFormat.headerBytes))
         writer.append(contentBytes)
         writer.append(digest)

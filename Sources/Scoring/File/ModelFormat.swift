@@ -1,6 +1,6 @@
 import Base
 
-/// The model file, format 1. All numbers are little-endian; offsets count from the start of the file.
+/// The model file, format 1, or 2 for models with a `Composition` (the same but for counts that may be 0). All numbers are little-endian; offsets count from the start of the file.
 ///
 ///     0      header      magic, format, content bytes, SHA-256 of the content; zeros up to 4,096
 ///     4096   directory   one record, then a record a forest (one an outcome), column maps, a record a shard
@@ -10,7 +10,9 @@ import Base
 /// So `tail -c +4097 FILE | sha256sum` prints the model's SHA-256.
 enum ModelFormat {
     static let magic: [UInt8] = Array("ImpactIQ".utf8)
-    static let version: UInt32 = 1
+    /// The newest format; plain causal forests are written in format 1, byte for byte as before.
+    static let version: UInt32 = 2
+    static let plainVersion: UInt32 = 1
     static let headerBytes = 4096
     static let pageBytes = 4096
     static let directoryBytes = 128
@@ -28,12 +30,14 @@ enum ModelFormat {
 
     /// What the header says.
     struct Header: Equatable {
+        var version: UInt32
         var contentBytes: UInt64
         var digest: [UInt8]
     }
 
     /// Where the parts of the content are.
     struct Directory: Equatable {
+        var version: UInt32
         var featureCount: Int
         var missing: MissingValues
         var effects: Int

@@ -8,7 +8,7 @@ struct BatchRoute: Sendable {
     let served: ServedModel
 
     static let maxRows = 10_000
-    static let maxBodyBytes = 64 << 20
+    static let maxBodyBytes = 16 << 20
 
     func answer(_ exchange: Exchange) throws(Problem) {
         let session = ScoringSession.of(exchange, served)

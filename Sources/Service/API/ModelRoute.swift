@@ -142,6 +142,12 @@ enum FeatureMeaning {
             f.events.map { $0.map { $0.replacing("_", with: " ") + " events" }.joined(separator: ", ") } ?? "events"
         let field = f.field.map { $0.replacing("properties.", with: "").replacing("_", with: " ") } ?? "value"
         let window = f.window.map { " in the last \(span($0))" } ?? ""
+        let operands = (f.operands ?? []).map { operand in
+            switch operand {
+            case .feature(let name): name.replacing("_", with: " ")
+            case .number(let number): number == number.rounded() ? "\(Int(exactly: number) ?? 0)" : "\(number)"
+            }
+        }
         var text: String
         switch f.aggregate {
         case .count: text = "number of \(events)\(window)"
@@ -160,10 +166,24 @@ enum FeatureMeaning {
         case .ratio:
             text =
                 "\((f.numerator ?? "").replacing("_", with: " ")) divided by \((f.denominator ?? "").replacing("_", with: " "))"
+        case .add: text = operands.joined(separator: " + ")
+        case .subtract: text = operands.joined(separator: " − ")
+        case .multiply: text = operands.joined(separator: " × ")
+        case .divide: text = operands.joined(separator: " divided by ")
+        case .average: text = "mean of \(operands.joined(separator: ", "))"
+        case .scale: text = "\(operands[0]), from 0 at \(f.low ?? 0) to 1 at \(f.high ?? 1)"
+        case .clip: text = "\(operands[0]), no further than its bounds"
+        case .compare: text = "1 when \(operands.joined(separator: " \(f.comparison?.rawValue ?? "=") ")), else 0"
+        case .choose: text = "which of \(operands.joined(separator: ", ")) is the first to hold, from 0"
         }
         if let condition = f.condition {
-            let field = condition.field.replacing("properties.", with: "").replacing("_", with: " ")
-            text += " where \(field) is \(constant(condition.equals))"
+            let groups = condition.groups.map { group in
+                group.map { test in
+                    let field = test.field.replacing("properties.", with: "").replacing("_", with: " ")
+                    return "\(field) is \(constant(test.equals))"
+                }.joined(separator: " or ")
+            }
+            text += " where " + groups.joined(separator: " and ")
         }
         return text
     }

@@ -28,8 +28,9 @@ final class ScoringSession {
     static let block = 1_024
 
     init(_ served: ServedModel) {
+        let model = served.model
         self.served = served
-        model = served.model
+        self.model = model
         scorer = Scorer(model: model, maxRows: Self.block)
         writer = ScoreWriter(
             effects: model.treatments.flatMap { treatment in
@@ -67,7 +68,9 @@ final class ScoringSession {
     /// Fills a row with what features are that nobody gives.
     @inline(__always)
     func clear(_ row: UnsafeMutablePointer<Float>) {
-        served.defaults.withUnsafeBufferPointer { row.update(from: $0.baseAddress!, count: model.rowStride) }  // as long
+        served.defaults.withUnsafeBufferPointer { defaults in
+            if let base = defaults.baseAddress { row.update(from: base, count: defaults.count) }
+        }
         seen.update(repeating: 0, count: seenWords)
     }
 
@@ -194,6 +197,7 @@ final class ScoringSession {
     }
 
     func decision(_ estimate: Estimate) -> Decision {
+        if model.isResponse { return model.responseDecision(estimate.effect, outcome: 0, threshold: served.threshold) }
         let (lower, upper) = served.level.interval(estimate)
         return Decision(lower: lower, upper: upper, threshold: served.threshold)
     }

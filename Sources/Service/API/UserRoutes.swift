@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import Kafka
 import Pipeline
+import Scoring
 import Sinks
 import Synchronization
 
@@ -19,33 +20,11 @@ struct UserRoutes: Sendable {
     }
 
     func state(_ exchange: Exchange) throws(Problem) {
+        let (key, state) = try look(exchange)
         let user = exchange.parameter
-        guard let source = service.live.source else {
-            throw Problem(404, "no_pipeline", "this process serves a model without a pipeline, so it knows no users")
-        }
-        guard !user.isEmpty, user.utf8.count <= 256 else {
-            throw Problem(404, "unknown_user", "a user_id has 1 to 256 bytes", field: "id")
-        }
-        let key = Array(user.utf8)
-        let state = try find(key, source)
-        let served = service.served
-        let session = ScoringSession.of(exchange, served)
-        session.clear(session.row(0))
-        for (index, value) in state.features.enumerated() where index < served.model.featureCount {
-            session.row(0)[index] = value
-        }
+        let session = prepare(state, exchange)
         let out = exchange.out
-        out.append("{\"user_id\":")
-        out.appendJSONString(user)
-        out.append(",\"partition\":")
-        out.append(Int64(state.partition))
-        out.append(",\"clock\":")
-        out.append(state.clock)
-        out.append(",\"events\":")
-        out.append(Int64(state.events))
-        out.append(",\"features\":")
-        FeatureObject.write(state.features, names: served.model.featureNames, to: out)
-        out.append(",\"score\":")
+        write(user, state, to: out)
         do throws(Problem) {
             try session.score(1) { _ in "" }
             key.withUnsafeBytes { session.write(0, user: $0, into: out) }
@@ -56,7 +35,49 @@ struct UserRoutes: Sendable {
         out.append("}")
     }
 
-    private func find(_ key: [UInt8], _ source: any PipelineSource) throws(Problem) -> LiveTap.UserState {
+    /// Contributions of each feature to the person's effect now.
+    func explain(_ exchange: Exchange, _ explain: ExplainRoute) throws(Problem) {
+        let (key, state) = try look(exchange)
+        try explain.write(prepare(state, exchange), user: key, to: exchange.out)
+    }
+
+    private func look(_ exchange: Exchange) throws(Problem) -> (key: [UInt8], state: LiveTap.UserState) {
+        let user = exchange.parameter
+        guard let source = service.live.source else {
+            throw Problem(404, "no_pipeline", "this process serves a model without a pipeline, so it knows no users")
+        }
+        guard !user.isEmpty, user.utf8.count <= 256 else {
+            throw Problem(404, "unknown_user", "a user_id has 1 to 256 bytes", field: "id")
+        }
+        let key = Array(user.utf8)
+        return (key, try find(key, source))
+    }
+
+    /// The session with the person's features as its first row.
+    private func prepare(_ state: LiveTap.UserState, _ exchange: Exchange) -> ScoringSession {
+        let session = ScoringSession.of(exchange, service.served)
+        session.clear(session.row(0))
+        for (index, value) in state.features.enumerated() where index < service.served.model.featureCount {
+            session.row(0)[index] = value
+        }
+        return session
+    }
+
+    private func write(_ user: String, _ state: LiveTap.UserState, to out: ByteBuffer) {
+        out.append("{\"user_id\":")
+        out.appendJSONString(user)
+        out.append(",\"partition\":")
+        out.append(Int64(state.partition))
+        out.append(",\"clock\":")
+        out.append(state.clock)
+        out.append(",\"events\":")
+        out.append(Int64(state.events))
+        out.append(",\"features\":")
+        FeatureObject.write(state.features, names: service.served.model.featureNames, to: out)
+        out.append(",\"score\":")
+    }
+
+    func find(_ key: [UInt8], _ source: any PipelineSource) throws(Problem) -> LiveTap.UserState {
         guard !waiting.isTaken.exchange(true, ordering: .acquiringAndReleasing) else {
             throw Problem(503, "busy", "another question about a user waits for its answer; try again")
         }

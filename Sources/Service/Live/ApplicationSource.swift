@@ -1,6 +1,7 @@
 import Base
 import Kafka
 import Pipeline
+import Settings
 import Sinks
 
 /// The pipeline of this process as a service shows it.

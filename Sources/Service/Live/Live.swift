@@ -3,6 +3,7 @@ import Events
 import Foundation
 import JSON
 import Pipeline
+import Scoring
 import Synchronization
 
 /// What the dashboard shows: looks at the metrics once a second, keeps the last hour, samples scores and people, and
@@ -24,6 +25,7 @@ package final class Live: Sendable {
     private let state = Mutex(State())
     private let isStopping = Atomic<Bool>(false)
     private let table: Mutex<MetricTable?> = Mutex(nil)
+    private let gauges = ReadinessGauges()
 
     private static let mostSamples = 4_000
     private static let mostPeople = 512
@@ -46,7 +48,7 @@ package final class Live: Sendable {
         struct Nothing: Sendable {}
         let pipeline: any Sendable = source?.metrics ?? Nothing()
         let logStore: any Sendable = source?.logStoreMetrics ?? Nothing()
-        table.withLock { $0 = MetricTable(of: pipeline, logStore, server.metrics) }
+        table.withLock { $0 = MetricTable(of: gauges, pipeline, logStore, server.metrics) }
         let thread = Thread { [weak self] in
             let reader = ScoreReader()
             var tick = 0
@@ -67,6 +69,7 @@ package final class Live: Sendable {
 
     private func look(_ reader: ScoreReader, isFull: Bool) {
         guard let table = metrics else { return }
+        gauges.look(source)
         let reading = MetricReading(table)
         let (now, time) = (ContinuousClock.now, Int64(Date().timeIntervalSince1970 * 1_000))
         var fresh = (source?.tap.takeScores() ?? []).compactMap { SampledScore(json: $0, reader: reader) }
@@ -214,6 +217,12 @@ package final class Live: Sendable {
         // Repaired where it is no UTF-8: it is shown to people.
         out.appendJSONString(String(decoding: letter.value, as: UTF8.self))
         out.append("}")
+    }
+
+    /// The features of people seen of late, row-major.
+    func rowsOfPeople(stride: Int) -> [Float] {
+        let people = state.withLock { $0.people.compactMap(\.features) }
+        return people.flatMap { row in row + [Float](repeating: 0, count: max(0, stride - row.count)) }
     }
 
     /// People seen of late with their features, as `GET /v1/people` answers: presets of the simulator.

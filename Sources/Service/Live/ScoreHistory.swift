@@ -20,8 +20,13 @@ package final class ScoreHistory: Sendable {
     /// - Throws: what the store says; it is opened anew at the next question.
     func scores(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredScore] {
         try reader.withLock { reader throws(LogStoreError) in
-            let open = try reader ?? Reader(make())
-            reader = open
+            let open: Reader
+            if let reader {
+                open = reader
+            } else {
+                open = Reader(try make())
+                reader = open
+            }
             do throws(LogStoreError) {
                 try open.store.open(stop: LogStoreStop())
                 return try open.store.scores(ofUser: user, limit: limit)

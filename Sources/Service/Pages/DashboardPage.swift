@@ -27,7 +27,7 @@ enum DashboardPage {
             <section class="card s4"><header><h2>Partitions</h2><span class="muted" id="partitions-note"></span></header>
             <ul class="cells" id="partitions"></ul></section>
             </div>
-            <section class="card" id="model" hidden><header><h2>Model</h2><span class="muted" id="model-note"></span></header>
+            <section class="card below" id="model" hidden><header><h2>Model</h2><span class="muted" id="model-note"></span></header>
             <div class="grid"><dl class="facts s6" id="facts"></dl><div class="s6" id="importance"></div></div></section>
             """)
 
@@ -166,7 +166,7 @@ enum DashboardPage {
             el("p", { class: "row" }, codes.slice(0, 8).map(([code, count]) => el("span", { class: "tag" }, plain(code) + " " + format.count(count)))),
             letters.last.map(letter => {
               const key = `${letter.topic}/${letter.partition}/${letter.offset}`;
-              return el("details", { "data-key": key, open: open.has(key) }, el("summary", {}, `${new Date(letter.time).toLocaleTimeString()} · ${letter.reason} · ${letter.topic} [${letter.partition}] offset ${letter.offset}`),
+              return el("details", { "data-key": key, open: open.has(key) }, el("summary", {}, `${new Date(letter.time).toLocaleTimeString([], { hour12: false })} · ${letter.reason} · ${letter.topic} [${letter.partition}] offset ${letter.offset}`),
                 el("pre", {}, letter.value || "(no value)"));
             }).slice(0, 6));
         }

@@ -14,7 +14,7 @@ enum PageScript {
             else if (name === "value") node.value = value;
             else node.setAttribute(name, value === true ? "" : value);
           }
-          node.append(...children.flat().filter(child => child !== null && child !== undefined));
+          node.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined));
           return node;
         }
 
@@ -25,7 +25,7 @@ enum PageScript {
           return node;
         }
 
-        function fill(host, ...children) { host.replaceChildren(...children.flat().filter(child => child !== null && child !== undefined)); return host; }
+        function fill(host, ...children) { host.replaceChildren(...children.flat(Infinity).filter(child => child !== null && child !== undefined)); return host; }
 
         const format = {
           count(value) {
@@ -42,7 +42,8 @@ enum PageScript {
             return trim(value, value >= 100 ? 0 : value >= 10 ? 1 : 2) + " ms";
           },
           effect(value) {
-            if (!Number.isFinite(value)) return "–";
+            if (value === null || !Number.isFinite(value)) return "–";
+            if (value === 0) return "0";
             const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 1 ? 2 : 4;
             return (value > 0 ? "+" : value < 0 ? "−" : "") + Math.abs(value).toFixed(digits);
           },
@@ -52,7 +53,7 @@ enum PageScript {
             const size = Math.abs(value);
             return trim(value, size >= 1000 ? 0 : size >= 1 ? 2 : 4);
           },
-          clock(time) { return new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }); },
+          clock(time) { return new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false }); },
           time(time) { return new Date(time).toISOString().replace("T", " ").slice(0, 19) + " UTC"; },
         };
         function trim(value, digits) {
@@ -129,6 +130,42 @@ enum PageScript {
 
         const send = (path, value) =>
           ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) });
+
+        /* What each feature adds to the effect (Shapley values); null of a server that does not explain. */
+        async function contributions(features) {
+          if (contributions.missing) return null;
+          try { return await send("/v1/explain", { features }); } catch (error) {
+            if (error.status === 404 || error.status === 422) { contributions.missing = error.status === 404; return null; }
+            throw error;
+          }
+        }
+
+        /* Rows of bars to either side of zero: moves = [{feature, by}], feature as the model's card has it. */
+        function pushRows(moves, features) {
+          const most = Math.max(...moves.map(move => Math.abs(move.by)), 1e-12);
+          return moves.map(({ feature, by }) => el("div", { class: "pushrow", title: feature.meaning || "" },
+            el("span", {}, plain(feature.name), " ", el("span", { class: "muted" }, format.value(features[feature.name]))),
+            svg("svg", { viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("line", { class: "zero", x1: 50, x2: 50, y1: 0, y2: 16, "vector-effect": "non-scaling-stroke" }),
+              svg("rect", { class: "bar c-" + (by > 0 ? "treat" : "suppress"), x: by > 0 ? 50 : 50 + by / most * 50, width: Math.max(0.4, Math.abs(by) / most * 50), y: 3, height: 10 })),
+            el("span", {}, format.effect(by))));
+        }
+
+        /* The moves of a person: contributions, or else what each feature alone does against another value. */
+        async function movesOf(model, features, other) {
+          const largest = moves => moves.filter(move => move.by !== 0).sort((a, b) => Math.abs(b.by) - Math.abs(a.by)).slice(0, 9);
+          if (!other) {
+            const answer = await contributions(features);
+            if (answer) {
+              const cards = Object.fromEntries(model.features.map(feature => [feature.name, feature]));
+              return { moves: largest(answer.contributions.map(one => ({ feature: cards[one.feature], by: one.contribution }))),
+                note: `contributions: from ${format.effect(answer.base)} to ${format.effect(answer.uplift)}` };
+            }
+            other = Object.fromEntries(model.features.map(feature => [feature.name, feature.typical]));
+          }
+          const moved = model.features.filter(feature => features[feature.name] !== other[feature.name]);
+          const { scores } = await send("/v1/score/batch", { rows: [{ features }, ...moved.map(feature => ({ features: { ...features, [feature.name]: other[feature.name] } }))] });
+          return { moves: largest(moved.map((feature, i) => ({ feature, by: scores[0].uplift - scores[i + 1].uplift }))), note: "each alone, against a typical value" };
+        }
 
         /* Server-sent events by fetch, which can bear a token; comes back by itself. */
         async function listen(path, heard, changed) {
@@ -265,7 +302,7 @@ enum PageScript {
           xAt(index) { return this.data.times[index]; }
           describe(index) {
             const { times, series, options } = this.data;
-            return [el("div", { class: "muted" }, new Date(times[index]).toLocaleTimeString()),
+            return [el("div", { class: "muted" }, new Date(times[index]).toLocaleTimeString([], { hour12: false })),
               series.map(one => tipRow(one.color, one.name, options.format(one.values[index])))];
           }
           draw() {
@@ -284,7 +321,7 @@ enum PageScript {
             const step = [0.25, 0.5, 1, 2, 5, 10, 15].find(step => minutes / step <= (this.host.clientWidth > 460 ? 7 : 4)) || 20;
             const xTicks = [];
             for (let at = Math.ceil(first / (step * 60000)) * step * 60000; at <= last; at += step * 60000) {
-              xTicks.push({ at, label: step < 1 ? new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" }) : format.clock(at) });
+              xTicks.push({ at, label: step < 1 ? new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }) : format.clock(at) });
             }
             const plot = this.frame(first, last, 0, options.high ? high : high * 1.08, xTicks, options.format);
             let below = times.map(() => 0);

@@ -51,12 +51,12 @@ enum PageStyle {
         .grid>*{grid-column:span 12}
         @media (min-width:860px){.s3{grid-column:span 3}.s4{grid-column:span 4}.s5{grid-column:span 5}.s6{grid-column:span 6}
         .s7{grid-column:span 7}.s8{grid-column:span 8}}
-        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:12px;margin:0 0 16px;padding:0}
+        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px;margin:0 0 16px;padding:0}
         .tile{background:var(--card);border:1px solid var(--line);border-radius:12px;box-shadow:var(--shadow);padding:12px 15px;min-width:0}
         .tile dt{font-size:.82rem;color:var(--muted)}
         .tile dd{margin:0;font-size:1.45rem;font-weight:650;line-height:1.3;letter-spacing:-.015em;font-variant-numeric:tabular-nums;
         white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
-        .tile dd+dd{font-size:.8rem;font-weight:400;color:var(--muted);letter-spacing:0}
+        .tile dd+dd{white-space:normal;line-height:1.35;font-size:.8rem;font-weight:400;color:var(--muted);letter-spacing:0}
         .tile.alert{border-color:var(--suppress);background:var(--bad-bg)}
         button,.button,select,input,textarea{font:inherit;color:inherit}
         button,.button{border:1px solid var(--line);background:var(--card);border-radius:8px;padding:6px 12px;cursor:pointer;
@@ -131,7 +131,9 @@ enum PageStyle {
         .field input[type=number]{width:100%;text-align:right;padding:3px 7px;font-variant-numeric:tabular-nums}
         .field input[type=range]{width:100%;margin:6px 0 0;accent-color:var(--accent)}
         .field .meaning{font-size:.79rem;color:var(--muted);line-height:1.35}
-        .choices{display:flex;gap:6px}
+        .choices{display:flex;gap:6px}.head.short{grid-template-columns:minmax(0,1fr) auto}
+        #presets,#pick{margin:0 0 10px}#presets button,#who button,#pick button{padding:3px 10px;font-size:.86rem}#pick input{flex:1;padding:3px 9px}
+        .chart.gauge{max-width:430px;min-height:0}.below{margin-top:16px}
         .choices button{padding:3px 14px}
         .result{display:grid;gap:16px}
         @media (min-width:700px){.result.two{grid-template-columns:1fr 1fr}}
@@ -144,6 +146,11 @@ enum PageStyle {
         .pushrow{display:grid;grid-template-columns:minmax(110px,32%) 1fr 76px;gap:10px;align-items:center;font-size:.86rem;padding:3px 0}
         .pushrow svg{width:100%;height:16px;display:block}.pushrow>span:first-child{overflow-wrap:anywhere}
         .pushrow>span:last-child{text-align:right;font-variant-numeric:tabular-nums}
+        @media (max-width:959px){.sim>.grid{display:contents}#result{order:-1}}
+        @media (max-width:640px){#result{position:sticky;top:0;z-index:4}#result .gauge,#result .small{display:none}
+        #result .card{padding:9px 14px}#result .effect{font-size:1.7rem}#result .sentence{font-size:.88rem;margin:0}
+        .result.two{grid-template-columns:1fr 1fr;gap:8px}.result.two .sentence{display:none}}
+        #search{margin-bottom:16px}#score .button{margin-top:8px}
         /* API page */
         .op{padding:0;overflow:hidden}.op>summary{list-style:none;display:flex;gap:12px;align-items:center;padding:13px 16px;color:var(--ink);
         font-size:.95rem;flex-wrap:wrap}.op>summary::-webkit-details-marker{display:none}

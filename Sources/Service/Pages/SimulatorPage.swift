@@ -68,14 +68,14 @@ enum SimulatorPage {
 
         function gauge(one, low, high) {
           const width = 320, x = value => 8 + (value - low) / ((high - low) || 1) * (width - 16);
-          const root = svg("svg", { viewBox: `0 0 ${width} 34`, role: "img", "aria-label": `interval ${format.effect(one.ci_lower)} to ${format.effect(one.ci_upper)}` });
+          const root = svg("svg", { viewBox: `0 0 ${width} 36`, role: "img", "aria-label": `interval ${format.effect(one.ci_lower)} to ${format.effect(one.ci_upper)}` });
           root.append(svg("line", { class: "gridline", x1: 8, x2: width - 8, y1: 13, y2: 13 }), svg("line", { class: "zero", x1: x(model.threshold), x2: x(model.threshold), y1: 2, y2: 24 }),
-            svg("text", { x: x(model.threshold), y: 33, "text-anchor": "middle" }, format.value(model.threshold)));
+            svg("text", { x: x(model.threshold), y: 34, "text-anchor": "middle" }, format.value(model.threshold)));
           if (Number.isFinite(one.ci_lower) && one.ci_lower !== null) {
             root.append(svg("rect", { class: "bar c-" + one.decision, "fill-opacity": 0.45, x: x(one.ci_lower), width: Math.max(1, x(one.ci_upper) - x(one.ci_lower)), y: 7, height: 12, rx: 6 }));
           }
           root.append(svg("circle", { class: "bar c-" + one.decision, cx: x(one.uplift), cy: 13, r: 6.5 }));
-          return el("div", { class: "chart" }, root);
+          return el("div", { class: "chart gauge" }, root);
         }
 
         function drawResult() {
@@ -152,18 +152,10 @@ enum SimulatorPage {
         }
 
         async function drawPush() {
-          const features = person(), other = scene.b ? scene[scene.hand === "a" ? "b" : "a"] : typical();
-          $("#push-note").textContent = scene.b ? `each alone, ${scene.hand.toUpperCase()} against ${scene.hand === "a" ? "B" : "A"}` : "each alone, against a typical value";
-          const moved = model.features.filter(feature => features[feature.name] !== other[feature.name]);
-          const { scores } = await send("/v1/score/batch", { rows: [{ features }, ...moved.map(feature => ({ features: { ...features, [feature.name]: other[feature.name] } }))] });
-          const moves = moved.map((feature, i) => ({ feature, by: scores[0].uplift - scores[i + 1].uplift })).filter(move => move.by !== 0).sort((a, b) => Math.abs(b.by) - Math.abs(a.by)).slice(0, 9);
-          if (!moves.length) { fill($("#push"), el("div", { class: "empty" }, scene.b ? "No difference between the two moves the effect." : "This is a typical person: change something.")); return; }
-          const most = Math.max(...moves.map(move => Math.abs(move.by)));
-          fill($("#push"), moves.map(({ feature, by }) => el("div", { class: "pushrow", title: feature.meaning || "" },
-            el("span", {}, plain(feature.name), " ", el("span", { class: "muted" }, format.value(features[feature.name]))),
-            svg("svg", { viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("line", { class: "zero", x1: 50, x2: 50, y1: 0, y2: 16, "vector-effect": "non-scaling-stroke" }),
-              svg("rect", { class: "bar c-" + (by > 0 ? "treat" : "suppress"), x: by > 0 ? 50 : 50 + by / most * 50, width: Math.max(0.4, Math.abs(by) / most * 50), y: 3, height: 10 })),
-            el("span", {}, format.effect(by)))));
+          const features = person(), other = scene.b ? scene[scene.hand === "a" ? "b" : "a"] : null;
+          const { moves, note } = await movesOf(model, features, other);
+          $("#push-note").textContent = scene.b ? `each alone, ${scene.hand.toUpperCase()} against ${scene.hand === "a" ? "B" : "A"}` : note;
+          fill($("#push"), moves.length ? pushRows(moves, features) : el("div", { class: "empty" }, scene.b ? "No difference between the two moves the effect." : "No feature moves the effect of this person."));
         }
 
         async function drawSurface() {
@@ -218,7 +210,7 @@ enum SimulatorPage {
             const buttons = feature.choices.map(choice => el("button", { type: "button", "aria-pressed": String(value === choice), onclick: () => {
               buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(feature.choices[i] === choice))); change(choice);
             } }, feature.choices.length === 2 && choice === 0 ? "no" : feature.choices.length === 2 && choice === 1 ? "yes" : format.value(choice)));
-            controls = [el("div", { class: "head" }, el("span", { id }, el("b", {}, plain(feature.name))), el("div", { class: "choices", role: "group", "aria-labelledby": id }, buttons))];
+            controls = [el("div", { class: "head short" }, el("span", { id }, el("b", {}, plain(feature.name))), el("div", { class: "choices", role: "group", "aria-labelledby": id }, buttons))];
           } else {
             const step = feature.whole ? 1 : Number(((feature.high - feature.low) / 200).toPrecision(1));
             const shown = value === null || value === undefined ? "" : Number(Number(value).toPrecision(6));

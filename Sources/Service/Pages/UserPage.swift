@@ -69,19 +69,9 @@ enum UserPage {
         }
 
         async function push(features) {
-          $("#push-note").textContent = "each alone, against a typical value";
-          const rows = model.features.map(feature => ({ features: { ...features, [feature.name]: feature.typical } }));
-          const { scores } = await send("/v1/score/batch", { rows: [{ features }, ...rows] });
-          const base = scores[0].uplift;
-          const moves = model.features.map((feature, i) => ({ feature, by: base - scores[i + 1].uplift })).filter(move => move.by !== 0)
-            .sort((a, b) => Math.abs(b.by) - Math.abs(a.by)).slice(0, 8);
-          const most = Math.max(...moves.map(move => Math.abs(move.by)), 1e-12);
-          if (!moves.length) { fill($("#push"), el("div", { class: "empty" }, "No feature alone moves this score.")); return; }
-          fill($("#push"), moves.map(({ feature, by }) => el("div", { class: "pushrow", title: feature.meaning || "" },
-            el("span", {}, plain(feature.name), " ", el("span", { class: "muted" }, format.value(features[feature.name]))),
-            svg("svg", { viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("line", { class: "zero", x1: 50, x2: 50, y1: 0, y2: 16, "vector-effect": "non-scaling-stroke" }),
-              svg("rect", { class: "bar c-" + (by > 0 ? "treat" : "suppress"), x: by > 0 ? 50 : 50 + by / most * 50, width: Math.max(0.4, Math.abs(by) / most * 50), y: 3, height: 10 })),
-            el("span", {}, format.effect(by)))));
+          const { moves, note } = await movesOf(model, features, null);
+          $("#push-note").textContent = note;
+          fill($("#push"), moves.length ? pushRows(moves, features) : el("div", { class: "empty" }, "No feature alone moves this score."));
         }
 
         async function show(id) {

@@ -82,7 +82,7 @@ package struct Access: Sendable {
     }
 
     private static func digest(_ bytes: some Sequence<UInt8>) -> [UInt8] {
-        var digest = SHA256()
+        let digest = SHA256()
         digest.update(Array(bytes).span.bytes)
         return digest.finalize()
     }

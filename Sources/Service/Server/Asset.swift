@@ -16,7 +16,7 @@ package final class Asset: Sendable {
         let out = ByteBuffer(capacity: bytes.count / 2)
         let isCompressed = bytes.withUnsafeBytes { Gzip.compress($0, level: 9, into: out) }
         compressed = isCompressed && out.count < bytes.count ? Array(out.bytes) : nil
-        var digest = SHA256()
+        let digest = SHA256()
         digest.update(bytes.span.bytes)
         tag = "\"" + SHA256.hex(digest.finalize()).prefix(20) + "\""
     }

@@ -73,9 +73,11 @@ package final class EventStream: Sendable {
                 let rest = state.pending.count - state.sent
                 if rest > 0 {
                     let count = min(rest, room)
-                    state.pending.withUnsafeBytes {
-                        UnsafeMutableRawPointer(buffer).copyMemory(
-                            from: $0.baseAddress! + state.sent, byteCount: count)  // there are bytes, so there is a base
+                    let sent = state.sent
+                    state.pending.withUnsafeBytes { bytes in
+                        if let base = bytes.baseAddress {
+                            UnsafeMutableRawPointer(buffer).copyMemory(from: base + sent, byteCount: count)
+                        }
                     }
                     state.sent += count
                     if state.sent == state.pending.count {

@@ -42,6 +42,7 @@ package final class HTTPServer: Sendable {
             if let value { Unmanaged<Exchange>.fromOpaque(value).release() }
         }
         self.key = key
+        Self.raiseFileLimit(to: UInt(options.maxConnections) + 1_024)
         let (socket, address) = try options.listen.listen()
         self.address = address
         let started = start(socket)
@@ -54,6 +55,15 @@ package final class HTTPServer: Sendable {
         }
         daemon.store(UInt(bitPattern: started), ordering: .releasing)
         startSweeping()
+    }
+
+    /// Most systems give a process 1,024 descriptors and let it ask for more.
+    private static func raiseFileLimit(to needed: UInt) {
+        let files = __rlimit_resource_t(7)  // RLIMIT_NOFILE
+        var limit = rlimit()
+        guard getrlimit(files, &limit) == 0, limit.rlim_cur < needed else { return }
+        limit.rlim_cur = min(limit.rlim_max, needed)
+        setrlimit(files, &limit)
     }
 
     private func start(_ socket: Int32) -> OpaquePointer? {

@@ -71,6 +71,25 @@ package final class OutputProducer {
         bytes: UnsafeRawBufferPointer
     ) throws(KafkaError) { try client.produceBatchNow(topic, partition: partition, records, bytes: bytes) }
 
+    /// The same, each record with the headers of its message that go on.
+    ///
+    /// - Parameter batch: the messages that the records' tags number.
+    package func produceBatch(
+        _ topic: OutputTopic, partition: Int32, _ records: UnsafeBufferPointer<OutputRecord>,
+        bytes: UnsafeRawBufferPointer, forwarding headers: ForwardedHeaders, of batch: borrowing MessageBatch
+    ) throws(KafkaError) {
+        try client.produceBatch(topic, partition: partition, records, bytes: bytes, forwarding: headers, of: batch)
+    }
+
+    /// ``produceBatchNow(_:partition:_:bytes:)`` with headers on the last record.
+    package func produceBatchNow(
+        _ topic: OutputTopic, partition: Int32, _ records: UnsafeBufferPointer<OutputRecord>,
+        bytes: UnsafeRawBufferPointer, lastHeaders: [RecordHeader]
+    ) throws(KafkaError) {
+        try client.produceBatchNow(
+            topic, partition: partition, records, bytes: bytes, lastHeaders: lastHeaders)
+    }
+
     /// Hands over one record, with headers. Partition −1 places it by its key as the Java clients do (murmur2).
     package func produce(
         _ topic: OutputTopic, partition: Int32 = -1, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?,
@@ -111,6 +130,13 @@ package final class OutputProducer {
     ///   - group: as of now; see ``EventConsumer/groupMetadata()``.
     package func commit(
         offsets: [TopicPartition: Int64], group: borrowing GroupMetadata
+    ) -> TransactionOutcome {
+        commit(marked: offsets.mapValues { CommittedOffset($0) }, group: group)
+    }
+
+    /// The same with the texts that the offsets bear.
+    package func commit(
+        marked offsets: [TopicPartition: CommittedOffset], group: borrowing GroupMetadata
     ) -> TransactionOutcome {
         if !isTransactional { return flushed() }
         let list = TopicPartitionList(offsets)

@@ -127,6 +127,38 @@ final class ProducerClient {
         handle.poll()
     }
 
+    /// The same, each record with the headers of its message that go on.
+    ///
+    /// - Parameter batch: the messages that the records' tags number.
+    func produceBatch(
+        _ topic: OutputTopic, partition: Int32, _ records: UnsafeBufferPointer<OutputRecord>,
+        bytes: UnsafeRawBufferPointer, forwarding headers: ForwardedHeaders, of batch: borrowing MessageBatch
+    ) throws(KafkaError) {
+        var first = 0
+        for i in 0..<records.count where records[i].tag >= 0 && Int(records[i].tag) < batch.count {
+            guard let list = headers.list(of: batch[Int(records[i].tag)]) else { continue }
+            // What came before it first: the order of the events is the order of the scores.
+            if first < i {
+                do throws(KafkaError) {
+                    try produceBatch(
+                        topic, partition: partition, UnsafeBufferPointer(rebasing: records[first..<i]), bytes: bytes)
+                } catch {
+                    rd_kafka_headers_destroy(list)
+                    throw error
+                }
+            }
+            first = i + 1
+            let record = records[i]
+            let key = Self.range(record.keyStart, record.keyCount, in: bytes)
+            let value = Self.range(record.valueStart, record.valueCount, in: bytes)
+            try produce(
+                topic, partition, key.map { UnsafeRawBufferPointer(start: $0, count: Int(record.keyCount)) },
+                value.map { UnsafeRawBufferPointer(start: $0, count: Int(record.valueCount)) }, list, record.timestamp)
+        }
+        guard first < records.count else { return handle.poll() }
+        try produceBatch(topic, partition: partition, UnsafeBufferPointer(rebasing: records[first...]), bytes: bytes)
+    }
+
     /// Hands records to the library like ``produceBatch(_:partition:_:bytes:)``, stamped with the present whatever they
     /// say: a third cheaper, for records whose time nobody reads (the changelog).
     func produceBatchNow(
@@ -159,6 +191,23 @@ final class ProducerClient {
             }
             first += count
         }
+        handle.poll()
+    }
+
+    /// The same, with headers on the last record.
+    func produceBatchNow(
+        _ topic: OutputTopic, partition: Int32, _ records: UnsafeBufferPointer<OutputRecord>,
+        bytes: UnsafeRawBufferPointer, lastHeaders: [RecordHeader]
+    ) throws(KafkaError) {
+        guard let last = records.last else { return }
+        try produceBatchNow(topic, partition: partition, UnsafeBufferPointer(rebasing: records.dropLast()), bytes: bytes)
+        let key = Self.range(last.keyStart, last.keyCount, in: bytes)
+        let value = Self.range(last.valueStart, last.valueCount, in: bytes)
+        try produce(
+            topic, partition: partition,
+            key: key.map { UnsafeRawBufferPointer(start: $0, count: Int(last.keyCount)) },
+            value: value.map { UnsafeRawBufferPointer(start: $0, count: Int(last.valueCount)) }, headers: lastHeaders,
+            timestamp: Int64(Date().timeIntervalSince1970 * 1_000))
         handle.poll()
     }
 

@@ -16,6 +16,8 @@ struct LatencyBenchmark {
         let settings: [String]?
         var p50: Double?
         var p99: Double?
+        /// Events that wait when the pipeline starts.
+        var backlog = 0
     }
 
     static func run(_ words: [String]) throws {
@@ -59,7 +61,7 @@ struct LatencyBenchmark {
         }
         for _ in 0..<max(1, try command.count("rounds") ?? 2) {
             for (i, item) in cases.enumerated() {
-                let latencies = try run.measure(item.settings).sorted()
+                let latencies = try run.measure(item.settings, backlog: item.backlog).sorted()
                 rows[2 * i].add(Self.quantile(0.50, of: latencies), baseline: 1)
                 rows[2 * i + 1].add(Self.quantile(0.99, of: latencies), baseline: 1)
             }
@@ -83,6 +85,9 @@ struct LatencyBenchmark {
             Case(name: "reader of the input topic", settings: nil),
             Case(name: "transactions each 100 ms", settings: ["commit.interval.ms=100"], p50: 120, p99: 400),
             Case(name: "transactions each 20 ms", settings: ["commit.interval.ms=20"]),
+            Case(
+                name: "after a backlog of 2 M events",
+                settings: ["commit.interval.ms=100"], p50: 120, p99: 400, backlog: 2_000_000),
             Case(name: "at least once", settings: ["processing.guarantee=at_least_once"], p99: 20),
         ] + batches
     }

@@ -21,8 +21,11 @@ struct LatencyRun {
     let settings: [String]
 
     /// Milliseconds of each record seen while it was measured.
-    /// - Parameter own: the pipeline's configuration; nil reads the input topic without a pipeline.
-    func measure(_ own: [String]?) throws -> [Double] {
+    /// - Parameters:
+    ///   - own: the pipeline's configuration; nil reads the input topic without a pipeline.
+    ///   - backlog: events that wait when the pipeline starts; the time before the measurement begins with the first score
+    ///     that comes within a second.
+    func measure(_ own: [String]?, backlog: Int = 0) throws -> [Double] {
         let name = "bench-lat-\(UInt32.random(in: 0 ... .max))"
         let folder = FileManager.default.temporaryDirectory.appending(path: name).path
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -35,15 +38,15 @@ struct LatencyRun {
         ]
         try admin.create(topics)
         defer { try? admin.delete(topics: topics.map(\.name)) }
+        let isDone = Flag()
+        let feeder = try feed(name, backlog: backlog, until: isDone)
         let pipeline = try own.map { try application(name, folder, $0) }
         pipeline?.start()
-        let isDone = Flag()
-        let feeder = try feed(name, until: isDone)
         defer {
             isDone.raise()
             feeder.wait()
         }
-        let latencies = try read(own == nil ? name : "\(name)-scores")
+        let latencies = try read(own == nil ? name : "\(name)-scores", isBehind: backlog > 0)
         pipeline?.stop()
         try pipeline?.wait()
         return latencies
@@ -61,13 +64,14 @@ struct LatencyRun {
     }
 
     /// Writes events at the rate, 200 times a second, until the flag is up.
-    private func feed(_ topic: String, until isDone: Flag) throws -> DispatchGroup {
+    private func feed(_ topic: String, backlog: Int, until isDone: Flag) throws -> DispatchGroup {
         let messages = try SyntheticMessages(users: users)
         var options = ProducerOptions()
         options.lingerMilliseconds = 1
         let producer = try OutputProducer(properties: properties, options: options)
         let output = try producer.topic(topic)
         let feeder = Feeder(messages: messages, producer: producer, output: output, rate: rate)
+        try feeder.write(backlog)
         let group = DispatchGroup()
         group.enter()
         Thread.detachNewThread {
@@ -78,7 +82,7 @@ struct LatencyRun {
     }
 
     /// Reads from the end of the topic on, as long as the settings say.
-    private func read(_ topic: String) throws -> [Double] {
+    private func read(_ topic: String, isBehind: Bool) throws -> [Double] {
         var options = ConsumerOptions()
         options.fetchWaitMilliseconds = 10
         let consumer = try EventConsumer(properties: properties, topics: [topic], options: options)
@@ -89,11 +93,14 @@ struct LatencyRun {
         latencies.reserveCapacity(rate * Int(duration + 1))
         // The clock runs from the first record on: a group takes its time to form.
         var first: ContinuousClock.Instant?
-        let deadline = ContinuousClock.now + .seconds(settle + duration + 60)
+        let deadline = ContinuousClock.now + .seconds(settle + duration + 120)
         while ContinuousClock.now < deadline {
             let batch = try consumer.poll(max: 4_096, timeoutMilliseconds: 50)
             let now = ContinuousClock.now
             if batch.isEmpty { continue }
+            if first == nil, isBehind, Self.milliseconds() - Double(batch[batch.count - 1].timestamp) > 1_000 {
+                continue
+            }
             let start = first ?? now
             first = start
             if now - start > .seconds(settle + duration) { return latencies }
@@ -131,6 +138,17 @@ private final class Feeder: @unchecked Sendable {
         self.producer = producer
         self.output = output
         self.rate = rate
+    }
+
+    /// Writes events at once.
+    func write(_ events: Int) throws {
+        var left = events
+        while left > 0 {
+            messages.fill(min(4_096, left))
+            left -= messages.count
+            try BenchmarkTopic.write(messages, to: output, producer)
+        }
+        try producer.flush()
     }
 
     func run(until isDone: Flag) {

@@ -17,11 +17,24 @@ package struct IHCParameters: Sendable, Equatable {
     package var holderWeight: Double
     package var closerWeight: Double
 
-    /// The holder's membership from the shares of the other two phases, both 0 … 1: 1 where both are 0, 1/4 where one of
-    /// them is 1, 0 where both are. The formula reproduces an IHC API's answers to the fourth decimal wherever one of the
-    /// two shares is 0 or 1, and within .02 elsewhere.
+    package init(
+        initializer: IHCCurve, closer: IHCCurve, restartHours: Double, initializerWeight: Double, holderWeight: Double,
+        closerWeight: Double
+    ) {
+        self.initializer = initializer
+        self.closer = closer
+        self.restartHours = restartHours
+        self.initializerWeight = initializerWeight
+        self.holderWeight = holderWeight
+        self.closerWeight = closerWeight
+    }
+
+    /// The holder's membership from the shares of the other two phases, both 0 … 1: halfway between the arithmetic and the
+    /// harmonic mean of what the two leave. 1 where both are 0, 1/4 where one of them is 1, 0 where both are. Reproduces an
+    /// IHC API's answers to the fourth decimal.
     package static func holder(initializer: Double, closer: Double) -> Double {
-        max(0, (6 - initializer - closer) / 4 - 1 / (2 - max(initializer, closer)))
+        let (x, y) = (max(0, 1 - initializer), max(0, 1 - closer))
+        return x + y > 0 ? (x + y) / 4 + x * y / (x + y) : 0
     }
 }
 

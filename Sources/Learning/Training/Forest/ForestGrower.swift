@@ -115,7 +115,8 @@ package final class ForestGrower {
                         least_variance: Float(settings.leastVariance), split_share: Float(share * settings.honesty),
                         estimate_share: Float(share * (1 - settings.honesty)), monotone: monotone)
                     return ctraining_grow(
-                        settings.kernel.number, rows, &rules, chosen, UInt64(chosen.count), stream.next(), space.pointer,
+                        settings.kernel.number, rows, &rules, chosen, UInt64(chosen.count), stream.next(),
+                        space.pointer,
                         &tree.tree)
                 }
             }

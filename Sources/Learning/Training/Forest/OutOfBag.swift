@@ -7,7 +7,7 @@ package final class OutOfBag: @unchecked Sendable {  // parts of a parallel loop
     package let count: Int
     let treatments: Int
     let sums: UnsafeMutablePointer<Double>
-    let counts: UnsafeMutablePointer<UInt32>
+    package let counts: UnsafeMutablePointer<UInt32>
 
     init(count: Int, treatments: Int) {
         self.count = count

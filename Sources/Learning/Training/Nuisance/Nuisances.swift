@@ -141,7 +141,9 @@ package struct NuisanceFitter {
         if wants(.boosted) { candidates.append(("boosted", boosted(isBinary, target))) }
         if wants(.forest) { candidates.append(("forest", try forest(target))) }
         if isBinary {
-            for index in candidates.indices { candidates[index].values = candidates[index].values.map { min(max($0, 0), 1) } }
+            for index in candidates.indices {
+                candidates[index].values = candidates[index].values.map { min(max($0, 0), 1) }
+            }
         }
         let errors = candidates.map { error($0.values, target) }
         var chosen = 0

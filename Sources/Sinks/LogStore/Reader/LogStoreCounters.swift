@@ -22,6 +22,9 @@ package final class LogStoreCounters: Sendable {
         help: "Tombstones that erased nothing, since erasure is not configured")
     private let storedBatches = Counter(
         "impactiq_log_store_transactions_total", .count("transactions"), help: "Database transactions")
+    private let goneRecords = Counter(
+        "impactiq_log_store_gone_total", .countIfAny("deleted by retention before they were stored"),
+        help: "Offsets of the output topic that were deleted before they were stored")
     private let failedTries = Counter(
         "impactiq_log_store_retries_total", help: "Tries that the database or the broker failed")
     private let recordsBehind = Gauge(
@@ -52,6 +55,8 @@ package final class LogStoreCounters: Sendable {
     package var tombstonesPassed: Int { passedTombstones.value }
     /// Database transactions.
     package var batches: Int { storedBatches.value }
+    /// Offsets of the topic that were deleted (retention) before they were stored.
+    package var gone: Int { goneRecords.value }
     /// Tries that the database or the broker failed.
     package var retries: Int { failedTries.value }
     /// Records of the output topic that are committed and not stored yet, by the last fetch; nil while unknown.
@@ -70,6 +75,7 @@ package final class LogStoreCounters: Sendable {
     }
 
     func countTombstone() { passedTombstones.add(1) }
+    func countGone(_ count: Int64) { goneRecords.add(Int(count)) }
     func countFailure() { failedTries.add(1) }
     func setLag(_ lag: Int64) { recordsBehind.set(Double(lag)) }
     func setUnread(_ count: Int64) { unreadRecords.set(Double(count)) }

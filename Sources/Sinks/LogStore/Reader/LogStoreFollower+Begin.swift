@@ -87,8 +87,19 @@ extension LogStoreFollower {
             case nil:
                 break
             case .read(let offset):
+                if stored == nil, offset > 0 {
+                    counters.countGone(offset)
+                    Log.error(
+                        "log-store",
+                        """
+                        \(source.topic) [\(partition)] begins at offset \(offset): the broker deleted what was before \
+                        (retention), and the log store never had it. Set retention.ms=-1 for the topic, or one above the \
+                        age of the oldest events: scores bear the time of their events.
+                        """)
+                }
                 return offset
             case .skip(let from, let to):
+                counters.countGone(to - from)
                 Log.error(
                     "log-store",
                     """

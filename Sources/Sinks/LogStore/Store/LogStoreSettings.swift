@@ -13,6 +13,10 @@ package struct LogStoreSettings: SettingGroup {
         "log.store.erase", false,
         "a user.delete event also deletes the user's rows in the log store (by a tombstone in the output topic)")
 
+    package let requiresLogStore = SettingKey.boolean(
+        "log.store.required", false,
+        "a log store that fails stops the pipeline; else scoring goes on and the store is tried again")
+
     package init() {}
 
     static let shared = LogStoreSettings()

@@ -5,15 +5,20 @@ import Statistics
 
 /// The doubly robust (AIPW) score of each row and effect: unbiased for the row's effect when either nuisance is right
 /// (Robins, Rotnitzky and Zhao 1994). Averages of scores are average effects of groups.
-package struct DoublyRobustScores: Sendable {
+package struct EffectScores: Sendable {
     /// By effect, by row.
     package var scores: [[Float]]
     let weights: [Float]?
     let clusters: [UInt32]?
     let clusterCount: Int
 
-    /// - Parameter effects: of each row by models that have not seen it.
-    init(_ data: TrainingData, _ nuisances: Nuisances, _ residuals: Residuals, outcome: Int, effects: [[Float]]) {
+    /// - Parameters:
+    ///   - effects: of each row by models that have not seen it.
+    ///   - arms: other arms than the rows', of a placebo.
+    init(
+        _ data: TrainingData, _ nuisances: Nuisances, _ residuals: Residuals, outcome: Int, effects: [[Float]],
+        arms taken: [UInt8]? = nil
+    ) {
         weights = data.weights
         clusters = data.clusters
         clusterCount = data.clusterCount
@@ -28,7 +33,7 @@ package struct DoublyRobustScores: Sendable {
             // μ(0) from E[Y|X] = μ(0) + Σ e_k θ_k.
             var control = fitted[row]
             for arm in 1..<arms { control -= nuisances.propensity[arm][row] * effects[arm - 1][row] }
-            let own = Int(data.arms[row])
+            let own = Int((taken ?? data.arms)[row])
             let expected = own == 0 ? control : control + effects[own - 1][row]
             let correction = (column[row] - expected) / nuisances.propensity[own][row]
             for arm in 1..<arms {
@@ -56,7 +61,9 @@ package struct DoublyRobustScores: Sendable {
     }
 
     /// The mean of an effect's scores with its standard error, by cluster when there are some.
-    package func average(_ effect: Int, where isIn: ((Int) -> Bool)? = nil) -> (estimate: Double, standardError: Double, rows: Int) {
+    package func average(_ effect: Int, where isIn: ((Int) -> Bool)? = nil) -> (
+        estimate: Double, standardError: Double, rows: Int
+    ) {
         Self.mean(scores[effect].count, clusters, clusterCount, isIn: isIn, weight: { Double(weights?[$0] ?? 1) }) {
             Double(scores[effect][$0])
         }

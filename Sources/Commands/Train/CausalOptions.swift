@@ -4,15 +4,30 @@ import Foundation
 import Terminal
 import Training
 
-/// The options of `impactiq train`.
-struct TrainOptions {
+/// The options of `impactiq train` for effects.
+struct CausalOptions {
     var request: TrainingRequest
     var settings = TrainingSettings()
     var output: String
     var printsJSON: Bool
     var saveNuisances: String?
 
+    /// `causal-forest` or a learner's name.
+    var kind: String
+    var compares: Bool
+    var refutes: Bool
+    var forces: Bool
+    var policyDepth: Int
+    var budget: Double?
+    private var costTexts: [String]
+
+    static var names: Set<String> { Set(all.map(\.name)) }
+
     static let all: [CommandSpecification.Option] = [
+        .value(
+            "kind", "KIND",
+            "causal-forest, s-learner, t-learner, x-learner, r-learner, dr-learner, linear-dml; response: the outcome itself",
+            default: "causal-forest"),
         .value("out", "MODEL", "The model file to write", required: true),
         .value("treatment", "COLUMN", "The treatment's column; arm or treatment when not given"),
         .value("control", "ARM", "The arm that others are compared with"),
@@ -23,12 +38,16 @@ struct TrainOptions {
             "propensity", "WHAT",
             "A column with the probability of the row's own arm, a number (or numbers of the arms, control first), or estimate"
         ),
-        .flag("propensity-of-treatment", "The propensity column is the probability of treatment, not of the row's own arm"),
+        .flag(
+            "propensity-of-treatment", "The propensity column is the probability of treatment, not of the row's own arm"
+        ),
         .value("features", "SPEC.json", "The feature specification; it goes into the model"),
         .value("feature", "COLUMN", "A feature's column; all that are nothing else when not given", repeated: true),
         .value("ignore", "COLUMN", "A column that is no feature", repeated: true),
         .value("weight", "COLUMN", "Sample weights"),
         .value("cluster", "COLUMN", "Rows of one cluster are sampled, and judged, together"),
+        .value("treatment-name", "NAME", "A name in the model for each arm besides the control", repeated: true),
+        .value("outcome-name", "NAME", "A name in the model for each outcome", repeated: true),
         .value("name", "NAME", "The model's name; the output file's when not given"),
         .value("version", "V", "The model's version", default: "1"),
         .value("trees", "N", "Trees", default: "500"),
@@ -39,20 +58,37 @@ struct TrainOptions {
         .value("balance", "SHARE", "Least share of a node's rows in each child", default: "0.05"),
         .value("mtry", "N", "Features that a node looks at; all when not given"),
         .value("depth", "N", "Greatest depth of a tree"),
-        .value("min-variance", "SHARE", "Least variance of the treatment in a leaf, of the whole sample's", default: "0"),
+        .value(
+            "min-variance", "SHARE", "Least variance of the treatment in a leaf, of the whole sample's", default: "0"),
         .value("monotone", "NAME:SIGN", "The effect only rises (+) or falls (-) with a feature", repeated: true),
         .value("nuisance", "MODEL", "linear, boosted, forest, or best of them on rows left out", default: "best"),
         .value("offset", "SHAPE", "Smooth part of the effect: auto, none, linear, quadratic", default: "auto"),
         .flag("residuals", "Treatment and outcome are residuals already: no nuisances"),
         .flag("tune", "Choose the leaf from 8, 24, 80 by the out-of-bag loss: for ranking"),
         .flag("no-diagnostics", "Only grow: no averages, tests and held-out metrics"),
+        .value("report", "FILE.html", "Write the report as one page"),
+        .flag("compare", "Train all learners on three folds and say which ranks best"),
+        .flag("refute", "Ask spoilt questions: a placebo treatment, a random column"),
+        .flag("force", "Keep features that look as if they came after the treatment"),
+        .value("policy-depth", "N", "Depth of the policy tree, 1 to 3", default: "2"),
+        .value("cost", "[ARM=]COST", "What treating costs, in units of the outcome", repeated: true),
+        .value("budget", "SHARE", "Greatest share to treat; values the rule of the greatest effects"),
         .value("save-nuisances", "FILE.csv", "Write each row's nuisances and residuals"),
         .value("seed", "N", "The seed", default: "1"),
         .value("threads", "N", "Threads; one a core when not given; never changes a bit"),
         .flag("json", "Print one JSON object"),
     ]
 
-    init(_ command: ParsedCommand) throws {
+    init(_ command: ParsedCommand, kind: String) throws {
+        self.kind = kind
+        compares = command.flag("compare")
+        refutes = command.flag("refute")
+        forces = command.flag("force")
+        policyDepth = try command.count("policy-depth") ?? 2
+        guard (1...3).contains(policyDepth) else { throw command.invalid("policy-depth", "must be from 1 to 3") }
+        budget = try command.number("budget")
+        if let budget, !(budget > 0 && budget <= 1) { throw command.invalid("budget", "must be above 0 and at most 1") }
+        costTexts = command.texts("cost")
         output = command.text("out") ?? ""
         printsJSON = command.flag("json")
         settings.diagnoses = !command.flag("no-diagnostics")
@@ -66,9 +102,11 @@ struct TrainOptions {
         request.propensity = command.text("propensity")
         request.propensityIsOfTreatment = command.flag("propensity-of-treatment")
         request.areResiduals = command.flag("residuals")
+        request.effectNames = command.texts("treatment-name")
+        request.outcomeNames = command.texts("outcome-name")
         request.weight = command.text("weight")
         request.cluster = command.text("cluster")
-        request.ignored = command.texts("ignore")
+        request.ignored = command.texts("ignore") + command.texts("id")
         request.features = command.texts("feature")
         if let path = command.text("features") {
             request.specification = try FeatureSpecification(json: try OpenFile.contents(of: path), name: path)
@@ -144,6 +182,27 @@ struct TrainOptions {
         var settings = settings
         settings.grower.monotone = signs
         return settings
+    }
+
+    /// The cost of each arm besides the control.
+    func costs(_ effects: [String]) throws(ImpactError) -> [Double] {
+        var costs = [Double](repeating: 0, count: effects.count)
+        for text in costTexts {
+            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let cost = Double(parts[parts.count - 1]), cost.isFinite else {
+                throw ImpactError(.usage, code: "invalid_option_value", "--cost '\(text)': expected COST or ARM=COST")
+            }
+            if parts.count == 1 {
+                costs = costs.map { _ in cost }
+            } else if let index = effects.firstIndex(of: parts[0]) {
+                costs[index] = cost
+            } else {
+                throw ImpactError(
+                    .usage, code: "invalid_option_value",
+                    "--cost '\(text)': there is no arm '\(parts[0])'; the arms are \(effects.joined(separator: ", "))")
+            }
+        }
+        return costs
     }
 
     /// Ctrl-C ends the training; the old model stays.

@@ -1,16 +1,90 @@
-import Attribution
 import AttributionStore
-import Base
 import Commands
 import Foundation
 import TestSupport
 import Testing
 
-@Suite(.serialized) struct CommandTests {
+/// A team's tables with random users.
+private enum AttributeTables {
+    static func write(_ database: any SQLDatabase, users: Int = 150) throws {
+        var generator = SeededGenerator(seed: 31)
+        let channels = ["Paid Search", "Direct Traffic", "Newsletter & Email", "Social, organic"]
+        try database.execute(
+            """
+            CREATE TABLE session_sources (session_id TEXT PRIMARY KEY, user_id TEXT, event_date TEXT, event_time TEXT, \
+            channel_name TEXT, holder_engagement INTEGER, closer_engagement INTEGER, impression_interaction INTEGER);
+            CREATE TABLE conversions (conv_id TEXT PRIMARY KEY, user_id TEXT, conv_date TEXT, conv_time TEXT, revenue REAL);
+            CREATE TABLE session_costs (session_id TEXT PRIMARY KEY, cost REAL);
+            BEGIN
+            """)
+        for user in 0..<users {
+            for index in 0..<Int.random(in: 1...6, using: &generator) {
+                let day = Int.random(in: 10...24, using: &generator), hour = Int.random(in: 10...23, using: &generator)
+                let channel = channels.randomElement(using: &generator) ?? ""
+                let engaged = Int.random(in: 0...1, using: &generator)
+                try database.execute(
+                    """
+                    INSERT INTO session_sources VALUES ('s\(user)-\(index)', 'u\(user)', '2024-03-\(day)', '\(hour):00:00', \
+                    '\(channel)', \(engaged), 1, 0);
+                    INSERT INTO session_costs VALUES ('s\(user)-\(index)', \(index % 3))
+                    """)
+            }
+            for index in 0..<Int.random(in: 0...2, using: &generator) {
+                let day = Int.random(in: 12...26, using: &generator)
+                try database.execute(
+                    "INSERT INTO conversions VALUES ('c\(user)-\(index)', 'u\(user)', '2024-03-\(day)', '12:30:00', \(user % 90 + 5))"
+                )
+            }
+        }
+        try database.execute("COMMIT")
+    }
+
+    static func writeCSV(_ database: any SQLDatabase, _ folder: String) throws {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        for table in ["session_sources", "conversions", "session_costs"] {
+            let columns = try database.columns(of: table)
+            var lines = [columns.joined(separator: ",")]
+            let rows = try database.query("SELECT * FROM \(table)", [])
+            while try rows.next() {
+                lines.append(columns.indices.map { "\"\(rows.text($0) ?? "")\"" }.joined(separator: ","))
+            }
+            try lines.joined(separator: "\n").write(toFile: folder + "/\(table).csv", atomically: true, encoding: .utf8)
+        }
+    }
+}
+
+/// A folder that goes with the test.
+private final class Scratch {
+    let path: String
+    init() throws {
+        path = FileManager.default.temporaryDirectory.appending(path: "attribute-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+    func database(_ name: String = "team.db") throws -> SQLiteDatabase {
+        try SQLiteDatabase(path: path + "/" + name, creates: true, lockWait: 5_000)
+    }
+}
+
+/// Both result tables as text.
+private func results(_ database: any SQLDatabase) throws -> [String] {
+    var lines: [String] = []
+    let credit = try database.query("SELECT conv_id, session_id, ihc FROM attribution_customer_journey", [])
+    while try credit.next() { lines.append("\(credit.text(0)!) \(credit.text(1)!) \(credit.double(2)!)") }
+    let report = try database.query("SELECT channel_name, date, cost, ihc, ihc_revenue FROM channel_reporting", [])
+    while try report.next() {
+        lines.append(
+            "\(report.text(0)!) \(report.text(1)!) \(report.double(2)!) \(report.double(3)!) \(report.double(4)!)")
+    }
+    return lines.sorted()
+}
+
+@Suite("attribute on the command line", .serialized)
+struct AttributeCommandTests {
     @Test func runReportAndCompareOnTheCommandLine() throws {
         let scratch = try Scratch()
         let database = try scratch.database()
-        try Tables(seed: 31).write(database)
+        try AttributeTables.write(database)
         let place = "sqlite:\(scratch.path)/team.db"
         let base = ["attribute", "run", "--source", place]
         #expect(CommandLineTool.run(base + ["--model", "ihc"]) == 0)
@@ -41,9 +115,8 @@ import Testing
     @Test func csvInCSVOutIsWhatTheDatabaseHolds() throws {
         let scratch = try Scratch()
         let database = try scratch.database()
-        let tables = Tables(seed: 32)
-        try tables.write(database)
-        try tables.writeCSV(scratch.path + "/in")
+        try AttributeTables.write(database)
+        try AttributeTables.writeCSV(database, scratch.path + "/in")
         let out = scratch.path + "/out"
         #expect(
             CommandLineTool.run([
@@ -67,64 +140,6 @@ import Testing
         #expect(CommandLineTool.run(["attribute", "run", "--source", scratch.path + "/in"]) == 64)
     }
 
-    @Test func eventsGiveTheJourneysOfTheTables() throws {
-        let scratch = try Scratch()
-        let database = try scratch.database()
-        let tables = Tables(seed: 33)
-        try tables.write(database)
-        try database.execute("UPDATE session_sources SET holder_engagement = 1, closer_engagement = 1")
-        var lines: [String] = []
-        for row in tables.sessions {
-            let channel = row[4]!.replacing("\"", with: "\\\"")
-            lines.append(
-                "{\"id\":\"\(row[0]!)\",\"user_id\":\"\(row[1]!)\",\"type\":\"click\",\"time\":\"\(row[2]!)T\(row[3]!)Z\","
-                    + "\"channel\":\"\(channel)\"}")
-        }
-        for row in tables.conversions {
-            lines.append(
-                "{\"id\":\"\(row[0]!)\",\"user_id\":\"\(row[1]!)\",\"type\":\"purchase\",\"time\":\"\(row[2]!)T\(row[3]!)Z\","
-                    + "\"value\":\(row[4]!)}")
-        }
-        lines.shuffle()
-        let raw = try RawEvents(clock: try LocalClock(named: "UTC"))
-        func add(_ line: String) throws {
-            var text = line
-            try text.withUTF8 { try raw.add(UnsafeRawBufferPointer($0), place: "events/0/\(raw.counts.events)") }
-        }
-        for line in lines { try add(line) }
-        try add(lines[0])
-        try add("{\"user_id\":1}")
-        try add("{\"type\":\"purchase\",\"time\":5}")
-        try add("{\"type\":\"ad_cost\",\"channel\":\"Referral\",\"date\":\"2024-10-10\",\"amount\":12.5}")
-        try add("{\"type\":\"ad_cost\",\"channel\":\"Referral\"}")
-        try add("{\"type\":\"refund\",\"user_id\":\"x\",\"time\":7,\"value\":3,\"order_id\":\"none\"}")
-        try raw.finish(timeout: 0)
-        #expect(try journeys(raw.database) == journeys(database))
-        #expect(raw.counts.duplicates == 1 && raw.counts.invalid == 2 && raw.counts.costsWithoutDay == 1)
-        #expect(raw.counts.refundsWithoutOrder == 1)
-        let outcome = try run(raw.database, .linear)
-        #expect(outcome.report.total.cost == Money(12.5))
-    }
-
-    @Test func silenceEndsASessionOfEvents() throws {
-        let raw = try RawEvents(clock: try LocalClock(named: "UTC"))
-        func add(_ type: String, _ minute: Int, _ channel: String = "a", _ more: String = "") throws {
-            var text =
-                "{\"user_id\":7,\"type\":\"\(type)\",\"time\":\(minute * 60_000),\"channel\":\"\(channel)\"\(more)}"
-            try text.withUTF8 { try raw.add(UnsafeRawBufferPointer($0), place: "e/0/\(minute)") }
-        }
-        try add("ad_view", 1)
-        try add("click", 20)
-        try add("ad_view", 60)
-        try add("ad_view", 61, "b")
-        try add("purchase", 70, "b", ",\"value\":20")
-        try add("refund", 90, "b", ",\"value\":5")
-        try raw.finish(timeout: 30 * 60_000)
-        #expect(raw.counts.sessions == 3)
-        let lines = try journeys(raw.database)
-        #expect(lines == ["e/0/70 15000000 e/0/1/a/60000/3 e/0/60/a/3600000/4 e/0/61/b/3660000/4"])
-    }
-
     /// The program beside the tests, killed at moments of its run.
     @Test func aKilledRunLeavesTheTablesWhole() throws {
         let program = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "impactiq").path ?? ""
@@ -134,13 +149,16 @@ import Testing
             return
         }
         let scratch = try Scratch()
+        func run(_ model: String, _ file: String) -> Int32 {
+            CommandLineTool.run(["attribute", "run", "--source", "sqlite:\(scratch.path)/\(file)", "--model", model])
+        }
         let database = try scratch.database()
-        try Tables(seed: 34, users: 4_000).write(database)
-        _ = try run(database, .linear)
+        try AttributeTables.write(database, users: 4_000)
+        #expect(run("linear", "team.db") == 0)
         let linear = try results(database)
         let copy = try scratch.database("other.db")
-        try Tables(seed: 34, users: 4_000).write(copy)
-        _ = try run(copy, .first)
+        try AttributeTables.write(copy, users: 4_000)
+        #expect(run("first", "other.db") == 0)
         let first = try results(copy)
         var killed = 0
         for round in 0..<12 {
@@ -160,7 +178,7 @@ import Testing
             // Before or after the run, never between.
             #expect(after == linear || after == first)
             if after == linear { killed += 1 }
-            if after == first { _ = try run(database, .linear) }
+            if after == first { #expect(run("linear", "team.db") == 0) }
         }
         #expect(killed > 0)
         print("killed before the end in \(killed) of 12 runs")

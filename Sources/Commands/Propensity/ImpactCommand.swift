@@ -1,0 +1,100 @@
+import Base
+import Foundation
+import Propensity
+import Scoring
+import Terminal
+
+/// `impactiq impact`: which parameters move a customer, by a team's weights and by the model itself.
+enum ImpactCommand: Command {
+    static let specification = CommandSpecification(
+        "impact", "What moves each customer: (value − baseline) × weight, beside what the model makes of it",
+        discussion: """
+            The weights file lists features with a baseline and a weight; a baseline in quotes makes a category, which adds \
+            its weight when the value differs. With --model the probability of the outcome stands beside the impacts, and \
+            for a logistic model what each feature adds to its log odds (coefficient × deviation from the training mean). \
+            --history appends one JSON object a customer to a file, so that later runs can be compared.
+            """,
+        options: [
+            .value("weights", "FILE.json", "Weights and baselines", required: true),
+            .value("model", "MODEL", "A response model, for the prediction and its reasons"),
+            .value("id", "COLUMN", "The column that names a customer", default: "customer_id"),
+            .value("customer", "ID", "Only this customer; may be repeated", repeated: true),
+            .value("history", "FILE.jsonl", "Append each customer's values, impacts and result"),
+            .value("report", "FILE.html", "Write one page"), .flag("json", "One JSON object a line"),
+        ], arguments: [.init("CUSTOMERS.csv", "One row a customer")],
+        examples: [
+            .init("impactiq impact customers.csv --weights impact.json", "impacts of every customer"),
+            .init(
+                "impactiq impact sessions.csv --weights impact.json --model purchase.model --customer 17 --report why.html",
+                "one customer, with the model's own reasons"),
+        ])
+
+    static func run(_ command: ParsedCommand) throws {
+        guard let weights = command.text("weights") else { throw command.invalid("weights", "name the file") }
+        let analysis = try ImpactAnalysis(json: try InputFile.bytes(weights), name: weights)
+        let rows = try ModelRows(path: command.arguments[0])
+        let id = try rows.column(command.text("id") ?? "customer_id", for: "customer's id")
+        var columnOf: [String: Int] = [:]
+        for feature in analysis.features { columnOf[feature.name] = try rows.column(feature.name, for: "impact") }
+        let model = try command.text("model").map { try Model.open(path: $0) }
+        if let model, !model.predictsProbabilities {
+            throw command.invalid("model", "\(model.path) does not predict probabilities")
+        }
+        let inputs = try model.map { try rows.rows(for: $0) }
+        let estimates = try model.map { try rows.estimates($0) }
+        let wanted = Set(command.texts("customer"))
+        var report = ImpactReport(
+            customers: [], outcome: model?.outcomes.first, time: Date().formatted(.iso8601))
+        for (index, fields) in rows.texts.enumerated() where wanted.isEmpty || wanted.contains(fields[id]) {
+            var customer = ImpactReport.Customer(
+                id: fields[id], impacts: analysis.impacts { name in columnOf[name].map { fields[$0] } })
+            if let model, let inputs, let estimates {
+                customer.probability = estimates[index * model.effectCount].effect
+                let start = index * model.rowStride
+                let row = Array(inputs[start..<start + model.featureCount])
+                if let (base, contributions) = model.linearContributions(part: 0, row: row) {
+                    customer.base = base
+                    customer.contributions = try zip(model.featureNames, contributions).map {
+                        ($0, fields[try rows.column($0, for: "feature")], $1)
+                    }
+                }
+            }
+            report.customers.append(customer)
+        }
+        guard !report.customers.isEmpty else {
+            throw ImpactError(
+                .badInput, code: "no_customer", "no row of \(command.arguments[0]) is of the customers asked for")
+        }
+        if let history = command.text("history") { try append(report, to: history) }
+        if let page = command.text("report") {
+            let html = report.html(facts: [
+                ("Customers", command.arguments[0]), ("Weights", weights), ("Model", model?.name),
+                ("SHA-256 of the model", model?.sha256), ("Command", EvaluateCommand.commandLine),
+            ])
+            // It names customers: its owner's alone.
+            try OutputFile.write(Array(html.utf8), to: page)
+        }
+        Terminal.Stream.output.write(
+            command.flag("json") ? report.customers.map { report.json($0).line + "\n" }.joined() : report.text)
+    }
+
+    /// One write a run, appended; readable by its owner alone.
+    private static func append(_ report: ImpactReport, to path: String) throws {
+        let file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else {
+            throw ImpactError(.failed, code: "file_failed", "cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { close(file) }
+        let lines = Array(report.customers.map { report.json($0).line + "\n" }.joined().utf8)
+        var done = 0
+        while done < lines.count {
+            let count = lines.withUnsafeBytes { write(file, $0.baseAddress! + done, $0.count - done) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else {
+                throw ImpactError(
+                    .failed, code: "file_failed", "cannot write \(path): \(String(cString: strerror(errno)))")
+            }
+            done += count
+        }
+    }
+}

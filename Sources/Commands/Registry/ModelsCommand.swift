@@ -1,0 +1,109 @@
+import Base
+import Scoring
+import Terminal
+
+/// `impactiq models`: a folder of models with versions and stages.
+enum ModelsCommand: CommandGroup {
+    static let subcommands: [any Command.Type] = [
+        ModelsListCommand.self, ModelsAddCommand.self, ModelsPromoteCommand.self, ModelsRollbackCommand.self,
+    ]
+    static let specification = CommandSpecification(
+        "models", "A folder of models with versions and stages; name@stage may stand wherever a model's path may",
+        sharedOptions: [
+            .value("models", "FOLDER", "The registry; IMPACTIQ_MODELS, or ./models when not given")
+        ], subcommands: subcommands.specifications)
+
+    static let stage: CommandSpecification.Option = .value("stage", "STAGE", "The stage", default: "production")
+
+    static func registry(_ command: ParsedCommand) -> ModelRegistry {
+        ModelRegistry(folder: command.text("models") ?? ModelRegistry.usualFolder)
+    }
+}
+
+/// `impactiq models add`.
+enum ModelsAddCommand: Command {
+    static let specification = CommandSpecification(
+        "add", "Copy a model into the registry under its own name and version",
+        arguments: [.init("MODEL", "The model file")],
+        examples: [.init("impactiq models add purchase.model", "to ./models/purchase/1.model")])
+
+    static func run(_ command: ParsedCommand) throws {
+        let entry = try ModelsCommand.registry(command).add(command.arguments[0])
+        Terminal.Stream.output.write("\(entry.name) \(entry.version) is in \(entry.path)\n")
+    }
+}
+
+/// `impactiq models promote`.
+enum ModelsPromoteCommand: Command {
+    static let specification = CommandSpecification(
+        "promote", "Put a version at a stage", options: [ModelsCommand.stage],
+        arguments: [.init("NAME@VERSION", "Which one; NAME@STAGE takes what stands there")],
+        examples: [.init("impactiq models promote purchase@2 --stage production", "version 2 goes live")])
+
+    static func run(_ command: ParsedCommand) throws {
+        let registry = ModelsCommand.registry(command)
+        let parts = command.arguments[0].split(separator: "@", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else {
+            throw ImpactError(.usage, code: "invalid_argument", "say which version: NAME@VERSION")
+        }
+        let version = try registry.stages(parts[0]).stages[parts[1]] ?? parts[1]
+        let stage = command.text("stage") ?? "production"
+        let old = try registry.promote(parts[0], version, to: stage)
+        Terminal.Stream.output.write("\(parts[0]) \(version) is at \(stage)\(old.map { ", where \($0) was" } ?? "")\n")
+    }
+}
+
+/// `impactiq models rollback`.
+enum ModelsRollbackCommand: Command {
+    static let specification = CommandSpecification(
+        "rollback", "Put the version that stood at a stage before back there", options: [ModelsCommand.stage],
+        arguments: [.init("NAME", "The model")],
+        examples: [.init("impactiq models rollback purchase", "production is what it was before")])
+
+    static func run(_ command: ParsedCommand) throws {
+        let stage = command.text("stage") ?? "production"
+        let version = try ModelsCommand.registry(command).rollback(command.arguments[0], stage: stage)
+        Terminal.Stream.output.write("\(command.arguments[0]) \(version) is back at \(stage)\n")
+    }
+}
+
+/// `impactiq models list`.
+enum ModelsListCommand: Command {
+    static let specification = CommandSpecification(
+        "list", "Every version: stage, kind, what it predicts, lineage",
+        options: [.flag("json", "Print one JSON object")],
+        examples: [.init("impactiq models list", "what there is")])
+
+    static func run(_ command: ParsedCommand) throws {
+        Terminal.Stream.output.write(try list(ModelsCommand.registry(command), json: command.flag("json")))
+    }
+
+    private static func list(_ registry: ModelRegistry, json: Bool) throws -> String {
+        let entries = try registry.list()
+        if json {
+            let models: [JSONOutput] = entries.map { entry in
+                [
+                    "name": .text(entry.name), "version": .text(entry.version), "file": .text(entry.path),
+                    "stages": .array(entry.stages.map { .text($0) }), "kind": .text(entry.model.kind),
+                    "sha256": .text(entry.model.sha256), "provenance": .text(entry.model.provenance),
+                    "metrics": entry.model.metrics.map { .text($0) } ?? .null,
+                ]
+            }
+            return JSONOutput.object([(name: "models", value: .array(models))]).line + "\n"
+        }
+        guard !entries.isEmpty else {
+            return "\(registry.folder) holds no models; put one there with `impactiq models add FILE`\n"
+        }
+        var table = Table(
+            .text("model"), .text("version"), .text("stage"), .text("kind"), .text("predicts"), .text("sha256"),
+            .text("from"))
+        for entry in entries {
+            let data = ProvenanceText.lines(entry.model).first { $0.contains("data") }?.split(separator: " ").last
+            table.add(
+                entry.name, entry.version, entry.stages.joined(separator: ", "), entry.model.kind,
+                entry.model.outcomes.joined(separator: ", "), String(entry.model.sha256.prefix(12)),
+                data.map(String.init) ?? "–")
+        }
+        return table.text()
+    }
+}

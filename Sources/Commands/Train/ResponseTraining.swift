@@ -1,0 +1,246 @@
+import Base
+import Features
+import Foundation
+import Propensity
+import Report
+import Rows
+import Scoring
+import Statistics
+import Terminal
+
+/// `impactiq train --kind response`: a model of an outcome itself, such as the likelihood to buy.
+enum ResponseTraining {
+    /// The options that belong to response models; `train` has the others (`--out`, `--outcome`, `--seed` …).
+    static let options: [CommandSpecification.Option] = [
+        .value("id", "COLUMN", "The column that names a row: no feature", repeated: true),
+        .value("learner", "NAME", "logistic, forest or boosted; all are compared when not given", repeated: true),
+        .value(
+            "select", "METRIC", "What the best learner has most of: f1, accuracy, roc_auc, log_loss …", default: "f1"),
+        .value("folds", "K", "Folds of the cross-validation", default: "5"),
+        .value("validation", "SHARE", "Share of the rows that choose threshold and trees", default: "0.15"),
+        .value("test", "SHARE", "Share of the rows that only judge", default: "0.15"),
+        .value("impute", "HOW", "median, mean, none or a number; what each learner needs when not given"),
+        .value("scale", "HOW", "standard, minmax or none; what each learner needs when not given"),
+        .flag("balanced", "Both classes weigh the same"),
+        .value("positive-weight", "W", "Weight of rows with the outcome", default: "1"),
+        .value("l2", "PENALTY", "L2 penalty of the logistic regression (1 / C)", default: "1"),
+        .value("ad-threshold", "[OUTCOME=]P", "Probability above which an ad is shown", repeated: true),
+        .value("replicates", "N", "Bootstrap replicates of the intervals", default: "200"),
+        .value("save-split", "FILE.csv", "Write which row went where: row, part"),
+    ]
+
+    static func run(_ command: ParsedCommand) throws {
+        guard let output = command.text("out") else { throw command.invalid("out", "name the model file to write") }
+        let path = command.arguments[0]
+        let table = try Self.table(command, path)
+        var request = ResponseRequest(columns: table.columns, outcomes: table.outcomes)
+        try configure(&request, command)
+        let quiet = command.flag("json")
+        let result = try ResponseTrainer.train(request) { phase in
+            if !quiet { Log.info("train", phase) }
+        }
+        let stem = URL(filePath: output).deletingPathExtension().lastPathComponent
+        let name = command.text("name") ?? stem
+        let version = command.text("version") ?? "1"
+        let dataHash = try FileHash.sha256(path)
+        let provenance: JSONOutput = [
+            "made_by": .text("impactiq train"), "kind": "response", "learner": .text(result.learner.rawValue),
+            "data": .text(path), "data_sha256": dataHash.map { .text($0) } ?? .null,
+            "rows": .integer(table.columns.first?.values.count ?? 0),
+            "seed": .integer(Int(truncatingIfNeeded: request.seed)), "command": .text(EvaluateCommand.commandLine),
+            "time": .text(Date().formatted(.iso8601)), "impactiq": .text(CommandLineTool.version),
+        ]
+        let sha256 = try result.write(
+            to: output, name: name, version: version, specification: table.specification, provenance: provenance.line)
+        if let split = command.text("save-split") { try save(result.split, to: split) }
+        if let page = command.text("report") {
+            let facts: [(name: String, value: String?)] = [
+                ("Data", path), ("SHA-256 of the data", dataHash), ("Model", "\(name) \(version)"),
+                ("SHA-256 of the model", sha256),
+                ("Columns left out", table.ignored.isEmpty ? nil : table.ignored.joined(separator: ", ")),
+                ("Intervals", "\(request.replicates) Poisson bootstrap replicates, seed \(request.seed)"),
+                ("Command", EvaluateCommand.commandLine), ("Made", Date().formatted(.iso8601)),
+            ]
+            try EvaluateCommand.write(result.html(title: "Response model \(name)", facts: facts), to: page)
+        }
+        if quiet {
+            guard case .object(let members) = result.json else { return }
+            let all =
+                [(name: "model", value: JSONOutput.text(output)), (name: "sha256", value: .text(sha256))] + members
+            Terminal.Stream.output.write(JSONOutput.object(all).line + "\n")
+            return
+        }
+        Terminal.Stream.output.write(
+            result.text
+                + "\n\(output): \(name) \(version), \(HumanNumber.decimals(result.seconds, 2)) s\nsha256 \(sha256)\n")
+    }
+
+    /// What a file's columns are to a response model.
+    private struct Table {
+        var columns: [ResponseColumn] = []
+        var outcomes: [(name: String, target: [Float])] = []
+        var ignored: [String] = []
+        var specification: [UInt8] = []
+    }
+
+    private static func table(_ command: ParsedCommand, _ path: String) throws -> Table {
+        let profiles = try ColumnProfile.read(path: path)
+        let outcomes = command.texts("outcome")
+        guard !outcomes.isEmpty else { throw command.invalid("outcome", "name the column to predict, of 0 and 1") }
+        let left = Set(command.texts("id") + command.texts("ignore") + outcomes)
+        var wanted = command.texts("feature")
+        var table = Table()
+        var specification: FeatureSpecification?
+        if let file = command.text("features") {
+            let read = try FeatureSpecification(json: try InputFile.bytes(file), name: file)
+            wanted = read.names
+            table.specification = read.canonicalJSON
+            specification = read
+        }
+        var used: [ColumnProfile] = []
+        for profile in profiles where !left.contains(profile.name) {
+            if wanted.isEmpty || wanted.contains(profile.name) {
+                // A text of which every row has its own tells rows apart and nothing else.
+                guard profile.isNumeric || profile.levels != nil else {
+                    table.ignored.append(profile.name)
+                    continue
+                }
+                used.append(profile)
+            } else {
+                table.ignored.append(profile.name)
+            }
+        }
+        // Arithmetic that the file does not hold follows from the columns that it does.
+        let derived =
+            specification.map(FeatureArithmetic.names)?.filter { name in !used.contains { $0.name == name } } ?? []
+        if !wanted.isEmpty {
+            used = try wanted.filter { !derived.contains($0) }.map { name in
+                guard let profile = used.first(where: { $0.name == name }) else {
+                    throw ImpactError(
+                        .badInput, code: "csv_column", "\(path) has no usable column '\(name)' for the feature")
+                }
+                return profile
+            }
+        }
+        guard !used.isEmpty else {
+            throw ImpactError(.badInput, code: "no_features", "\(path) has no column that could be a feature")
+        }
+        var fields = outcomes.map { RowField($0, missing: .dropRow, role: "outcome", option: "--outcome") }
+        fields += used.map { RowField($0.name, $0.isNumeric ? .number : .level(only: nil)) }
+        let rows = try RowTable.read(path: path, fields: fields)
+        for (index, profile) in used.enumerated() {
+            let column = rows.columns[outcomes.count + index]
+            table.columns.append(
+                ResponseColumn(
+                    name: profile.name, values: Array(column.buffer),
+                    levels: profile.isNumeric ? nil : rows.levels[outcomes.count + index]))
+        }
+        if let specification, !derived.isEmpty { try derive(specification, &table, path) }
+        for (index, name) in outcomes.enumerated() {
+            let target = Array(rows.columns[index].buffer)
+            if let wrong = target.first(where: { $0 != 0 && $0 != 1 }) {
+                throw ImpactError(
+                    .badInput, code: "outcome_not_binary",
+                    "\(path): the outcome '\(name)' holds \(wrong); a response model predicts an outcome of 0 and 1")
+            }
+            table.outcomes.append((name, target))
+        }
+        return table
+    }
+
+    /// Puts the columns into the specification's order and computes its arithmetic, row by row as the stream does.
+    private static func derive(_ specification: FeatureSpecification, _ table: inout Table, _ path: String) throws {
+        if let category = table.columns.first(where: { $0.levels != nil }) {
+            throw ImpactError(
+                .badInput, code: "csv_value",
+                "\(path): the column '\(category.name)' holds texts, but a feature of the specification is a number")
+        }
+        let rows = table.columns.first?.values.count ?? 0
+        var columns = specification.names.map { name in
+            table.columns.first { $0.name == name }
+                ?? ResponseColumn(name: name, values: .init(repeating: .nan, count: rows))
+        }
+        let arithmetic = FeatureArithmetic(specification)
+        var row = [Float](repeating: .nan, count: columns.count)
+        for index in 0..<rows {
+            for place in columns.indices { row[place] = columns[place].values[index] }
+            row.withUnsafeMutableBufferPointer { if let start = $0.baseAddress { arithmetic.apply(start) } }
+            for place in columns.indices { columns[place].values[index] = row[place] }
+        }
+        table.columns = columns
+    }
+
+    private static func configure(_ request: inout ResponseRequest, _ command: ParsedCommand) throws {
+        func share(_ name: String) throws -> Double {
+            let value = try command.number(name) ?? 0.15
+            guard value > 0, value < 0.5 else { throw command.invalid(name, "must be above 0 and below 0.5") }
+            return value
+        }
+        let learners = command.texts("learner")
+        if !learners.isEmpty {
+            request.learners = try learners.map { name in
+                guard let learner = ResponseLearner(rawValue: name) else {
+                    throw command.invalid("learner", "choose logistic, forest or boosted")
+                }
+                return learner
+            }
+        }
+        request.metric = command.text("select") ?? "f1"
+        request.folds = try command.count("folds") ?? 5
+        guard (2...50).contains(request.folds) else { throw command.invalid("folds", "must be from 2 to 50") }
+        request.validationShare = try share("validation")
+        request.testShare = try share("test")
+        request.seed = command.isGiven("seed") ? try command.seed("seed") ?? 42 : 42
+        request.replicates = try command.count("replicates") ?? 200
+        request.settings.seed = request.seed
+        request.settings.l2 = try command.number("l2") ?? 1
+        guard request.settings.l2 >= 0 else { throw command.invalid("l2", "must not be negative") }
+        request.settings.balanced = command.flag("balanced")
+        request.settings.positiveWeight = try command.number("positive-weight") ?? 1
+        guard request.settings.positiveWeight > 0 else { throw command.invalid("positive-weight", "must be above 0") }
+        if command.isGiven("trees") { request.settings.trees = max(1, try command.count("trees") ?? 500) }
+        request.settings.threads = try command.count("threads") ?? Parallel.processors
+        if command.isGiven("impute") || command.isGiven("scale") {
+            var options = PreprocessingOptions()
+            switch command.text("impute") ?? "median" {
+            case "median": options.fill = .median
+            case "mean": options.fill = .mean
+            case "none": options.fill = .keep
+            case let text:
+                guard let value = Double(text), value.isFinite else {
+                    throw command.invalid("impute", "choose median, mean, none or a number")
+                }
+                options.fill = .constant(value)
+            }
+            guard let scale = PreprocessingOptions.Scale(rawValue: command.text("scale") ?? "standard") else {
+                throw command.invalid("scale", "choose standard, minmax or none")
+            }
+            options.scale = scale
+            if options.fill == .keep, request.learners.contains(.logistic) {
+                throw command.invalid("impute", "the logistic regression needs a value for what is missing")
+            }
+            request.preprocessing = options
+        }
+        for text in command.texts("ad-threshold") {
+            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            guard let value = Double(parts.last ?? ""), (0...1).contains(value) else {
+                throw command.invalid("ad-threshold", "must be a probability, or OUTCOME=PROBABILITY")
+            }
+            if parts.count == 1 {
+                request.adThresholds = request.adThresholds.map { _ in value }
+            } else if let index = request.outcomes.firstIndex(where: { $0.name == parts[0] }) {
+                request.adThresholds[index] = value
+            } else {
+                throw command.invalid("ad-threshold", "there is no outcome '\(parts[0])'")
+            }
+        }
+    }
+
+    private static func save(_ split: RowSplit, to path: String) throws {
+        var parts: [(row: Int, part: String)] = split.train.map { ($0, "train") }
+        parts += split.validation.map { ($0, "validation") } + split.test.map { ($0, "test") }
+        parts.sort { $0.row < $1.row }
+        let text = "row,part\n" + parts.map { "\($0.row),\($0.part)\n" }.joined()
+        try OutputFile.write(Array(text.utf8), to: path)
+    }
+}

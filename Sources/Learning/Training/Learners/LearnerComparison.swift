@@ -1,0 +1,90 @@
+import Base
+import Foundation
+import Statistics
+import Trees
+
+/// All learners on the same rows, judged on rows that they have not seen.
+package struct LearnerComparison: Sendable {
+    package struct Entry: Sendable {
+        package var name: String
+        /// The areas under the curves of the rank-weighted effect, on rows left out.
+        package var autoc: TrialEstimate
+        package var qini: TrialEstimate
+        /// The mean of (Ỹ − T̃ θ)²; nil for the response, which is no effect.
+        package var rLoss: Double?
+        package var seconds: Double
+    }
+
+    /// The best Qini area first.
+    package var entries: [Entry]
+    package var advice: String
+
+    package static let folds = 3
+
+    /// - Parameters:
+    ///   - forest: the causal forest's own effects, out of bag, and its seconds.
+    package init(
+        _ fitter: LearnerFitter, _ outcome: TrainedOutcome, forestSeconds: Double,
+        progress: (String) throws(ImpactError) -> Void
+    ) throws(ImpactError) {
+        let data = fitter.data
+        let clusters = data.clusters.map { Clusters(labels: $0) }
+        let scores = outcome.scores.scores[0].map { Double($0) }
+        let weights = data.weights.map { $0.map { Double($0) } }
+        func loss(_ effects: [[Float]]) -> Double {
+            var sum = 0.0
+            for row in 0..<data.count {
+                var residual = Double(fitter.residuals.outcome[row])
+                for effect in effects.indices {
+                    residual -= Double(fitter.residuals.treatment[effect][row]) * Double(effects[effect][row])
+                }
+                sum += Double(data.weight(row)) * residual * residual
+            }
+            return sum / Double(data.count)
+        }
+        func judge(_ effects: [[Float]]) -> RankWeightedEffect {
+            RankWeightedEffect(
+                scores: scores, priority: effects[0].map { Double($0) }, weight: weights, clusters: clusters, shares: []
+            )
+        }
+        let forest = judge(outcome.effects)
+        var judged: [(Entry, RankWeightedEffect)] = [
+            (
+                Entry(
+                    name: "causal-forest", autoc: forest.autoc, qini: forest.qini, rLoss: loss(outcome.effects),
+                    seconds: forestSeconds), forest
+            )
+        ]
+        for learner in EffectLearner.allCases where data.plan.arms != nil || learner.takesNumbers {
+            try progress(learner.rawValue)
+            var clock = PhaseClock()
+            let effects = try fitter.crossFitted(learner)
+            let ranking = judge(effects)
+            judged.append(
+                (
+                    Entry(
+                        name: learner.rawValue, autoc: ranking.autoc, qini: ranking.qini,
+                        rLoss: learner == .response ? nil : loss(effects), seconds: clock.lap("").processor), ranking
+                ))
+        }
+        judged.sort { ($0.0.qini.value, $1.0.name) > ($1.0.qini.value, $0.0.name) }
+        entries = judged.map(\.0)
+        let best = judged.first { $0.0.name != EffectLearner.response.rawValue } ?? judged[0]
+        let response = judged.first { $0.0.name == EffectLearner.response.rawValue } ?? judged[0]
+        let difference = best.1.difference(from: response.1).qini
+        let interval = difference.interval(level: 0.95)
+        let beats: String
+        if let interval, interval.lower > 0 {
+            beats = "it beats targeting by response"
+        } else if let interval, interval.upper < 0 {
+            beats = "targeting by response is better"
+        } else {
+            beats = "these rows do not tell it from targeting by response"
+        }
+        let isFound = best.0.qini.interval(level: 0.95).map { $0.lower > 0 } ?? false
+        advice =
+            isFound
+            ? "\(best.0.name) ranks best; \(beats)"
+            : "no learner ranks better than chance on these rows (the best is \(best.0.name)); \(beats)"
+    }
+}

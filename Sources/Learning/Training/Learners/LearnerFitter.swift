@@ -1,0 +1,357 @@
+import Base
+import Foundation
+import Rows
+import Scoring
+import Statistics
+import Trees
+
+/// Fits learners for one outcome on any of the rows.
+package struct LearnerFitter {
+    let data: TrainingData
+    let matrix: BinnedMatrix
+    let nuisances: Nuisances
+    let residuals: Residuals
+    let outcome: Int
+    let seed: UInt64
+    let threads: Int
+    private let target: [Float]
+    private let isBinary: Bool
+
+    package init(
+        _ data: TrainingData, _ matrix: BinnedMatrix, _ nuisances: Nuisances, outcome: Int, seed: UInt64, threads: Int
+    ) {
+        self.data = data
+        self.matrix = matrix
+        self.nuisances = nuisances
+        self.outcome = outcome
+        self.seed = seed
+        self.threads = threads
+        residuals = Residuals(data, nuisances, outcome: outcome)
+        target = Array(data.outcomes[outcome].buffer)
+        isBinary = target.allSatisfy { $0 == 0 || $0 == 1 }
+    }
+
+    package func fit(_ learner: EffectLearner, rows: [UInt32]) throws(ImpactError) -> FittedLearner {
+        guard data.plan.arms != nil || learner.takesNumbers else {
+            throw ImpactError(
+                .usage, code: "train_kind",
+                "a \(learner.rawValue) needs arms; for a treatment that is a number take "
+                    + "causal-forest, r-learner or linear-dml")
+        }
+        switch learner {
+        case .s: return single(rows)
+        case .t: return perArm(rows)
+        case .x: return crossed(rows)
+        case .r: return residual(rows)
+        case .dr: return doublyRobust(rows)
+        case .linear: return linear(rows)
+        case .response: return response(rows)
+        }
+    }
+
+    /// Each row's effects by the fit on the other folds.
+    package func crossFitted(_ learner: EffectLearner) throws(ImpactError) -> [[Float]] {
+        let folds = Folds(
+            rows: data.count, count: LearnerComparison.folds, clusters: data.clusters, seed: seed ^ 0x43_4D50)
+        var effects = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: data.effects)
+        for fold in 0..<folds.count {
+            let held = (0..<UInt32(data.count)).filter { Int(folds.fold[Int($0)]) == fold }
+            let others = (0..<UInt32(data.count)).filter { Int(folds.fold[Int($0)]) != fold }
+            let predicted = try fit(learner, rows: others).effects(rows: held)
+            for effect in effects.indices {
+                for (row, value) in zip(held, predicted[effect]) { effects[effect][Int(row)] = value }
+            }
+        }
+        return effects
+    }
+
+    // MARK: Models
+
+    private func boost(
+        _ matrix: BinnedMatrix, _ target: [Float], weights: [Float]? = nil, rows: [UInt32], loss: BoostingLoss
+    ) -> TreeEnsemble {
+        var settings = BoostingSettings()
+        settings.loss = loss
+        settings.trees = 100
+        settings.learningRate = 0.05
+        settings.limits.leaves = rows.count < 20_000 ? 8 : 16
+        settings.limits.rows = max(20, rows.count / 500)
+        settings.seed = seed
+        settings.threads = threads
+        let weights = combined(weights)
+        return target.withUnsafeBufferPointer { target in
+            func fit(_ weights: UnsafeBufferPointer<Float>?) -> TreeEnsemble {
+                GradientBoosting.fit(matrix, target: target, weights: weights, rows: rows, settings: settings)
+            }
+            return weights.map { $0.withUnsafeBufferPointer { fit($0) } } ?? fit(nil)
+        }
+    }
+
+    private func combined(_ weights: [Float]?) -> [Float]? {
+        guard let own = data.weights else { return weights }
+        guard let weights else { return own }
+        return zip(own, weights).map { $0 * $1 }
+    }
+
+    private var loss: BoostingLoss { isBinary ? .logistic : .squared }
+
+    private static func values(_ ensemble: TreeEnsemble, _ matrix: BinnedMatrix, _ rows: [UInt32], threads: Int)
+        -> [Float]
+    {
+        let margins = ensemble.margins(matrix, rows: rows, threads: threads)
+        return ensemble.link == .logistic ? margins.map { Float(Logistic.sigmoid(Double($0))) } : margins
+    }
+
+    private func rows(_ rows: [UInt32], ofArm arm: Int) -> [UInt32] { rows.filter { Int(data.arms[Int($0)]) == arm } }
+
+    private func trees(
+        _ learner: EffectLearner, _ names: [String], _ ensembles: [TreeEnsemble], _ effects: [Composition.Effect],
+        _ matrix: BinnedMatrix
+    ) -> FittedLearner {
+        let parts = zip(names, ensembles).map { $1.part(name: $0) }
+        let composition = Composition(kind: learner.rawValue, parts: parts, effects: effects)
+        let threads = threads
+        return FittedLearner(learner: learner, ensembles: ensembles, composition: composition, coefficients: []) {
+            rows in
+            let values = ensembles.map { Self.values($0, matrix, rows, threads: threads) }
+            var out = [[Float]](repeating: [Float](repeating: 0, count: rows.count), count: effects.count)
+            for (index, effect) in effects.enumerated() {
+                for term in effect.terms {
+                    for row in rows.indices {
+                        var product = Float(term.weight)
+                        for part in term.parts { product *= values[part][row] }
+                        out[index][row] += product
+                    }
+                }
+            }
+            return out
+        }
+    }
+
+    // MARK: Learners
+
+    private func single(_ rows: [UInt32]) -> FittedLearner {
+        let arm = FloatColumn(data.arms.map { Float($0) })
+        let wide = BinnedMatrix(columns: data.features.map(\.buffer) + [arm.buffer], threads: threads)
+        let model = boost(wide, target, rows: rows, loss: loss)
+        let fixed = (0..<data.armCount).map { model.fixing(feature: data.features.count, to: Float($0)) }
+        let names = (data.plan.arms ?? []).map { "outcome as if \($0)" }
+        var learner = trees(.s, names, fixed, (1..<data.armCount).map { .difference($0, 0) }, wide)
+        // In the file they read the features alone: no split names the arm any more.
+        learner.ensembles = fixed.map {
+            TreeEnsemble(base: $0.base, link: $0.link, features: data.features.count, trees: $0.trees)
+        }
+        return learner
+    }
+
+    private func perArm(_ rows: [UInt32]) -> FittedLearner {
+        let models = (0..<data.armCount).map { boost(matrix, target, rows: self.rows(rows, ofArm: $0), loss: loss) }
+        let names = (data.plan.arms ?? []).map { "outcome in \($0)" }
+        return trees(.t, names, models, (1..<data.armCount).map { .difference($0, 0) }, matrix)
+    }
+
+    private func crossed(_ rows: [UInt32]) -> FittedLearner {
+        let outcomes = (0..<data.armCount).map { boost(matrix, target, rows: self.rows(rows, ofArm: $0), loss: loss) }
+        var (models, names, effects): ([TreeEnsemble], [String], [Composition.Effect]) = ([], [], [])
+        let all = (0..<UInt32(data.count)).map { $0 }
+        let control = Self.values(outcomes[0], matrix, all, threads: threads)
+        for arm in 1..<data.armCount {
+            let treated = Self.values(outcomes[arm], matrix, all, threads: threads)
+            let gained = (0..<data.count).map { target[$0] - control[$0] }
+            let missed = (0..<data.count).map { treated[$0] - target[$0] }
+            let onTreated = boost(matrix, gained, rows: self.rows(rows, ofArm: arm), loss: .squared)
+            let onControl = boost(matrix, missed, rows: self.rows(rows, ofArm: 0), loss: .squared)
+            // The share of the arm among it and the control: one number for a trial, a model where chances differ.
+            let shares = all.map { row -> Float in
+                let (a, b) = (nuisances.propensity[arm][Int(row)], nuisances.propensity[0][Int(row)])
+                return a / (a + b)
+            }
+            let name = data.plan.effects[arm - 1]
+            let first = models.count
+            models += [onControl, onTreated]
+            names += ["effect of \(name) from the control", "effect of \(name) from the treated"]
+            let mean = Double(shares.reduce(0) { $0 + Double($1) }) / Double(shares.count)
+            let spread = shares.map { abs(Double($0) - mean) }.max() ?? 0
+            if spread < 0.02 {
+                effects.append(Composition.Effect([.init(mean, [first]), .init(1 - mean, [first + 1])]))
+            } else {
+                models.append(boost(matrix, shares, rows: rows, loss: .logistic))
+                names.append("chance of \(name)")
+                effects.append(
+                    Composition.Effect([
+                        .init(1, [first + 2, first]), .init(1, [first + 1]), .init(-1, [first + 2, first + 1]),
+                    ]))
+            }
+        }
+        return trees(.x, names, models, effects, matrix)
+    }
+
+    private func residual(_ rows: [UInt32]) -> FittedLearner {
+        let models = residuals.treatment.map { treatment -> TreeEnsemble in
+            let weights = treatment.map { $0 * $0 }
+            let ratio = (0..<data.count).map { row -> Float in
+                abs(treatment[row]) < 1e-4 ? 0 : residuals.outcome[row] / treatment[row]
+            }
+            return boost(matrix, ratio, weights: weights, rows: rows, loss: .squared)
+        }
+        let names = data.plan.effects.map { "effect of \($0)" }
+        return trees(.r, names, models, models.indices.map { .part($0) }, matrix)
+    }
+
+    /// Scores from models of each arm's outcome that have not seen the row (three folds of the rows), then their regression.
+    private func doublyRobust(_ rows: [UInt32]) -> FittedLearner {
+        let folds = Folds(rows: data.count, count: 3, clusters: data.clusters, seed: seed ^ 0x4452)
+        var expected = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: data.armCount)
+        for fold in 0..<3 {
+            let held = rows.filter { Int(folds.fold[Int($0)]) == fold }
+            let others = rows.filter { Int(folds.fold[Int($0)]) != fold }
+            for arm in 0..<data.armCount {
+                let model = boost(matrix, target, rows: self.rows(others, ofArm: arm), loss: loss)
+                for (row, value) in zip(held, Self.values(model, matrix, held, threads: threads)) {
+                    expected[arm][Int(row)] = value
+                }
+            }
+        }
+        let models = (1..<data.armCount).map { arm -> TreeEnsemble in
+            var scores = [Float](repeating: 0, count: data.count)
+            for row in rows.map({ Int($0) }) {
+                func value(_ arm: Int) -> Float {
+                    let correction =
+                        Int(data.arms[row]) == arm
+                        ? (target[row] - expected[arm][row]) / nuisances.propensity[arm][row] : 0
+                    return expected[arm][row] + correction
+                }
+                scores[row] = value(arm) - value(0)
+            }
+            return boost(matrix, scores, rows: rows, loss: .squared)
+        }
+        let names = data.plan.effects.map { "effect of \($0)" }
+        return trees(.dr, names, models, models.indices.map { .part($0) }, matrix)
+    }
+
+    private func response(_ rows: [UInt32]) -> FittedLearner {
+        let model = boost(matrix, target, rows: rows, loss: loss)
+        return trees(.response, ["outcome"], [model], data.plan.effects.indices.map { _ in .part(0) }, matrix)
+    }
+
+    /// θ(x) = a + b·x by least squares of the residuals, errors robust to heteroskedasticity (by cluster when there are some).
+    private func linear(_ rows: [UInt32]) -> FittedLearner {
+        let design = Design(data.features, threads: threads)
+        let (effects, width) = (residuals.treatment.count, design.width + 1)
+        let size = effects * width
+        var (gram, moment) = ([Double](repeating: 0, count: size * size), [Double](repeating: 0, count: size))
+        func fill(_ row: Int, _ x: inout [Double]) {
+            for effect in 0..<effects {
+                let treatment = Double(residuals.treatment[effect][row])
+                for column in 0..<design.width {
+                    x[effect * width + column] = treatment * Double(design.columns[column][row])
+                }
+                x[effect * width + design.width] = treatment
+            }
+        }
+        var x = [Double](repeating: 0, count: size)
+        for row in rows.map({ Int($0) }) {
+            fill(row, &x)
+            let weight = Double(data.weight(row))
+            for i in 0..<size {
+                let scaled = weight * x[i]
+                moment[i] += scaled * Double(residuals.outcome[row])
+                for j in i..<size { gram[i * size + j] += scaled * x[j] }
+            }
+        }
+        for i in 0..<size { for j in 0..<i { gram[i * size + j] = gram[j * size + i] } }
+        // Columns that depend on others get a tiny ridge.
+        let factor =
+            Cholesky(gram, size: size)
+            ?? {
+                var ridged = gram
+                for i in 0..<size { ridged[i * size + i] += 1e-6 * gram[i * size + i] + 1e-9 }
+                return Cholesky(ridged, size: size, tolerance: 0)
+            }()
+        let solution = factor?.solve(moment) ?? moment.map { _ in 0 }
+        var meat = [Double](repeating: 0, count: size * size)
+        var parts: [UInt32: [Double]] = [:]
+        for row in rows.map({ Int($0) }) {
+            fill(row, &x)
+            var error = Double(residuals.outcome[row])
+            for i in 0..<size { error -= x[i] * solution[i] }
+            error *= Double(data.weight(row))
+            if let clusters = data.clusters {
+                var part = parts[clusters[row]] ?? [Double](repeating: 0, count: size)
+                for i in 0..<size { part[i] += x[i] * error }
+                parts[clusters[row]] = part
+            } else {
+                for i in 0..<size { for j in i..<size { meat[i * size + j] += x[i] * x[j] * error * error } }
+            }
+        }
+        for part in parts.sorted(by: { $0.key < $1.key }).map(\.value) {
+            for i in 0..<size { for j in i..<size { meat[i * size + j] += part[i] * part[j] } }
+        }
+        for i in 0..<size { for j in 0..<i { meat[i * size + j] = meat[j * size + i] } }
+        let inverse = factor?.inverse() ?? meat
+        let covariance = Self.product(inverse, Self.product(meat, inverse, size), size)
+        // The file's linear part reads whole rows: centres and scales one a feature.
+        var (centres, scales) = (
+            [Double](repeating: 0, count: data.features.count), [Double](repeating: 1, count: data.features.count)
+        )
+        for source in design.sources {
+            centres[source.feature] = source.mean
+            scales[source.feature] = 1 / source.deviation
+        }
+        var (linearParts, coefficients): ([Composition.Part], [[LinearCoefficient]]) = ([], [])
+        for (effect, name) in data.plan.effects.enumerated() {
+            let start = effect * width
+            func error(_ index: Int) -> Double {
+                max(0, covariance[(start + index) * size + start + index]).squareRoot()
+            }
+            var own = [Double](repeating: 0, count: width * width)
+            for i in 0..<width {
+                for j in 0..<width { own[i * width + j] = covariance[(start + i) * size + start + j] }
+            }
+            linearParts.append(
+                .linear(
+                    Composition.Linear(
+                        name: "effect of \(name)", intercept: solution[start + design.width],
+                        terms: design.sources.enumerated().map { index, source in
+                            Composition.Linear.Term(
+                                solution[start + index], [source.feature], standardError: error(index))
+                        }, centres: centres, scales: scales, missingIsCentre: true, covariance: own,
+                        interceptError: error(design.width))))
+            coefficients.append(
+                design.sources.enumerated().map { index, source in
+                    LinearCoefficient(
+                        name: data.featureNames[source.feature], estimate: solution[start + index],
+                        standardError: error(index))
+                } + [
+                    LinearCoefficient(
+                        name: "average", estimate: solution[start + design.width], standardError: error(design.width))
+                ])
+        }
+        let composition = Composition(
+            kind: EffectLearner.linear.rawValue, parts: linearParts, effects: linearParts.indices.map { .part($0) })
+        return FittedLearner(learner: .linear, ensembles: [], composition: composition, coefficients: coefficients) {
+            rows in
+            (0..<effects).map { effect -> [Float] in
+                rows.map { row -> Float in
+                    var value = solution[effect * width + design.width]
+                    for column in 0..<design.width {
+                        value += solution[effect * width + column] * Double(design.columns[column][Int(row)])
+                    }
+                    return Float(value)
+                }
+            }
+        }
+    }
+
+    private static func product(_ a: [Double], _ b: [Double], _ size: Int) -> [Double] {
+        var out = [Double](repeating: 0, count: size * size)
+        for i in 0..<size {
+            for k in 0..<size {
+                let value = a[i * size + k]
+                if value == 0 { continue }
+                for j in 0..<size { out[i * size + j] += value * b[k * size + j] }
+            }
+        }
+        return out
+    }
+}

@@ -1,0 +1,205 @@
+import Base
+import Consumer
+import Engine
+import Foundation
+import Kafka
+import Settings
+import Sinks
+
+/// Moves the state of a stopped application to a larger count of partitions: each user to the partition where their events
+/// go from then on.
+///
+/// ```
+/// mark ─► changelog gets its partitions ─► partition by partition, one transaction each:            ─► inputs get theirs
+///                                          the user's records to the new place, tombstones behind       ─► offsets, unmark
+/// ```
+/// Each user is in one partition at every moment that a reader of committed records can see, and a second run moves only
+/// who is not where they should be: it may be interrupted anywhere and run again. Local copies stay good: the tombstones
+/// and the records are in the tail that the next start replays.
+package struct StateGrowth {
+    /// What there is to do.
+    package struct Plan: Sendable {
+        package var partitions: Int
+        /// Partitions that the inputs, the output and the changelog have now.
+        package var inputs: Int
+        package var output: Int
+        package var changelog: Int
+        /// Users in the state, and those who move.
+        package var users = 0
+        package var moving = 0
+        /// Users who are neither where the keys went before nor where they go now.
+        package var astray = 0
+        /// Partitions with events that were not read yet.
+        package var unread: [TopicPartition] = []
+        package init(partitions: Int, inputs: Int, output: Int, changelog: Int) {
+            self.partitions = partitions
+            self.inputs = inputs
+            self.output = output
+            self.changelog = changelog
+        }
+    }
+
+    package private(set) var plan: Plan
+    private let configuration: Configuration
+    private let partitioner: KeyPartition
+    private let admin: Admin
+
+    /// Finds out what there is to do, and refuses what cannot be done.
+    ///
+    /// - Parameter progress: records read so far.
+    package init(
+        _ configuration: Configuration, to partitions: Int, partitioner: KeyPartition, admin: Admin,
+        isStopped: @escaping () -> Bool, progress: (Int) -> Void
+    ) throws {
+        self.configuration = configuration
+        self.partitioner = partitioner
+        self.admin = admin
+        try TopicRoles.check(configuration)
+        let topics = try admin.topics()
+        func count(_ topic: String) throws(ImpactError) -> Int {
+            guard let found = topics.first(where: { $0.name == topic }) else { throw Admin.missing(topic) }
+            return found.partitions
+        }
+        let inputs = try configuration.inputTopics.map { topic throws(ImpactError) in try count(topic) }
+        plan = Plan(
+            partitions: partitions, inputs: inputs.max() ?? 0, output: try count(configuration.outputTopic),
+            changelog: try count(configuration.changelogTopic))
+        guard partitions >= plan.inputs, partitions >= plan.changelog else {
+            throw ImpactError(
+                .usage, code: "fewer_partitions",
+                "--partitions \(partitions): the input has \(plan.inputs) partitions, the changelog \(plan.changelog); "
+                    + "Kafka cannot take any away")
+        }
+        guard !configuration.acceptsAnyKey else {
+            throw ImpactError(
+                .badConfiguration, code: "growth_needs_keys",
+                "input.key=any: the key of an event is not its user, so it cannot be known where a user's events will go. "
+                    + "Their partitions stay as they are: make a new input topic, and read it under a second application.id"
+            )
+        }
+        let before = inputs.min().map { min($0, plan.changelog) } ?? plan.changelog
+        try Self.forEachUser(configuration, progress: progress) { user, partition in
+            plan.users += 1
+            let now = partitioner.partition(of: user, among: partitions)
+            if now == partition { return }
+            plan.moving += 1
+            if partitioner.partition(of: user, among: before) != partition { plan.astray += 1 }
+        }
+        plan.unread = try unread(isStopped)
+    }
+
+    /// Input partitions with records behind the committed offset.
+    private func unread(_ isStopped: @escaping () -> Bool) throws -> [TopicPartition] {
+        let places = configuration.inputTopics.flatMap { topic in
+            (0..<plan.changelog).map { TopicPartition(topic, Int32($0)) }
+        }
+        let committed = try admin.committedOffsets(ofGroup: configuration.applicationID, partitions: places)
+        var starts: [TopicPartition: Int64] = [:]
+        for place in places where Int(place.partition) < plan.inputs {
+            let marks = try admin.watermarks(of: place)
+            let next = max(committed[place] ?? marks.low, marks.low)
+            if next < marks.high { starts[place] = next }
+        }
+        let probe = try RecordProbe(
+            properties: configuration.kafkaProperties(client: "consumer"), topics: configuration.inputTopics,
+            isStopped: isStopped)
+        defer { probe.close() }
+        return try probe.first(at: starts).keys.sorted()
+    }
+
+    /// Every user of the changelog, once, with the partition that has them.
+    private static func forEachUser(
+        _ configuration: Configuration, progress: (Int) -> Void,
+        _ body: (UnsafeRawBufferPointer, Int32) -> Void
+    ) throws {
+        let reader = try ChangelogReader(
+            properties: configuration.kafkaProperties(client: "consumer"), topic: configuration.changelogTopic)
+        defer { reader.close() }
+        for partition in 0..<Int32(try reader.partitions()) {
+            var users: Set<[UInt8]> = []
+            try reader.read(from: [partition: nil]) { _, _, user, record in
+                if record == nil { users.remove(Array(user)) } else { users.insert(Array(user)) }
+                if reader.count % 10_000 == 0 { progress(reader.count) }
+            }
+            for user in users { user.withUnsafeBytes { body($0, partition) } }
+        }
+    }
+
+    /// Does it.
+    package func carryOut(progress: (Int) -> Void) throws {
+        try GrowthMark.set(configuration, to: plan.partitions, admin)
+        if plan.changelog < plan.partitions { try admin.grow(topic: configuration.changelogTopic, to: plan.partitions) }
+        try move(progress)
+        // Where each score goes beside its event, it should do so still.
+        if plan.output < plan.partitions, plan.output == plan.inputs || plan.output == plan.changelog {
+            try admin.grow(topic: configuration.outputTopic, to: plan.partitions)
+        }
+        for topic in configuration.inputTopics {
+            guard let description = try admin.describe(topic) else { throw Admin.missing(topic) }
+            if description.partitions < plan.partitions { try admin.grow(topic: topic, to: plan.partitions) }
+        }
+        try beginNew()
+        try GrowthMark.clear(configuration, admin)
+    }
+
+    private func move(_ progress: (Int) -> Void) throws {
+        var options = ProducerOptions(transactionalID: "\(configuration.applicationID)-grow")
+        options.transactionTimeoutMilliseconds = 600_000
+        let producer = try OutputProducer(
+            properties: configuration.kafkaProperties(client: "producer"), options: options, component: "grow")
+        defer { producer.close() }
+        // Ends what a run before this one left open.
+        producer.start()
+        let topic = try producer.topic(configuration.changelogTopic)
+        let reader = try ChangelogReader(
+            properties: configuration.kafkaProperties(client: "consumer"), topic: configuration.changelogTopic)
+        defer { reader.close() }
+        var moved = 0
+        for partition in 0..<Int32(plan.partitions) {
+            // Where each user's last record stands who is to go. What an earlier run has moved ends in a tombstone here.
+            var last: [[UInt8]: Int64] = [:]
+            try reader.read(from: [partition: nil]) { _, offset, user, record in
+                if partitioner.partition(of: user, among: plan.partitions) == partition { return }
+                last[Array(user)] = record == nil ? nil : offset
+            }
+            if last.isEmpty { continue }
+            producer.begin()
+            do {
+                try reader.read(from: [partition: nil]) { _, offset, user, record in
+                    guard let record, last[Array(user)] == offset else { return }
+                    let target = partitioner.partition(of: user, among: plan.partitions)
+                    try producer.produce(topic, partition: target, key: user, value: record, timestamp: Self.now)
+                    try producer.produce(topic, partition: partition, key: user, value: nil, timestamp: Self.now)
+                }
+            } catch let error as KafkaError {
+                throw error.impactError(doing: "writing to \(configuration.changelogTopic)")
+            }
+            switch producer.commit() {
+            case .committed: break
+            default:
+                throw ImpactError(
+                    .failed, code: "growth_unfinished",
+                    "partition \(partition) of \(configuration.changelogTopic) was not moved; run it again")
+            }
+            moved += last.count
+            progress(moved)
+        }
+    }
+
+    /// New input partitions are read from their beginning: said with the group's consent, since they have state before they
+    /// have an offset.
+    private func beginNew() throws {
+        let places = configuration.inputTopics.flatMap { topic in
+            (0..<plan.partitions).map { TopicPartition(topic, Int32($0)) }
+        }
+        let committed = try admin.committed(ofGroup: configuration.applicationID, partitions: places, stable: false)
+        var offsets: [TopicPartition: CommittedOffset] = [:]
+        for place in places where committed[place] == nil {
+            let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+            offsets[place] = CommittedOffset(try admin.watermarks(of: place).low, metadata: mark.text)
+        }
+        try admin.alterOffsets(ofGroup: configuration.applicationID, to: offsets)
+    }
+
+    private static var now: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }
+}

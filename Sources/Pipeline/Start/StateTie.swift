@@ -1,0 +1,190 @@
+import Foundation
+import Kafka
+
+/// What ties committed offsets and state together, so that a start sees when somebody has changed one without the other.
+///
+/// Both sides carry the other's position, written by the same transaction:
+/// - the last changelog record of a commit bears the input's offsets in a header, which restore and older versions pass
+///   over;
+/// - the committed offset bears a ``Mark`` in its metadata, which every other tool that sets an offset leaves out.
+package enum StateTie {
+    /// The header's name.
+    package static let header = "impactiq.positions"
+    private static let prefix = "impactiq1"
+
+    /// The metadata of a committed offset.
+    package struct Mark: Equatable, Sendable {
+        /// Timestamp of the record before the offset, milliseconds since 1970; nil when it is not known.
+        package var timestamp: Int64?
+        /// Users in the partition's state.
+        package var users: Int
+        /// An offset that the changelog had reached.
+        package var changelog: Int64
+        /// Set by hand, with a person's consent: state and offset need not agree.
+        package var isAligned: Bool
+
+        package init(timestamp: Int64?, users: Int, changelog: Int64, isAligned: Bool = false) {
+            self.timestamp = timestamp
+            self.users = users
+            self.changelog = changelog
+            self.isAligned = isAligned
+        }
+
+        package var text: String {
+            prefix + (timestamp.map { " t=\($0)" } ?? "") + " u=\(users) c=\(changelog)" + (isAligned ? " a=1" : "")
+        }
+
+        /// Nil for metadata that is not ours: no metadata, or that of another program.
+        package init?(_ text: String) {
+            let parts = text.split(separator: " ")
+            guard parts.first == StateTie.prefix[...] else { return nil }
+            self.init(timestamp: nil, users: 0, changelog: 0)
+            for part in parts.dropFirst() {
+                let pair = part.split(separator: "=", maxSplits: 1)
+                guard pair.count == 2, let number = Int64(pair[1]) else { continue }
+                switch pair[0] {
+                case "t": timestamp = number
+                case "u": users = Int(number)
+                case "c": changelog = number
+                case "a": isAligned = number == 1
+                default: break
+                }
+            }
+        }
+    }
+
+    /// How far an input was read: the next offset, and the timestamp of the record before it when that is known.
+    package struct Position: Equatable, Sendable {
+        package var offset: Int64
+        package var timestamp: Int64?
+
+        package init(_ offset: Int64, timestamp: Int64? = nil) {
+            self.offset = offset
+            self.timestamp = timestamp
+        }
+    }
+
+    /// The header's value: `events=120@1795255200123,clicks=7`, positions by topic.
+    package static func text(_ positions: [TopicPartition: Position]) -> String {
+        positions.sorted { $0.key < $1.key }.map { partition, position in
+            "\(partition.topic)=\(position.offset)" + (position.timestamp.map { "@\($0)" } ?? "")
+        }.joined(separator: ",")
+    }
+
+    package static func positions(_ text: String) -> [String: Position] {
+        text.split(separator: ",").reduce(into: [:]) { positions, part in
+            guard let equals = part.lastIndex(of: "=") else { return }
+            let numbers = part[part.index(after: equals)...].split(separator: "@", maxSplits: 1)
+            guard let first = numbers.first, let offset = Int64(first) else { return }
+            positions[String(part[..<equals])] = Position(
+                offset, timestamp: numbers.count > 1 ? Int64(numbers[1]) : nil)
+        }
+    }
+
+    /// What a start finds of one input partition and its changelog partition.
+    package struct Finding {
+        package var input: TopicPartition
+        package var committed: CommittedOffset?
+        /// The input's first and next offset.
+        package var marks: Watermarks
+        /// The timestamp of the record just before the committed offset, or without one before the state's; nil when it
+        /// is not there any more.
+        package var timestampBefore: Int64?
+        /// The changelog's end.
+        package var changelogEnd: Int64
+        /// Whether the changelog holds a record.
+        package var hasState: Bool
+        /// The input's position that the changelog's last record names; nil of an older version's.
+        package var position: Position?
+        package var state: Int64? { position?.offset }
+
+        package init(
+            input: TopicPartition, committed: CommittedOffset?, marks: Watermarks, timestampBefore: Int64? = nil,
+            changelogEnd: Int64 = 0, hasState: Bool = false, position: Position? = nil
+        ) {
+            self.input = input
+            self.committed = committed
+            self.marks = marks
+            self.timestampBefore = timestampBefore
+            self.changelogEnd = changelogEnd
+            self.hasState = hasState
+            self.position = position
+        }
+    }
+
+    /// Why state and offset do not belong together.
+    package enum Disagreement: Equatable, Sendable {
+        /// There is state and no committed offset: everything would be counted again.
+        case offsetGone(state: Int64?)
+        /// The offset was set by another program.
+        case offsetSet(state: Int64, committed: Int64)
+        /// What was read goes beyond the input's end.
+        case beyondEnd(read: Int64, end: Int64)
+        /// The record before the offset is not the one that was read.
+        case otherTopic(read: Int64)
+        /// The offset says that there were users, and the changelog has none.
+        case stateGone(committed: Int64, users: Int)
+
+        package var isOfInput: Bool {
+            switch self {
+            case .beyondEnd, .otherTopic: true
+            default: false
+            }
+        }
+    }
+
+    /// - Parameter isExactlyOnce: otherwise a crash may leave records of a commit whose offsets are missing.
+    package static func judge(_ finding: Finding, isExactlyOnce: Bool) -> Disagreement? {
+        guard let committed = finding.committed else {
+            guard finding.hasState else { return nil }
+            guard let position = finding.position else { return .offsetGone(state: nil) }
+            // With the topic the broker drops the group's offsets for it.
+            if position.offset > finding.marks.high {
+                return .beyondEnd(read: position.offset, end: finding.marks.high)
+            }
+            if let then = position.timestamp, let now = finding.timestampBefore, then != now {
+                return .otherTopic(read: position.offset)
+            }
+            return .offsetGone(state: position.offset)
+        }
+        let offset = committed.offset
+        if offset > finding.marks.high { return .beyondEnd(read: offset, end: finding.marks.high) }
+        guard let mark = Mark(committed.metadata) else {
+            guard let state = finding.state, state != offset else { return nil }
+            return .offsetSet(state: state, committed: offset)
+        }
+        if let then = mark.timestamp, let now = finding.timestampBefore, now != then {
+            return .otherTopic(read: offset)
+        }
+        if mark.isAligned { return nil }
+        if mark.users > 0 && !finding.hasState || mark.changelog > finding.changelogEnd {
+            return .stateGone(committed: offset, users: mark.users)
+        }
+        if isExactlyOnce, let state = finding.state, state > offset {
+            return .offsetSet(state: state, committed: offset)
+        }
+        return nil
+    }
+}
+
+extension StateTie.Disagreement {
+    /// Both positions, in words.
+    package func text(_ input: TopicPartition) -> String {
+        switch self {
+        case .offsetGone(let state):
+            "\(input): the state goes up to offset \(state.map(String.init) ?? "an unknown one"), and the group has no "
+                + "committed offset (the group was deleted, or its offsets expired)"
+        case .offsetSet(let state, let committed):
+            "\(input): the state goes up to offset \(state), and the group's committed offset is \(committed), set by "
+                + "another program"
+        case .beyondEnd(let read, let end):
+            "\(input): it was read up to offset \(read), and ends at \(end): it was deleted and made anew, or lost records"
+        case .otherTopic(let read):
+            "\(input): it was read up to offset \(read), and the record before that is another one now: the topic was "
+                + "deleted and made anew"
+        case .stateGone(let committed, let users):
+            "\(input): the committed offset is \(committed), with \(users) users in the state, and the changelog does not "
+                + "have them: it was deleted or made anew"
+        }
+    }
+}

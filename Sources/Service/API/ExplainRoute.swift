@@ -1,0 +1,116 @@
+import Base
+import Explain
+import JSON
+import Scoring
+import Synchronization
+
+/// `POST /v1/explain`, `GET /v1/users/{id}/explain`: how much each feature moves a person's effect.
+///
+/// Exact Shapley values by ``EffectExplainer``, path-dependent; they add up to the effect less the base.
+final class ExplainRoute: Sendable {
+    private struct State {
+        var explainer: EffectExplainer?
+        /// People over whom the covers were counted.
+        var people = 0
+    }
+
+    let served: ServedModel
+    private let live: Live
+    /// Made when first asked for: the forest is decoded for it. Made anew when there are people to count over.
+    private let state = Mutex(State())
+    /// Fewer people say too little about how often each side of a split is taken.
+    private static let fewestPeople = 200
+
+    init(served: ServedModel, live: Live) {
+        self.served = served
+        self.live = live
+    }
+
+    func answer(_ exchange: Exchange) throws(Problem) {
+        let session = ScoringSession.of(exchange, served)
+        var scanner = JSONScanner(exchange.body, maxDepth: 16)
+        session.clear(session.row(0))
+        var hasFeatures = false
+        var more = try ScoreRoute.enter(&scanner)
+        while more {
+            let name: JSONScanner.Text
+            do throws(InputError) { name = try scanner.scanName() } catch { throw Problem(error) }
+            guard session.text(scanner, name) == "features" else {
+                throw ScoreRoute.unknownMember(session.text(scanner, name), ["features"])
+            }
+            if hasFeatures { throw ScoreRoute.twice("features") }
+            hasFeatures = true
+            guard scanner.current == 0x7B else { throw ScoreRoute.notAnObject(scanner, "features") }
+            try session.readFeatures(&scanner, into: session.row(0), place: "features")
+            more = try ScoreRoute.next(&scanner)
+        }
+        do throws(InputError) { try scanner.expectEnd() } catch { throw Problem(error) }
+        guard hasFeatures else {
+            throw Problem(422, "missing_field", "give \"features\", a number by name", field: "features")
+        }
+        try write(session, user: nil, to: exchange.out)
+    }
+
+    /// Explains the session's first row.
+    func write(_ session: ScoringSession, user: [UInt8]?, to out: ByteBuffer) throws(Problem) {
+        try session.score(1) { _ in "features" }
+        let model = served.model
+        guard model.composition == nil else {
+            throw Problem(404, "not_explained", "contributions are of causal forests; this is a \(model.kind) model")
+        }
+        let row = session.row(0)
+        let stride = model.rowStride
+        let people = live.rowsOfPeople(stride: stride)
+        let count = people.count / stride
+        let (found, counted) = state.withLock { state -> ([Explanation]?, Int) in
+            let isBetter = state.people == 0 && count >= Self.fewestPeople
+            let ready: EffectExplainer
+            if let explainer = state.explainer, !isBetter {
+                ready = explainer
+            } else if count >= Self.fewestPeople {
+                ready = people.withUnsafeBufferPointer { rows in
+                    EffectExplainer(model, background: rows.baseAddress.map { ($0, stride, count) }, threads: 1)
+                }
+                state.people = count
+            } else {
+                ready = EffectExplainer(model, threads: 1)
+            }
+            state.explainer = ready
+            return (ready.explain(rows: row, stride: stride, count: 1, threads: 1)[0], state.people)
+        }
+        let effect = session.decidedEffect(0)
+        guard let explanation = found?[effect] else {
+            throw Problem(422, "missing_feature", "this person has no effect to explain", field: "features")
+        }
+        out.append("{")
+        if let user {
+            out.append("\"user_id\":")
+            user.withUnsafeBytes { out.appendJSONString($0) }
+            out.append(",")
+        }
+        out.append("\"treatment\":")
+        out.appendJSONString(model.treatments[effect / model.outcomes.count])
+        out.append(",\"outcome\":")
+        out.appendJSONString(model.outcomes[effect % model.outcomes.count])
+        out.append(",\"method\":")
+        out.appendJSONString(
+            "exact Shapley values, path-dependent; covers "
+                + (counted > 0 ? "of \(counted) people seen of late" : "even at every split"))
+        out.append(",\"base\":")
+        out.append(explanation.base)
+        out.append(",\"uplift\":")
+        out.append(explanation.value)
+        out.append(",\"contributions\":[")
+        for (index, contribution) in explanation.contributions.enumerated() {
+            if index > 0 { out.append(",") }
+            out.append("{\"feature\":")
+            out.appendJSONString(model.featureNames[index])
+            out.append(",\"value\":")
+            if row[index].isFinite { out.append(Array("\(row[index])".utf8)) } else { out.append("null") }
+            out.append(",\"contribution\":")
+            out.append(contribution)
+            out.append("}")
+        }
+        out.append("]}")
+    }
+}

@@ -1,0 +1,220 @@
+import Base
+import Foundation
+import Kafka
+import Pipeline
+import Settings
+import Sinks
+import TestSupport
+import Testing
+
+/// What becomes of an application when somebody changes the cluster under it.
+@Suite("Life on a cluster", .serialized)
+struct ClusterLifeTests {
+    private static let settings = ["group.instance.id=none"]
+
+    /// The code of the error with which a start is refused; nil when it is not.
+    private func refusal(_ configuration: Configuration) -> String? {
+        do {
+            let application = try Application(configuration: configuration, isStopped: { false })
+            application.start()
+            application.stop()
+            try application.wait()
+            return nil
+        } catch { return (error as? ImpactError)?.code ?? "\(error)" }
+    }
+
+    private func awaitEmpty(_ group: String, _ admin: Admin) throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while try !admin.members(ofGroup: group).isEmpty, ContinuousClock.now < deadline {
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+    }
+
+    @Test("Offsets set by another program, or gone, refuse the start; aligned, nothing is counted twice")
+    func tie() throws {
+        guard let broker = TestBroker.start() else { return }
+        var seeds = SeededGenerator.announced()
+        let run = try StateRun(broker, partitions: 2, settings: Self.settings)
+        let harness = run.harness
+        let group = harness.configuration.applicationID
+        let admin = try Admin(properties: ["bootstrap.servers": broker.bootstrap])
+        defer { admin.close() }
+        try harness.produce(try StateRun.trial(400, users: 40, seed: seeds.next()))
+        try harness.run(until: 400)
+        let before = try run.changelog()
+        let published = try harness.scores.count
+        let places = (0..<2).map { TopicPartition(harness.configuration.inputTopics[0], Int32($0)) }
+        let committed = try admin.committed(ofGroup: group, partitions: places)
+        #expect(committed.values.allSatisfy { StateTie.Mark($0.metadata)?.timestamp != nil })
+        try awaitEmpty(group, admin)
+
+        try admin.alterOffsets(ofGroup: group, to: Dictionary(uniqueKeysWithValues: places.map { ($0, Int64(0)) }))
+        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+        try admin.delete(group: group)
+        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+        // Refused, nothing was touched.
+        #expect(try run.changelog() == before)
+
+        let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true).text
+        try admin.alterOffsets(
+            ofGroup: group, to: committed.mapValues { CommittedOffset($0.offset, metadata: mark) })
+        #expect(refusal(harness.configuration) == nil)
+        #expect(try run.changelog() == before)
+        #expect(try harness.scores.count == published)
+    }
+
+    @Test("A changelog that was deleted, and an input that was made anew, refuse the start")
+    func topicsMadeAnew() throws {
+        guard let broker = TestBroker.start() else { return }
+        var seeds = SeededGenerator.announced()
+        let run = try StateRun(broker, partitions: 1, settings: Self.settings)
+        let harness = run.harness
+        let (input, changelog) = (harness.configuration.inputTopics[0], harness.configuration.changelogTopic)
+        let admin = try Admin(properties: ["bootstrap.servers": broker.bootstrap])
+        defer { admin.close() }
+        let trial = try StateRun.trial(200, users: 20, seed: seeds.next())
+        try harness.produce(trial)
+        try harness.run(until: 200)
+        try awaitEmpty(harness.configuration.applicationID, admin)
+        func make(_ plan: TopicPlan) throws {
+            try admin.delete(topics: [plan.name])
+            for _ in 0..<100 {
+                if try admin.create([plan])[plan.name] == .created { return }
+                Thread.sleep(forTimeInterval: 0.1)
+            }
+        }
+        try make(.events(input, partitions: 1))
+        // More than were read before: the offset is not beyond the end, but it is another topic's.
+        try harness.produce(trial + trial)
+        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+
+        let mark = StateTie.Mark(timestamp: nil, users: 3, changelog: 0).text
+        try admin.alterOffsets(
+            ofGroup: harness.configuration.applicationID,
+            to: [TopicPartition(input, 0): CommittedOffset(100, metadata: mark)])
+        try make(.changelog(changelog, partitions: 1))
+        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+    }
+
+    @Test(
+        "Partitions added under a running process end it at once; state grown to them gives the scores of one without")
+    func growth() throws {
+        guard let broker = TestBroker.start() else { return }
+        var seeds = SeededGenerator.announced()
+        let seed = seeds.next()
+        let trial = try StateRun.trial(900, users: 60, seed: seed)
+        let plain = try StateRun(broker, partitions: 2, settings: Self.settings)
+        let grown = try StateRun(broker, partitions: 2, settings: Self.settings)
+        let admin = try Admin(properties: ["bootstrap.servers": broker.bootstrap])
+        defer { admin.close() }
+        for run in [plain, grown] {
+            try run.harness.produce(Array(trial[..<450]))
+            try run.harness.run(until: 450)
+        }
+        let harness = grown.harness
+        try awaitEmpty(harness.configuration.applicationID, admin)
+
+        let application = try Application(configuration: harness.configuration, isStopped: { false })
+        application.start()
+        try admin.grow(topic: harness.configuration.inputTopics[0], to: 5)
+        let deadline = ContinuousClock.now + .seconds(20)
+        while !application.isStopping, ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.05) }
+        #expect(application.isStopping)
+        application.stop()
+        #expect(throws: ImpactError.self) { try application.wait() }
+        #expect(refusal(harness.configuration) == "topic_misfit")
+
+        try awaitEmpty(harness.configuration.applicationID, admin)
+        let growth = try StateGrowth(
+            harness.configuration, to: 5, partitioner: .murmur2, admin: admin, isStopped: { false }, progress: { _ in })
+        #expect(growth.plan.astray == 0)
+        #expect(growth.plan.moving > 0)
+        try growth.carryOut { _ in }
+        // Once more moves nobody.
+        let again = try StateGrowth(
+            harness.configuration, to: 5, partitioner: .murmur2, admin: admin, isStopped: { false }, progress: { _ in })
+        #expect(again.plan.moving == 0)
+        #expect(again.plan.users == growth.plan.users)
+        try again.carryOut { _ in }
+
+        for run in [plain, grown] {
+            try run.harness.produce(Array(trial[450...]))
+            try run.harness.run(until: 450)
+        }
+        #expect(try byUser(plain) == byUser(grown))
+        #expect(try plain.changelog().filter { $0.value.isEmpty }.isEmpty)
+    }
+
+    /// Each user's scores in their order, without the place of the event.
+    private func byUser(_ run: StateRun) throws -> [String: [String]] {
+        // Records are sorted by partition; a user's are in at most two, the old one first only when its number is lower:
+        // sorted by text, which begins with the time.
+        try run.harness.scores.reduce(into: [String: [String]]()) { users, record in
+            let text = record.text
+            guard let source = text.range(of: ",\"source\"") else { return }
+            users[String(decoding: record.key ?? [], as: UTF8.self), default: []].append(
+                String(text[..<source.lowerBound]))
+        }.mapValues { $0.sorted() }
+    }
+
+    @Test("A user is found and erased in every partition that knows them, whoever placed the events")
+    func splitUser() throws {
+        guard let broker = TestBroker.start() else { return }
+        let run = try StateRun(broker, partitions: 3, settings: Self.settings)
+        let configuration = run.harness.configuration
+        let producer = try OutputProducer(
+            properties: ["bootstrap.servers": broker.bootstrap], options: ProducerOptions())
+        defer { producer.close() }
+        let topic = try producer.topic(configuration.inputTopics[0])
+        let user = Array("split".utf8)
+        let own = KeyPartition.murmur2(user, of: 3)
+        let others = (0..<Int32(3)).filter { $0 != own }
+        for (i, partition) in others.enumerated() {
+            let event = StateRun.event("split", "page_view", time: 1_795_255_200_000 + Int64(i))
+            try user.withUnsafeBytes { key in
+                try (event.value ?? []).withUnsafeBytes { value in
+                    try producer.produce(
+                        topic, partition: partition, key: key, value: value,
+                        headers: [RecordHeader("other", text: "x")], timestamp: 1_795_255_200_000)
+                }
+            }
+        }
+        try producer.flush()
+        try run.harness.run(until: 2)
+        #expect(try UserLookup.find("split", configuration: configuration, all: true).map(\.partition) == others)
+        #expect(try UserLookup.places(of: "split", configuration: configuration).map(\.partition) == others)
+        #expect(try UserLookup.find("split", configuration: configuration, partition: own).isEmpty)
+    }
+
+    @Test("Trace headers go from an event to its score, others do not; order and bytes stay")
+    func traceHeaders() throws {
+        guard let broker = TestBroker.start() else { return }
+        let run = try StateRun(broker, partitions: 1, settings: Self.settings)
+        let producer = try OutputProducer(
+            properties: ["bootstrap.servers": broker.bootstrap], options: ProducerOptions())
+        defer { producer.close() }
+        let topic = try producer.topic(run.harness.configuration.inputTopics[0])
+        for i in 0..<6 {
+            let event = StateRun.event("u", "ad_view", time: 1_795_255_200_000 + Int64(i))
+            let headers =
+                i % 2 == 0
+                ? [
+                    RecordHeader("traceparent", text: "00-\(i)"), RecordHeader("secret", text: "no"),
+                    RecordHeader("X-Correlation-Id", text: "c\(i)"),
+                ] : []
+            try Array("u".utf8).withUnsafeBytes { key in
+                try (event.value ?? []).withUnsafeBytes { value in
+                    try producer.produce(
+                        topic, partition: 0, key: key, value: value, headers: headers, timestamp: 1_795_255_200_000)
+                }
+            }
+        }
+        try producer.flush()
+        try run.harness.run(until: 6)
+        let scores = try run.harness.scores
+        #expect(try scores.map { try ScoreText($0).source.offset } == Array(0..<6))
+        #expect(scores.map { $0.header("traceparent") } == ["00-0", nil, "00-2", nil, "00-4", nil])
+        #expect(scores.map { $0.header("X-Correlation-Id") } == ["c0", nil, "c2", nil, "c4", nil])
+        #expect(scores.allSatisfy { $0.header("secret") == nil })
+    }
+}

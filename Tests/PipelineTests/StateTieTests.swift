@@ -1,0 +1,104 @@
+import Base
+import Kafka
+import Pipeline
+import Settings
+import Testing
+
+@Suite("What ties state and offsets")
+struct StateTieTests {
+    private let input = TopicPartition("events", 0)
+    private let marks = Watermarks(low: 0, high: 100)
+
+    private func judge(
+        committed: Int64?, mark: StateTie.Mark? = StateTie.Mark(timestamp: 7, users: 3, changelog: 5),
+        before: Int64? = 7, end: Int64 = 20, hasState: Bool = true, state: Int64? = 60, stateTime: Int64? = 7,
+        exactlyOnce: Bool = true
+    ) -> StateTie.Disagreement? {
+        let offset = committed.map { CommittedOffset($0, metadata: mark?.text ?? "") }
+        return StateTie.judge(
+            StateTie.Finding(
+                input: input, committed: offset, marks: marks, timestampBefore: before, changelogEnd: end,
+                hasState: hasState, position: state.map { StateTie.Position($0, timestamp: stateTime) }),
+            isExactlyOnce: exactlyOnce)
+    }
+
+    @Test("What belongs together starts, also after commits that changed no user, and after an earlier version's")
+    func agreement() {
+        #expect(judge(committed: 60) == nil)
+        #expect(judge(committed: 75) == nil)
+        #expect(judge(committed: nil, end: 0, hasState: false, state: nil) == nil)
+        #expect(judge(committed: 60, mark: nil) == nil)
+        #expect(judge(committed: 10, mark: nil, state: nil) == nil)
+        // Retention took the record before the offset: nothing can be said.
+        #expect(judge(committed: 60, before: nil) == nil)
+        #expect(judge(committed: 40, exactlyOnce: false) == nil)
+    }
+
+    @Test("Every disagreement is told by its kind")
+    func disagreement() {
+        #expect(judge(committed: nil) == .offsetGone(state: 60))
+        #expect(judge(committed: nil, state: nil) == .offsetGone(state: nil))
+        #expect(judge(committed: nil, before: 8) == .otherTopic(read: 60))
+        #expect(judge(committed: nil, state: 101) == .beyondEnd(read: 101, end: 100))
+        #expect(judge(committed: 0, mark: nil) == .offsetSet(state: 60, committed: 0))
+        #expect(judge(committed: 90, mark: nil) == .offsetSet(state: 60, committed: 90))
+        #expect(judge(committed: 40) == .offsetSet(state: 60, committed: 40))
+        #expect(judge(committed: 101) == .beyondEnd(read: 101, end: 100))
+        #expect(judge(committed: 60, before: 8) == .otherTopic(read: 60))
+        #expect(judge(committed: 60, end: 0, hasState: false, state: nil) == .stateGone(committed: 60, users: 3))
+        #expect(judge(committed: 60, end: 4) == .stateGone(committed: 60, users: 3))
+    }
+
+    @Test("An offset that a person aligned is taken as it is")
+    func aligned() {
+        let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+        #expect(judge(committed: 0, mark: mark) == nil)
+        #expect(judge(committed: 99, mark: mark) == nil)
+        #expect(judge(committed: 101, mark: mark) == .beyondEnd(read: 101, end: 100))
+    }
+
+    @Test("Marks and positions read back as they are written; others' metadata is no mark")
+    func texts() {
+        for mark in [
+            StateTie.Mark(timestamp: nil, users: 0, changelog: 0),
+            StateTie.Mark(timestamp: 1_795_255_200_123, users: 40, changelog: 9_000_000_000, isAligned: true),
+        ] { #expect(StateTie.Mark(mark.text) == mark) }
+        for other in ["", "impactiq", "impactiq2 u=1", "host-1"] { #expect(StateTie.Mark(other) == nil) }
+        let positions = [
+            TopicPartition("a.b", 3): StateTie.Position(12, timestamp: 99),
+            TopicPartition("c", 3): StateTie.Position(0),
+        ]
+        #expect(
+            StateTie.positions(StateTie.text(positions))
+                == ["a.b": StateTie.Position(12, timestamp: 99), "c": StateTie.Position(0)])
+        #expect(StateTie.positions("").isEmpty)
+    }
+}
+
+@Suite("Roles of topics")
+struct TopicRolesTests {
+    private func check(_ settings: String...) throws {
+        try TopicRoles.check(
+            Configuration(file: nil, environment: [:], overrides: ["input.topics=events"] + settings))
+    }
+
+    @Test("One topic has one role; all collisions are named")
+    func collisions() throws {
+        try check()
+        for settings in [
+            ["output.topic=events"], ["dead.letter.topic=events"], ["dead.letter.topic=uplift-scores"],
+            ["output.topic=impactiq-state-changelog"], ["input.topics=events,events"], ["output.topic=a b"],
+            ["output.topic=x.y", "dead.letter.topic=x_y"],
+        ] {
+            #expect(throws: ImpactError.self, "\(settings)") {
+                try TopicRoles.check(Configuration(file: nil, environment: [:], overrides: settings))
+            }
+        }
+        do {
+            try check("output.topic=events", "dead.letter.topic=events")
+        } catch let error as ImpactError {
+            #expect(error.code == "topic_collision")
+            #expect(error.message.contains("input.topics and by output.topic and by dead.letter.topic"))
+        }
+    }
+}

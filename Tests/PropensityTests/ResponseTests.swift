@@ -1,0 +1,315 @@
+import Base
+import Foundation
+import Propensity
+import Scoring
+import Statistics
+import Terminal
+import TestSupport
+import Testing
+import Trees
+
+/// A shop: who buys follows from time, pages and a category.
+private struct Shop {
+    var columns: [ResponseColumn]
+    var outcomes: [(name: String, target: [Float])]
+
+    init(rows: Int, seed: UInt64) {
+        var random = RandomStream(seed: seed, lane: 1)
+        var (time, pages, device, buys, returns): ([Float], [Float], [Float], [Float], [Float]) = ([], [], [], [], [])
+        for _ in 0..<rows {
+            let minutes = random.exponential(mean: 20)
+            let viewed = Double(random.geometric(continue: 0.8, limit: 30))
+            let kind = random.below(3)
+            let score = 0.05 * minutes + 0.1 * viewed - 2 + (kind == 1 ? 1.0 : 0)
+            buys.append(random.happens(Logistic.sigmoid(score)) ? 1 : 0)
+            returns.append(random.happens(Logistic.sigmoid(-score / 2)) ? 1 : 0)
+            time.append(random.happens(0.1) ? .nan : Float(minutes))
+            pages.append(random.happens(0.1) ? .nan : Float(viewed))
+            device.append(random.happens(0.1) ? .nan : Float(kind))
+        }
+        columns = [
+            ResponseColumn(name: "time", values: time), ResponseColumn(name: "pages", values: pages),
+            ResponseColumn(name: "device", values: device, levels: ["Mobile", "Desktop", "Tablet"]),
+        ]
+        outcomes = [("buys", buys), ("returns", returns)]
+    }
+}
+
+@Suite struct ResponseTests {
+    private func request(_ learners: [ResponseLearner], rows: Int = 1_500, outcomes: Int = 1) -> ResponseRequest {
+        let shop = Shop(rows: rows, seed: SeededGenerator.announced().seed)
+        var request = ResponseRequest(columns: shop.columns, outcomes: Array(shop.outcomes.prefix(outcomes)))
+        request.learners = learners
+        request.folds = 3
+        request.replicates = 50
+        request.settings.trees = 60
+        request.settings.threads = 2
+        return request
+    }
+
+    /// The file scores what training predicted, alone and in a batch, and the route says the same.
+    @Test(arguments: ResponseLearner.allCases)
+    func fileScoresWhatWasTrained(_ learner: ResponseLearner) throws {
+        let request = request([learner], outcomes: 2)
+        let result = try ResponseTrainer.train(request)
+        #expect(result.learner == learner)
+        let path = NSTemporaryDirectory() + "/response-\(UUID().uuidString).model"
+        defer { unlink(path) }
+        let digest = try result.write(to: path, name: "shop", version: "1", provenance: "{}")
+        #expect(digest == (try result.write(to: path, name: "shop", version: "1", provenance: "{}")))
+        let model = try Model.open(path: path)
+        #expect(model.isResponse && model.predictsProbabilities && model.outcomes == ["buys", "returns"])
+        let columns = result.preprocessing.transform(request.columns)
+        let rows = Array(0..<200)
+        let api = try PredictAPI(model)
+        for (outcome, fitted) in result.outcomes.enumerated() {
+            let wanted = fitted.fit.predict(columns, rows: rows)
+            let scorer = Scorer(model: model, maxRows: 256)
+            var table = [Float](repeating: 0, count: 200 * model.rowStride)
+            for row in rows {
+                for (feature, column) in request.columns.enumerated() {
+                    let value = column.values[row]
+                    let text = value.isNaN ? nil : column.levels?[Int(value)]
+                    table[row * model.rowStride + feature] =
+                        text.map { model.code(feature: feature, text: $0) ?? .nan } ?? value
+                }
+            }
+            var batch = [Estimate](repeating: Estimate(effect: 0, standardError: 0), count: 400)
+            scorer.score(rows: table, stride: model.rowStride, count: 200, into: &batch)
+            for row in rows {
+                #expect(batch[row * 2 + outcome].effect == wanted[row])
+                var alone = [Estimate](repeating: Estimate(effect: 0, standardError: 0), count: 2)
+                Array(table[row * model.rowStride..<(row + 1) * model.rowStride]).withUnsafeBufferPointer {
+                    _ = scorer.score(rows: $0.baseAddress!, stride: model.rowStride, count: 1, into: &alone)
+                }
+                #expect(alone[outcome].effect == wanted[row])
+            }
+            guard outcome == 0 else { continue }
+            let row = rows.first { row in request.columns.allSatisfy { !$0.values[row].isNaN } } ?? 0
+            let device = request.columns[2].levels?[Int(request.columns[2].values[row])] ?? ""
+            let body =
+                #"{"customer_id":"c-1","time":\#(request.columns[0].values[row]),"#
+                + #""pages":\#(request.columns[1].values[row]),"device":"\#(device)"}"#
+            let answer = try api.predict(Array(body.utf8)).line
+            #expect(answer.contains("\"purchase_probability\":\(wanted[row])"), "\(answer)")
+        }
+    }
+
+    @Test func theSameSeedGivesTheSameFile() throws {
+        var request = request([.boosted])
+        var digests: Set<String> = []
+        for threads in [1, 2] {
+            request.settings.threads = threads
+            let path = NSTemporaryDirectory() + "/response-\(UUID().uuidString).model"
+            defer { unlink(path) }
+            digests.insert(
+                try ResponseTrainer.train(request).write(to: path, name: "a", version: "1", provenance: "{}"))
+        }
+        #expect(digests.count == 1)
+    }
+
+    /// What test rows hold changes no coefficient, no threshold and no preprocessing.
+    @Test func testRowsAreOnlyJudged() throws {
+        var request = request([.logistic])
+        let split = RowSplit(
+            strata: request.outcomes[0].target.map { Int($0) }, validation: 0.15, test: 0.15, seed: request.seed)
+        request.split = split
+        let first = try ResponseTrainer.train(request)
+        for row in split.test {
+            request.columns[0].values[row] = -1_000
+            request.columns[1].values[row] = .nan
+        }
+        let second = try ResponseTrainer.train(request)
+        #expect(first.preprocessing == second.preprocessing)
+        #expect(first.outcomes[0].fit.linear == second.outcomes[0].fit.linear)
+        #expect(first.outcomes[0].threshold == second.outcomes[0].threshold)
+    }
+
+    @Test func splitIsStratifiedAndComplete() {
+        let seed = SeededGenerator.announced().seed
+        let strata = (0..<1_000).map { $0 % 5 == 0 ? 1 : 0 }
+        let split = RowSplit(strata: strata, validation: 0.15, test: 0.15, seed: seed)
+        #expect((split.train + split.validation + split.test).sorted() == Array(0..<1_000))
+        for part in [split.validation, split.test] {
+            #expect(part.count == 150)
+            #expect(part.count { strata[$0] == 1 } == 30)
+        }
+        #expect(RowSplit(strata: strata, validation: 0.15, test: 0.15, seed: seed) == split)
+    }
+
+    @Test func contributionsAddUpToTheLogOdds() throws {
+        let request = request([.logistic])
+        let result = try ResponseTrainer.train(request)
+        let path = NSTemporaryDirectory() + "/response-\(UUID().uuidString).model"
+        defer { unlink(path) }
+        _ = try result.write(to: path, name: "a", version: "1", provenance: "{}")
+        let model = try Model.open(path: path)
+        for row: [Float] in [[12, 3, 1], [.nan, 7, .nan], [90, .nan, 9]] {
+            let (base, contributions) = try #require(model.linearContributions(part: 0, row: row))
+            var padded = row + [Float](repeating: 0, count: model.rowStride - 3)
+            var estimate = [Estimate(effect: 0, standardError: 0)]
+            Scorer(model: model, maxRows: 1).score(rows: &padded, stride: model.rowStride, count: 1, into: &estimate)
+            let margin = contributions.reduce(base, +)
+            #expect(abs(Logistic.sigmoid(margin) - estimate[0].effect) < 1e-12)
+        }
+    }
+
+    @Test func notesSayWhenEverybodyBuys() throws {
+        var request = request([.logistic], rows: 800)
+        var random = RandomStream(seed: 5, lane: 1)
+        request.outcomes[0].target = (0..<800).map { _ in random.happens(0.85) ? 1 : 0 }
+        let result = try ResponseTrainer.train(request)
+        let notes = result.notes.joined(separator: " ")
+        #expect(notes.contains("everybody has 'buys'"))
+        #expect(notes.contains("cannot be told from chance"))
+        #expect(result.html(title: "t", facts: []).contains("everybody has"))
+        #expect(result.text.contains("everybody"))
+    }
+
+    @Test func oneClassIsRefused() {
+        var request = request([.logistic])
+        request.outcomes[0].target = .init(repeating: 1, count: 1_500)
+        #expect(throws: ImpactError.self) { _ = try ResponseTrainer.train(request) }
+    }
+}
+
+@Suite struct MetricTests {
+    /// Values of scikit-learn 1.x for these eight rows, with ties.
+    @Test func metricsAreScikitLearns() {
+        let p = [0.9, 0.8, 0.8, 0.6, 0.55, 0.3, 0.3, 0.1]
+        let y = [true, true, false, true, false, false, true, false]
+        let m = ScoredRows(probability: p, isPositive: y).metrics(threshold: 0.5)
+        #expect(abs(m.rocAUC - 0.75) < 1e-12)
+        #expect(abs(m.prAUC - (0.25 + 0.25 * 2 / 3 + 0.25 * 3 / 4 + 0.25 * 4 / 7)) < 1e-12)
+        #expect(m.truePositive == 3 && m.falsePositive == 2 && m.trueNegative == 2 && m.falseNegative == 1)
+        #expect(m.accuracy == 0.625 && m.precision == 0.6 && m.recall == 0.75)
+        #expect(abs(m.f1 - 2.0 / 3) < 1e-12)
+        let loss = -(log(0.9) + log(0.8) + log(0.2) + log(0.6) + log(0.45) + log(0.7) + log(0.3) + log(0.9)) / 8
+        #expect(abs(m.logLoss - loss) < 1e-12)
+        let squares = [0.01, 0.04, 0.64, 0.16, 0.3025, 0.09, 0.49, 0.01]
+        #expect(abs(m.brier - squares.reduce(0, +) / 8) < 1e-12)
+    }
+
+    /// The threshold is the best of all by trying each.
+    @Test func thresholdIsTheBest() {
+        var random = RandomStream(seed: SeededGenerator.announced().seed, lane: 2)
+        let p = (0..<300).map { _ in (random.uniform() * 20).rounded() / 20 }
+        let y = p.map { random.happens($0) }
+        let rows = ScoredRows(probability: p, isPositive: y)
+        for metric in ["f1", "accuracy"] {
+            let best = rows.metrics(threshold: rows.bestThreshold(metric))[metric] ?? 0
+            for cut in stride(from: 0.0, through: 1.0, by: 0.01) {
+                #expect((rows.metrics(threshold: cut)[metric] ?? 1) <= best + 1e-12)
+            }
+        }
+    }
+}
+
+@Suite struct PredictTests {
+    private func api() throws -> PredictAPI {
+        let part = Composition.Linear(
+            name: "buys", intercept: 0, terms: [.init(1, [0]), .init(2, [2])], link: .logistic)
+        let second = Composition.Linear(name: "visits", intercept: 3, terms: [], link: .logistic)
+        let composition = Composition(
+            kind: Composition.response, parts: [.linear(part), .linear(second)], effects: [.part(0), .part(1)],
+            preprocessing: Preprocessing(inputs: [.init(fill: 0), .init(levels: ["Mobile", "Desktop"], oneHot: true)]))
+        let path = NSTemporaryDirectory() + "/predict-\(UUID().uuidString).model"
+        defer { unlink(path) }
+        var builder = try ModelBuilder(
+            metadata: ModelMetadata(
+                name: "shop", version: "7", treatments: ["none"], outcomes: ["buys", "visits"],
+                featureNames: ["pages", "device"], composition: composition), path: path)
+        try builder.finish()
+        return try PredictAPI(try Model.open(path: path))
+    }
+
+    @Test func shapesOfTheSeed() throws {
+        let api = try api()
+        let one = try api.predict(Array(#"{"customer_id":12,"pages":-2,"device":"Desktop"}"#.utf8)).line
+        #expect(
+            one
+                == #"{"customer_id":12,"purchase_prediction":1,"purchase_probability":0.5,"prediction_confidence":"medium","probabilities":{"buys":0.5,"visits":0.9525741268224334}}"#
+        )
+        let batch = try api.predictBatch(
+            Array(#"{"customers":[{"customer_id":"a","pages":9},{"customer_id":"b","pages":-9}]}"#.utf8)
+        ) { 0.25 }.line
+        #expect(batch.contains(#""total_customers":2,"processing_time_seconds":0.25}"#))
+        #expect(batch.contains(#""prediction_confidence":"high""#) && batch.contains(#""prediction_confidence":"low""#))
+        let ads = api.ads(customer: "c", row: [0, 0]).line
+        #expect(ads.contains(#""ads":["visits"]"#))
+        #expect(api.health(version: "1.2").line.hasPrefix(#"{"status":"healthy","model_loaded":true,"version":"1.2""#))
+    }
+
+    @Test func faultsNameTheField() throws {
+        let api = try api()
+        func fault(_ body: String, batch: Bool = false) -> PredictAPI.Fault? {
+            do {
+                _ = batch ? try api.predictBatch(Array(body.utf8)) { 0 } : try api.predict(Array(body.utf8))
+                return nil
+            } catch { return error }
+        }
+        #expect(fault("{")?.status == 400)
+        #expect(fault(#"{"pages":1}"#)?.field == "customer_id")
+        #expect(fault(#"{"customer_id":1,"pages":"x"}"#)?.field == "pages")
+        #expect(fault(#"{"customer_id":1,"device":true}"#)?.field == "device")
+        #expect(fault(#"{"customer_id":1}"#)?.status == 422)
+        #expect(fault(#"{"customers":[]}"#, batch: true)?.field == "customers")
+        #expect(
+            fault(#"{"customers":[{"customer_id":1,"pages":1},{"customer_id":2,"pages":[]}]}"#, batch: true)?.field
+                == "customers[1].pages")
+        let many =
+            "{\"customers\":[" + [String](repeating: "{\"customer_id\":1}", count: 1_001).joined(separator: ",") + "]}"
+        #expect(fault(many, batch: true)?.status == 422)
+    }
+
+    @Test func confidenceHasClosedUpperEnds() {
+        #expect(
+            [0, 0.3, 0.31, 0.7, 0.71, 1].map(PredictAPI.confidence) == [
+                "low", "low", "medium", "medium", "high", "high",
+            ])
+    }
+}
+
+@Suite struct RegistryTests {
+    private func model(_ version: String, in folder: String, intercept: Double) throws -> String {
+        let path = "\(folder)/\(version).file"
+        let composition = Composition(
+            kind: Composition.response,
+            parts: [.linear(.init(name: "buys", intercept: intercept, terms: [], link: .logistic))], effects: [.part(0)]
+        )
+        var builder = try ModelBuilder(
+            metadata: ModelMetadata(
+                name: "shop", version: version, treatments: ["none"], outcomes: ["buys"], featureNames: ["x"],
+                composition: composition), path: path)
+        try builder.finish()
+        return path
+    }
+
+    @Test func promoteAndRollBack() throws {
+        let folder = NSTemporaryDirectory() + "/registry-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let registry = ModelRegistry(folder: folder + "/models")
+        for version in ["1", "2", "3"] {
+            try registry.add(try model(version, in: folder, intercept: Double(version) ?? 0))
+        }
+        #expect(try registry.promote("shop", "1", to: "production") == nil)
+        #expect(try registry.promote("shop", "2", to: "production") == "1")
+        #expect(try registry.promote("shop", "3", to: "production") == "2")
+        #expect(try registry.resolve("shop@production").hasSuffix("/shop/3.model"))
+        #expect(try registry.rollback("shop", stage: "production") == "2")
+        #expect(try registry.rollback("shop", stage: "production") == "1")
+        #expect(throws: ImpactError.self) { try registry.rollback("shop", stage: "production") }
+        #expect(try registry.resolve("shop@production").hasSuffix("/shop/1.model"))
+        #expect(try registry.resolve("shop@2").hasSuffix("/shop/2.model"))
+        #expect(try registry.resolve("a/b@c.model") == "a/b@c.model")
+        #expect(throws: ImpactError.self) { try registry.resolve("shop@nowhere") }
+        #expect(throws: ImpactError.self) { try registry.promote("../x", "1", to: "production") }
+        #expect(try registry.list().map(\.version) == ["1", "2", "3"])
+        #expect(try registry.list()[0].stages == ["production"])
+        // The same bytes again are no change; other bytes under a version that is taken are refused.
+        try registry.add(folder + "/2.file")
+        let other = try model("2", in: folder, intercept: 9)
+        #expect(throws: ImpactError.self) { try registry.add(other) }
+    }
+}
