@@ -63,7 +63,8 @@ enum LogStoreRun {
             ? gone > 0
                 ? "; \(gone) offsets of the topic were deleted by retention before they were stored, the rest is stored to "
                     + "its end"
-                : "; the topic is stored to its end" : "; \(unread) records of open transactions are left to the next start"
+                : "; the topic is stored to its end"
+            : "; \(unread) records of open transactions are left to the next start"
     }
 
     static func counts(_ reader: LogStoreReader) -> String { "log store: \(reader.counters.table.line)" }

@@ -44,6 +44,12 @@ enum ModelExplainCommand: Command {
     static func run(_ command: ParsedCommand) throws {
         guard let path = command.text("model") else { throw command.invalid("model", "name the model file") }
         let model = try Model.open(path: path)
+        guard model.composition == nil else {
+            throw ImpactError(
+                .badInput, code: "not_explained",
+                "\(path) is a \(model.kind) model; `model explain` takes causal forests. For a logistic response model "
+                    + "`impactiq impact --model` says what each feature adds")
+        }
         let effect = EffectExplainer.Effect(
             treatment: try place("treatment", model.treatments, command),
             outcome: try place("outcome", model.outcomes, command))

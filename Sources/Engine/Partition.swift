@@ -42,7 +42,8 @@ package final class Partition {
         bytes.append(key)
         let valueStart = bytes.count
         write(bytes)
-        append(OutputRecord(key: keyStart..<valueStart, value: valueStart..<bytes.count, timestamp: timestamp, tag: tag))
+        append(
+            OutputRecord(key: keyStart..<valueStart, value: valueStart..<bytes.count, timestamp: timestamp, tag: tag))
     }
 
     /// Adds an output record without a value.

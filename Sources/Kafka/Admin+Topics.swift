@@ -94,7 +94,9 @@ extension Admin {
         for (_, error) in results { if let error { throw failure(error, doing: work) } }
         let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
         while DispatchTime.now() < deadline {
-            if let description = try describe(topic), description.partitions >= partitions, description.hasLeaders { return }
+            if let description = try describe(topic), description.partitions >= partitions, description.hasLeaders {
+                return
+            }
             usleep(50_000)
         }
         throw ImpactError(

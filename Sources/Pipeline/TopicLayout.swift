@@ -108,7 +108,8 @@ package struct TopicLayout: Sendable, Equatable {
         let settings = (try? admin.settings(of: configuration.changelogTopic)) ?? [:]
         if let policy = settings["cleanup.policy"], !policy.contains("compact") {
             misfits.append(
-                "\(configuration.changelogTopic) has cleanup.policy=\(policy), which would forget users: set it to compact")
+                "\(configuration.changelogTopic) has cleanup.policy=\(policy), which would forget users: set it to compact"
+            )
         }
         return misfits
     }
@@ -118,7 +119,8 @@ package struct TopicLayout: Sendable, Equatable {
 package enum PartitionCounts {
     /// - Parameter isGrown: whether the input has more of them now, which can be mended without loss.
     package static func advice(_ finding: String, isGrown: Bool) -> String {
-        finding + ": a key's partition follows from the count, and state stays in its partition, so users would be split "
+        finding
+            + ": a key's partition follows from the count, and state stays in its partition, so users would be split "
             + "from their state. "
             + (isGrown
                 ? "'impactiq topics grow' moves the state to where the keys go now; " : "")

@@ -18,7 +18,9 @@ package struct ApplicationSettings: SettingGroup {
         "forward.headers", "traceparent,tracestate,baggage,correlation-id,x-correlation-id,x-request-id",
         "record headers that go from an event to its score; none forwards nothing"
     ) { (text) throws(SettingProblem) in
-        text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty && $0 != "none" }
+        text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter {
+            !$0.isEmpty && $0 != "none"
+        }
     }
     package let deadLetterTopic = SettingKey.text(
         "dead.letter.topic", "events.dead-letter", "topic of the rejected events, byte for byte")

@@ -30,7 +30,8 @@ package enum ByteStreams {
         if input.begins(with: GzipStream.mark) { return try GzipStream(input) }
         for mark: [UInt8] in [[0xFF, 0xFE], [0xFE, 0xFF]] where input.begins(with: mark) {
             throw ImpactError(
-                .badInput, code: "file_encoding", "\(path) is UTF-16 (by its byte-order mark): events are UTF-8; convert it "
+                .badInput, code: "file_encoding",
+                "\(path) is UTF-16 (by its byte-order mark): events are UTF-8; convert it "
                     + "with iconv -f UTF-16 -t UTF-8")
         }
         return PlainStream(input)

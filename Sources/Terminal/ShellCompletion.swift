@@ -12,7 +12,8 @@ package enum ShellCompletion: String, CaseIterable, Sendable {
         return switch self {
         case .bash: Self.bash(root.name, commands)
         // zsh runs bash's completions after this.
-        case .zsh: "#compdef \(root.name)\nautoload -U +X bashcompinit && bashcompinit\n" + Self.bash(root.name, commands)
+        case .zsh:
+            "#compdef \(root.name)\nautoload -U +X bashcompinit && bashcompinit\n" + Self.bash(root.name, commands)
         case .fish: Self.fish(root.name, commands)
         }
     }
@@ -45,7 +46,8 @@ package enum ShellCompletion: String, CaseIterable, Sendable {
 
             """
         for command in commands where !command.path.isEmpty {
-            script += "            \"/\(command.path.joined(separator: "/"))\") path=\"/\(command.path.joined(separator: "/"))\" ;;\n"
+            script +=
+                "            \"/\(command.path.joined(separator: "/"))\") path=\"/\(command.path.joined(separator: "/"))\" ;;\n"
         }
         script += """
                     esac

@@ -48,6 +48,7 @@ import Testing
         // The uplift of each channel as the trial estimates it: the difference of the arms' means.
         let scores = try scratch.database("scores.db")
         try scores.execute("CREATE TABLE scores (user_id TEXT, time INTEGER, uplift REAL, std_error REAL)")
+        try scores.begin(writing: true)
         let insertion = try scores.insertion(
             into: "scores", columns: ["user_id", "time", "uplift", "std_error"], suffix: "")
         let estimates = (0..<3).map { channel -> (Double, Double) in
@@ -69,6 +70,7 @@ import Testing
             ])
         }
         try insertion.finish()
+        try scores.commit()
         try tables.write(database)
         var channels = ChannelTable()
         let models = AttributionModels(ModelOptions(), channels: &channels)

@@ -22,7 +22,8 @@ final class LoopbackServer: Sendable {
     var url: String { "http://127.0.0.1:\(port)/v1/compute_ihc?conv_type_id=test" }
 
     init(_ answer: @escaping @Sendable (Int, String) -> Reply) throws {
-        socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let socket = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.socket = socket
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")

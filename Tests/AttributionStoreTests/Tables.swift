@@ -65,9 +65,14 @@ struct Tables {
     }
 
     func insert(_ database: any SQLDatabase, _ table: String, _ columns: [String], _ rows: [[String?]]) throws {
-        let insertion = try database.insertion(into: table, columns: columns, suffix: "")
-        for row in rows { try insertion.add(row.map { $0.map { .text($0) } ?? .null }) }
-        try insertion.finish()
+        try database.transaction(writing: true) { () throws(ImpactError) in
+            let insertion = try database.insertion(into: table, columns: columns, suffix: "")
+            for row in rows {
+                try insertion.add(
+                    row.map { text -> SQLValue in if let text { .text(text) } else { .null } })
+            }
+            try insertion.finish()
+        }
     }
 
     func writeCSV(_ folder: String) throws {

@@ -71,7 +71,10 @@ struct HonestTrialTests {
         #expect(
             message { _ = try read(text) { $0.experiment = "autumn" } }.contains("no row of the experiment 'autumn'"))
         // The propensity of the arm taken is not that of treatment, whichever option names it.
-        let named = try read(text) { $0.propensity = "arm_propensity" }
+        let named = try read(text) {
+            $0.treated = "ad"
+            $0.propensity = "arm_propensity"
+        }
         for row in 0..<200 { #expect([0.8, 0.2].contains { near(named.trial.propensity?[row], $0) }) }
         #expect(try #require(named.trial.propensity)[0] > 0.7 && (try #require(named.trial.propensity))[1] < 0.3)
     }
@@ -276,7 +279,8 @@ struct HonestTrialTests {
         #expect(try #require(all.budget.area.interval(level: 0.95)).lower > 0)
         let page = report.html
         #expect(page.contains("Which arm for whom") && page.contains("Multi-arm Qini") && !page.contains("nan"))
-        #expect(report.json.line.contains("\"budget_curve\"") && report.text().contains("the best arm for each"))
+        #expect(
+            report.json.line.contains("\"budget_curve\"") && report.text(width: 400).contains("the best arm for each"))
         #expect(message { _ = try self.report(a) { $0.costs = ["c": 1] } }.contains("the arm 'c'"))
     }
 

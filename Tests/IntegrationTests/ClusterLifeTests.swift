@@ -96,7 +96,8 @@ struct ClusterLifeTests {
         #expect(refusal(harness.configuration) == "state_offsets_disagree")
     }
 
-    @Test("Partitions added under a running process end it at once; state grown to them gives the scores of one without")
+    @Test(
+        "Partitions added under a running process end it at once; state grown to them gives the scores of one without")
     func growth() throws {
         guard let broker = TestBroker.start() else { return }
         var seeds = SeededGenerator.announced()

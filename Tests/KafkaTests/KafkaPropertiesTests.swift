@@ -25,7 +25,7 @@ struct KafkaPropertiesTests {
         ])
     func secrets(_ key: String) {
         let properties: KafkaProperties = [(key): "hunter2"]
-        #expect(properties.description == "\(key)=****")
+        #expect(properties.description == "\(key)=\(Secrets.mask)")
         let error = #expect(throws: ImpactError.self) {
             try KafkaProperties(dictionaryLiteral: (key, "hunter2"), ("no.such.key", "hunter2")).validate()
         }

@@ -11,7 +11,8 @@ struct StateTieTests {
 
     private func judge(
         committed: Int64?, mark: StateTie.Mark? = StateTie.Mark(timestamp: 7, users: 3, changelog: 5),
-        before: Int64? = 7, end: Int64 = 20, hasState: Bool = true, state: Int64? = 60, stateTime: Int64? = 7, exactlyOnce: Bool = true
+        before: Int64? = 7, end: Int64 = 20, hasState: Bool = true, state: Int64? = 60, stateTime: Int64? = 7,
+        exactlyOnce: Bool = true
     ) -> StateTie.Disagreement? {
         let offset = committed.map { CommittedOffset($0, metadata: mark?.text ?? "") }
         return StateTie.judge(
@@ -64,7 +65,8 @@ struct StateTieTests {
         ] { #expect(StateTie.Mark(mark.text) == mark) }
         for other in ["", "impactiq", "impactiq2 u=1", "host-1"] { #expect(StateTie.Mark(other) == nil) }
         let positions = [
-            TopicPartition("a.b", 3): StateTie.Position(12, timestamp: 99), TopicPartition("c", 3): StateTie.Position(0),
+            TopicPartition("a.b", 3): StateTie.Position(12, timestamp: 99),
+            TopicPartition("c", 3): StateTie.Position(0),
         ]
         #expect(
             StateTie.positions(StateTie.text(positions))

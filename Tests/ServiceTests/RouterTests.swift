@@ -1,9 +1,8 @@
+import Service
 import Testing
 
-@testable import Service
-
 struct RouterTests {
-    private static func route(_ method: Service.Method, _ path: String) -> Route {
+    private static func route(_ method: Method, _ path: String) -> Route {
         Route(method, path) { _ throws(Problem) in }
     }
 
@@ -12,7 +11,7 @@ struct RouterTests {
         route(.get, "/v1/users/{id}/scores"), route(.get, "/"),
     ])
 
-    private func found(_ method: Service.Method?, _ path: String) -> String {
+    private func found(_ method: Method?, _ path: String) -> String {
         switch router.find(method, path) {
         case .found(let match): "\(match.route) \(match.parameter)"
         case .otherMethod(let allowed): "other \(allowed.map(\.rawValue).joined(separator: ","))"

@@ -20,6 +20,11 @@ package struct EffectExplainer: Sendable {
     package struct Effect: Sendable, Equatable {
         package var treatment: Int
         package var outcome: Int
+
+        package init(treatment: Int, outcome: Int) {
+            self.treatment = treatment
+            self.outcome = outcome
+        }
     }
 
     private struct Outcome: Sendable {

@@ -19,7 +19,9 @@ struct StreamWatch: Codable, Equatable {
 
     /// Whether a watch of this schema can be so.
     func isPlausible(_ schema: EventSchema) -> Bool {
-        [latestEvent, latestRecord].allSatisfy { $0 == .min || PlausibleCount.holds(time: $0) }
+        // Before the first event they are the least number there is.
+        let times: [Int64] = [latestEvent, latestRecord].filter { (time: Int64) in time > Int64.min }
+        return times.allSatisfy { PlausibleCount.holds(time: $0) }
             && unseenFields.allSatisfy { schema.fields.indices.contains($0) }
             && unseenTypes.allSatisfy { schema.types.indices.contains($0) }
     }

@@ -41,7 +41,7 @@ package final class EventFileReader {
             number += 1
             if line.isEmpty { continue }
             batch.removeAll()
-            do throws(InputError) { 
+            do throws(InputError) {
                 try batch.append(line, key: nil, source: SourcePosition(timestamp: present))
             } catch {
                 rejected[error.code.name, default: 0] += 1

@@ -23,7 +23,8 @@ package struct LoadProgress: Codable, Equatable, Sendable {
         else {
             throw ImpactError(
                 .badInput, code: "progress_mismatch",
-                "\(path) does not say how far a load of these files came: name another file, or delete it to begin anew")
+                "\(path) does not say how far a load of these files came: name another file, or delete it to begin anew"
+            )
         }
         return progress
     }

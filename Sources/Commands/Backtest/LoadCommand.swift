@@ -117,10 +117,12 @@ private struct Load {
         try settle()
         progress.finish(written)
         if StopSignal.isRaised {
-            let at = "stopped after \(written) events, at line \(place.line) of \(place.files[min(place.file, place.files.count - 1)])"
+            let at =
+                "stopped after \(written) events, at line \(place.line) of \(place.files[min(place.file, place.files.count - 1)])"
             throw ImpactError(
                 .failed, code: "stopped",
-                progressFile == nil ? "\(at); --resume FILE would go on from there" : "\(at); the same command goes on there")
+                progressFile == nil
+                    ? "\(at); --resume FILE would go on from there" : "\(at); the same command goes on there")
         }
         if written == 0, rejected > 0 {
             throw ImpactError(.badInput, code: "no_events", "none of \(rejected) lines is a valid event")

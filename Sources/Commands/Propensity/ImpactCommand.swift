@@ -31,7 +31,7 @@ enum ImpactCommand: Command {
 
     static func run(_ command: ParsedCommand) throws {
         guard let weights = command.text("weights") else { throw command.invalid("weights", "name the file") }
-        let analysis = try ImpactAnalysis(json: try InputFile.bytes(weights), name: weights)
+        let analysis = try ImpactAnalysis(json: try OpenFile.contents(of: weights), name: weights)
         let rows = try ModelRows(path: command.arguments[0])
         let id = try rows.column(command.text("id") ?? "customer_id", for: "customer's id")
         var columnOf: [String: Int] = [:]

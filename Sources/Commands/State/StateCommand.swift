@@ -10,7 +10,8 @@ import Terminal
 /// `impactiq state`: one user's state, the local copies against the changelog, erasure.
 enum StateCommand: CommandGroup {
     static let subcommands: [any Command.Type] = [
-        StateGetCommand.self, StateVerifyCommand.self, StateDeleteCommand.self, StatePlacement.self, StateAlignment.self,
+        StateGetCommand.self, StateVerifyCommand.self, StateDeleteCommand.self, StatePlacement.self,
+        StateAlignment.self,
     ]
     static let specification = CommandSpecification(
         "state", "Look at a user's state, verify, erase a user, align state and offsets",

@@ -72,7 +72,8 @@ struct StateErasure {
                     + "its retention), or delete them there: DELETE FROM scores WHERE user_id = …")
         }
         if configuration.logStore == nil {
-            remains.append("a log store that other processes fill keeps its rows unless they run with log.store.erase=true")
+            remains.append(
+                "a log store that other processes fill keeps its rows unless they run with log.store.erase=true")
         }
         remains.append(
             isOutputCompacted
@@ -96,7 +97,8 @@ struct StateErasure {
         let places = partitions.map(String.init).joined(separator: ", ")
         var text = finding + "\n"
         if isDone {
-            text += "wrote user.delete for \(user) to \(topic) [\(places)]; a running pipeline erases the user in its turn\n"
+            text +=
+                "wrote user.delete for \(user) to \(topic) [\(places)]; a running pipeline erases the user in its turn\n"
         } else {
             text += "would write to \(topic) [\(places)], key \(user):\n\(event.line)\n"
         }

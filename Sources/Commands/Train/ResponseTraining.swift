@@ -12,7 +12,6 @@ import Terminal
 enum ResponseTraining {
     /// The options that belong to response models; `train` has the others (`--out`, `--outcome`, `--seed` …).
     static let options: [CommandSpecification.Option] = [
-        .value("kind", "KIND", "causal-forest, or response: the outcome itself", default: "causal-forest"),
         .value("id", "COLUMN", "The column that names a row: no feature", repeated: true),
         .value("learner", "NAME", "logistic, forest or boosted; all are compared when not given", repeated: true),
         .value(
@@ -28,7 +27,6 @@ enum ResponseTraining {
         .value("ad-threshold", "[OUTCOME=]P", "Probability above which an ad is shown", repeated: true),
         .value("replicates", "N", "Bootstrap replicates of the intervals", default: "200"),
         .value("save-split", "FILE.csv", "Write which row went where: row, part"),
-        .value("report", "FILE.html", "Write the report as one page"),
     ]
 
     static func run(_ command: ParsedCommand) throws {
@@ -94,7 +92,7 @@ enum ResponseTraining {
         var table = Table()
         var specification: FeatureSpecification?
         if let file = command.text("features") {
-            let read = try FeatureSpecification(json: try InputFile.bytes(file), name: file)
+            let read = try FeatureSpecification(json: try OpenFile.contents(of: file), name: file)
             wanted = read.names
             table.specification = read.canonicalJSON
             specification = read

@@ -74,7 +74,8 @@ package struct StateGrowth {
             throw ImpactError(
                 .badConfiguration, code: "growth_needs_keys",
                 "input.key=any: the key of an event is not its user, so it cannot be known where a user's events will go. "
-                    + "Their partitions stay as they are: make a new input topic, and read it under a second application.id")
+                    + "Their partitions stay as they are: make a new input topic, and read it under a second application.id"
+            )
         }
         let before = inputs.min().map { min($0, plan.changelog) } ?? plan.changelog
         try Self.forEachUser(configuration, progress: progress) { user, partition in

@@ -138,7 +138,9 @@ final class TopicWatch {
 
     /// The times of the records before the committed offsets of which this process has read nothing yet: asked once each.
     private func timestamps(_ anchors: [TopicPartition: InputWatch.Anchor]) -> [TopicPartition: Int64] {
-        let unknown = anchors.filter { $0.value.timestamp == nil && $0.value.offset >= 0 && looked.insert($0.key).inserted }
+        let unknown = anchors.filter {
+            $0.value.timestamp == nil && $0.value.offset >= 0 && looked.insert($0.key).inserted
+        }
         if unknown.isEmpty { return [:] }
         guard
             let probe = try? RecordProbe(

@@ -43,8 +43,9 @@ package struct StartCheck {
     private func run(_ plan: FeaturePlan) throws(ImpactError) {
         try GrowthMark.check(configuration, admin)
         var problems = try look(plan)
-        // Another process may have joined and committed between two questions.
-        if !problems.isEmpty {
+        // A commit's markers are written after its answer, to offsets and changelog one after the other; and another process
+        // may have joined and committed between two questions.
+        for _ in 0..<10 where !problems.isEmpty && !isStopped() {
             Thread.sleep(forTimeInterval: 0.5)
             problems = try look(plan)
         }
@@ -81,7 +82,9 @@ package struct StartCheck {
         isStopped: @escaping () -> Bool,
         inspect: (TopicPartition, (key: [UInt8]?, value: [UInt8]?)) throws(ImpactError) -> Void = { _, _ in }
     ) throws(ImpactError) -> [StateTie.Finding] {
-        let inputs = configuration.inputTopics.flatMap { topic in (0..<partitions).map { TopicPartition(topic, Int32($0)) } }
+        let inputs = configuration.inputTopics.flatMap { topic in
+            (0..<partitions).map { TopicPartition(topic, Int32($0)) }
+        }
         // Not the stable offsets: what a killed process left open is not in the changelog's committed part either, and it
         // is ended by that process's own restart, which would wait here.
         let committed = try admin.committed(ofGroup: configuration.applicationID, partitions: inputs, stable: false)

@@ -76,7 +76,8 @@ package enum StateTie {
             guard let equals = part.lastIndex(of: "=") else { return }
             let numbers = part[part.index(after: equals)...].split(separator: "@", maxSplits: 1)
             guard let first = numbers.first, let offset = Int64(first) else { return }
-            positions[String(part[..<equals])] = Position(offset, timestamp: numbers.count > 1 ? Int64(numbers[1]) : nil)
+            positions[String(part[..<equals])] = Position(
+                offset, timestamp: numbers.count > 1 ? Int64(numbers[1]) : nil)
         }
     }
 

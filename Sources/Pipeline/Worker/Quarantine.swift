@@ -71,7 +71,8 @@ extension PoisonNotes {
         guard configuration.protectsFromPoison else { return nil }
         do {
             let notes = try PoisonNotes(
-                path: "\(StateFolder.path(configuration))/poison-\(identity.name).notes", workers: configuration.workers,
+                path: "\(StateFolder.path(configuration))/poison-\(identity.name).notes",
+                workers: configuration.workers,
                 topics: configuration.inputTopics)
             CrashMark.install(at: notes.crashPlace)
             if notes.isAlert {

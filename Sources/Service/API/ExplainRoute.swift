@@ -55,6 +55,9 @@ final class ExplainRoute: Sendable {
     func write(_ session: ScoringSession, user: [UInt8]?, to out: ByteBuffer) throws(Problem) {
         try session.score(1) { _ in "features" }
         let model = served.model
+        guard model.composition == nil else {
+            throw Problem(404, "not_explained", "contributions are of causal forests; this is a \(model.kind) model")
+        }
         let row = session.row(0)
         let stride = model.rowStride
         let people = live.rowsOfPeople(stride: stride)

@@ -1,5 +1,6 @@
 import Base
 import JSON
+import Pipeline
 import Propensity
 import Scoring
 import Synchronization

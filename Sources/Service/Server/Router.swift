@@ -28,12 +28,12 @@ package struct Route: Sendable {
 /// Finds the route of a path.
 package struct Router: Sendable {
     /// A route by its number, and what its `{id}` is.
-    struct Match {
-        var route: Int
-        var parameter: String
+    package struct Match {
+        package var route: Int
+        package var parameter: String
     }
 
-    enum Finding {
+    package enum Finding {
         case found(Match)
         case otherMethod(allowed: [Method])
         case unknown
@@ -61,7 +61,7 @@ package struct Router: Sendable {
         self.patterns = patterns.sorted { $0.suffix.utf8.count > $1.suffix.utf8.count }
     }
 
-    func find(_ method: Method?, _ path: String) -> Finding {
+    package func find(_ method: Method?, _ path: String) -> Finding {
         var allowed: [Method] = []
         if let numbers = fixed[path] {
             for number in numbers {

@@ -200,7 +200,8 @@ final class ProducerClient {
         bytes: UnsafeRawBufferPointer, lastHeaders: [RecordHeader]
     ) throws(KafkaError) {
         guard let last = records.last else { return }
-        try produceBatchNow(topic, partition: partition, UnsafeBufferPointer(rebasing: records.dropLast()), bytes: bytes)
+        try produceBatchNow(
+            topic, partition: partition, UnsafeBufferPointer(rebasing: records.dropLast()), bytes: bytes)
         let key = Self.range(last.keyStart, last.keyCount, in: bytes)
         let value = Self.range(last.valueStart, last.valueCount, in: bytes)
         try produce(

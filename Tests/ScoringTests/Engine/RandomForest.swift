@@ -85,6 +85,7 @@ struct ForestGrower {
     private mutating func leaf() -> [Double] {
         func uniform(_ range: ClosedRange<Double>) -> Double { Double.random(in: range, using: &generator) }
         switch info.kind {
+        case .additive: return [uniform(-1...1)]
         case .grf:
             if Int.random(in: 0..<25, using: &generator) == 0 { return .init(repeating: .nan, count: 7) }
             let w = uniform(-0.3...0.3)

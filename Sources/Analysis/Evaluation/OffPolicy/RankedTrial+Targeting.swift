@@ -51,7 +51,8 @@ struct TrialLog {
         (0..<log.count).map { row in
             let mean = predictions.value[row * 2 + action]
             guard Int(log.action[row]) == action else { return mean }
-            return mean + (log.reward[row] - mean) / log.propensity[row]
+            // As `OffPolicyValue` has it, so that a rule that treats nobody gains exactly 0 over nobody.
+            return mean + 1 / log.propensity[row] * (log.reward[row] - mean)
         }
     }
 
