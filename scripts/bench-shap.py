@@ -21,6 +21,10 @@ import numpy as np
 
 
 def npz(forest, path):
+    metadata = json.dumps({
+        "format": "impactiq-econml", "format_version": 1, "outcomes": 1, "outcome_names": ["Y"], "provenance": {},
+        "feature_names": ["X%d" % i for i in range(forest.n_features_in_)],
+        "treatment": {"kind": "continuous", "control": None, "categories": None, "names": ["T"]}})
     trees = [e.tree_ for e in forest.estimators_]
     offsets = np.concatenate([[0], np.cumsum([t.node_count for t in trees])]).astype(np.int64)
     leaf = np.concatenate([t.children_left < 0 for t in trees])
@@ -30,7 +34,8 @@ def npz(forest, path):
              feature=np.where(leaf, -1, np.concatenate([t.feature for t in trees])).astype(np.int32),
              threshold=np.where(leaf, 0.0, np.concatenate([t.threshold for t in trees])),
              jac=np.where(leaf, 1.0, 0.0)[:, None], precond=np.where(leaf, values, 0.0)[:, None],
-             p=np.int64(1), q=np.int64(1), subforest_size=np.int64(0))
+             p=np.int64(1), q=np.int64(1), subforest_size=np.int64(0),
+             metadata=np.frombuffer(metadata.encode(), np.uint8))
 
 
 def main():
