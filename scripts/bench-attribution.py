@@ -127,7 +127,7 @@ def main() -> None:
 
         before = cpu()
         ChannelAttribution.markov_model(
-            part, "path", "conversions", var_null="nulls", verbose=False, flg_adv=False)
+            part, "path", "conversions", var_null="nulls")
         theirs = (cpu() - before) * scale
         print(f"ChannelAttribution: {theirs:.2f} s CPU{' (scaled)' if scale > 1 else ''}: {theirs / ours:.1f} times as much")
     except ImportError:

@@ -118,10 +118,10 @@ struct AttributeInput {
             let database = try SQLPlace.open(places[0], creates: false, lockWait: wait)
             return AttributeInput(database: database, scores: scores, isDatabase: true)
         }
+        if places == ["topic"] { return try topic(command, scores) }
         if let odd = places.first(where: { isDatabase($0) || $0 == "topic" || $0.hasPrefix("paths:") }) {
             throw command.invalid("source", "'\(odd)' stands alone: give one database, or CSV files")
         }
-        if places == ["topic"] { return try topic(command, scores) }
         let progress = ProgressLine("load", unit: "rows")
         let database = try CSVSource.load(places, progress: { progress.update($0) })
         let ownScores = try database.columns(of: "scores").isEmpty ? nil : database
