@@ -95,7 +95,9 @@ enum ModelExplainCommand: Command {
             Terminal.Stream.output.show(text(row, answer?[index], rows, model, top: top))
         }
         if rows.count > count {
-            Terminal.Stream.output.write("\n\(HumanNumber.grouped(rows.count - count)) more rows; --rows N or --json\n")
+            let rest = rows.count - count
+            Terminal.Stream.output.write(
+                "\n\(HumanNumber.grouped(rest)) more \(rest == 1 ? "row" : "rows"); --rows N or --json\n")
         }
     }
 

@@ -1,18 +1,25 @@
 import Base
 import CRdkafka
+import Foundation
 
 extension Admin {
     /// First and next offset of a partition, asked from its leader.
     package func watermarks(of partition: TopicPartition) throws(ImpactError) -> Watermarks {
         let work = "asking for the offsets of \(partition)"
-        do {
-            return try askWatermarks(partition, doing: work)
-        } catch {
-            guard error.isOfLeader else { throw failure(error, doing: work) }
+        // A partition that was made a moment ago is known before its leader takes questions.
+        var attempts = 50
+        while true {
+            do {
+                return try askWatermarks(partition, doing: work)
+            } catch {
+                attempts -= 1
+                guard error.isOfLeader, attempts > 0 else { throw failure(error, doing: work) }
+            }
+            // Asked the wrong broker, librdkafka 2.0.2 goes on asking it until its metadata expires, a quarter of an hour
+            // later.
+            refreshLeaders(of: partition.topic)
+            if attempts < 49 { usleep(100_000) }
         }
-        // Asked the wrong broker, librdkafka 2.0.2 goes on asking it until its metadata expires, a quarter of an hour later.
-        refreshLeaders(of: partition.topic)
-        do { return try askWatermarks(partition, doing: work) } catch { throw failure(error, doing: work) }
     }
 
     private func askWatermarks(_ partition: TopicPartition, doing work: String) throws(KafkaError) -> Watermarks {

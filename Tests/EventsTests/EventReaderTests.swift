@@ -140,7 +140,11 @@ struct EventReaderTests {
         #expect(error("{\(Self.base)}", key: "u") == nil)
         let far = #"{"user_id":"u","type":"c","time":\#(8 * 86_400_000)}"#
         #expect(error(far, timestamp: 0)?.code == .timeInFuture)
-        #expect(error(far, timestamp: 2 * 86_400_000) == nil)
+        #expect(error(far, timestamp: 8 * 86_400_000 - 3_600_000) == nil)
+        #expect(error(far, timestamp: 8 * 86_400_000 - 3_600_001)?.code == .timeInFuture)
+        // Seconds where milliseconds belong.
+        let seconds = #"{"user_id":"u","type":"c","time":1795255200}"#
+        #expect(error(seconds, timestamp: 1_795_255_200_000)?.code == .timeTooOld)
     }
 
     @Test("An integer user id is its digits, so 17 and \"17\" are one user")

@@ -142,7 +142,9 @@ struct EventReadingLaws {
             #expect(String(decoding: batch.bytes(batch[i].typeText), as: UTF8.self) == "unknown \(i)")
         }
         batch.removeAll()
-        #expect(batch.count == 0 && Self.outcome(Array(#"{"user_id":"u","type":"click","time":1}"#.utf8), batch) != "")
+        #expect(
+            batch.count == 0
+                && Self.outcome(Array(#"{"user_id":"u","type":"click","time":1795255200000}"#.utf8), batch) != "")
         #expect(String(decoding: batch.bytes(batch[0].typeText), as: UTF8.self) == "click")
     }
 

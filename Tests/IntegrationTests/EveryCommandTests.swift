@@ -58,12 +58,23 @@ struct EveryCommandTests {
         #expect(try run(["state", "delete", user]).text.contains("nothing was done"))
         #expect(try run(["state", "delete", user, "--yes"]).text.contains("user.delete"))
 
+        #expect(try run(["state", "placement", "--json"]).text.contains("\"partitions\":2"))
+        #expect(try run(["state", "align"]).text.contains("nothing was done"))
+        #expect(try run(["state", "align", "--yes", "--json"]).text.contains("\"done\":true"))
+        _ = try run(["state", "align", "--to", "nowhere"], expecting: 64)
+
         _ = try run(["log-store", "--for", "2s"])
         _ = try run(["replay", "--out", folder.file("replayed.jsonl"), "--against", topics[1]])
         _ = try run([
             "rows", "--features", "\(SharedMaterial.repository.path)/examples/demo/features.json", "--out",
             folder.file("rows.csv"),
         ])
+        _ = try run(["run", "--for", "8s"])
+        _ = try run(["topics", "grow", "--partitions", "1", "--yes"], expecting: 64)
+        #expect(try run(["topics", "grow", "--partitions", "3"]).text.contains("nothing was done"))
+        #expect(try run(["topics", "grow", "--partitions", "3", "--yes", "--json"]).text.contains("\"done\":true"))
+        #expect(try run(["topics", "check", "--json"]).text.contains("\"input_partitions\":3"))
+        #expect(try run(["state", "placement", "--json"]).text.contains("\"split\":0"))
         #expect(try run(["reset"]).text.contains("nothing was done"))
         for file in ["scores.db", "replayed.jsonl", "rows.csv"] {
             let mode = try FileManager.default.attributesOfItem(atPath: folder.file(file))[.posixPermissions] as? Int

@@ -25,7 +25,7 @@ enum ImpactCommand: Command {
         examples: [
             .init("impactiq impact customers.csv --weights impact.json", "impacts of every customer"),
             .init(
-                "impactiq impact sessions.csv --weights impact.json --model purchase.model --customer 17 --report why.html",
+                "impactiq impact customers.csv --weights impact.json --model purchase.model --customer 17 --report why.html",
                 "one customer, with the model's own reasons"),
         ])
 
@@ -35,14 +35,20 @@ enum ImpactCommand: Command {
         let rows = try ModelRows(path: command.arguments[0])
         let id = try rows.column(command.text("id") ?? "customer_id", for: "customer's id")
         var columnOf: [String: Int] = [:]
-        for feature in analysis.features { columnOf[feature.name] = try rows.column(feature.name, for: "impact") }
+        for feature in analysis.features {
+            columnOf[feature.name] = try rows.column(feature.name, for: "impacts of \(weights)")
+        }
         let model = try command.text("model").map { try Model.open(path: $0) }
         if let model, !model.predictsProbabilities {
-            throw command.invalid("model", "\(model.path) does not predict probabilities")
+            throw command.invalid("model", "must be a model of 'impactiq train --kind response'")
         }
         let inputs = try model.map { try rows.rows(for: $0) }
         let estimates = try model.map { try rows.estimates($0) }
         let wanted = Set(command.texts("customer"))
+        if let missing = wanted.subtracting(rows.texts.map { $0[id] }).sorted().first {
+            throw ImpactError(
+                .badInput, code: "no_customer", "\(command.arguments[0]) has no row of the customer '\(missing)'")
+        }
         var report = ImpactReport(
             customers: [], outcome: model?.outcomes.first, time: Date().formatted(.iso8601))
         for (index, fields) in rows.texts.enumerated() where wanted.isEmpty || wanted.contains(fields[id]) {
@@ -60,10 +66,6 @@ enum ImpactCommand: Command {
                 }
             }
             report.customers.append(customer)
-        }
-        guard !report.customers.isEmpty else {
-            throw ImpactError(
-                .badInput, code: "no_customer", "no row of \(command.arguments[0]) is of the customers asked for")
         }
         if let history = command.text("history") { try append(report, to: history) }
         if let page = command.text("report") {

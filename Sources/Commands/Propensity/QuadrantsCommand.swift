@@ -29,11 +29,13 @@ enum QuadrantsCommand: Command {
         ])
 
     static func run(_ command: ParsedCommand) throws {
+        let cut = try command.number("cut") ?? 0.5
+        guard (0...1).contains(cut) else { throw command.invalid("cut", "must be 0 to 1") }
         let rows = try ModelRows(path: command.arguments[0])
         let propensity = try numbers("propensity", rows, command)
         let uplift = try numbers("uplift", rows, command)
         let quadrants = Quadrants(
-            propensity: propensity.values, uplift: uplift.values, propensityCut: try command.number("cut") ?? 0.5,
+            propensity: propensity.values, uplift: uplift.values, propensityCut: cut,
             upliftCut: try command.number("effect") ?? 0)
         if let page = command.text("report") {
             try EvaluateCommand.write(
@@ -53,10 +55,10 @@ enum QuadrantsCommand: Command {
             guard !command.isGiven(name) else { throw command.invalid(name, "give a column or a model, not both") }
             let model = try Model.open(path: path)
             guard name != "propensity" || model.predictsProbabilities else {
-                throw command.invalid("propensity-model", "\(path) does not predict probabilities")
+                throw command.invalid("propensity-model", "must be a model of 'impactiq train --kind response'")
             }
             guard name != "uplift" || !model.isResponse else {
-                throw command.invalid("uplift-model", "\(path) predicts the outcome, not the effect of an ad on it")
+                throw command.invalid("uplift-model", "it predicts the outcome, not the effect of an ad on it")
             }
             let estimates = try rows.estimates(model)
             let values = rows.texts.indices.map { estimates[$0 * model.effectCount].effect }
@@ -71,6 +73,11 @@ enum QuadrantsCommand: Command {
                 throw ImpactError(
                     .badInput, code: "csv_value",
                     "line \(rows.lines[row]), column '\(column)': \"\(fields[place].prefix(40))\" is no number")
+            }
+            guard name != "propensity" || (0...1).contains(value) else {
+                throw ImpactError(
+                    .badInput, code: "csv_value",
+                    "line \(rows.lines[row]), column '\(column)': \(fields[place].prefix(40)) is not a probability")
             }
             return value
         }

@@ -1,4 +1,5 @@
 import Base
+import Foundation
 import Scoring
 import Terminal
 
@@ -48,6 +49,15 @@ enum ModelsPromoteCommand: Command {
         }
         let version = try registry.stages(parts[0]).stages[parts[1]] ?? parts[1]
         let stage = command.text("stage") ?? "production"
+        // NAME@STAGE and NAME@VERSION are written alike.
+        if (try? registry.entry(parts[0], stage)) != nil {
+            throw command.invalid("stage", "\(parts[0]) has a version of that name; choose another name for the stage")
+        }
+        // Promoted once more, a rollback would put back what stands there already.
+        if try registry.stages(parts[0]).stages[stage] == version {
+            Terminal.Stream.output.write("\(parts[0]) \(version) is at \(stage) already\n")
+            return
+        }
         let old = try registry.promote(parts[0], version, to: stage)
         Terminal.Stream.output.write("\(parts[0]) \(version) is at \(stage)\(old.map { ", where \($0) was" } ?? "")\n")
     }
@@ -98,7 +108,9 @@ enum ModelsListCommand: Command {
             .text("model"), .text("version"), .text("stage"), .text("kind"), .text("predicts"), .text("sha256"),
             .text("from"))
         for entry in entries {
-            let data = ProvenanceText.lines(entry.model).first { $0.contains("data") }?.split(separator: " ").last
+            let data = ProvenanceText.lines(entry.model).lazy.compactMap { line in
+                line.range(of: "data: ").map { line[$0.upperBound...] }
+            }.first
             table.add(
                 entry.name, entry.version, entry.stages.joined(separator: ", "), entry.model.kind,
                 entry.model.outcomes.joined(separator: ", "), String(entry.model.sha256.prefix(12)),

@@ -38,6 +38,7 @@ enum StateAlignment: Command {
         defer { committedAdmin.close() }
         let layout = try TopicLayout.check(configuration, admin: admin)
         try ResetPlan.refuseLive(configuration, admin)
+        try GrowthMark.check(configuration, admin)
         let findings = try StartCheck.findings(
             configuration, partitions: layout.inputPartitions, admin: admin, committedAdmin: committedAdmin,
             isStopped: { StopSignal.isRaised })
@@ -91,8 +92,8 @@ enum StateAlignment: Command {
                 guard finding.hasState else { return finding.committed?.offset }
                 throw ImpactError(
                     .failed, code: "unknown_position",
-                    "\(finding.input): the state was written by an earlier version, which did not note how far it goes: say "
-                        + "--to committed, beginning or end")
+                    "\(finding.input): the state does not say how far it goes: 'impactiq topics grow' moved it, or an earlier "
+                        + "version wrote it. Say --to committed, beginning or end")
             }
             guard state <= finding.marks.high else {
                 throw ImpactError(

@@ -41,7 +41,7 @@ package struct StartCheck {
     }
 
     private func run(_ plan: FeaturePlan) throws(ImpactError) {
-        try GrowthMark.check(configuration, admin)
+        try Self.patiently(isStopped) { () throws(ImpactError) in try GrowthMark.check(configuration, admin) }
         var problems = try look(plan)
         // A commit's markers are written after its answer, to offsets and changelog one after the other; and another process
         // may have joined and committed between two questions.
@@ -50,6 +50,7 @@ package struct StartCheck {
             problems = try look(plan)
         }
         if problems.isEmpty { return }
+        if isStopped() { throw Self.stopped }
         throw Self.refusal(problems, configuration)
     }
 
@@ -60,7 +61,9 @@ package struct StartCheck {
             configuration, partitions: layout.inputPartitions, admin: admin, committedAdmin: committedAdmin,
             isStopped: isStopped
         ) { place, record throws(ImpactError) in try checkFeatures(plan, place, record) }
-        let members = try admin.members(ofGroup: configuration.applicationID)
+        let members = try Self.patiently(isStopped) { () throws(ImpactError) in
+            try admin.members(ofGroup: configuration.applicationID)
+        }
         if !members.isEmpty { return [] }
         for finding in findings {
             guard let committed = finding.committed?.offset, committed < finding.marks.low else { continue }
@@ -69,8 +72,57 @@ package struct StartCheck {
                 "\(finding.input): retention has removed offsets \(committed) to \(finding.marks.low - 1) before they "
                     + "were read; their events are in no feature. Raise retention.ms above the longest pause")
         }
-        return findings.compactMap { finding in
-            StateTie.judge(finding, isExactlyOnce: configuration.guarantee == .exactlyOnce).map { (finding.input, $0) }
+        var problems: [(TopicPartition, StateTie.Disagreement)] = []
+        for finding in findings {
+            let problem = StateTie.judge(finding, isExactlyOnce: configuration.guarantee == .exactlyOnce)
+            if let problem, try !isPending(finding.input) { problems.append((finding.input, problem)) }
+        }
+        return problems
+    }
+
+    /// Whether a transaction holds an offset of this partition that is not written yet: what the group has is not its last
+    /// word. The worker waits for it before it reads.
+    private func isPending(_ input: TopicPartition) throws(ImpactError) -> Bool {
+        try Self.patiently(isStopped) { () throws(ImpactError) -> Bool in
+            do throws(ImpactError) {
+                _ = try admin.committed(ofGroup: configuration.applicationID, partitions: [input], stable: true)
+                return false
+            } catch {
+                if error.code == "kafka_unstable_offset_commit" { return true }
+                throw error
+            }
+        }
+    }
+
+    private static var stopped: ImpactError {
+        ImpactError(.failed, code: "stopped", "stopped while state and offsets were compared")
+    }
+
+    /// Asks until there is an answer: brokers on the way and a leader that moves are waited for, as everywhere. A topic may
+    /// be unknown to a broker that has just started; half a minute is enough for such things.
+    ///
+    /// - Throws: `kafka_unreachable` at once, for the caller waits for a broker in turns that hear a stop sooner; `stopped`;
+    ///   at once too what is not Kafka's, and what it forbids.
+    private static func patiently<Value>(
+        _ isStopped: () -> Bool, _ ask: () throws(ImpactError) -> Value
+    ) throws(ImpactError) -> Value {
+        let begun = ContinuousClock.now
+        var told = begun
+        while true {
+            let problem: ImpactError
+            do throws(ImpactError) { return try ask() } catch { problem = error }
+            let code = problem.code
+            let isForbidden = code.contains("authorization") || code.contains("authentication")
+            let passes =
+                Admin.isOfBrokers(problem)
+                || code.hasPrefix("kafka_") && !isForbidden && ContinuousClock.now - begun < .seconds(30)
+            if code == "kafka_unreachable" || !passes { throw problem }
+            if isStopped() { throw stopped }
+            if ContinuousClock.now - told > .seconds(10) {
+                told = .now
+                Log.warning("pipeline", "\(problem.message); asking again")
+            }
+            Thread.sleep(forTimeInterval: 0.2)
         }
     }
 
@@ -81,6 +133,18 @@ package struct StartCheck {
         _ configuration: Configuration, partitions: Int, admin: Admin, committedAdmin: Admin,
         isStopped: @escaping () -> Bool,
         inspect: (TopicPartition, (key: [UInt8]?, value: [UInt8]?)) throws(ImpactError) -> Void = { _, _ in }
+    ) throws(ImpactError) -> [StateTie.Finding] {
+        try patiently(isStopped) { () throws(ImpactError) in
+            try ask(
+                configuration, partitions: partitions, admin: admin, committedAdmin: committedAdmin,
+                isStopped: isStopped, inspect: inspect)
+        }
+    }
+
+    private static func ask(
+        _ configuration: Configuration, partitions: Int, admin: Admin, committedAdmin: Admin,
+        isStopped: @escaping () -> Bool,
+        inspect: (TopicPartition, (key: [UInt8]?, value: [UInt8]?)) throws(ImpactError) -> Void
     ) throws(ImpactError) -> [StateTie.Finding] {
         let inputs = configuration.inputTopics.flatMap { topic in
             (0..<partitions).map { TopicPartition(topic, Int32($0)) }
@@ -93,9 +157,12 @@ package struct StartCheck {
             topics: configuration.inputTopics + [configuration.changelogTopic], isStopped: isStopped)
         defer { probe.close() }
         var changelog: [TopicPartition: Watermarks] = [:]
+        // The log's ends: an offset's mark may name one behind a transaction that another process left open.
+        var ends: [TopicPartition: Int64] = [:]
         for number in 0..<partitions {
             let place = TopicPartition(configuration.changelogTopic, Int32(number))
             changelog[place] = try committedAdmin.watermarks(of: place)
+            ends[place] = try admin.watermarks(of: place).high
         }
         let last = try probe.last(of: changelog)
         for (place, record) in last.sorted(by: { $0.key < $1.key }) { try inspect(place, (record.key, record.value)) }
@@ -117,10 +184,14 @@ package struct StartCheck {
             let state = state(input)
             let positions = states[state]
             let record = records[input].flatMap { $0.offset == before[input] ? $0 : nil }
+            let end = ends[state] ?? 0
+            let isOtherRead = inputs.contains { $0.partition == input.partition && committed[$0] != nil }
             return StateTie.Finding(
                 input: input, committed: committed[input], marks: marks[input] ?? Watermarks(low: 0, high: 0),
-                timestampBefore: record?.timestamp, changelogEnd: changelog[state]?.high ?? 0,
+                timestampBefore: record?.timestamp, changelogEnd: end,
                 hasState: last[state] != nil && (positions == nil || positions?[input.topic] != nil),
+                mayHaveMore: last[state] != nil || (changelog[state]?.high ?? 0) < end,
+                isUnread: positions == nil && isOtherRead,
                 position: positions?[input.topic])
         }
     }

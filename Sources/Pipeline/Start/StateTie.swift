@@ -90,17 +90,24 @@ package enum StateTie {
         /// The timestamp of the record just before the committed offset, or without one before the state's; nil when it
         /// is not there any more.
         package var timestampBefore: Int64?
-        /// The changelog's end.
+        /// The log's end of the changelog; committed records may end before it.
         package var changelogEnd: Int64
         /// Whether the changelog holds a record.
         package var hasState: Bool
+        /// Whether the changelog may hold state without ``hasState``: records that do not name this input, or an open
+        /// transaction, behind whose beginning nothing is seen.
+        package var mayHaveMore: Bool
+        /// Whether the state need not come from this input: one of several topics that had nothing to read yet has no
+        /// offset.
+        package var isUnread: Bool
         /// The input's position that the changelog's last record names; nil of an older version's.
         package var position: Position?
         package var state: Int64? { position?.offset }
 
         package init(
             input: TopicPartition, committed: CommittedOffset?, marks: Watermarks, timestampBefore: Int64? = nil,
-            changelogEnd: Int64 = 0, hasState: Bool = false, position: Position? = nil
+            changelogEnd: Int64 = 0, hasState: Bool = false, mayHaveMore: Bool = false, isUnread: Bool = false,
+            position: Position? = nil
         ) {
             self.input = input
             self.committed = committed
@@ -108,6 +115,8 @@ package enum StateTie {
             self.timestampBefore = timestampBefore
             self.changelogEnd = changelogEnd
             self.hasState = hasState
+            self.mayHaveMore = mayHaveMore
+            self.isUnread = isUnread
             self.position = position
         }
     }
@@ -136,7 +145,7 @@ package enum StateTie {
     /// - Parameter isExactlyOnce: otherwise a crash may leave records of a commit whose offsets are missing.
     package static func judge(_ finding: Finding, isExactlyOnce: Bool) -> Disagreement? {
         guard let committed = finding.committed else {
-            guard finding.hasState else { return nil }
+            guard finding.hasState, !finding.isUnread else { return nil }
             guard let position = finding.position else { return .offsetGone(state: nil) }
             // With the topic the broker drops the group's offsets for it.
             if position.offset > finding.marks.high {
@@ -157,7 +166,8 @@ package enum StateTie {
             return .otherTopic(read: offset)
         }
         if mark.isAligned { return nil }
-        if mark.users > 0 && !finding.hasState || mark.changelog > finding.changelogEnd {
+        let isEmpty = !finding.hasState && !finding.mayHaveMore
+        if mark.users > 0 && isEmpty || mark.changelog > finding.changelogEnd {
             return .stateGone(committed: offset, users: mark.users)
         }
         if isExactlyOnce, let state = finding.state, state > offset {

@@ -96,8 +96,8 @@ final class BatchHandler {
                 current = nil
                 if suspect.isPoison {
                     try reject(message, InputError(.poison))
-                    shard.positions.advance(
-                        Int(message.topic), to: message.offset + 1, timestamp: message.timestamp)
+                    // Without its time: nothing but the dead letter touches this message.
+                    shard.positions.advance(Int(message.topic), to: message.offset + 1)
                     continue
                 }
                 isAlone = true

@@ -142,6 +142,8 @@ private final class RequestContext: @unchecked Sendable {
     var parameter = ""
     var type: MediaType?
     var isTooLarge = false
+    /// Why the request is refused, when that is told after its last byte.
+    var refusal: Problem?
     var limit = 0
     var status = 0
     var began: UInt64 = 0
@@ -209,6 +211,12 @@ extension HTTPServer {
                 try admit(connection, url, method, context)
                 return Self.goOn
             } catch {
+                // libmicrohttpd closes a connection that is answered before its request is whole. One without a body is
+                // whole at the next call, and the connection goes on.
+                guard Self.hasBody(connection) else {
+                    context.refusal = error
+                    return Self.goOn
+                }
                 return answer(connection, context, problem: error)
             }
         }
@@ -220,10 +228,19 @@ extension HTTPServer {
         // Already answered, before the body.
         if context.status != 0 { return Self.goOn }
         allow(connection, seconds: nil)
+        if let refusal = context.refusal { return answer(connection, context, problem: refusal) }
         if context.isTooLarge {
             return answer(connection, context, problem: Self.tooLarge(context.limit))
         }
         return run(connection, context)
+    }
+
+    private static func hasBody(_ connection: OpaquePointer) -> Bool {
+        if impactiq_http_header(connection, ("Transfer-Encoding" as StaticString).cString) != nil { return true }
+        guard let length = impactiq_http_header(connection, ("Content-Length" as StaticString).cString) else {
+            return false
+        }
+        return strcmp(length, "0") != 0
     }
 
     private func begin() -> RequestContext {
@@ -234,6 +251,7 @@ extension HTTPServer {
         context.parameter = ""
         context.type = nil
         context.isTooLarge = false
+        context.refusal = nil
         context.limit = 0
         context.status = 0
         context.counted = 0

@@ -80,7 +80,7 @@ struct ModelFileTests {
         try write(bytes + [0], path)
         #expect(code(path) == "damaged_model")
         var future = bytes
-        future[8] = 2
+        future[8] = 3
         try write(future, path)
         #expect(code(path) == "unknown_model_version")
         var generator = SeededGenerator.announced()
