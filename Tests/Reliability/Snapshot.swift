@@ -23,7 +23,10 @@ package struct Snapshot: Sendable {
         deadLetters = try TopicContents(
             application.deadLetter, site: site, ignoring: ["impactiq.error.application"]
         ).partitions
-        state = try TopicContents(application.changelog, site: site, compacted: true).latest
+        // Which record bears that header depends on where commits fall.
+        state = try TopicContents(
+            application.changelog, site: site, compacted: true, ignoring: ["impactiq.positions"]
+        ).latest
         rows = try LogStoreContents.rows(of: application)
         hasLogStore = application.logStore != .none
         guard hasLogStore else { return }
