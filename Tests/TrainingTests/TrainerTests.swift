@@ -16,15 +16,15 @@ import Trees
         return folder.path
     }
 
-    /// A trial: chance of the ad 0.4, an effect of 1 + x1 on a number, texts, missing values, a column after the treatment.
-    private static func rows(_ path: String, count: Int, seed: UInt64, arms: Int = 2) throws {
+    /// A trial: chance of the ad 0.4, an effect of 1 + slope x1 on a number, texts, missing values, a column after the treatment.
+    private static func rows(_ path: String, count: Int, seed: UInt64, arms: Int = 2, slope: Double = 1) throws {
         var stream = RandomStream(seed: seed, lane: 3)
         var text = "y,x1,x2,device,arm,user_id,household\n"
         for row in 0..<count {
             let (x1, x2) = (stream.normal(), stream.normal())
             let device = ["phone", "desk", "tv"][stream.below(3)]
             let arm = arms == 2 ? (stream.happens(0.4) ? 1 : 0) : stream.below(arms)
-            let effect = arm == 0 ? 0 : arm == 1 ? 1 + x1 : -1
+            let effect = arm == 0 ? 0 : arm == 1 ? 1 + slope * x1 : -1
             let y = x2 + (device == "tv" ? 1 : 0) + effect + 0.5 * stream.normal()
             let name = ["control", "ad", "banner"][arm]
             text += "\(y),\(x1),\(row % 50 == 0 ? "" : String(x2)),\(device),\(name),u\(row),h\(row / 2)\n"
@@ -54,7 +54,7 @@ import Trees
         let folder = try Self.folder()
         let seed = UInt64.random(in: 0...1_000_000)
         print("model: seed \(seed)")
-        try Self.rows("\(folder)/rows.csv", count: 3_000, seed: seed)
+        try Self.rows("\(folder)/rows.csv", count: 5_000, seed: seed, slope: 3)
         var request = TrainingRequest(rows: "\(folder)/rows.csv")
         request.outcomes = ["y"]
         request.propensity = "0.4"
@@ -85,7 +85,7 @@ import Trees
         for x in [Float(-1), 0, 1] {
             (row[0], row[1], row[3]) = (x, 0.2, 1)
             scorer.score(rows: row, stride: model.rowStride, count: 1, into: &estimate)
-            #expect(abs(estimate[0].effect - Double(1 + x)) < 0.35, "\(estimate[0]) at \(x)")
+            #expect(abs(estimate[0].effect - Double(1 + 3 * x)) < 0.35, "\(estimate[0]) at \(x)")
         }
     }
 

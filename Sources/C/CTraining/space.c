@@ -64,8 +64,6 @@ void ctraining_tree_clear(ctraining_tree *t) {
     free(t->feature);
     free(t->leaf);
     free(t->bin);
-    free(t->low);
-    free(t->high);
     free(t->missing_left);
     free(t->payload);
     memset(t, 0, sizeof *t);

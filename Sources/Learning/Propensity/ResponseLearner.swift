@@ -53,7 +53,7 @@ package struct ResponseFit: Sendable {
     /// As a part of a model file, whose scores have the bits of `predict`.
     package func part(name: String) -> Composition.Part {
         switch kind {
-        case .trees(let ensemble): return ensemble.part(name: name)
+        case .trees(let ensemble): return ensemble.part(name: name, isProbability: true)
         case .linear(let fit, let centres):
             let terms = zip(fit.coefficients, fit.standardErrors).enumerated().map { index, pair in
                 Composition.Linear.Term(pair.0, [index], standardError: pair.1.isFinite ? pair.1 : nil)

@@ -36,8 +36,13 @@ package struct AdditiveTrees: TreeSource {
 
 extension TreeEnsemble {
     /// Base and link as a part of a composition.
-    package func part(name: String) -> Composition.Part {
-        .trees(Composition.Trees(name: name, base: base, link: link == .logistic ? .logistic : .identity))
+    ///
+    /// - Parameter isProbability: with the identity link, the margin itself is a probability: a forest of 0 and 1.
+    package func part(name: String, isProbability: Bool = false) -> Composition.Part {
+        .trees(
+            Composition.Trees(
+                name: name, base: base, link: link == .logistic ? .logistic : .identity,
+                isProbability: isProbability && link == .identity ? true : nil))
     }
 
     /// The ensemble of the rows whose `feature` is `value` (NaN: missing): splits on it are decided, so that the feature no

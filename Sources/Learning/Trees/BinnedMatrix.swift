@@ -133,6 +133,21 @@ package final class BinnedMatrix: @unchecked Sendable {
         return BinEdges.middle(below, above)
     }
 
+    /// The last bin that a split sends left, of those from `left` to `right` − 1 that part the rows at hand alike: the one
+    /// whose threshold is nearest the middle of the gap. `threshold(feature:left:right:)` of it and the next bin then sends
+    /// every row of the matrix where the bins do, also those in bins that the rows at hand do not have.
+    package func lastLeft(feature: Int, left: Int, right: Int) -> Int {
+        guard right <= edges[feature].binCount else { return edges[feature].binCount }
+        guard right > left + 1 else { return left }
+        let middle = Double(threshold(feature: feature, left: left, right: right))
+        var (nearest, least) = (left, Double.infinity)
+        for bin in left..<right {
+            let distance = abs(Double(threshold(feature: feature, left: bin, right: bin + 1)) - middle)
+            if distance < least { (nearest, least) = (bin, distance) }
+        }
+        return nearest
+    }
+
     /// Whether a feature has missing values in any row.
     package func hasMissing(_ feature: Int) -> Bool {
         let column = column(feature)

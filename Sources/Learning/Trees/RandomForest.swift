@@ -86,7 +86,11 @@ package enum RandomForest {
         }
         var all = trees.all
         for index in all.indices {
-            for node in 0..<all[index].nodes { all[index].value[node] /= Double(settings.trees) }
+            for node in 0..<all[index].nodes {
+                let share = all[index].value[node] / Double(settings.trees)
+                // Shares of probabilities are rounded down to a grid that sums are exact on: none is beyond 1.
+                all[index].value[node] = isBinary ? (share * 0x1p50).rounded(.down) * 0x1p-50 : share
+            }
         }
         let ensemble = TreeEnsemble(base: 0, link: .identity, features: p, trees: all)
         return RandomForestFit(ensemble: ensemble, outOfBag: outOfBag)
@@ -180,6 +184,8 @@ private final class ForestGrower {
     /// One tree, and the rows that its bootstrap sample left out.
     func grow(_ sample: [UInt32], number: Int) -> (DecisionTree, outside: [UInt32]) {
         var random = RandomStream(seed: settings.seed, lane: UInt64(number) &+ 0xF0)
+        // Not as the tree before left it: which tree that was depends on the threads.
+        for feature in order.indices { order[feature] = feature }
         var draws = [UInt16](repeating: 0, count: sample.count)
         for _ in sample { draws[random.below(sample.count)] += 1 }
         var outside: [UInt32] = []
@@ -231,9 +237,12 @@ private final class ForestGrower {
         guard task.count >= 2 * settings.leafRows, settings.depth == 0 || task.depth < settings.depth,
             let (feature, found, gain) = best(task, scales, &random)
         else { return }
-        let bin = Int(found.bin)
-        for index in 1..<256 { goesLeft[index] = index <= bin ? 1 : 0 }
         fill(feature, own, task.count)
+        var (below, above) = (Int(found.bin), Int(found.bin) + 1)
+        while below > 1, histogram[below] == 0 { below -= 1 }
+        while above <= matrix.edges[feature].binCount, histogram[above] == 0 { above += 1 }
+        let bin = matrix.lastLeft(feature: feature, left: below, right: above)
+        for index in 1..<256 { goesLeft[index] = index <= bin ? 1 : 0 }
         let total = (0..<BinnedMatrix.bins).reduce(Int64(0)) { $0 &+ histogram[$1] }
         let leftWeight = Int32(truncatingIfNeeded: found.left)
         let missingLeft =
@@ -248,11 +257,8 @@ private final class ForestGrower {
             return
         }
         (own + left).update(from: scratch, count: task.count - left)
-        var (below, above) = (bin, bin + 1)
-        while below > 1, histogram[below] == 0 { below -= 1 }
-        while above <= matrix.edges[feature].binCount, histogram[above] == 0 { above += 1 }
         tree.feature[task.node] = Int32(feature)
-        tree.threshold[task.node] = matrix.threshold(feature: feature, left: below, right: above)
+        tree.threshold[task.node] = matrix.threshold(feature: feature, left: bin, right: bin + 1)
         tree.bin[task.node] = UInt8(bin)
         tree.missingLeft[task.node] = missingLeft
         tree.gain[task.node] = gain

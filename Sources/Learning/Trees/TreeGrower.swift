@@ -240,11 +240,14 @@ final class TreeGrower {
         _ leaf: inout Leaf, _ tree: inout DecisionTree, isLast: Bool, _ active: [Bool]?, _ units: Units
     ) -> Leaf {
         let (feature, found) = (leaf.feature, leaf.split)
-        let bin = Int(found.bin)
         let missingLeft = found.missing_left != 0
-        for index in 1..<256 { goesLeft[index] = index <= bin ? 1 : 0 }
         let parent = histograms[leaf.histogram]
         let own = parent + feature * BinnedMatrix.bins
+        var (below, above) = (Int(found.bin), Int(found.bin) + 1)
+        while below > 1, own[below] == 0 { below -= 1 }
+        while above <= matrix.edges[feature].binCount, own[above] == 0 { above += 1 }
+        let bin = matrix.lastLeft(feature: feature, left: below, right: above)
+        for index in 1..<256 { goesLeft[index] = index <= bin ? 1 : 0 }
         // Without missing values in the node, those to come go with the larger side.
         let leftHessian = Int32(truncatingIfNeeded: found.left)
         let rightHessian = Int32(truncatingIfNeeded: leaf.total &- found.left)
@@ -252,14 +255,9 @@ final class TreeGrower {
         goesLeft[0] = sendsMissingLeft ? 1 : 0
         let start = rows + leaf.start
         let leftCount = partition(start, leaf.count, matrix.column(feature))
-
-        var below = bin
-        while below > 1, own[below] == 0 { below -= 1 }
-        var above = bin + 1
-        while above <= matrix.edges[feature].binCount, own[above] == 0 { above += 1 }
         let node = leaf.node
         tree.feature[node] = Int32(feature)
-        tree.threshold[node] = matrix.threshold(feature: feature, left: below, right: above)
+        tree.threshold[node] = matrix.threshold(feature: feature, left: bin, right: bin + 1)
         tree.bin[node] = UInt8(bin)
         tree.missingLeft[node] = sendsMissingLeft
         tree.gain[node] = leaf.gain

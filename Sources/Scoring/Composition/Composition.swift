@@ -109,11 +109,14 @@ package struct Composition: Codable, Sendable, Equatable {
         package var name: String
         package var base: Double
         package var link: Link
+        /// Whether the sum itself is a probability, as the mean of leaves of 0 and 1 is; nil: no.
+        package var isProbability: Bool?
 
-        package init(name: String, base: Double, link: Link = .identity) {
+        package init(name: String, base: Double, link: Link = .identity, isProbability: Bool? = nil) {
             self.name = name
             self.base = base
             self.link = link
+            self.isProbability = isProbability
         }
     }
 

@@ -38,19 +38,20 @@ extension Model {
 }
 
 extension Composition {
-    /// Whether every effect is one part with a logistic link.
+    /// Whether every effect is one part that is a probability.
     var givesProbabilities: Bool {
         effects.allSatisfy { effect in
             effect.terms.count == 1 && effect.terms[0].parts.count == 1 && effect.terms[0].weight == 1
-                && parts[effect.terms[0].parts[0]].isLogistic
+                && parts[effect.terms[0].parts[0]].isProbability
         }
     }
 }
 
 extension Composition.Part {
-    var isLogistic: Bool {
+    /// By its link, or because its trees say so.
+    var isProbability: Bool {
         switch self {
-        case .trees(let trees): trees.link == .logistic
+        case .trees(let trees): trees.link == .logistic || trees.isProbability == true
         case .linear(let linear): linear.link == .logistic
         case .causal: false
         }

@@ -45,8 +45,8 @@ typedef struct {
 typedef struct {
     uint32_t nodes, leaves;
     int32_t *left, *right, *feature, *leaf;
-    /// The last bin that goes left; the last bin on the left and the first on the right that the node's rows have.
-    uint8_t *bin, *low, *high, *missing_left;
+    /// The last bin that goes left: 0 when only missing values do, 255 when only missing values go right.
+    uint8_t *bin, *missing_left;
     /// q + q·q doubles a leaf: the means of w·y·T and of w·T·Tᵀ over the rows that estimate.
     double *payload;
     // Room.

@@ -16,10 +16,9 @@ package final class GrownTree: @unchecked Sendable {  // written by the thread t
 
     /// Numbers up to it go left. NaN: only missing values do; the greatest number: only missing values go right.
     private func gap(_ rows: BinnedMatrix, _ node: Int) -> Double {
-        let (low, high) = (Int(tree.low[node]), Int(tree.high[node]))
-        if low == 0 { return .nan }
-        guard high > 0 else { return Double(Float.greatestFiniteMagnitude) }
-        let threshold = rows.threshold(feature: Int(tree.feature[node]), left: low, right: high)
+        let bin = Int(tree.bin[node])
+        if bin == 0 { return .nan }
+        let threshold = rows.threshold(feature: Int(tree.feature[node]), left: bin, right: bin + 1)
         return Double(min(threshold, .greatestFiniteMagnitude))
     }
 
