@@ -16,16 +16,22 @@ package final class Partition {
     private var recordCount = 0
     private var recordCapacity = 1_024
 
-    package init(_ number: Int32, plan: FeaturePlan) {
+    /// - Parameter timeToLive: see ``PartitionState/timeToLive``; 0 is for ever.
+    package init(_ number: Int32, plan: FeaturePlan, timeToLive: Int64 = 0) {
         self.number = number
         state = PartitionState(plan: plan)
+        state.timeToLive = timeToLive
         records = .allocate(capacity: recordCapacity)
     }
 
     deinit { records.deallocate() }
 
     /// Begins anew with an empty state.
-    package func resetState() { state = PartitionState(plan: state.plan) }
+    package func resetState() {
+        let timeToLive = state.timeToLive
+        state = PartitionState(plan: state.plan)
+        state.timeToLive = timeToLive
+    }
 
     /// Erases a user, as part of the transaction at hand.
     package func erase(user: UnsafeRawBufferPointer) {

@@ -28,6 +28,8 @@ package final class Processor {
         package var capacity = 1_024
         /// Whether an erased user gets a tombstone among the scores.
         package var writesTombstones = false
+        /// Milliseconds of event time that a user without an event is remembered; 0 is for ever.
+        package var timeToLive: Int64 = 0
 
         package init() {}
     }
@@ -127,6 +129,11 @@ package final class Processor {
         }
         let specification = try FeatureSpecification(json: model.specificationJSON)
         return try FeaturePlan(specification, schema: specification.eventSchema(extraTypes: scoreEvents + [eraseType]))
+    }
+
+    /// An empty partition as this processor's settings want it.
+    package func partition(_ number: Int32) -> Partition {
+        Partition(number, plan: plan, timeToLive: settings.timeToLive)
     }
 
     package var isFull: Bool { events.count == settings.capacity }

@@ -46,6 +46,9 @@ package final class PipelineMetrics: Sendable {
     package let reloadedUsers = Counter(
         "impactiq_users_brought_back_total", .countIfAny("users brought back"),
         help: "Spilled users read into memory again")
+    package let expiredUsers = Counter(
+        "impactiq_users_expired_total", .countIfAny("users forgotten"),
+        help: "Users forgotten after state.ttl.ms without an event")
     package let erasures = Counter("impactiq_users_erased_total", help: "Users erased by user.delete events")
     package let changelogRecords = Counter(
         "impactiq_changelog_records_total", help: "Users' records written to the changelog")

@@ -27,11 +27,16 @@ package final class Shard {
     /// Late events that the metrics know of already.
     var reportedLate: UInt64 = 0
 
-    package init(_ number: Int32, topics: [String], plan: FeaturePlan) {
+    /// Where the search for forgotten users goes on.
+    private var expiryHand = 0
+    /// Forgotten users that the metrics know of already.
+    var reportedExpired: UInt64 = 0
+
+    package init(_ number: Int32, topics: [String], plan: FeaturePlan, timeToLive: Int64 = 0) {
         let partitions = topics.map { TopicPartition($0, number) }
         partition = partitions[0]
         positions = ReadPositions(partitions)
-        content = Partition(number, plan: plan)
+        content = Partition(number, plan: plan, timeToLive: timeToLive)
     }
 
     package var state: PartitionState { content.state }
@@ -65,6 +70,7 @@ package final class Shard {
     /// Collects the changelog's records of all users changed since the last commit.
     /// - Returns: how many.
     package func collectChangelog() -> Int {
+        state.expire(hand: &expiryHand)
         let count = content.collectChanges { user in checkpoint?.noteRemoval(user) }
         if count > 0 { checkpoint?.noteChange() }
         return count

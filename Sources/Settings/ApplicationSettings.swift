@@ -38,6 +38,10 @@ package struct ApplicationSettings: SettingGroup {
     package let eventTimeMaxBehindMilliseconds = SettingKey.integer(
         "event.time.max.behind.ms", 630_720_000_000, 0...7_258_118_400_000,
         "how far it may lie before it: twenty years, which tells a time in seconds; further is time_too_old")
+    package let stateTimeToLiveMilliseconds = SettingKey.integer(
+        "state.ttl.ms", 0, 0...7_258_118_400_000,
+        "a user without an event for so long (event time) is forgotten; 0 is never; choose more than the longest window"
+    )
     package let batchMaxEvents = SettingKey.integer(
         "batch.max.events", 1_024, 1...65_536, "most events handled at once when there is lag")
     package let shutdownTimeoutMilliseconds = SettingKey.integer(

@@ -149,11 +149,11 @@ package final class Replay: Sendable {
                 replay.read.wrappingAdd(span.end == .max ? 0 : span.length, ordering: .relaxed)
                 return true
             }
-            var partition = Partition(span.partition, plan: processor.plan)
+            var partition = processor.partition(span.partition)
             let checkpoint = ReplayCheckpoint(path: folder.file("state-\(span.partition)"))
             let resumed = checkpoint.read(into: partition.state, span: span)
             // What a damaged checkpoint put into the state before the damage showed goes with it.
-            if resumed == nil { partition = Partition(span.partition, plan: processor.plan) }
+            if resumed == nil { partition = processor.partition(span.partition) }
             let position = resumed?.position ?? span.first
             let sink = try replay.target.sink(for: span, resumingAt: resumed?.outputLength)
             let changes = try replay.options.changesPath.map { _ in

@@ -49,6 +49,7 @@ final class PartitionRows {
         self.join = join
         batch = EventBatch(schema: plan.schema, limits: options.limits, capacity: 1_024)
         state = PartitionState(plan: plan)
+        state.timeToLive = options.timeToLive
         open = OpenRows(featureCount: plan.count, outcomeCount: options.outcomes.count)
         row = [Float](repeating: 0, count: max(1, plan.count))
         func mask(_ types: [String]) -> UInt64 {

@@ -15,6 +15,8 @@ package struct RowsOptions: Sendable {
     /// Types of events that assign; nil: every event with a `treatment`.
     package var assignmentTypes: [String]?
     package var limits = EventLimits()
+    /// Milliseconds of event time that a user without an event is remembered; 0 is for ever.
+    package var timeToLive: Int64 = 0
     package var threads = 0
     /// The effects that scores of a model with several have; each gets its own columns beside `uplift`.
     package var effects: [ScoreEffect] = []

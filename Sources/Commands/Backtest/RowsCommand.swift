@@ -109,7 +109,9 @@ struct RowsRun {
             throw command.invalid("score-at", "must be assignment or before")
         }
         options.scoreAt = mode
-        options.limits = try configuration.processorSettings().limits
+        let settings = try configuration.processorSettings()
+        options.limits = settings.limits
+        options.timeToLive = settings.timeToLive
         options.limits.requiresKey = options.limits.requiresKey && source.factory.hasKeys
         let published = try scores.map {
             try PublishedTopic.open($0, configuration, inputPartitions: source.partitions)

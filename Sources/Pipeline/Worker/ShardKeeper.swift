@@ -55,7 +55,9 @@ final class ShardKeeper {
 
     /// Takes a partition over: a new shard with its right to the local store.
     func add(_ number: Int32, at committed: [TopicPartition: Int64]) -> Shard {
-        let shard = Shard(number, topics: topics, plan: plan)
+        let shard = Shard(
+            number, topics: topics, plan: plan,
+            timeToLive: Int64(context.configuration.stateTimeToLiveMilliseconds))
         if let local = context.local {
             shard.checkpoint = ShardCheckpoint(
                 local, local.acquire(number),

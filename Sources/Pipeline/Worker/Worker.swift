@@ -329,14 +329,17 @@ final class Worker: AssignmentHandler {
     private func report() {
         tellWait()
         askMarks()
-        var late = 0, users = 0
+        var late = 0, users = 0, expired = 0
         for shard in keeper.shards {
             // A rollback takes late events back: the difference may be negative for a moment.
             late += Int(shard.state.counters.late) - Int(shard.reportedLate)
             shard.reportedLate = shard.state.counters.late
             users += shard.state.userCount
+            expired += Int(shard.state.counters.expired) - Int(shard.reportedExpired)
+            shard.reportedExpired = shard.state.counters.expired
         }
         context.metrics.late.add(late)
+        context.metrics.expiredUsers.add(expired)
         context.inputWatch.note(component, keeper.shards.map(\.positions))
         context.inputStatistics.note(component, handler.processor, context.metrics)
         report(lags: lags, users: users, isWaiting: wait.isWaiting)

@@ -114,6 +114,7 @@ extension Configuration {
         settings.threshold = self.decisionThreshold
         settings.topics = self.inputTopics
         settings.capacity = self.batchMaxEvents
+        settings.timeToLive = Int64(self.stateTimeToLiveMilliseconds)
         return settings
     }
 }
