@@ -18,6 +18,8 @@ struct EventReadingLaws {
     private static func batch(predicts: Bool, capacity: Int = 1) -> EventBatch {
         var limits = EventLimits()
         limits.requiresKey = false
+        // The laws are about reading: any time may stand in them.
+        limits.maxBehindMilliseconds = .max
         return EventBatch(schema: schema, limits: limits, capacity: capacity, predicts: predicts)
     }
 
