@@ -142,7 +142,7 @@ extension JSONScanner {
         return false
     }
 
-    /// The error for a value of a type the field does not take; a text that is no JSON at all says so instead.
+    /// The error for a value of a type the field does not take; a text that is not JSON at all says so instead.
     @inline(never)
     package func typeFault() throws(InputError) -> InputError {
         var copy = self

@@ -1,4 +1,4 @@
-/// What values a feature had in the rows that a model was trained on: for simulators, sanity checks and drift.
+/// What values per feature had in the rows that a model was trained on: for simulators, sanity checks and drift.
 package struct FeatureRange: Codable, Sendable, Equatable {
     package enum Kind: String, Codable, Sendable {
         /// 0 and 1 alone.

@@ -35,7 +35,7 @@ package final class LiveScreen {
 
     deinit { restore() }
 
-    /// The columns a line may take.
+    /// The columns per line may take.
     package var width: Int { isLive ? size().columns : 100 }
 
     /// Shows a state of affairs.

@@ -31,7 +31,7 @@ package struct Table {
 
     /// The lines, heading first, two spaces between columns, without spaces at the end of a line.
     ///
-    /// - Parameter width: the columns a line may take; the widest text columns are cut to fit. nil cuts nothing.
+    /// - Parameter width: the columns per line may take; the widest text columns are cut to fit. nil cuts nothing.
     package func lines(width limit: Int? = nil) -> [String] {
         var widths = columns.indices.map { i in
             max(TextLayout.width(columns[i].title), rows.map { TextLayout.width($0[i]) }.max() ?? 0)

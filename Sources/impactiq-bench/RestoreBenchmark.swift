@@ -12,7 +12,7 @@ import StateStore
 import Terminal
 
 /// `impactiq-bench restore`: how fast state comes back, beside a plain read of the same changelog in the same round, and
-/// how many bytes a user takes in memory, in RocksDB and on the changelog.
+/// how many bytes per user takes in memory, in RocksDB and on the changelog.
 struct RestoreBenchmark {
     let properties: KafkaProperties
     let topic: String

@@ -107,7 +107,7 @@ struct HonestTrialTests {
         #expect((367...394).contains(held), "\(held) of 400")
     }
 
-    /// Five rows a user and no effect: naive intervals held 0 in 60 % of trials, and verdicts were false in 35 %.
+    /// Five rows per user and no effect: naive intervals held 0 in 60 % of trials, and verdicts were false in 35 %.
     @Test func coverageOfClusters() throws {
         var random = RandomStream(seed: 4, lane: 0)
         var held = (effect: 0, top: 0, value: 0, naive: 0, qini: 0)

@@ -23,7 +23,7 @@ struct TrialStatisticsTests {
         var priority: [Double] = []
         var clusters: Clusters
 
-        /// Effects equal to the priority, uniform; `size` rows a user with a common priority and a common shock.
+        /// Effects equal to the priority, uniform; `size` rows per user with a common priority and a common shock.
         init(users: Int, size: Int, useful: Bool = true, _ random: inout RandomStream) {
             var labels: [Int] = []
             for user in 0..<users {

@@ -39,7 +39,7 @@ struct UnusableValueTests {
         batch.takeUnusableValues { taken += [$0, $1] }
         batch.takeUnusableValues { taken += [$0, $1] }
         #expect(taken == [0, 4])
-        // What is no JSON is no event.
+        // What is not JSON is not an event.
         #expect(throws: InputError.self) { try append(batch, #","properties":{"n":[1}"#) }
     }
 

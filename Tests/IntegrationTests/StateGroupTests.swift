@@ -125,7 +125,7 @@ struct StateGroupTests {
     @Test("With a tiny memory bound the same scores leave, and the bound holds across restarts")
     func spilling() throws {
         guard let broker = TestBroker.start() else { return }
-        // Few users an event, so that users go and come back.
+        // Few users per event, so that users go and come back.
         let messages = try StateRun.trial(120_000, users: 40_000, seed: 24)
         let whole = try StateRun(broker, settings: ["state.store=none"])
         try whole.harness.produce(messages)

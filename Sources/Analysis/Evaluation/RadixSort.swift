@@ -1,6 +1,6 @@
 import Base
 
-/// A stable radix sort of a trial's rows that leaves 8 bytes a row: index, flags, and where ties end.
+/// A stable radix sort of a trial's rows that leaves 8 bytes per row: index, flags, and where ties end.
 ///
 /// One pass spreads the rows over buckets (`KeyBuckets`). There a row is one integer: above, what its key has beside the
 /// other keys of the bucket, as many bits as fit; below, its place in reverse input order, and its flags. Such integers

@@ -22,7 +22,7 @@ struct RankedRow {
 /// That order of ties is scikit-uplift's (`argsort(kind="mergesort")[::-1]`), so that uplift@k and bins that cut through
 /// a tie agree with it. Equal scores share one point of a curve. -0 and 0 are equal.
 ///
-/// Memory: 8 bytes a row.
+/// Memory: 8 bytes per row.
 final class Ranking: @unchecked Sendable {  // immutable once built; the pointer is freed in deinit alone
     let rows: UnsafeMutablePointer<RankedRow>
     let count: Int

@@ -9,7 +9,7 @@ package enum Covers {
     /// Counts background rows.
     ///
     /// - Parameters:
-    ///   - rows: row-major, `stride` floats a row.
+    ///   - rows: row-major, `stride` floats per row.
     package static func counted(
         _ trees: [DecodedTree], rows: UnsafePointer<Float>, stride: Int, count: Int, threads: Int = 0
     ) -> [DecodedTree] {

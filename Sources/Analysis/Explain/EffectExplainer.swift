@@ -30,9 +30,9 @@ package struct EffectExplainer: Sendable {
     private struct Outcome: Sendable {
         let shapley: TreeShapley
         let finders: [LeafFinder]
-        /// p + p² numbers a leaf: A and J; 0 in an empty leaf.
+        /// p + p² numbers per leaf: A and J; 0 in an empty leaf.
         let moments: [[Double]]
-        /// p numbers a leaf: A - J θ₀.
+        /// p numbers per leaf: A - J θ₀.
         let residuals: [[Double]]
         let parameters: Int
         let contrasts: [[Double]]
@@ -135,7 +135,7 @@ package struct EffectExplainer: Sendable {
     /// Explains every effect of each row, `effects` in their order.
     ///
     /// - Parameters:
-    ///   - rows: row-major, `stride` floats a row; NaN is missing.
+    ///   - rows: row-major, `stride` floats per row; NaN is missing.
     ///   - threads: 0 is one a processor; never changes a number.
     /// - Returns: one list a row; nil for a row that has no estimate (a missing value that the model refuses, or no tree
     ///   that knows such rows).

@@ -37,7 +37,7 @@ package struct EnsembleExplainer: Sendable {
     }
 
     /// - Parameters:
-    ///   - rows: row-major, `stride` floats a row.
+    ///   - rows: row-major, `stride` floats per row.
     ///   - threads: 0 is one a processor; never changes a number.
     package func explain(
         rows: UnsafePointer<Float>, stride: Int, count: Int, threads: Int = 0

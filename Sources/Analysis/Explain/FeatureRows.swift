@@ -3,7 +3,7 @@ import Tabular
 
 /// The features of a CSV's rows in the order of a model.
 package struct FeatureRows: Sendable {
-    /// Row-major, `stride` floats a row; NaN is missing.
+    /// Row-major, `stride` floats per row; NaN is missing.
     package private(set) var values: [Float] = []
     package let stride: Int
     package private(set) var count = 0

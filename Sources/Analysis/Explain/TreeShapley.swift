@@ -21,7 +21,7 @@ package struct TreeShapley: Sendable {
 
     /// - Parameters:
     ///   - trees: with covers over 0 at every node.
-    ///   - featureCount: numbers a row.
+    ///   - featureCount: numbers per row.
     package init(_ trees: [DecodedTree], featureCount: Int) {
         self.featureCount = featureCount
         walks = trees.map { Walk($0) }
@@ -45,12 +45,12 @@ package struct TreeShapley: Sendable {
     /// Adds the contributions of up to eight rows.
     ///
     /// - Parameters:
-    ///   - rows: `featureCount` numbers a row, `stride` apart, as many as `count`.
-    ///   - columns: numbers a leaf.
+    ///   - rows: `featureCount` numbers per row, `stride` apart, as many as `count`.
+    ///   - columns: numbers per leaf.
     ///   - values: of every tree's leaves, `columns` numbers each; not NaN.
     ///   - weights: for each column and row what the leaf's number counts, column by column, eight rows each; the leaf's
     ///     value for a row is the sum.
-    ///   - into: `featureCount` numbers a row.
+    ///   - into: `featureCount` numbers per row.
     package func add(
         rows: UnsafePointer<Float>, stride: Int, count: Int, columns: Int, values: [[Double]],
         weights: [SIMD8<Double>], into contributions: UnsafeMutablePointer<Double>

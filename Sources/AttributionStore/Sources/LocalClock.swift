@@ -40,7 +40,7 @@ package struct LocalClock {
 
     /// Reads a date and a time of day, or one text with both in either place.
     ///
-    /// - Returns: nil for what is no time.
+    /// - Returns: nil for what is not a time.
     package mutating func read(date: String?, time: String?) -> Reading? {
         let date = date ?? ""
         let time = time ?? ""

@@ -3,7 +3,7 @@ import Foundation
 
 /// The folders that outputs are written in.
 enum OutputFolder {
-    /// - Throws: `no_folder` when the folder that the file should stand in is not there, or is no folder.
+    /// - Throws: `no_folder` when the folder that the file should stand in is not there, or is not a folder.
     static func check(_ path: String) throws(ImpactError) {
         guard path != "-" else { return }
         let folder = (path as NSString).deletingLastPathComponent

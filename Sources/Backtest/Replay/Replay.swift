@@ -65,7 +65,7 @@ package final class Replay: Sendable {
     /// Runs until every partition is complete, and puts the output together.
     ///
     /// - Parameters:
-    ///   - progress: hears, on this thread and some times a second, how many offsets were read of how many.
+    ///   - progress: hears, on this thread and some times per second, how many offsets were read of how many.
     ///   - isStopped: asked between batches; then checkpoints are written.
     /// - Throws: `stopped`; the first thread's failure.
     package func run(

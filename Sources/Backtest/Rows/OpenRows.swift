@@ -4,7 +4,7 @@ import Events
 /// The rows of a partition whose windows may still get outcomes, in the order of their assignments.
 ///
 /// Bounded by what is assigned within window + lateness of event time: a row takes about 120 bytes, the user's id, and 4
-/// bytes a feature. A row is numbered when it opens; rows leave in that order.
+/// bytes per feature. A row is numbered when it opens; rows leave in that order.
 struct OpenRows {
     struct Row {
         var offset: Int64

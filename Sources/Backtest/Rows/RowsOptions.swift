@@ -24,7 +24,7 @@ package struct RowsOptions: Sendable {
     package var scoreAt = ScoreAt.assignment
     /// Whether rows whose window is not over at the end of the data are written, marked, or only counted.
     package var keepsCensored = true
-    /// The most open rows a partition may have.
+    /// The most open rows per partition may have.
     package var maxOpen = 20_000_000
 
     /// Which score belongs to an assignment.

@@ -54,7 +54,7 @@ package final class LineReader {
 
     private func cut(_ stop: Int) -> UnsafeRawBufferPointer {
         line += 1
-        // Some editors and exports begin a UTF-8 file with a byte-order mark, which is no part of its first line.
+        // Some editors and exports begin a UTF-8 file with a byte-order mark, which is not part of its first line.
         if line == 1, stop - start >= 3, buffer[start] == 0xEF, buffer[start + 1] == 0xBB, buffer[start + 2] == 0xBF {
             start += 3
         }

@@ -7,7 +7,7 @@ import Synchronization
 
 /// The demo's event source: a thread that writes the simulated trial to the input topic.
 ///
-/// It holds back when the pipeline falls behind, since the embedded broker keeps no more than 5 MiB a partition and
+/// It holds back when the pipeline falls behind, since the embedded broker keeps no more than 5 MiB per partition and
 /// drops the rest without a word.
 final class DemoFeeder: Sendable {
     private let written = Atomic<Int>(0)
@@ -21,7 +21,7 @@ final class DemoFeeder: Sendable {
     private let bound: Int
 
     /// - Parameters:
-    ///   - rate: messages a second; 0 is as fast as the pipeline goes.
+    ///   - rate: messages per second; 0 is as fast as the pipeline goes.
     ///   - bound: most messages written and not consumed.
     init(rate: Double, bound: Int, consumed: @escaping @Sendable () -> Int) {
         self.rate = rate

@@ -35,7 +35,7 @@ struct ModelRows {
         throw ImpactError(.badInput, code: "csv_column", "the rows have no column '\(name)' for the \(role)\(near)")
     }
 
-    /// A row's values for a model: `model.rowStride` floats a row.
+    /// A row's values for a model: `model.rowStride` floats per row.
     func rows(for model: Model) throws(ImpactError) -> [Float] {
         var places: [Int] = []
         for name in model.featureNames { places.append(try column(name, for: "model's feature")) }

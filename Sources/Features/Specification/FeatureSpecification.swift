@@ -19,7 +19,7 @@ package struct FeatureSpecification: Sendable, Equatable {
     /// The columns' names.
     package var names: [String] { features.map(\.name) }
 
-    /// How many numbers a row has.
+    /// How many numbers per row has.
     package var count: Int { features.count }
 
     /// One column.

@@ -31,7 +31,7 @@ extension PartitionState {
 
     /// Puts a stored record in place of what is known about the user; nil, a tombstone, removes the user.
     ///
-    /// For filling the state from the changelog or a checkpoint, before events arrive: it is no part of a
+    /// For filling the state from the changelog or a checkpoint, before events arrive: it is not part of a
     /// transaction.
     ///
     /// - Parameter isUnsaved: whether the local store lacks the record as it is.

@@ -1,5 +1,5 @@
 /// A 32-bit checksum of stored records against damage by accident: four independent chains of multiply-and-fold
-/// (as in wyhash, Wang Yi 2019) over 32 bytes a step, so that it costs a fraction of a table-driven CRC.
+/// (as in wyhash, Wang Yi 2019) over 32 bytes per step, so that it costs a fraction of a table-driven CRC.
 enum RecordChecksum {
     @inline(__always)
     private static func fold(_ x: UInt64, _ y: UInt64) -> UInt64 {

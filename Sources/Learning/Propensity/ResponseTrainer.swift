@@ -7,7 +7,7 @@ import Trees
 /// What a response model is trained for.
 package struct ResponseRequest: Sendable {
     package var columns: [ResponseColumn]
-    /// One an outcome: 0 or 1 a row.
+    /// One an outcome: 0 or 1 per row.
     package var outcomes: [(name: String, target: [Float])]
     /// Learners to compare; the best by `metric` is kept.
     package var learners: [ResponseLearner] = ResponseLearner.allCases

@@ -7,7 +7,7 @@ import StateStore
 import Synchronization
 
 /// Keeps warm copies of partitions that other processes own, by following their changelog, so that taking one over
-/// replays only a tail. One thread a process.
+/// replays only a tail. One thread per process.
 ///
 /// ```
 ///  group's members ─► rule ─► partitions to follow ─► changelog ─► local store, offset in the same batch

@@ -49,14 +49,14 @@ package struct DecodedTree: Sendable, Equatable {
 package struct DecodedForest: Sendable {
     package var info: ForestInfo
     package var trees: [DecodedTree]
-    /// `info.payloadColumns` numbers a leaf, tree by tree: `DecodedTree.leaf` counts within its tree.
+    /// `info.payloadColumns` numbers per leaf, tree by tree: `DecodedTree.leaf` counts within its tree.
     package var values: [[Double]]
     /// For each treatment the weights on the q treatment parameters; nil: parameter i is treatment i.
     package var contrasts: [[Double]]?
 }
 
 extension Model {
-    /// Reads the trees of an outcome out of the file's tiles. Memory: some 30 bytes a node.
+    /// Reads the trees of an outcome out of the file's tiles. Memory: some 30 bytes per node.
     package func decodedForest(outcome: Int) -> DecodedForest {
         let forest = forests[outcome]
         let layout = forest.layout

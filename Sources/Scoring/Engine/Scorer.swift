@@ -91,7 +91,7 @@ package final class Scorer {
     /// Scores `count` rows.
     ///
     /// - Parameters:
-    ///   - rows: row-major float32, `stride` floats a row, at least `model.rowStride`; NaN is a missing value.
+    ///   - rows: row-major float32, `stride` floats per row, at least `model.rowStride`; NaN is a missing value.
     ///   - estimates: room for count × `model.effectCount`; a row's effects stand together, treatment-major
     ///     (`Model.effectIndex`).
     ///   - standardErrors: without them about half the time of a single row; then they are NaN.

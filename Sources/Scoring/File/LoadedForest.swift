@@ -20,7 +20,7 @@ struct LoadedShard: @unchecked Sendable {  // pointers into a read-only mapping
     let featureCount: Int
     /// For each of them the model's feature; nil: the same numbers.
     let features: UnsafeRawPointer?
-    /// A byte a tree: tiles that every row passes at the least.
+    /// A byte per tree: tiles that every row passes at the least.
     let leastTiles: UnsafePointer<UInt8>
 }
 

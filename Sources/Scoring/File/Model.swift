@@ -12,7 +12,7 @@ package enum ModelCheck: Sendable, ExpressibleByBooleanLiteral {
     /// Every tile: whatever its bits are, the file cannot make a kernel read outside it or go on for ever. About 1 ms
     /// for 10 MB of tiles.
     case structure
-    /// Every tile and the SHA-256 of the whole content, about 3 ms a megabyte. The default.
+    /// Every tile and the SHA-256 of the whole content, about 3 ms per megabyte. The default.
     case checksum
 
     package init(booleanLiteral verify: Bool) { self = verify ? .checksum : .structure }

@@ -40,7 +40,7 @@ struct ByteReader {
 }
 
 extension ModelFormat.Header {
-    /// Says what a file is, or why it is no model of ours. `size` is the size of the file.
+    /// Says what a file is, or why it is not a model of ours. `size` is the size of the file.
     static func read(_ file: UnsafeRawBufferPointer) throws(ImpactError) -> ModelFormat.Header {
         guard file.count >= ModelFormat.magic.count,
             file.prefix(ModelFormat.magic.count).elementsEqual(ModelFormat.magic)

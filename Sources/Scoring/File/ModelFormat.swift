@@ -62,7 +62,7 @@ enum ModelFormat {
         var unitShift: Int
         var columns: [LeafColumns.Source]
         var shards: Range<Int>
-        /// The place of one byte a tree: tiles that every row passes at the least.
+        /// The place of one byte per tree: tiles that every row passes at the least.
         var leastTiles: Int
 
         var unit: Int { 1 << unitShift }

@@ -2,7 +2,7 @@ import Features
 import Foundation
 import Scoring
 
-/// Which values a feature takes, for the controls of the simulator: where the trees split tells where values matter.
+/// Which values per feature takes, for the controls of the simulator: where the trees split tells where values matter.
 package struct ControlRange: Sendable, Equatable {
     package var low: Double
     package var high: Double

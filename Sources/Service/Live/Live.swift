@@ -214,7 +214,7 @@ package final class Live: Sendable {
         out.append(",\"time\":")
         out.append(letter.time)
         out.append(",\"value\":")
-        // Repaired where it is no UTF-8: it is shown to people.
+        // Repaired where it is not UTF-8: it is shown to people.
         out.appendJSONString(String(decoding: letter.value, as: UTF8.self))
         out.append("}")
     }

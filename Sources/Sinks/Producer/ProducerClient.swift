@@ -11,7 +11,7 @@ import Synchronization
 ///
 /// A record that carries a time of its own goes through one `rd_kafka_producev`: `rd_kafka_produce_batch` stamps all
 /// records with the present and takes no headers. Measured with 2.0.2 (186-byte values, transactional, five interleaved
-/// rounds): 167–210 ns of the calling thread a record in batches of 1,000, 254–323 ns one by one, 245–289 ns by
+/// rounds): 167–210 ns of the calling thread per record in batches of 1,000, 254–323 ns one by one, 245–289 ns by
 /// `rd_kafka_produceva`, which however allocates an error whenever the buffer is full.
 final class ProducerClient {
     private let properties: KafkaProperties

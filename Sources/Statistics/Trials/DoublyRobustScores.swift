@@ -20,12 +20,12 @@ package enum DoublyRobustScores {
         }
     }
 
-    /// The scores of every arm's mean outcome: `armCount` numbers a row, row by row.
+    /// The scores of every arm's mean outcome: `armCount` numbers per row, row by row.
     ///
     /// - Parameters:
     ///   - arm: the arm taken, 0 ..< `armCount`.
     ///   - propensity: the probability of the arm taken, over 0: no other arm's is needed.
-    ///   - means: the expected outcome under each arm, `armCount` numbers a row, without the row's own outcome.
+    ///   - means: the expected outcome under each arm, `armCount` numbers per row, without the row's own outcome.
     /// - Returns: μ_a + 1{arm = a} (y - μ_a) / e.
     package static func arms(
         outcome: [Double], arm: [Int32], armCount: Int, propensity: [Double], means: [Double]

@@ -57,7 +57,7 @@ enum AllocationBenchmark {
         var counted = 0
         while done < 2 * events {
             messages.fill(batch)
-            // Making the messages is no part of the work.
+            // Making the messages is not part of the work.
             if done >= events {
                 if counted == 0 { cbench_allocations_start(nil) } else { cbench_allocations_resume() }
                 counted += messages.count

@@ -59,7 +59,7 @@ enum GrowthBenchmark {
     }
 }
 
-/// The tables that need a broker: the product's events a second, and the ratio to the raw loop on the same topic.
+/// The tables that need a broker: the product's events per second, and the ratio to the raw loop on the same topic.
 struct BrokerGrowth {
     let properties: KafkaProperties
     let model: BenchmarkModel

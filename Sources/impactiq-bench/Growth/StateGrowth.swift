@@ -6,12 +6,12 @@ import Pipeline
 import Scoring
 import Terminal
 
-/// The tables of what grows in memory: processor time of parse, state and features an event, and bytes a user.
+/// The tables of what grows in memory: processor time of parse, state and features an event, and bytes per user.
 enum StateGrowth {
     /// - Parameters:
     ///   - specification: the features, as JSON.
     ///   - most: the largest count of users; powers of ten below it come first.
-    ///   - perUser: events a user before the measurement.
+    ///   - perUser: events per user before the measurement.
     static func users(_ specification: [UInt8], most: Int, perUser: Int) throws -> RoundTable {
         let specification = try FeatureSpecification(json: specification)
         let plan = try plan(specification)

@@ -63,7 +63,7 @@ struct LatencyRun {
                 ] + own + settings), isStopped: { false })
     }
 
-    /// Writes events at the rate, 200 times a second, until the flag is up.
+    /// Writes events at the rate, 200 times per second, until the flag is up.
     private func feed(_ topic: String, backlog: Int, until isDone: Flag) throws -> DispatchGroup {
         let messages = try SyntheticMessages(users: users)
         var options = ProducerOptions()

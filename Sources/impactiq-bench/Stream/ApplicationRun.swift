@@ -62,8 +62,8 @@ struct ApplicationRun {
             ] + settings)
     }
 
-    /// Committed events a second, up to the last commit before the topic's end: after the last message a worker idles
-    /// until its commit is due, which is no part of the work. A topic of one transaction is measured to its commit.
+    /// Committed events per second, up to the last commit before the topic's end: after the last message a worker idles
+    /// until its commit is due, which is not part of the work. A topic of one transaction is measured to its commit.
     private func committedRate(_ application: Application) -> Double {
         let metrics = application.context.metrics
         var first: ContinuousClock.Instant?

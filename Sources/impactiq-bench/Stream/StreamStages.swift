@@ -9,7 +9,7 @@ import Kafka
 import Pipeline
 import Scoring
 
-/// The stages before the output, each reading the whole topic: events a second.
+/// The stages before the output, each reading the whole topic: events per second.
 struct StreamStages {
     let topic: StreamTopic
     let model: Model

@@ -3,7 +3,7 @@ import Statistics
 
 /// Expected reward of each action at each row, for the doubly robust estimate.
 package enum RewardModel: Sendable {
-    /// The caller's own predictions: `actionCount` numbers a row. They must not have seen the row's reward.
+    /// The caller's own predictions: `actionCount` numbers per row. They must not have seen the row's reward.
     case given([Double])
     /// The mean reward of each action in each stratum, drawn towards the action's and the log's mean by as much as
     /// `prior` further decisions would; cross-fitted.
@@ -14,7 +14,7 @@ package enum RewardModel: Sendable {
 
 /// Predictions for every row and action, each made without that row's fold.
 struct RewardPredictions {
-    /// `actionCount` numbers a row.
+    /// `actionCount` numbers per row.
     let value: [Double]
 
     /// - Parameter folds: row i belongs to fold hash(seed, i) % folds.
