@@ -65,8 +65,9 @@ import Testing
                     bytes[Int.random(in: 0..<bytes.count, using: &generator)] = UInt8.random(
                         in: 0...255, using: &generator)
                 }
-                client.write("POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(bytes.count)\r\n\r\n")
-                client.write(bytes)
+                // In one piece: two would wait for each other's acknowledgement.
+                let head = "POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(bytes.count)\r\n\r\n"
+                client.write(Array(head.utf8) + bytes)
                 guard let answer = client.answer() else {
                     client = try server.client()
                     continue
