@@ -76,7 +76,7 @@ enum AllocationBenchmark {
         for i in 0..<messages.count {
             try processor.append(
                 messages.value(i), key: messages.key(i),
-                source: SourcePosition(offset: Int64(offset + i), timestamp: 4_102_444_800_000), tag: i)
+                source: SourcePosition(offset: Int64(offset + i), timestamp: 2_200_000_000_000), tag: i)
         }
         _ = processor.flush { _, _ in }
         partition.takeOutputs { _, _ in }

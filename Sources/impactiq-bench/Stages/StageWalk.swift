@@ -109,7 +109,7 @@ final class StageWalk {
         for i in range {
             try parsed.append(
                 benchmark.messages.value(i), key: benchmark.messages.key(i),
-                source: SourcePosition(partition: 0, offset: Int64(i), timestamp: 4_102_444_800_000))
+                source: SourcePosition(partition: 0, offset: Int64(i), timestamp: 2_200_000_000_000))
         }
     }
 
