@@ -2,9 +2,9 @@
 ///
 /// `code` is stable and machine-readable (snake_case); `message` names the input (file, line, field, or
 /// topic/partition/offset); `kind` decides the exit status of the command.
-package struct ImpactError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct ImpactError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What went wrong in the eyes of the caller; the raw value is the exit status of the command (sysexits.h).
-    package enum Kind: Int32, Sendable {
+    public enum Kind: Int32, Sendable {
         /// The work could not be done: a broker away, a disk full.
         case failed = 1
         /// The command line is wrong.
@@ -15,15 +15,15 @@ package struct ImpactError: Error, Sendable, Equatable, CustomStringConvertible 
         case badConfiguration = 78
     }
 
-    package var kind: Kind
-    package var code: String
-    package var message: String
+    public var kind: Kind
+    public var code: String
+    public var message: String
 
-    package init(_ kind: Kind, code: String, _ message: String) {
+    public init(_ kind: Kind, code: String, _ message: String) {
         self.kind = kind
         self.code = code
         self.message = message
     }
 
-    package var description: String { message }
+    public var description: String { message }
 }

@@ -9,7 +9,7 @@ import Synchronization
 ///
 /// `Tests/IntegrationTests/KillPointTests` kills at every step and compares what was published with an undisturbed run;
 /// a step that no test reaches fails it.
-package enum KillPoint: String, CaseIterable, Sendable {
+public enum KillPoint: String, CaseIterable, Sendable {
     // Start: the identity is taken over, which ends the open transaction of the process killed before.
     case afterStart = "after-start"
     // Assignment and restore.
@@ -47,20 +47,20 @@ package enum KillPoint: String, CaseIterable, Sendable {
     case logStoreAfterCommit = "log-store-after-commit"
 
     /// The variable that arms a step: its name, or its name, a colon and which time counts.
-    package static let variable = "IMPACTIQ_KILL_POINT"
+    public static let variable = "IMPACTIQ_KILL_POINT"
 
     private static let armed = armedStep()
     private static let visits = Atomic<Int>(0)
 
     /// Says that the process is at this step, and ends it when this is the time.
     @inline(__always)
-    package func reached() {
+    public func reached() {
         guard let armed = Self.armed else { return }
         if armed.point == self { visit(armed.count) }
     }
 
     /// The same, but the process goes on for up to so many milliseconds: it dies in the middle of what follows.
-    package func reached(within milliseconds: Double) {
+    public func reached(within milliseconds: Double) {
         guard let armed = Self.armed, armed.point == self, count() == armed.count else { return }
         let delay = UInt32(Double.random(in: 0...milliseconds) * 1_000)
         Thread.detachNewThread {
@@ -90,7 +90,7 @@ package enum KillPoint: String, CaseIterable, Sendable {
         exit(ImpactError.Kind.badConfiguration.rawValue)
     }
 
-    package static func parse(_ text: String) -> (point: KillPoint, count: Int)? {
+    public static func parse(_ text: String) -> (point: KillPoint, count: Int)? {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count <= 2, let point = KillPoint(rawValue: String(parts[0])) else { return nil }
         guard parts.count == 2 else { return (point, 1) }

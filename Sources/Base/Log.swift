@@ -5,12 +5,12 @@ import Synchronization
 ///
 /// Never called per event; rare things only. `IMPACTIQ_LOG` sets the least level shown
 /// (`debug`, `info`, `warning`, `error`, `off`); the default is `info`.
-package enum Log {
+public enum Log {
     /// How much an entry matters.
-    package enum Level: Int, Sendable, Comparable, CaseIterable {
+    public enum Level: Int, Sendable, Comparable, CaseIterable {
         case debug, info, warning, error, off
 
-        package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
+        public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
 
         init?(name: String) {
             guard let level = Level.allCases.first(where: { "\($0)" == name }) else { return nil }
@@ -19,7 +19,7 @@ package enum Log {
     }
 
     /// How a line is written.
-    package enum Format: String, Sendable, CaseIterable {
+    public enum Format: String, Sendable, CaseIterable {
         /// For people: `time level component: message`.
         case text
         /// `time=… level=… component=… msg="…"`.
@@ -30,7 +30,7 @@ package enum Log {
 
     private static let format = Atomic<Int>(0)
 
-    package static func setFormat(_ new: Format) {
+    public static func setFormat(_ new: Format) {
         format.store(Format.allCases.firstIndex(of: new) ?? 0, ordering: .relaxed)
     }
 
@@ -38,18 +38,18 @@ package enum Log {
         (ProcessInfo.processInfo.environment["IMPACTIQ_LOG"].flatMap(Level.init(name:)) ?? .info).rawValue)
 
     /// Changes the least level shown; for commands that draw on the terminal and for tests.
-    package static func setLevel(_ level: Level) { threshold.store(level.rawValue, ordering: .relaxed) }
+    public static func setLevel(_ level: Level) { threshold.store(level.rawValue, ordering: .relaxed) }
 
-    package static func debug(_ component: String, _ message: @autoclosure () -> String) {
+    public static func debug(_ component: String, _ message: @autoclosure () -> String) {
         write(.debug, component, message)
     }
-    package static func info(_ component: String, _ message: @autoclosure () -> String) {
+    public static func info(_ component: String, _ message: @autoclosure () -> String) {
         write(.info, component, message)
     }
-    package static func warning(_ component: String, _ message: @autoclosure () -> String) {
+    public static func warning(_ component: String, _ message: @autoclosure () -> String) {
         write(.warning, component, message)
     }
-    package static func error(_ component: String, _ message: @autoclosure () -> String) {
+    public static func error(_ component: String, _ message: @autoclosure () -> String) {
         write(.error, component, message)
     }
 

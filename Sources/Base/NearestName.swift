@@ -1,11 +1,11 @@
 /// Finds the known name a person probably meant: for unknown options, configuration keys, features, commands.
-package enum NearestName {
+public enum NearestName {
     /// Longer names are no slip of the hand, and comparing them takes time by the square of their length.
     private static let longest = 64
 
     /// The candidate with the least edit distance to `name` when it is near enough to be a slip of the hand
     /// (at most a third of the longer name, at least one), or one that `name` abbreviates; the first of equals.
-    package static func find(_ name: String, among candidates: some Sequence<String>) -> String? {
+    public static func find(_ name: String, among candidates: some Sequence<String>) -> String? {
         let wanted = Array(name.utf8)
         guard wanted.count <= longest else { return nil }
         var best: (name: String, distance: Int)?
@@ -27,7 +27,7 @@ package enum NearestName {
 
     /// The least number of inserted, removed, replaced or swapped neighbouring bytes that turns `a` into `b`
     /// (optimal string alignment; Damerau 1964). What is more than `bound` may come out as any number above it.
-    package static func editDistance(_ a: [UInt8], _ b: [UInt8], atMost bound: Int = .max) -> Int {
+    public static func editDistance(_ a: [UInt8], _ b: [UInt8], atMost bound: Int = .max) -> Int {
         var before = [Int](repeating: 0, count: b.count + 1)
         var last = Array(0...b.count)
         var row = before

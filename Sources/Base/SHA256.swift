@@ -7,14 +7,14 @@ import CCrypto
 /// digest.update(bytes.span.bytes)
 /// let hex = SHA256.hex(digest.finalize())
 /// ```
-package final class SHA256 {
+public final class SHA256 {
     /// Bytes of a digest.
-    package static let digestSize = 32
+    public static let digestSize = 32
 
     /// OpenSSL's `EVP_MD_CTX`.
     private let context: OpaquePointer
 
-    package init() {
+    public init() {
         // Fails only without memory or without the algorithm, which every build of OpenSSL 3 has.
         guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
             fatalError("OpenSSL has no SHA-256")
@@ -25,19 +25,19 @@ package final class SHA256 {
     deinit { EVP_MD_CTX_free(context) }
 
     /// Adds bytes to the message.
-    package func update(_ bytes: RawSpan) {
+    public func update(_ bytes: RawSpan) {
         bytes.withUnsafeBytes { update($0) }
     }
 
     /// Adds bytes to the message.
-    package func update(_ bytes: UnsafeRawBufferPointer) {
+    public func update(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count > 0 else { return }
         let code = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
         precondition(code == 1, "OpenSSL refuses an update")
     }
 
     /// The 32 bytes of the digest of what was added; the object can go on taking bytes.
-    package func finalize() -> [UInt8] {
+    public func finalize() -> [UInt8] {
         let last = SHA256()
         let copied = EVP_MD_CTX_copy_ex(last.context, context)
         var digest = [UInt8](repeating: 0, count: Self.digestSize)
@@ -47,23 +47,23 @@ package final class SHA256 {
     }
 
     /// The digest of one piece of bytes.
-    package static func digest(_ bytes: [UInt8]) -> [UInt8] {
+    public static func digest(_ bytes: [UInt8]) -> [UInt8] {
         let sum = SHA256()
         sum.update(bytes.span.bytes)
         return sum.finalize()
     }
 
     /// Bytes in lower-case hexadecimal.
-    package static func hex(_ bytes: [UInt8]) -> String {
+    public static func hex(_ bytes: [UInt8]) -> String {
         let digits = Array("0123456789abcdef".utf8)
         return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }
 
 /// HMAC-SHA-256 (RFC 2104), as webhooks sign their messages.
-package enum HMACSHA256 {
+public enum HMACSHA256 {
     /// The 32 bytes of the code.
-    package static func code(_ message: [UInt8], key: [UInt8]) -> [UInt8] {
+    public static func code(_ message: [UInt8], key: [UInt8]) -> [UInt8] {
         var code = [UInt8](repeating: 0, count: SHA256.digestSize)
         var count: UInt32 = 0
         let result = HMAC(EVP_sha256(), key, Int32(key.count), message, message.count, &code, &count)
@@ -72,7 +72,7 @@ package enum HMACSHA256 {
     }
 
     /// Whether the code is the message's, in a time that does not tell how much of it is right.
-    package static func isValid(_ given: [UInt8], of message: [UInt8], key: [UInt8]) -> Bool {
+    public static func isValid(_ given: [UInt8], of message: [UInt8], key: [UInt8]) -> Bool {
         given.count == SHA256.digestSize && CRYPTO_memcmp(given, code(message, key: key), given.count) == 0
     }
 }

@@ -3,7 +3,7 @@ extension FixedWidthInteger {
     ///
     /// For every Double that comes from a file, a message or a user: `Int(_:)` ends the process for one that does not fit.
     @inlinable
-    package init(saturating value: Double) {
+    public init(saturating value: Double) {
         if let exact = Self(exactly: value.rounded(.towardZero)) {
             self = exact
         } else if value.isNaN {

@@ -3,13 +3,13 @@ import Foundation
 import Kafka
 
 /// One record of a ``MessageBatch``, borrowed from it: its bytes are valid as long as the batch.
-package struct Message: ~Escapable {
-    package let raw: UnsafePointer<rd_kafka_message_t>
+public struct Message: ~Escapable {
+    public let raw: UnsafePointer<rd_kafka_message_t>
     /// Index of the topic in ``EventConsumer/topics``; −1 for a topic the consumer was not told of.
-    package let topic: Int32
+    public let topic: Int32
 
-    @inlinable package var partition: Int32 { fields.partition }
-    @inlinable package var offset: Int64 { fields.offset }
+    @inlinable public var partition: Int32 { fields.partition }
+    @inlinable public var offset: Int64 { fields.offset }
 
     @usableFromInline let fields: Fields
 
@@ -41,17 +41,17 @@ package struct Message: ~Escapable {
 
     /// The value without a copy; nil for a tombstone (Kafka's null), which is not the same as an empty value. Valid as
     /// long as the batch.
-    package var payloadBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.payload, fields.payloadCount) }
+    public var payloadBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.payload, fields.payloadCount) }
 
     /// The key without a copy; nil for Kafka's null. Valid as long as the batch.
-    package var keyBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.key, fields.keyCount) }
+    public var keyBuffer: UnsafeRawBufferPointer? { Self.buffer(fields.key, fields.keyCount) }
 
     private static func buffer(_ start: UnsafeRawPointer?, _ count: Int) -> UnsafeRawBufferPointer? {
         start.map { UnsafeRawBufferPointer(start: $0, count: count) }
     }
 
     /// Milliseconds since 1970, the producer's or the broker's as the topic is set; −1 when the record has none.
-    package var timestamp: Int64 {
+    public var timestamp: Int64 {
         var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
         let time = rd_kafka_message_timestamp(raw, &type)
         return type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : time
@@ -73,7 +73,7 @@ package struct Message: ~Escapable {
     }
 
     /// The library's header list, its own; nil when there are no headers.
-    package var headerList: OpaquePointer? {
+    public var headerList: OpaquePointer? {
         var list: OpaquePointer?
         return rd_kafka_message_headers(raw, &list) == RD_KAFKA_RESP_ERR_NO_ERROR ? list : nil
     }

@@ -9,9 +9,9 @@ import Kafka
 /// ```
 /// One batch that were kept would make the client's destruction wait for ever; a `~Copyable` value cannot be kept by
 /// accident. Its array is the consumer's, lent to one batch at a time.
-package struct MessageBatch: ~Copyable {
+public struct MessageBatch: ~Copyable {
     let storage: BatchStorage
-    package let count: Int
+    public let count: Int
 
     /// Takes over the first `count` messages of a storage that was lent.
     package init(_ storage: BatchStorage, count: Int) {
@@ -30,10 +30,10 @@ package struct MessageBatch: ~Copyable {
         }
     }
 
-    package var isEmpty: Bool { count == 0 }
+    public var isEmpty: Bool { count == 0 }
 
     /// The record at `i`, in the order in which the library delivered them: by offset within a partition.
-    package subscript(i: Int) -> Message {
+    public subscript(i: Int) -> Message {
         @_lifetime(borrow self)
         borrowing get {
             precondition(i >= 0 && i < count, "message index out of range")
@@ -47,7 +47,7 @@ package struct MessageBatch: ~Copyable {
 /// Finds a topic's index by the pointer that a message holds, without its name's text.
 ///
 /// A pointer cannot come to mean another topic: the table keeps a reference to each topic object.
-package final class TopicTable {
+public final class TopicTable {
     private let pointers: UnsafeMutablePointer<OpaquePointer?>
     private var handles: [OpaquePointer] = []
     private let count: Int

@@ -3,20 +3,20 @@ import CNumeric
 
 extension ByteBuffer {
     /// Whether the bytes can not stand between quotes in JSON as they are.
-    package static func needsEscape(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    public static func needsEscape(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.contains { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
     }
 
     /// A quoted JSON string of UTF-8 bytes (RFC 8259, section 7).
     /// - Parameter needsEscape: false when the caller knows that nothing must be escaped.
-    package func appendJSONString(_ bytes: UnsafeRawBufferPointer, needsEscape: Bool = true) {
+    public func appendJSONString(_ bytes: UnsafeRawBufferPointer, needsEscape: Bool = true) {
         append(UInt8(ascii: "\""))
         if needsEscape { appendEscaped(bytes) } else { append(bytes) }
         append(UInt8(ascii: "\""))
     }
 
     /// A quoted JSON string. For set-up, not for the hot path.
-    package func appendJSONString(_ text: String) {
+    public func appendJSONString(_ text: String) {
         var text = text
         text.withUTF8 { appendJSONString(UnsafeRawBufferPointer($0)) }
     }
@@ -31,7 +31,7 @@ extension UnsafeMutablePointer<UInt8> {
     ///
     /// There must be room for six times their count (the longest escape, `\u001f`) and 16 more: plain runs are copied
     /// sixteen bytes at a time.
-    package func writeEscaped(_ bytes: UnsafeRawBufferPointer) -> Int {
+    public func writeEscaped(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard let base = bytes.baseAddress else { return 0 }
         var written = 0
         var i = 0

@@ -1,13 +1,13 @@
 /// Why a piece of input was rejected: the kind, the field and the byte. Trivial, so that rejecting allocates nothing.
 ///
 /// JSON's own kinds and those of events stand in one list, since each is a code of the dead letter.
-package struct InputError: Error, Sendable, Equatable, BitwiseCopyable {
-    package var code: InputErrorCode
-    package var field: InputField
+public struct InputError: Error, Sendable, Equatable, BitwiseCopyable {
+    public var code: InputErrorCode
+    public var field: InputField
     /// The byte of the message at which it was noticed; −1 when it concerns the whole message.
-    package var position: Int32
+    public var position: Int32
 
-    package init(_ code: InputErrorCode, field: InputField = .none, position: Int = -1) {
+    public init(_ code: InputErrorCode, field: InputField = .none, position: Int = -1) {
         self.code = code
         self.field = field
         self.position = Int32(clamping: position)
@@ -15,26 +15,26 @@ package struct InputError: Error, Sendable, Equatable, BitwiseCopyable {
 }
 
 /// Which field an error concerns: one of the contract's, or one that the schema names.
-package struct InputField: RawRepresentable, Sendable, Equatable, BitwiseCopyable {
-    package var rawValue: Int16
+public struct InputField: RawRepresentable, Sendable, Equatable, BitwiseCopyable {
+    public var rawValue: Int16
 
-    package init(rawValue: Int16) { self.rawValue = rawValue }
+    public init(rawValue: Int16) { self.rawValue = rawValue }
 
-    package static let none = InputField(rawValue: -1)
-    package static let key = InputField(rawValue: -2)
+    public static let none = InputField(rawValue: -1)
+    public static let key = InputField(rawValue: -2)
 
     /// The field of `schema.fields[index]`.
-    package static func schemaField(_ index: Int) -> InputField { InputField(rawValue: Int16(clamping: 1_000 + index)) }
+    public static func schemaField(_ index: Int) -> InputField { InputField(rawValue: Int16(clamping: 1_000 + index)) }
 
     /// The feature at this place of the model's row; its name is the caller's to tell.
-    package static func feature(_ index: Int) -> InputField { InputField(rawValue: Int16(clamping: 10_000 + index)) }
+    public static func feature(_ index: Int) -> InputField { InputField(rawValue: Int16(clamping: 10_000 + index)) }
 
     /// The place of a feature, when the error concerns one.
-    package var featureIndex: Int? { rawValue >= 10_000 ? Int(rawValue) - 10_000 : nil }
+    public var featureIndex: Int? { rawValue >= 10_000 ? Int(rawValue) - 10_000 : nil }
 }
 
 /// The kinds of invalid input; `name` is the stable code of the dead letter's `impactiq.error.code`.
-package enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIterable {
+public enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIterable {
     case nullMessage, emptyMessage, messageTooLarge
     case invalidJSON, invalidUTF8, nestingTooDeep, notAnObject
     case duplicateField, missingField, fieldType, numberOutOfRange
@@ -43,7 +43,7 @@ package enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIt
     case keyMismatch, missingFeature, poison
 
     /// snake_case, stable.
-    package var name: String {
+    public var name: String {
         switch self {
         case .nullMessage: "null_message"
         case .emptyMessage: "empty_message"
@@ -70,7 +70,7 @@ package enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIt
         }
     }
 
-    package var explanation: String {
+    public var explanation: String {
         switch self {
         case .nullMessage: "the message has no value (a tombstone); an event is a JSON object"
         case .emptyMessage: "the message is empty; an event is a JSON object"
@@ -102,7 +102,7 @@ package enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIt
 
 extension InputError {
     /// The same error, naming the field unless one inside it is named already.
-    package func concerning(_ field: InputField) -> InputError {
+    public func concerning(_ field: InputField) -> InputError {
         guard self.field == .none else { return self }
         var error = self
         error.field = field

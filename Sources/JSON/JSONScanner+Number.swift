@@ -2,10 +2,9 @@ import CNumeric
 
 extension JSONScanner {
     /// A number that begins at the current byte (RFC 8259, section 6).
-    @inline(__always)
-    package mutating func scanNumber() throws(InputError) -> Number {
-        var number = Number(
-            start: position, end: 0, isInteger: true, mantissa: 0, digits: 0, isNegative: false, exponent: 0)
+    @inlinable @inline(__always)
+    public mutating func scanNumber() throws(InputError) -> Number {
+        var number = Number(start: position)
         if current == 0x2D {
             number.isNegative = true
             position &+= 1
@@ -31,8 +30,8 @@ extension JSONScanner {
     ///
     /// Its digits and its power of ten are exact, so one rounding suffices (Clinger 1990). What is left out here, an
     /// exponent, a leading zero, many digits or a fault, is for ``scanNumber()``.
-    @inline(__always)
-    package mutating func scanShortNumber() -> Double? {
+    @inlinable @inline(__always)
+    public mutating func scanShortNumber() -> Double? {
         let isNegative = current == 0x2D
         let start = isNegative ? position &+ 1 : position
         // Fifteen digits, the point and what ends them must lie before it.
@@ -54,8 +53,8 @@ extension JSONScanner {
     }
 
     /// Appends digits to the mantissa; how many there were.
-    @inline(__always)
-    private func takeDigits(_ next: inout Int, _ end: Int, _ mantissa: inout UInt64) -> Int {
+    @inlinable @inline(__always)
+    public func takeDigits(_ next: inout Int, _ end: Int, _ mantissa: inout UInt64) -> Int {
         let start = next
         while next < end, case let digit = base[next] &- 0x30, digit <= 9 {
             mantissa = mantissa &* 10 &+ UInt64(digit)
@@ -65,8 +64,8 @@ extension JSONScanner {
     }
 
     /// Takes the digits that follow; false when there is none.
-    @inline(__always)
-    private mutating func scanDigits(_ number: inout Number, fraction: Bool) -> Bool {
+    @inlinable @inline(__always)
+    public mutating func scanDigits(_ number: inout Number, fraction: Bool) -> Bool {
         let start = position
         // Few enough to hold, so nothing can overflow; almost every number ends here.
         let end = min(count, start &+ 18 &- number.digits)
@@ -80,7 +79,7 @@ extension JSONScanner {
 
     /// The digits after the eighteenth.
     @inline(never)
-    private mutating func scanManyDigits(_ number: inout Number, fraction: Bool) {
+    public mutating func scanManyDigits(_ number: inout Number, fraction: Bool) {
         while case let digit = current &- 0x30, digit <= 9 {
             // From the twentieth on too many to hold: the exact value is read from the text.
             if number.digits < 19 {
@@ -92,7 +91,7 @@ extension JSONScanner {
         }
     }
 
-    private mutating func scanExponent(_ number: inout Number) throws(InputError) {
+    public mutating func scanExponent(_ number: inout Number) throws(InputError) {
         number.isInteger = false
         position += 1
         let isNegative = current == 0x2D
@@ -109,8 +108,8 @@ extension JSONScanner {
 
     /// The number as a double, correctly rounded.
     /// - Throws: `numberOutOfRange` when it is beyond the largest double; one too small becomes 0 or subnormal.
-    @inline(__always)
-    package func double(_ number: Number) throws(InputError) -> Double {
+    @inlinable @inline(__always)
+    public func double(_ number: Number) throws(InputError) -> Double {
         // Both factors exact, so one rounding (Clinger 1990).
         if number.mantissa <= 1 << 53, number.digits <= 19, number.exponent >= -22, number.exponent <= 22 {
             let magnitude = cnumeric_scale(number.mantissa, Int64(number.exponent))
@@ -120,7 +119,7 @@ extension JSONScanner {
     }
 
     @inline(never)
-    private func doubleFromText(_ number: Number) throws(InputError) -> Double {
+    public func doubleFromText(_ number: Number) throws(InputError) -> Double {
         var value = 0.0
         let text = UnsafeRawPointer(base + number.start).assumingMemoryBound(to: CChar.self)
         guard cnumeric_read_double(text, number.end - number.start, &value) == 0 else {
@@ -130,8 +129,8 @@ extension JSONScanner {
     }
 
     /// The integer, or nil when it has a fraction, an exponent, or does not fit.
-    @inline(__always)
-    package func integer(_ number: Number) -> Int64? {
+    @inlinable @inline(__always)
+    public func integer(_ number: Number) -> Int64? {
         guard number.isInteger, number.digits <= 19 else { return nil }
         if number.isNegative {
             guard number.mantissa <= 1 << 63 else { return nil }

@@ -6,18 +6,24 @@ import CNumeric
 /// know, be it rare or wrong, is for the general functions, which also find the fault.
 extension JSONScanner {
     /// A text without an escape, its bytes as they stand in the message.
-    package struct PlainText {
-        package let base: UnsafeRawPointer
-        package let count: Int
+    public struct PlainText {
+        public let base: UnsafeRawPointer
+        public let count: Int
 
-        @inline(__always)
-        package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+        @inlinable
+        init(base: UnsafeRawPointer, count: Int) {
+            self.base = base
+            self.count = count
+        }
+
+        @inlinable @inline(__always)
+        public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
     }
 
     /// The string that begins at the current byte, when it is plain ASCII and blocks of sixteen bytes reach its end before
     /// the message's. Takes nothing: ``take(_:)`` does.
-    @inline(__always)
-    package func plainText() -> PlainText? {
+    @inlinable @inline(__always)
+    public func plainText() -> PlainText? {
         guard position &+ 17 <= count, base[position] == 0x22 else { return nil }
         let start = base + (position &+ 1)
         let stops = cnumeric_text_stops(start)
@@ -30,7 +36,7 @@ extension JSONScanner {
     /// How many bytes of the string at the current byte come before the first that is not plain, of which the first sixteen
     /// are known to be; −1 if none is found.
     @inline(never)
-    private func plainLength() -> Int {
+    public func plainLength() -> Int {
         var next = position &+ 17
         while next &+ 16 <= count {
             let stops = cnumeric_text_stops(base + next)
@@ -41,12 +47,12 @@ extension JSONScanner {
     }
 
     /// Steps over a text of ``plainText()`` and its quotes.
-    @inline(__always)
-    package mutating func take(_ text: PlainText) { position &+= text.count &+ 2 }
+    @inlinable @inline(__always)
+    public mutating func take(_ text: PlainText) { position &+= text.count &+ 2 }
 
     /// A truth value as 0 or 1, if six bytes are left. Which of the two it is cannot be foreseen, so it decides no branch.
-    @inline(__always)
-    package mutating func takeTruth() -> UInt64? {
+    @inlinable @inline(__always)
+    public mutating func takeTruth() -> UInt64? {
         guard position &+ 6 <= count else { return nil }
         let word = UInt32(littleEndian: UnsafeRawPointer(base + position).loadUnaligned(as: UInt32.self))
         let isTrue: UInt8 = word == Literal.true.rawValue ? 1 : 0
@@ -59,8 +65,8 @@ extension JSONScanner {
     }
 
     /// A number without sign and exponent, of at most seven characters and followed by a comma or a brace.
-    @inline(__always)
-    private mutating func takePlainNumber() -> Double? {
+    @inlinable @inline(__always)
+    public mutating func takePlainNumber() -> Double? {
         guard position &+ 8 <= count else { return nil }
         let word = StableHash.word(base + position, 0)
         // Digits become their values. A flag for each other byte, exact up to the second one: the first is a point or what
@@ -91,8 +97,8 @@ extension JSONScanner {
     }
 
     /// A number of at most fifteen digits without an exponent.
-    @inline(__always)
-    package mutating func takeNumber() -> Double? {
+    @inlinable @inline(__always)
+    public mutating func takeNumber() -> Double? {
         if let number = takePlainNumber() { return number }
         let (number, end) = shortNumber()
         guard end > 0 else { return nil }
@@ -102,15 +108,15 @@ extension JSONScanner {
 
     /// What ``scanShortNumber()`` takes, and where it ends; 0 when it takes nothing.
     @inline(never)
-    private func shortNumber() -> (Double, end: Int) {
+    public func shortNumber() -> (Double, end: Int) {
         var after = self
         guard let number = after.scanShortNumber() else { return (0, 0) }
         return (number, after.position)
     }
 
     /// The number of the digits in the low `bits` of a word, the first digit lowest; at least one digit, eight at most.
-    @inline(__always)
-    private static func number(_ digits: UInt64, endingAt bits: Int) -> UInt64 {
+    @inlinable @inline(__always)
+    public static func number(_ digits: UInt64, endingAt bits: Int) -> UInt64 {
         // Zeros in front; then neighbours are joined: to numbers of two digits, of four, of eight.
         let ones = digits &<< UInt64(64 &- bits)
         let twos = (ones &* 10 &+ ones &>> 8) & 0x00FF_00FF_00FF_00FF
@@ -119,22 +125,22 @@ extension JSONScanner {
     }
 }
 
-extension StableHash {
-    /// The hash of a text's bytes.
-    @inline(__always)
-    package static func hash(_ text: JSONScanner.PlainText) -> UInt64 {
-        guard text.count < 16 else { return hash(text.bytes) }
-        let (low, high) = text.words
-        let seed = 0xA076_1D64_78BD_642F ^ UInt64(truncatingIfNeeded: text.count)
-        return text.count < 8 ? finish(seed, tail: low) : finish(fold(seed ^ low, 0xE703_7ED1_A0B4_28DB), tail: high)
-    }
-}
-
 extension JSONScanner.PlainText {
+    /// The hash of the text's bytes.
+    @inlinable @inline(__always)
+    public var hash: UInt64 {
+        guard count < 16 else { return StableHash.hash(bytes) }
+        let (low, high) = words
+        let seed = 0xA076_1D64_78BD_642F ^ UInt64(truncatingIfNeeded: count)
+        return count < 8
+            ? StableHash.finish(seed, tail: low)
+            : StableHash.finish(StableHash.fold(seed ^ low, 0xE703_7ED1_A0B4_28DB), tail: high)
+    }
+
     /// The bytes of a text of less than sixteen as two words, zeros past its end. Sixteen bytes can be read from its
     /// beginning, since ``JSONScanner/plainText()`` did.
-    @inline(__always)
-    package var words: (low: UInt64, high: UInt64) {
+    @inlinable @inline(__always)
+    public var words: (low: UInt64, high: UInt64) {
         let mask = (1 as UInt64) &<< UInt64(truncatingIfNeeded: count &* 8) &- 1
         let low = StableHash.word(base, 0)
         return count < 8 ? (low & mask, 0) : (low, StableHash.word(base, 8) & mask)

@@ -1,6 +1,6 @@
 extension JSONScanner {
     /// Steps over one value of any kind, validating it whole; `depth` containers are open around it.
-    package mutating func skipValue(depth: Int) throws(InputError) {
+    public mutating func skipValue(depth: Int) throws(InputError) {
         var depth = depth
         let outermost = depth
         // A bit a level: 1 where the open container is an object.

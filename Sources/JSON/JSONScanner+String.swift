@@ -3,8 +3,8 @@ import CNumeric
 
 extension JSONScanner {
     /// A string whose opening quote is the current byte; afterwards the position is behind the closing quote.
-    @inline(__always)
-    package mutating func scanString() throws(InputError) -> Text {
+    @inlinable @inline(__always)
+    public mutating func scanString() throws(InputError) -> Text {
         try expect(0x22)
         let start = position
         while position &+ 16 <= count {
@@ -25,7 +25,7 @@ extension JSONScanner {
 
     /// The general path: escapes, UTF-8 beyond ASCII, the end of the message.
     @inline(never)
-    private mutating func scanStringSlowly(from start: Int) throws(InputError) -> Text {
+    public mutating func scanStringSlowly(from start: Int) throws(InputError) -> Text {
         var hasEscape = false
         while position < count {
             // Plain runs sixteen bytes at a time, as far as they lie within the text.
@@ -106,8 +106,8 @@ extension JSONScanner {
     }
 
     /// A text's decoded bytes: the text itself, or decoded into `scratch`, whose content they replace.
-    @inline(__always)
-    package func decoded(_ text: Text, _ scratch: ByteBuffer) -> UnsafeRawBufferPointer {
+    @inlinable @inline(__always)
+    public func decoded(_ text: Text, _ scratch: ByteBuffer) -> UnsafeRawBufferPointer {
         guard text.hasEscape else {
             return UnsafeRawBufferPointer(start: base + text.start, count: text.end &- text.start)
         }
@@ -117,7 +117,7 @@ extension JSONScanner {
     }
 
     /// Appends the text's decoded UTF-8 bytes; the text was scanned, so its escapes are valid.
-    package func decode(_ text: Text, into buffer: ByteBuffer) {
+    public func decode(_ text: Text, into buffer: ByteBuffer) {
         guard text.hasEscape else {
             return buffer.append(UnsafeRawBufferPointer(start: base + text.start, count: text.end - text.start))
         }

@@ -4,14 +4,15 @@ import CNumeric
 ///
 /// Every read is checked: a position past the end gives 0, which no grammar rule accepts. The scanner borrows the bytes;
 /// whoever makes it keeps them alive while it is used.
-package struct JSONScanner {
+public struct JSONScanner {
     /// A string's bytes between its quotes.
-    package struct Text: BitwiseCopyable {
-        package var start: Int
-        package var end: Int
-        package var hasEscape: Bool
+    public struct Text: BitwiseCopyable {
+        public var start: Int
+        public var end: Int
+        public var hasEscape: Bool
 
-        package init(start: Int, end: Int, hasEscape: Bool) {
+        @inlinable
+        public init(start: Int, end: Int, hasEscape: Bool) {
             self.start = start
             self.end = end
             self.hasEscape = hasEscape
@@ -19,26 +20,37 @@ package struct JSONScanner {
     }
 
     /// A number's bytes and, for an integer that fits, its value.
-    package struct Number: BitwiseCopyable {
-        package var start: Int
-        package var end: Int
+    public struct Number: BitwiseCopyable {
+        public var start: Int
+        public var end: Int
         /// No fraction and no exponent.
-        package var isInteger: Bool
+        public var isInteger: Bool
         /// Decimal digits, as far as they fit 19 places.
-        package var mantissa: UInt64
+        public var mantissa: UInt64
         /// Digits read into the mantissa and behind it; a lone zero before the point is none.
-        package var digits: Int
-        package var isNegative: Bool
+        public var digits: Int
+        public var isNegative: Bool
         /// Power of ten that the mantissa is multiplied by.
-        package var exponent: Int
+        public var exponent: Int
+
+        @inlinable
+        public init(start: Int) {
+            self.start = start
+            end = 0
+            isInteger = true
+            mantissa = 0
+            digits = 0
+            isNegative = false
+            exponent = 0
+        }
     }
 
-    package let base: UnsafePointer<UInt8>
-    package let count: Int
-    package var position = 0
-    package let maxDepth: Int
+    public let base: UnsafePointer<UInt8>
+    public let count: Int
+    public var position = 0
+    public let maxDepth: Int
 
-    package init(_ bytes: UnsafeRawBufferPointer, maxDepth: Int) {
+    public init(_ bytes: UnsafeRawBufferPointer, maxDepth: Int) {
         // An empty buffer may have no address; any will do, since nothing is read from it.
         base = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) ?? UnsafePointer(bitPattern: 1).unsafelyUnwrapped
         count = bytes.count
@@ -46,16 +58,16 @@ package struct JSONScanner {
     }
 
     /// The byte at `index`, 0 past the end.
-    @inline(__always)
-    package func byte(_ index: Int) -> UInt8 { index < count ? base[index] : 0 }
+    @inlinable @inline(__always)
+    public func byte(_ index: Int) -> UInt8 { index < count ? base[index] : 0 }
 
-    @inline(__always)
-    package var current: UInt8 { byte(position) }
+    @inlinable @inline(__always)
+    public var current: UInt8 { byte(position) }
 
-    package func fault(_ code: InputErrorCode = .invalidJSON) -> InputError { InputError(code, position: position) }
+    public func fault(_ code: InputErrorCode = .invalidJSON) -> InputError { InputError(code, position: position) }
 
-    @inline(__always)
-    package mutating func skipWhitespace() {
+    @inlinable @inline(__always)
+    public mutating func skipWhitespace() {
         while true {
             let c = current
             if c > 0x20 { return }
@@ -65,36 +77,36 @@ package struct JSONScanner {
     }
 
     /// Steps over one byte that must come next.
-    @inline(__always)
-    package mutating func expect(_ wanted: UInt8) throws(InputError) {
+    @inlinable @inline(__always)
+    public mutating func expect(_ wanted: UInt8) throws(InputError) {
         guard current == wanted, position < count else { throw fault() }
         position += 1
     }
 
     /// Nothing but whitespace may be left.
-    package mutating func expectEnd() throws(InputError) {
+    public mutating func expectEnd() throws(InputError) {
         skipWhitespace()
         if position < count { throw fault() }
     }
 
     /// A literal name, its first four letters as a little-endian word.
-    package enum Literal: UInt32 {
+    public enum Literal: UInt32 {
         case null = 0x6C6C_756E
         case `true` = 0x6575_7274
         case `false` = 0x736C_6166
 
-        @inline(__always) var length: Int { self == .false ? 5 : 4 }
+        @inlinable @inline(__always) public var length: Int { self == .false ? 5 : 4 }
     }
 
     /// A literal whose first letter is the current byte.
-    @inline(__always)
-    package mutating func scan(_ literal: Literal) throws(InputError) {
+    @inlinable @inline(__always)
+    public mutating func scan(_ literal: Literal) throws(InputError) {
         guard take(literal) else { throw fault() }
     }
 
     /// Steps over a literal; false, and nothing taken, when it does not stand here.
-    @inline(__always)
-    package mutating func take(_ literal: Literal) -> Bool {
+    @inlinable @inline(__always)
+    public mutating func take(_ literal: Literal) -> Bool {
         guard position &+ literal.length <= count,
             UInt32(littleEndian: UnsafeRawPointer(base + position).loadUnaligned(as: UInt32.self)) == literal.rawValue,
             literal != .false || base[position &+ 4] == 0x65
@@ -105,11 +117,11 @@ package struct JSONScanner {
 }
 
 extension JSONScanner {
-    package var isAtNumber: Bool { current == 0x2D || (0x30...0x39).contains(current) }
+    public var isAtNumber: Bool { current == 0x2D || (0x30...0x39).contains(current) }
 
     /// Steps into an object; false when it is empty and already closed.
-    @inline(__always)
-    package mutating func enterObject() throws(InputError) -> Bool {
+    @inlinable @inline(__always)
+    public mutating func enterObject() throws(InputError) -> Bool {
         try expect(0x7B)
         skipWhitespace()
         if current == 0x7D {
@@ -120,8 +132,8 @@ extension JSONScanner {
     }
 
     /// A member's name and its colon; afterwards the position is at the value.
-    @inline(__always)
-    package mutating func scanName() throws(InputError) -> Text {
+    @inlinable @inline(__always)
+    public mutating func scanName() throws(InputError) -> Text {
         let name = try scanString()
         skipWhitespace()
         try expect(0x3A)
@@ -130,8 +142,8 @@ extension JSONScanner {
     }
 
     /// After a member's value: true when another member follows, false when the object is closed.
-    @inline(__always)
-    package mutating func nextMember() throws(InputError) -> Bool {
+    @inlinable @inline(__always)
+    public mutating func nextMember() throws(InputError) -> Bool {
         skipWhitespace()
         if current == 0x2C {
             position &+= 1
@@ -144,7 +156,7 @@ extension JSONScanner {
 
     /// The error for a value of a type the field does not take; a text that is not JSON at all says so instead.
     @inline(never)
-    package func typeFault() throws(InputError) -> InputError {
+    public func typeFault() throws(InputError) -> InputError {
         var copy = self
         try copy.skipValue(depth: 2)
         return fault(.fieldType)

@@ -3,7 +3,7 @@ import Base
 extension JSONValue {
     /// The document as canonical JSON: no whitespace, members sorted by the bytes of their names, numbers in their
     /// shortest exact form. Equal documents have equal bytes, so a hash of them is a fingerprint.
-    package var canonicalBytes: [UInt8] {
+    public var canonicalBytes: [UInt8] {
         let buffer = ByteBuffer()
         write(to: buffer)
         return Array(buffer.bytes)

@@ -3,7 +3,7 @@ import Base
 /// A JSON document in memory, for small files: feature specifications, metadata, provenance. Not for the hot path.
 ///
 /// Objects keep the order of their members; duplicate names are refused.
-package indirect enum JSONValue: Sendable, Equatable {
+public indirect enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case number(Double)
@@ -12,49 +12,49 @@ package indirect enum JSONValue: Sendable, Equatable {
     case object([Member])
 
     /// A member of an object.
-    package struct Member: Sendable, Equatable {
-        package var name: String
-        package var value: JSONValue
+    public struct Member: Sendable, Equatable {
+        public var name: String
+        public var value: JSONValue
 
-        package init(_ name: String, _ value: JSONValue) {
+        public init(_ name: String, _ value: JSONValue) {
             self.name = name
             self.value = value
         }
     }
 
     /// The value of the member with this name; nil when there is none or this is no object.
-    package subscript(_ name: String) -> JSONValue? {
+    public subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.name == name }?.value
     }
 
-    package var string: String? {
+    public var string: String? {
         guard case .string(let text) = self else { return nil }
         return text
     }
 
-    package var number: Double? {
+    public var number: Double? {
         guard case .number(let value) = self else { return nil }
         return value
     }
 
-    package var bool: Bool? {
+    public var bool: Bool? {
         guard case .bool(let value) = self else { return nil }
         return value
     }
 
-    package var array: [JSONValue]? {
+    public var array: [JSONValue]? {
         guard case .array(let values) = self else { return nil }
         return values
     }
 
-    package var members: [Member]? {
+    public var members: [Member]? {
         guard case .object(let members) = self else { return nil }
         return members
     }
 
     /// What kind of value this is, for error messages.
-    package var kindName: String {
+    public var kindName: String {
         switch self {
         case .null: "null"
         case .bool: "true or false"
@@ -73,7 +73,7 @@ extension JSONValue {
     ///   - name: what the text is called in errors, a file's path.
     ///   - maxBytes: larger texts are refused.
     /// - Throws: `badInput` with the line and column.
-    package init(parsing bytes: [UInt8], name: String, maxBytes: Int = 16 << 20, maxDepth: Int = 32) throws(ImpactError)
+    public init(parsing bytes: [UInt8], name: String, maxBytes: Int = 16 << 20, maxDepth: Int = 32) throws(ImpactError)
     {
         guard bytes.count <= maxBytes else {
             throw ImpactError(
@@ -103,9 +103,9 @@ private struct JSONValueParser {
     private var scanner: JSONScanner
     private let scratch = ByteBuffer(capacity: 256)
 
-    package init(_ scanner: JSONScanner) { self.scanner = scanner }
+    public init(_ scanner: JSONScanner) { self.scanner = scanner }
 
-    package mutating func document() throws(InputError) -> JSONValue {
+    public mutating func document() throws(InputError) -> JSONValue {
         let value = try value(depth: 0)
         try scanner.expectEnd()
         return value

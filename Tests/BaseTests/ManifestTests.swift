@@ -77,4 +77,19 @@ struct ManifestTests {
             above.insert(module.name)
         }
     }
+
+    @Test("No function is marked inlinable that Swift does not inline in other modules")
+    func inlinable() throws {
+        let files = FileManager.default.enumerator(
+            at: Self.root.appendingPathComponent("Sources"), includingPropertiesForKeys: nil)
+        let mark = /@inlinable(?: @inline\(__always\))?\s+package/
+        var read = 0
+        while let file = files?.nextObject() as? URL {
+            guard file.pathExtension == "swift" else { continue }
+            read += 1
+            let text = try String(contentsOf: file, encoding: .utf8)
+            #expect(text.firstMatch(of: mark) == nil, "\(file.lastPathComponent): say 'public' (see CONTRIBUTING.md)")
+        }
+        #expect(read > 100)
+    }
 }

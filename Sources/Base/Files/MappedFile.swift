@@ -3,10 +3,10 @@ import Foundation
 /// A file mapped for reading: its pages are shared with every process that maps it. Unmapped when it goes.
 ///
 /// The file must not be cut short while it is mapped; model files are replaced by renaming, never written in place.
-package final class MappedFile: @unchecked Sendable {  // the bytes are never written to after the mapping
-    package let bytes: UnsafeRawBufferPointer
+public final class MappedFile: @unchecked Sendable {  // the bytes are never written to after the mapping
+    public let bytes: UnsafeRawBufferPointer
 
-    package init(path: String) throws(ImpactError) {
+    public init(path: String) throws(ImpactError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw ImpactError(

@@ -2,14 +2,14 @@ import Foundation
 
 /// An open file descriptor and the path it came from: every read and write of the product goes through here, so that an
 /// interrupted call is repeated and an error names the file. Closed with the object.
-package final class OpenFile {
-    package let path: String
-    package let descriptor: Int32
+public final class OpenFile {
+    public let path: String
+    public let descriptor: Int32
     private let isOwned: Bool
 
     /// Takes over a descriptor.
     /// - Parameter isOwned: false for standard output, which stays open.
-    package init(_ descriptor: Int32, path: String, isOwned: Bool = true) {
+    public init(_ descriptor: Int32, path: String, isOwned: Bool = true) {
         self.path = path
         self.descriptor = descriptor
         self.isOwned = isOwned
@@ -18,7 +18,7 @@ package final class OpenFile {
     /// Opens a file to read it; a symbolic link is followed.
     ///
     /// - Throws: `file_not_readable`, bad input.
-    package convenience init(reading path: String) throws(ImpactError) {
+    public convenience init(reading path: String) throws(ImpactError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             throw ImpactError(.badInput, code: "file_not_readable", "cannot read \(path): \(Self.reason)")
@@ -29,7 +29,7 @@ package final class OpenFile {
     deinit { if isOwned { close(descriptor) } }
 
     /// Fills some of the buffer from the present place; 0 at the end of the file.
-    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Int {
+    public func read(into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) -> Int {
         while true {
             let count = Foundation.read(descriptor, buffer.baseAddress, buffer.count)
             if count < 0, errno == EINTR { continue }
@@ -39,7 +39,7 @@ package final class OpenFile {
     }
 
     /// Fills the whole buffer from `offset` on.
-    package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) {
+    public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(ImpactError) {
         var rest = buffer
         var offset = offset
         while !rest.isEmpty {
@@ -52,7 +52,7 @@ package final class OpenFile {
     }
 
     /// Writes all bytes at the present place.
-    package func write(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
+    public func write(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
         var rest = bytes
         while !rest.isEmpty {
             let count = Foundation.write(descriptor, rest.baseAddress, rest.count)
@@ -63,7 +63,7 @@ package final class OpenFile {
     }
 
     /// Writes all bytes from `offset` on; the present place stays.
-    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(ImpactError) {
+    public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(ImpactError) {
         var rest = bytes
         var offset = offset
         while !rest.isEmpty {
@@ -76,7 +76,7 @@ package final class OpenFile {
     }
 
     /// Waits until what was written is on the disk; nothing for a pipe or a device.
-    package func sync() throws(ImpactError) {
+    public func sync() throws(ImpactError) {
         while fsync(descriptor) != 0 {
             if errno == EINTR { continue }
             guard errno == EINVAL || errno == EROFS || errno == ENOTSUP else { throw Self.failure("write", path) }
@@ -85,7 +85,7 @@ package final class OpenFile {
     }
 
     /// What `errno` says, as `file_failed`.
-    package static func failure(_ work: String, _ path: String) -> ImpactError {
+    public static func failure(_ work: String, _ path: String) -> ImpactError {
         ImpactError(.failed, code: "file_failed", "cannot \(work) \(path): \(reason)")
     }
 
@@ -94,14 +94,14 @@ package final class OpenFile {
 
 extension OpenFile {
     /// All bytes of a file; for what is small.
-    package static func contents(of path: String) throws(ImpactError) -> [UInt8] {
+    public static func contents(of path: String) throws(ImpactError) -> [UInt8] {
         var bytes: [UInt8] = []
         try OpenFile(reading: path).forEachChunk { bytes.append(contentsOf: $0) }
         return bytes
     }
 
     /// Calls `body` with the rest of the file, a piece at a time.
-    package func forEachChunk(
+    public func forEachChunk(
         _ body: (UnsafeRawBufferPointer) throws(ImpactError) -> Void
     ) throws(ImpactError) {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
@@ -114,7 +114,7 @@ extension OpenFile {
     }
 
     /// Waits until the folder's entries (a rename in it) are on the disk.
-    package static func syncFolder(of path: String) throws(ImpactError) {
+    public static func syncFolder(of path: String) throws(ImpactError) {
         let folder = URL(filePath: path).deletingLastPathComponent().path
         let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw failure("open the folder", folder) }

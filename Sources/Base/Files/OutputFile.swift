@@ -6,9 +6,9 @@ import Foundation
 /// ``finish()`` flushes it to the disk and renames it; a file that was at the path is replaced, a link there is not
 /// followed. Without ``finish()`` nothing is left. `-` is standard output, and what is no regular file (`/dev/null`, a
 /// named pipe) is written directly.
-package final class OutputFile {
+public final class OutputFile {
     /// Who may read the file, whatever the umask.
-    package enum Access: Sendable {
+    public enum Access: Sendable {
         /// The owner alone: whatever holds users' data.
         case owner
         /// As far as the umask allows: models and reports of totals.
@@ -17,9 +17,9 @@ package final class OutputFile {
         var mode: mode_t { self == .owner ? 0o600 : 0o644 }
     }
 
-    package let path: String
+    public let path: String
     /// Bytes written, those in the buffer too.
-    package private(set) var position = 0
+    public private(set) var position = 0
     private let file: OpenFile
     /// Nil for what is written directly.
     private let temporary: String?
@@ -28,7 +28,7 @@ package final class OutputFile {
     private var isFinished = false
 
     /// - Throws: `file_failed`.
-    package init(_ path: String, access: Access = .owner) throws(ImpactError) {
+    public init(_ path: String, access: Access = .owner) throws(ImpactError) {
         self.path = path
         if path == "-" {
             temporary = nil
@@ -54,7 +54,7 @@ package final class OutputFile {
         if let temporary, !isFinished { unlink(temporary) }
     }
 
-    package func append(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
+    public func append(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) {
         position += bytes.count
         if bytes.count >= buffer.count {
             try flush()
@@ -65,17 +65,17 @@ package final class OutputFile {
         pending += bytes.count
     }
 
-    package func append(_ bytes: [UInt8]) throws(ImpactError) {
+    public func append(_ bytes: [UInt8]) throws(ImpactError) {
         let result: Result<Void, ImpactError> = bytes.withUnsafeBytes { bytes in
             Result { () throws(ImpactError) in try append(bytes) }
         }
         try result.get()
     }
 
-    package func append(_ text: String) throws(ImpactError) { try append(Array(text.utf8)) }
+    public func append(_ text: String) throws(ImpactError) { try append(Array(text.utf8)) }
 
     /// Puts bytes over those at `position`, which were written before.
-    package func overwrite(_ bytes: [UInt8], at position: Int) throws(ImpactError) {
+    public func overwrite(_ bytes: [UInt8], at position: Int) throws(ImpactError) {
         try flush()
         let result: Result<Void, ImpactError> = bytes.withUnsafeBytes { bytes in
             Result { () throws(ImpactError) in try file.write(bytes, at: position) }
@@ -84,7 +84,7 @@ package final class OutputFile {
     }
 
     /// Hands what is buffered to the system: for those who follow a pipe.
-    package func flush() throws(ImpactError) {
+    public func flush() throws(ImpactError) {
         guard pending > 0 else { return }
         try file.write(UnsafeRawBufferPointer(rebasing: buffer[..<pending]))
         pending = 0
@@ -93,7 +93,7 @@ package final class OutputFile {
     /// Puts the file in its place: once, after the last byte.
     ///
     /// - Parameter dropsCache: whether the written pages leave the cache, for a file that is mapped afterwards.
-    package func finish(dropsCache: Bool = false) throws(ImpactError) {
+    public func finish(dropsCache: Bool = false) throws(ImpactError) {
         try flush()
         guard let temporary else { return try file.sync() }
         try file.sync()
@@ -104,7 +104,7 @@ package final class OutputFile {
     }
 
     /// Writes a small file at once.
-    package static func write(_ bytes: [UInt8], to path: String, access: Access = .owner) throws(ImpactError) {
+    public static func write(_ bytes: [UInt8], to path: String, access: Access = .owner) throws(ImpactError) {
         let file = try OutputFile(path, access: access)
         try file.append(bytes)
         try file.finish()

@@ -3,16 +3,16 @@ import Foundation
 /// A file that one thread appends to through a buffer, and that a later try goes on with from a length it knows.
 ///
 /// For the owner alone; not opened through a symbolic link.
-package final class PartFile {
-    package let path: String
+public final class PartFile {
+    public let path: String
     private let file: OpenFile
     private let buffer = ByteBuffer(capacity: 1 << 20)
     private static let flushBytes = 1 << 19
-    package private(set) var length: Int
+    public private(set) var length: Int
 
     /// - Parameter length: what is kept of the file as it is; the rest is cut off.
     /// - Throws: `checkpoint_mismatch` for a file that is shorter.
-    package init(_ path: String, keeping length: Int) throws(ImpactError) {
+    public init(_ path: String, keeping length: Int) throws(ImpactError) {
         self.path = path
         self.length = length
         let descriptor = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -30,7 +30,7 @@ package final class PartFile {
     }
 
     /// Appends what `write` puts into the buffer.
-    package func append(_ write: (ByteBuffer) -> Void) throws(ImpactError) {
+    public func append(_ write: (ByteBuffer) -> Void) throws(ImpactError) {
         write(buffer)
         if buffer.count >= Self.flushBytes { try flush() }
     }
@@ -43,7 +43,7 @@ package final class PartFile {
     }
 
     /// Flushes and waits until the bytes are on the disk.
-    package func sync() throws(ImpactError) {
+    public func sync() throws(ImpactError) {
         try flush()
         try file.sync()
     }
@@ -51,7 +51,7 @@ package final class PartFile {
     /// Puts parts together, one after another, into one file, which appears whole or not at all.
     ///
     /// - Parameter path: `-` is standard output.
-    package static func join(_ parts: [String], into path: String, heading: [UInt8] = []) throws(ImpactError) {
+    public static func join(_ parts: [String], into path: String, heading: [UInt8] = []) throws(ImpactError) {
         let output = try OutputFile(path)
         try output.append(heading)
         for part in parts {

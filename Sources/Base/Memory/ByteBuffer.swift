@@ -3,18 +3,17 @@ import CNumeric
 /// A growing arena of bytes that is reused: JSON is written into it, texts are kept in it.
 ///
 /// Grows by doubling and never shrinks, so that a steady load allocates nothing. Not for several threads at once.
-package final class ByteBuffer {
-    @usableFromInline
-    package struct Storage {
-        package var base: UnsafeMutablePointer<UInt8>
-        package var count: Int
-        package var capacity: Int
+public final class ByteBuffer {
+    public struct Storage {
+        public var base: UnsafeMutablePointer<UInt8>
+        public var count: Int
+        public var capacity: Int
     }
 
     /// The state lies behind a pointer: a class's own `var` costs an exclusivity check an access.
-    package let storage: UnsafeMutablePointer<Storage>
+    public let storage: UnsafeMutablePointer<Storage>
 
-    package init(capacity: Int = 4_096) {
+    public init(capacity: Int = 4_096) {
         let capacity = max(64, capacity)
         storage = .allocate(capacity: 1)
         storage.initialize(to: Storage(base: .allocate(capacity: capacity), count: 0, capacity: capacity))
@@ -26,33 +25,33 @@ package final class ByteBuffer {
     }
 
     /// How many bytes were written.
-    @inlinable package var count: Int { storage.pointee.count }
+    @inlinable public var count: Int { storage.pointee.count }
     /// How many fit before the buffer grows.
-    @inlinable package var capacity: Int { storage.pointee.capacity }
+    @inlinable public var capacity: Int { storage.pointee.capacity }
 
     /// The bytes written so far; valid until the next write.
-    @inlinable package var bytes: UnsafeRawBufferPointer {
+    @inlinable public var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: storage.pointee.base, count: count)
     }
 
     /// The bytes of a range; an empty buffer when the range lies outside.
-    @inlinable package func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+    @inlinable public func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer {
         guard range.lowerBound >= 0, range.upperBound <= count else {
             return UnsafeRawBufferPointer(start: nil, count: 0)
         }
         return UnsafeRawBufferPointer(start: storage.pointee.base + range.lowerBound, count: range.count)
     }
 
-    @inlinable package func removeAll() { storage.pointee.count = 0 }
+    @inlinable public func removeAll() { storage.pointee.count = 0 }
 
     /// Drops what was written after the first `count` bytes.
-    @inlinable package func truncate(to count: Int) {
+    @inlinable public func truncate(to count: Int) {
         storage.pointee.count = min(self.count, max(0, count))
     }
 
     /// Makes room for `extra` bytes and returns where they go; ``advance(_:)`` then says how many were written.
     @inline(__always)
-    package func reserve(_ extra: Int) -> UnsafeMutablePointer<UInt8> {
+    public func reserve(_ extra: Int) -> UnsafeMutablePointer<UInt8> {
         let needed = storage.pointee.count + extra
         if needed > storage.pointee.capacity { grow(needed) }
         return storage.pointee.base + storage.pointee.count
@@ -60,7 +59,7 @@ package final class ByteBuffer {
 
     /// Counts `written` of the bytes that were reserved.
     @inline(__always)
-    package func advance(_ written: Int) {
+    public func advance(_ written: Int) {
         assert(count + written <= capacity)
         storage.pointee.count &+= written
     }
@@ -79,13 +78,13 @@ package final class ByteBuffer {
 
 extension ByteBuffer {
     @inline(__always)
-    package func append(_ byte: UInt8) {
+    public func append(_ byte: UInt8) {
         reserve(1).pointee = byte
         advance(1)
     }
 
     @inline(__always)
-    package func append(_ bytes: UnsafeRawBufferPointer) {
+    public func append(_ bytes: UnsafeRawBufferPointer) {
         guard let start = bytes.baseAddress else { return }
         UnsafeMutableRawPointer(reserve(bytes.count)).copyMemory(from: start, byteCount: bytes.count)
         advance(bytes.count)
@@ -93,23 +92,23 @@ extension ByteBuffer {
 
     /// Text known at compile time: a JSON member's name with its punctuation.
     @inline(__always)
-    package func append(_ text: StaticString) {
+    public func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    package func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
+    public func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
 
     /// A decimal integer.
-    package func append(_ value: Int64) { advance(reserve(20).writeDecimal(value)) }
+    public func append(_ value: Int64) { advance(reserve(20).writeDecimal(value)) }
 
     /// The shortest decimal that reads back as the value; `null` for NaN and infinity, for which JSON has no text.
-    package func append(_ value: Double) { advance(reserve(32).writeJSON(value)) }
+    public func append(_ value: Double) { advance(reserve(32).writeJSON(value)) }
 }
 
 extension UnsafeMutablePointer<UInt8> {
     /// Writes a decimal integer and returns its length; there must be room for 20 bytes.
     @inline(__always)
-    package func writeDecimal(_ value: Int64) -> Int {
+    public func writeDecimal(_ value: Int64) -> Int {
         var magnitude = value.magnitude
         let sign = value < 0 ? 1 : 0
         if sign == 1 { self[0] = UInt8(ascii: "-") }
@@ -154,7 +153,7 @@ extension UnsafeMutablePointer<UInt8> {
     /// Writes the shortest decimal that reads back as the value, `null` when it is not finite, and returns its length;
     /// there must be room for 32 bytes.
     @inline(__always)
-    package func writeJSON(_ value: Double) -> Int {
+    public func writeJSON(_ value: Double) -> Int {
         guard value.isFinite else {
             UnsafeMutableRawPointer(self).storeBytes(of: UInt32(littleEndian: 0x6C6C_756E), as: UInt32.self)
             return 4
@@ -165,7 +164,7 @@ extension UnsafeMutablePointer<UInt8> {
 
 extension ByteBuffer {
     /// Puts four bytes, little-endian, over what was written at `position`.
-    package func overwrite(_ value: UInt32, at position: Int) {
+    public func overwrite(_ value: UInt32, at position: Int) {
         precondition(position >= 0 && position + 4 <= count)
         UnsafeMutableRawPointer(storage.pointee.base + position).storeBytes(of: value.littleEndian, as: UInt32.self)
     }

@@ -1,7 +1,7 @@
 extension UnsafeRawBufferPointer {
     /// Whether both hold the same bytes. Whole words, the last one overlapping; for texts as short as names and ids.
     @inline(__always)
-    package func hasBytes(of other: UnsafeRawBufferPointer) -> Bool {
+    public func hasBytes(of other: UnsafeRawBufferPointer) -> Bool {
         guard count == other.count else { return false }
         guard count > 0, let a = baseAddress, let b = other.baseAddress else { return true }
         guard count >= 8 else { return StableHash.shortTail(a, count) == StableHash.shortTail(b, count) }

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// A fresh 160 MB buffer costs 40,000 page faults with 4 KB pages, as much time as sorting a part of it. Best effort:
 /// a kernel that has no such pages ignores the request.
-package func adviseHugePages(_ start: UnsafeMutableRawPointer?, bytes: Int) {
+public func adviseHugePages(_ start: UnsafeMutableRawPointer?, bytes: Int) {
     let page = 1 << 21
     guard let start, bytes >= 2 * page else { return }
     let address = Int(bitPattern: start)

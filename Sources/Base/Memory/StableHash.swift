@@ -4,19 +4,19 @@
 /// The count of bytes seeds it; each eight bytes (little-endian) are mixed in by one multiply-and-fold, then the rest
 /// padded with zeros, then a last fold (the construction of wyhash, Wang Yi 2019). Not for untrusted table keys: tables
 /// that attackers can fill mix in a process-random seed and compare the bytes.
-package enum StableHash {
-    @inline(__always) @inlinable package static func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
+public enum StableHash {
+    @inline(__always) @inlinable public static func fold(_ a: UInt64, _ b: UInt64) -> UInt64 {
         let product = a.multipliedFullWidth(by: b)
         return product.high ^ product.low
     }
 
     /// The hash of the bytes.
-    @inlinable package static func hash(_ bytes: RawSpan) -> UInt64 {
+    @inlinable public static func hash(_ bytes: RawSpan) -> UInt64 {
         bytes.withUnsafeBytes { hash($0) }
     }
 
     /// The hash of the bytes. Reads within them only, every load after a comparison with their count.
-    @inlinable package static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    @inlinable public static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         let count = bytes.count
         guard let base = bytes.baseAddress else { return finish(0xA076_1D64_78BD_642F, tail: 0) }
         var h: UInt64 = 0xA076_1D64_78BD_642F ^ UInt64(truncatingIfNeeded: count)
@@ -33,21 +33,21 @@ package enum StableHash {
     }
 
     /// The hash of a text's UTF-8 bytes. For set-up, not for the hot path.
-    package static func hash(_ text: String) -> UInt64 {
+    public static func hash(_ text: String) -> UInt64 {
         let bytes = Array(text.utf8)
         return hash(bytes.span.bytes)
     }
 
-    @inline(__always) @inlinable package static func finish(_ h: UInt64, tail: UInt64) -> UInt64 {
+    @inline(__always) @inlinable public static func finish(_ h: UInt64, tail: UInt64) -> UInt64 {
         fold(fold(h ^ tail, 0x8EBC_6AF0_9C88_C6E3) ^ 0x5895_11EB_9C1F_97A7, 0x1D8E_4E27_C47D_124F)
     }
 
-    @inline(__always) @inlinable package static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+    @inline(__always) @inlinable public static func word(_ base: UnsafeRawPointer, _ offset: Int) -> UInt64 {
         UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
     }
 
     /// Fewer than eight bytes as one little-endian word.
-    @inline(__always) @inlinable package static func shortTail(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
+    @inline(__always) @inlinable public static func shortTail(_ base: UnsafeRawPointer, _ count: Int) -> UInt64 {
         if count >= 4 {
             let low = UInt32(littleEndian: base.loadUnaligned(as: UInt32.self))
             let high = UInt32(littleEndian: base.loadUnaligned(fromByteOffset: count &- 4, as: UInt32.self))

@@ -3,20 +3,20 @@ import Synchronization
 /// Counts of values in buckets that grow by a quarter of an octave (relative error ≤ 19 %).
 ///
 /// Many writers, many readers; relaxed atomics.
-package final class Distribution: Sendable {
+public final class Distribution: Sendable {
     /// From 1/16 ms, 128 quarter octaves reach beyond a day.
-    package static let bucketCount = 128
+    public static let bucketCount = 128
     /// The first bucket's upper bound.
-    package let smallest: Double
+    public let smallest: Double
     private let buckets: [AtomicCount]
     private let sumBits = Atomic<UInt64>(0)
 
-    package init(smallest: Double) {
+    public init(smallest: Double) {
         self.smallest = smallest
         buckets = (0..<Self.bucketCount).map { _ in AtomicCount() }
     }
 
-    package func record(_ value: Double, count: Int = 1) {
+    public func record(_ value: Double, count: Int = 1) {
         buckets[bucket(value)].add(count)
         var seen = sumBits.load(ordering: .relaxed)
         while true {
@@ -28,11 +28,11 @@ package final class Distribution: Sendable {
     }
 
     /// Counts a bucket since the start; differences of two give the distribution of an interval.
-    package var counts: [Int] { buckets.map(\.value) }
-    package var sum: Double { Double(bitPattern: sumBits.load(ordering: .relaxed)) }
+    public var counts: [Int] { buckets.map(\.value) }
+    public var sum: Double { Double(bitPattern: sumBits.load(ordering: .relaxed)) }
 
     /// The upper bound of the bucket that holds the quantile; nil of an empty distribution.
-    package func quantile(_ q: Double, of counts: [Int]) -> Double? {
+    public func quantile(_ q: Double, of counts: [Int]) -> Double? {
         let total = counts.reduce(0, +)
         guard total > 0 else { return nil }
         var below = 0
@@ -56,7 +56,7 @@ package final class Distribution: Sendable {
     }
 
     /// The distribution in octaves up to the largest value: 128 bounds for each metric would only fill disks.
-    package var reading: HistogramReading {
+    public var reading: HistogramReading {
         let counts = counts
         let last = max(8, counts.lastIndex { $0 > 0 } ?? 0)
         let octaves = min((last + 3) / 4, Self.bucketCount / 4 - 1)
@@ -68,12 +68,12 @@ package final class Distribution: Sendable {
 }
 
 /// A ``Distribution`` in the metric table.
-package final class Histogram: Metric {
-    package let about: MetricDescription
-    package let values: Distribution
+public final class Histogram: Metric {
+    public let about: MetricDescription
+    public let values: Distribution
 
     /// - Parameter smallest: the first bucket's upper bound, in the unit.
-    package init(
+    public init(
         _ name: String, unit: MetricDescription.Unit = .none, smallest: Double,
         _ phrase: MetricDescription.Phrase? = nil, help: String
     ) {
@@ -81,20 +81,20 @@ package final class Histogram: Metric {
         values = Distribution(smallest: smallest)
     }
 
-    package func record(_ value: Double, count: Int = 1) { values.record(value, count: count) }
+    public func record(_ value: Double, count: Int = 1) { values.record(value, count: count) }
 
-    package var total: Double? { nil }
-    package var samples: [MetricSample] { [MetricSample(labels: [], value: .histogram(values.reading))] }
+    public var total: Double? { nil }
+    public var samples: [MetricSample] { [MetricSample(labels: [], value: .histogram(values.reading))] }
 }
 
 /// Histograms of one name, told apart by a label known beforehand.
-package final class LabeledHistogram<Label: RawRepresentable & CaseIterable & Sendable>: Metric
+public final class LabeledHistogram<Label: RawRepresentable & CaseIterable & Sendable>: Metric
 where Label.RawValue == String {
-    package let about: MetricDescription
+    public let about: MetricDescription
     private let labels: [String]
     private let values: [Distribution]
 
-    package init(
+    public init(
         _ name: String, label: String, _ type: Label.Type, unit: MetricDescription.Unit = .none, smallest: Double,
         help: String
     ) {
@@ -103,13 +103,13 @@ where Label.RawValue == String {
         values = labels.map { _ in Distribution(smallest: smallest) }
     }
 
-    package func record(_ value: Double, _ label: Label) {
+    public func record(_ value: Double, _ label: Label) {
         guard let place = labels.firstIndex(of: label.rawValue) else { return }
         values[place].record(value)
     }
 
-    package var total: Double? { nil }
-    package var samples: [MetricSample] {
+    public var total: Double? { nil }
+    public var samples: [MetricSample] {
         zip(labels, values).map { MetricSample(labels: [$0], value: .histogram($1.reading)) }
     }
 }

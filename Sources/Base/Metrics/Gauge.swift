@@ -1,34 +1,34 @@
 import Synchronization
 
 /// A number that goes up and down; nil while nobody knows it.
-package final class Gauge: Metric {
-    package let about: MetricDescription
+public final class Gauge: Metric {
+    public let about: MetricDescription
     /// A double's bits; NaN is the unknown.
     private let bits = Atomic<UInt64>(Double.nan.bitPattern)
 
-    package init(
+    public init(
         _ name: String, unit: MetricDescription.Unit = .none, _ phrase: MetricDescription.Phrase? = nil, help: String
     ) {
         about = MetricDescription(name, .gauge, unit: unit, phrase: phrase, help: help)
     }
 
-    package func set(_ value: Double?) { bits.store((value ?? .nan).bitPattern, ordering: .relaxed) }
-    package func set(_ value: Int) { set(Double(value)) }
+    public func set(_ value: Double?) { bits.store((value ?? .nan).bitPattern, ordering: .relaxed) }
+    public func set(_ value: Int) { set(Double(value)) }
 
-    package var value: Double? {
+    public var value: Double? {
         let value = Double(bitPattern: bits.load(ordering: .relaxed))
         return value.isNaN ? nil : value
     }
-    package var total: Double? { value }
-    package var samples: [MetricSample] { value.map { [MetricSample(labels: [], value: .number($0))] } ?? [] }
+    public var total: Double? { value }
+    public var samples: [MetricSample] { value.map { [MetricSample(labels: [], value: .number($0))] } ?? [] }
 }
 
 /// Gauges of one name, told apart by labels. Each owner (a worker) says all of its own at once, once a second or so.
-package final class LabeledGauge: Metric {
-    package let about: MetricDescription
+public final class LabeledGauge: Metric {
+    public let about: MetricDescription
     private let values = Mutex<[String: [(labels: [String], value: Double?)]?]>([:])
 
-    package init(
+    public init(
         _ name: String, labels: [String], unit: MetricDescription.Unit = .none,
         _ phrase: MetricDescription.Phrase? = nil, help: String
     ) {
@@ -37,7 +37,7 @@ package final class LabeledGauge: Metric {
 
     /// Replaces what this owner said before.
     /// - Parameter samples: values with their labels, nil where the value is unknown; nil when all is unknown.
-    package func set(_ samples: [(labels: [String], value: Double?)]?, of owner: String) {
+    public func set(_ samples: [(labels: [String], value: Double?)]?, of owner: String) {
         values.withLock { $0[owner] = .some(samples) }
     }
 
@@ -47,7 +47,7 @@ package final class LabeledGauge: Metric {
     }
 
     /// The sum; nil while one of the values is unknown or nobody has said anything.
-    package var total: Double? {
+    public var total: Double? {
         let all = all
         if all.isEmpty { return nil }
         return all.reduce(0.0) { sum, owner in
@@ -56,7 +56,7 @@ package final class LabeledGauge: Metric {
         }
     }
 
-    package var samples: [MetricSample] {
+    public var samples: [MetricSample] {
         all.flatMap { $0 ?? [] }.compactMap { sample in
             sample.value.map { MetricSample(labels: sample.labels, value: .number($0)) }
         }

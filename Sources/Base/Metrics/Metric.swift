@@ -2,19 +2,19 @@
 ///
 /// A metric is declared once, as a property of the class that counts it (`PipelineMetrics`, `LogStoreCounters`). The log
 /// line, `/metrics` and the dashboard go over ``MetricTable`` and name none.
-package struct MetricDescription: Sendable, Equatable {
+public struct MetricDescription: Sendable, Equatable {
     /// Prometheus's types.
-    package enum Kind: String, Sendable, CaseIterable {
+    public enum Kind: String, Sendable, CaseIterable {
         case counter, gauge, histogram
     }
 
     /// Base units only, as Prometheus asks.
-    package enum Unit: String, Sendable {
+    public enum Unit: String, Sendable {
         case none = "", seconds, bytes
     }
 
     /// How the log line says a number.
-    package enum Phrase: Sendable, Equatable {
+    public enum Phrase: Sendable, Equatable {
         /// `12 scores`.
         case count(String)
         /// `12 merged late`; left out while it is 0.
@@ -26,17 +26,17 @@ package struct MetricDescription: Sendable, Equatable {
     }
 
     /// `impactiq_…`, in Prometheus's style: base unit and, for a counter, `_total` at the end.
-    package let name: String
-    package let kind: Kind
-    package let unit: Unit
+    public let name: String
+    public let kind: Kind
+    public let unit: Unit
     /// One sentence without a full stop.
-    package let help: String
+    public let help: String
     /// Names of the labels, in the order of a sample's values.
-    package let labels: [String]
+    public let labels: [String]
     /// Nil for a metric that the log line leaves out.
-    package let phrase: Phrase?
+    public let phrase: Phrase?
 
-    package init(
+    public init(
         _ name: String, _ kind: Kind, unit: Unit = .none, labels: [String] = [], phrase: Phrase? = nil, help: String
     ) {
         self.name = name
@@ -49,34 +49,34 @@ package struct MetricDescription: Sendable, Equatable {
 }
 
 /// What a metric says at one moment.
-package struct MetricSample: Sendable, Equatable {
-    package enum Value: Sendable, Equatable {
+public struct MetricSample: Sendable, Equatable {
+    public enum Value: Sendable, Equatable {
         case number(Double)
         case histogram(HistogramReading)
     }
 
     /// One value for each of the description's labels.
-    package var labels: [String]
-    package var value: Value
+    public var labels: [String]
+    public var value: Value
 
-    package init(labels: [String], value: Value) {
+    public init(labels: [String], value: Value) {
         self.labels = labels
         self.value = value
     }
 }
 
 /// A histogram at one moment.
-package struct HistogramReading: Sendable, Equatable {
+public struct HistogramReading: Sendable, Equatable {
     /// Upper bounds, growing; the last bucket has none (`+Inf`), so there is one count more.
-    package var bounds: [Double]
+    public var bounds: [Double]
     /// Values of each bucket alone (Prometheus's `le` buckets are the sums up to there).
-    package var counts: [Int]
-    package var sum: Double
-    package var count: Int { counts.reduce(0, +) }
+    public var counts: [Int]
+    public var sum: Double
+    public var count: Int { counts.reduce(0, +) }
 }
 
 /// A counter, gauge or histogram: written by the hot path with relaxed atomics, read by anyone at any time.
-package protocol Metric: AnyObject, Sendable {
+public protocol Metric: AnyObject, Sendable {
     var about: MetricDescription { get }
     /// What is known now: a gauge nobody knows the value of has no sample.
     var samples: [MetricSample] { get }
@@ -85,11 +85,11 @@ package protocol Metric: AnyObject, Sendable {
 }
 
 /// The metrics of one or more owners, in the order of their declaration.
-package struct MetricTable: Sendable {
-    package let metrics: [any Metric]
+public struct MetricTable: Sendable {
+    public let metrics: [any Metric]
 
     /// - Parameter owners: objects whose stored properties are metrics; a property of another kind is passed over.
-    package init(of owners: Any...) {
+    public init(of owners: Any...) {
         metrics = owners.flatMap { Mirror(reflecting: $0).children.compactMap { $0.value as? any Metric } }
         let names = Set(metrics.map(\.about.name))
         precondition(names.count == metrics.count, "two metrics have one name")

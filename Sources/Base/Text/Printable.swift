@@ -3,7 +3,7 @@ extension StringProtocol {
     /// follows or forge a line, and characters that turn the direction of writing become `\u{1b}`.
     ///
     /// - Parameter keepsLines: leaves line feeds as they are.
-    package func printable(keepsLines: Bool = false) -> String {
+    public func printable(keepsLines: Bool = false) -> String {
         guard unicodeScalars.contains(where: { Self.isUnprintable($0, keepsLines) }) else { return String(self) }
         var result = ""
         for scalar in unicodeScalars {

@@ -1,7 +1,7 @@
 /// The command line of this process, as `ps` shows it to every user of the machine.
-package enum ProcessTitle {
+public enum ProcessTitle {
     /// Overwrites the secrets in it: `--set kafka.sasl.password=…`, a database's URL. What the program has read stays.
-    package static func hideSecrets() {
+    public static func hideSecrets() {
         // Copied by the runtime at the first access.
         let words = CommandLine.arguments
         for (i, word) in words.enumerated().dropFirst() {

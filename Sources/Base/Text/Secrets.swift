@@ -2,8 +2,8 @@ import Foundation
 
 /// What must never be shown: passwords, tokens, private keys. One list and one function for configurations, errors, logs,
 /// and process titles.
-package enum Secrets {
-    package static let mask = "********"
+public enum Secrets {
+    public static let mask = "********"
 
     /// Words whose misspelling is a secret too: `pasword`, `secert`.
     private static let words = ["password", "passphrase", "secret", "credential", "privatekey"]
@@ -14,7 +14,7 @@ package enum Secrets {
 
     /// Whether a key's value must not be shown: the name holds one of the words, letter for letter or nearly so.
     /// Case, dots, dashes and underscores do not matter.
-    package static func isSecret(_ name: String) -> Bool {
+    public static func isSecret(_ name: String) -> Bool {
         let letters = Array(
             name.lowercased().utf8.filter { (97...122).contains($0) || (48...57).contains($0) }.prefix(256))
         if exact.contains(where: { holds(letters, Array($0.utf8)) }) { return true }
@@ -38,14 +38,14 @@ package enum Secrets {
     }
 
     /// The value of a key as it may be shown: all of a secret hidden, of another value what ``masked(_:)`` hides.
-    package static func masked(_ name: String, _ value: String) -> String {
+    public static func masked(_ name: String, _ value: String) -> String {
         if value.isEmpty { return value }
         return isSecret(name) ? mask : masked(value)
     }
 
     /// A text without the secrets that stand in it: a password before an @ (also of a URL with a slip in its scheme), and
     /// the values of `name=value` and `name: value` where the name is a secret's.
-    package static func masked(_ text: String) -> String {
+    public static func masked(_ text: String) -> String {
         maskedPairs(maskedUser(text))
     }
 
@@ -85,7 +85,7 @@ package enum Secrets {
     }
 
     /// A command line as it may be shown or kept: the values of `--set key=value` and of URLs without their secrets.
-    package static func masked(commandLine words: [String]) -> [String] {
+    public static func masked(commandLine words: [String]) -> [String] {
         words.map { word in
             guard let equals = word.firstIndex(of: "=") else { return masked(word) }
             let name = String(word[..<equals])

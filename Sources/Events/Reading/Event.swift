@@ -1,54 +1,54 @@
 /// One event as the pipeline sees it: numbers, hashes and places in the batch's text arena. Trivially copyable.
 ///
 /// Made by ``EventBatch/append(_:source:)``; its texts are read through the batch that holds it.
-package struct Event: Sendable, BitwiseCopyable {
+public struct Event: Sendable, BitwiseCopyable {
     /// A text in the arena of the batch: decoded UTF-8 bytes.
-    package struct Text: Sendable, BitwiseCopyable {
-        package var start: UInt32 = 0
-        package var count: UInt32 = 0
+    public struct Text: Sendable, BitwiseCopyable {
+        public var start: UInt32 = 0
+        public var count: UInt32 = 0
         /// False when the bytes can stand between quotes in JSON as they are.
-        package var needsEscape = false
+        public var needsEscape = false
     }
 
     /// The type's number in the schema, or ``unknownType``.
-    package var type: UInt8 = Event.unknownType
+    public var type: UInt8 = Event.unknownType
     /// The type's own text, also for a type the schema does not know.
-    package var typeText = Text()
+    public var typeText = Text()
     /// The user's id; an integer id is its decimal digits, so 17 and "17" are one user.
-    package var user = Text()
+    public var user = Text()
     /// ``StableHash`` of the user's id.
-    package var userHash: UInt64 = 0
+    public var userHash: UInt64 = 0
     /// Event time, milliseconds since 1970 UTC.
-    package var time: Int64 = Event.noTime
+    public var time: Int64 = Event.noTime
     /// ``StableHash`` of the event's `id`; meaningful when `hasID`.
-    package var idHash: UInt64 = 0
-    package var hasID = false
+    public var idHash: UInt64 = 0
+    public var hasID = false
     /// The arm of a logged assignment (hash of its text), when `hasTreatment`.
-    package var armHash: UInt64 = 0
-    package var experimentHash: UInt64 = 0
+    public var armHash: UInt64 = 0
+    public var experimentHash: UInt64 = 0
     /// Propensity of the arm taken, in (0, 1]; NaN when not logged.
-    package var propensity = Double.nan
-    package var hasTreatment = false
+    public var propensity = Double.nan
+    public var hasTreatment = false
     /// Where the event stood: partition, offset, and the record's timestamp in milliseconds.
-    package var source = SourcePosition()
+    public var source = SourcePosition()
 
-    package static let unknownType: UInt8 = 255
+    public static let unknownType: UInt8 = 255
     /// Stands for a time that was not read.
     static let noTime = Int64.min
 
-    package init() {}
+    public init() {}
 }
 
 /// The place of a record in its topic, and the record's timestamp.
-package struct SourcePosition: Sendable, Equatable, BitwiseCopyable {
+public struct SourcePosition: Sendable, Equatable, BitwiseCopyable {
     /// Index of the topic among the configured input topics.
-    package var topic: Int32 = 0
-    package var partition: Int32 = 0
-    package var offset: Int64 = 0
+    public var topic: Int32 = 0
+    public var partition: Int32 = 0
+    public var offset: Int64 = 0
     /// Kafka's record timestamp, milliseconds since 1970; −1 when the record has none.
-    package var timestamp: Int64 = -1
+    public var timestamp: Int64 = -1
 
-    package init(topic: Int32 = 0, partition: Int32 = 0, offset: Int64 = 0, timestamp: Int64 = -1) {
+    public init(topic: Int32 = 0, partition: Int32 = 0, offset: Int64 = 0, timestamp: Int64 = -1) {
         self.topic = topic
         self.partition = partition
         self.offset = offset

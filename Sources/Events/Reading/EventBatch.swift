@@ -5,10 +5,10 @@ import JSON
 ///
 /// One thread at a time. What it gives out is valid until ``removeAll()``: the texts' arena has room for the longest
 /// texts of a full batch from the start (memory that is not touched costs nothing), so it never moves.
-package final class EventBatch {
-    package let schema: EventSchema
-    package let limits: EventLimits
-    package let capacity: Int
+public final class EventBatch {
+    public let schema: EventSchema
+    public let limits: EventLimits
+    public let capacity: Int
 
     @usableFromInline
     struct Counters {
@@ -29,12 +29,12 @@ package final class EventBatch {
     private let typeBytes: Int
 
     /// - Parameter capacity: how many events fit.
-    package convenience init(schema: EventSchema, limits: EventLimits = EventLimits(), capacity: Int) {
+    public convenience init(schema: EventSchema, limits: EventLimits = EventLimits(), capacity: Int) {
         self.init(schema: schema, limits: limits, capacity: capacity, predicts: true)
     }
 
     /// - Parameter predicts: false reads each member by the general path; the result is the same, which tests show.
-    package init(schema: EventSchema, limits: EventLimits, capacity: Int, predicts: Bool) {
+    public init(schema: EventSchema, limits: EventLimits, capacity: Int, predicts: Bool) {
         self.schema = schema
         self.limits = limits
         self.capacity = max(1, capacity)
@@ -59,17 +59,17 @@ package final class EventBatch {
     }
 
     /// How many events the batch holds.
-    @inlinable package var count: Int { counters.pointee.events }
+    @inlinable public var count: Int { counters.pointee.events }
 
     /// Events accepted although the message key was not the `user_id` (`input.key=any`), since the batch was made.
-    @inlinable package var foreignKeys: Int { counters.pointee.foreignKeys }
+    @inlinable public var foreignKeys: Int { counters.pointee.foreignKeys }
 
     /// For each field of the schema, how many of its values were of a kind that no feature can use, such as a text where a
     /// number is wanted, since the batch was made. They count as missing.
-    package func unusableValues(_ field: Int) -> Int { reader.unusable[field] }
+    public func unusableValues(_ field: Int) -> Int { reader.unusable[field] }
 
     /// Calls `body` with each field whose count has grown since the last call, and by how much.
-    package func takeUnusableValues(_ body: (_ field: Int, _ count: Int) -> Void) {
+    public func takeUnusableValues(_ body: (_ field: Int, _ count: Int) -> Void) {
         for field in 0..<fieldCount where reader.unusable[field] > takenUnusable[field] {
             body(field, reader.unusable[field] - takenUnusable[field])
             takenUnusable[field] = reader.unusable[field]
@@ -83,7 +83,7 @@ package final class EventBatch {
     ///   - key: the message key's bytes; nil when there is none.
     ///   - source: where the message stood.
     /// - Precondition: `count < capacity`.
-    package func append(
+    public func append(
         _ message: UnsafeRawBufferPointer?, key: UnsafeRawBufferPointer?, source: SourcePosition
     ) throws(InputError) {
         let index = counters.pointee.events
@@ -106,30 +106,30 @@ package final class EventBatch {
 
     /// The event at `index`.
     @inlinable @inline(__always)
-    package subscript(index: Int) -> Event {
+    public subscript(index: Int) -> Event {
         precondition(index >= 0 && index < count)
         return events[index]
     }
 
     /// The decoded UTF-8 bytes of the event's user id.
     @inlinable @inline(__always)
-    package func user(_ index: Int) -> UnsafeRawBufferPointer { bytes(self[index].user) }
+    public func user(_ index: Int) -> UnsafeRawBufferPointer { bytes(self[index].user) }
 
     /// The decoded UTF-8 bytes of a text.
     @inlinable @inline(__always)
-    package func bytes(_ text: Event.Text) -> UnsafeRawBufferPointer {
+    public func bytes(_ text: Event.Text) -> UnsafeRawBufferPointer {
         arena.bytes(Int(text.start)..<Int(text.start) + Int(text.count))
     }
 
     /// The values of the schema's fields, in its order.
     @inlinable @inline(__always)
-    package func fields(_ index: Int) -> UnsafeBufferPointer<FieldValue> {
+    public func fields(_ index: Int) -> UnsafeBufferPointer<FieldValue> {
         precondition(index >= 0 && index < count)
         return UnsafeBufferPointer(start: values + index * fieldCount, count: fieldCount)
     }
 
     /// Forgets all events; the memory stays.
-    package func removeAll() {
+    public func removeAll() {
         counters.pointee.events = 0
         arena.truncate(to: typeBytes)
     }

@@ -22,7 +22,7 @@ extension EventReader {
             guard let text = scanner.plainText(), text.count <= limits.maxTextBytes else { return false }
             scanner.take(text)
             let place = slotFields[Int(slot.rawValue)]
-            if place >= 0 { fields[place] = FieldValue(textHash: StableHash.hash(text)) }
+            if place >= 0 { fields[place] = FieldValue(textHash: text.hash) }
         case .value:
             guard let number = scanner.takeNumber() else { return false }
             store(FieldValue(number), of: slot, in: fields)
@@ -41,7 +41,7 @@ extension EventReader {
     private func takeID(_ scanner: inout JSONScanner, into event: inout Event) -> Bool {
         guard let text = scanner.plainText(), text.count <= limits.maxTextBytes else { return false }
         scanner.take(text)
-        event.idHash = StableHash.hash(text)
+        event.idHash = text.hash
         event.hasID = true
         return true
     }
@@ -53,7 +53,7 @@ extension EventReader {
         event.user = Event.Text(
             start: UInt32(truncatingIfNeeded: arena.count), count: UInt32(truncatingIfNeeded: text.count),
             needsEscape: false)
-        event.userHash = StableHash.hash(text)
+        event.userHash = text.hash
         arena.append(text)
         return true
     }
@@ -92,7 +92,7 @@ extension EventReader {
         }
         guard let text = scanner.plainText(), text.count <= limits.maxTextBytes else { return false }
         scanner.take(text)
-        let hash = StableHash.hash(text)
+        let hash = text.hash
         if slot == .arm { event.armHash = hash } else { event.experimentHash = hash }
         return true
     }
@@ -106,7 +106,7 @@ extension EventReader {
         if first == 0x22 {
             guard expects != .number, let text = scanner.plainText() else { return false }
             scanner.take(text)
-            value = FieldValue(textHash: StableHash.hash(text))
+            value = FieldValue(textHash: text.hash)
             return true
         }
         guard expects != .text else { return false }

@@ -1,11 +1,11 @@
 import Base
 
 /// The events of a batch as bare pointers, for a loop that has checked its range once (see ``EventBatch/rows(_:)``).
-package struct EventRows: BitwiseCopyable {
+public struct EventRows: BitwiseCopyable {
     @usableFromInline let events: UnsafePointer<Event>
     @usableFromInline let values: UnsafePointer<FieldValue>
     /// Values an event: the schema's fields.
-    package let fieldCount: Int
+    public let fieldCount: Int
     @usableFromInline let texts: UnsafePointer<UInt8>
 
     @usableFromInline
@@ -20,18 +20,18 @@ package struct EventRows: BitwiseCopyable {
 
     /// The event at `i`, in place.
     @inlinable @inline(__always)
-    package func event(_ i: Int) -> UnsafePointer<Event> { events + i }
+    public func event(_ i: Int) -> UnsafePointer<Event> { events + i }
 
     /// The decoded UTF-8 bytes of the event's user id.
     @inlinable @inline(__always)
-    package func user(_ i: Int) -> UnsafeRawBufferPointer {
+    public func user(_ i: Int) -> UnsafeRawBufferPointer {
         let text = events[i].user
         return UnsafeRawBufferPointer(start: texts + Int(text.start), count: Int(text.count))
     }
 
     /// A value for each of the schema's fields.
     @inlinable @inline(__always)
-    package func fields(_ i: Int) -> UnsafePointer<FieldValue> { values + i &* fieldCount }
+    public func fields(_ i: Int) -> UnsafePointer<FieldValue> { values + i &* fieldCount }
 }
 
 extension EventBatch {
@@ -39,7 +39,7 @@ extension EventBatch {
     ///
     /// - Precondition: the range lies within ``count``. Nothing checks the places of single events afterwards.
     @inlinable
-    package func rows(_ range: Range<Int>) -> EventRows {
+    public func rows(_ range: Range<Int>) -> EventRows {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "the events of a range must be there")
         return EventRows(
             events: events, values: values, fieldCount: fieldCount, texts: UnsafePointer(arena.storage.pointee.base))

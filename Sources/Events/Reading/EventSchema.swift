@@ -2,22 +2,22 @@
 ///
 /// Made from a feature specification (`FeatureSpecification.eventSchema`) so that the reader looks at nothing that
 /// no feature needs.
-package struct EventSchema: Sendable, Equatable {
+public struct EventSchema: Sendable, Equatable {
     /// A field that a feature reads.
-    package struct Field: Sendable, Hashable {
+    public struct Field: Sendable, Hashable {
         /// `value`, `campaign_id`, `channel`, `currency`, or `properties.NAME`.
-        package var path: String
+        public var path: String
         /// The JSON type the features can use; another type is missing, and counted. `null` is missing.
-        package var expects: Expectation
+        public var expects: Expectation
 
-        package init(_ path: String, expects: Expectation = .any) {
+        public init(_ path: String, expects: Expectation = .any) {
             self.path = path
             self.expects = expects
         }
     }
 
     /// Which JSON values a field may hold.
-    package enum Expectation: Sendable, Hashable, BitwiseCopyable {
+    public enum Expectation: Sendable, Hashable, BitwiseCopyable {
         /// A number or a truth value.
         case number
         /// A text.
@@ -27,17 +27,17 @@ package struct EventSchema: Sendable, Equatable {
     }
 
     /// The types of the contract, in the order of their numbers.
-    package static let contractTypes = [
+    public static let contractTypes = [
         "ad_view", "click", "page_view", "add_to_cart", "purchase", "refund", "treatment",
     ]
 
     /// Fields in the order in which ``EventBatch/fields(_:)`` gives them.
-    package let fields: [Field]
+    public let fields: [Field]
     /// Event types by number: the contract's first, then the user's own. At most 64.
-    package let types: [String]
+    public let types: [String]
 
     /// - Parameter customTypes: types beyond the contract's that features or scoring name; duplicates are dropped.
-    package init(fields: [Field] = [], customTypes: [String] = []) {
+    public init(fields: [Field] = [], customTypes: [String] = []) {
         self.fields = fields
         var types = Self.contractTypes
         for type in customTypes where !types.contains(type) { types.append(type) }
@@ -46,5 +46,5 @@ package struct EventSchema: Sendable, Equatable {
     }
 
     /// The number of a type, or nil for one the schema does not know.
-    package func typeNumber(_ name: String) -> Int? { types.firstIndex(of: name) }
+    public func typeNumber(_ name: String) -> Int? { types.firstIndex(of: name) }
 }

@@ -2,7 +2,7 @@ import JSON
 
 extension InputError {
     /// The text for a person: field, place, and what would be right.
-    package func message(schema: EventSchema) -> String {
+    public func message(schema: EventSchema) -> String {
         let name = field.name(in: schema)
         let place = position >= 0 ? " at byte \(position)" : ""
         return (name.map { "\($0): " } ?? "") + code.explanation + place

@@ -2,45 +2,45 @@ import Base
 import JSON
 
 /// One score as its JSON holds it: numbers, and places of its texts in the reader's arena.
-package struct Score: Sendable, BitwiseCopyable {
+public struct Score: Sendable, BitwiseCopyable {
     /// A text in the arena of ``ScoreReader``; empty count and `isPresent` false when the member is missing or null.
-    package struct Text: Sendable, BitwiseCopyable {
-        package var start: UInt32 = 0
-        package var count: UInt32 = 0
-        package var isPresent = false
+    public struct Text: Sendable, BitwiseCopyable {
+        public var start: UInt32 = 0
+        public var count: UInt32 = 0
+        public var isPresent = false
     }
 
-    package var user = Text()
-    package var time: Int64 = 0
-    package var eventType = Text()
-    package var treatment = Text()
-    package var outcome = Text()
+    public var user = Text()
+    public var time: Int64 = 0
+    public var eventType = Text()
+    public var treatment = Text()
+    public var outcome = Text()
     /// NaN for `null`, as the other numbers.
-    package var uplift = Double.nan
-    package var standardError = Double.nan
-    package var lower = Double.nan
-    package var upper = Double.nan
-    package var level = Double.nan
-    package var decision = Text()
-    package var model = Text()
-    package var modelVersion = Text()
-    package var modelSHA256 = Text()
-    package var sourceTopic = Text()
-    package var sourcePartition: Int32 = 0
-    package var sourceOffset: Int64 = 0
+    public var uplift = Double.nan
+    public var standardError = Double.nan
+    public var lower = Double.nan
+    public var upper = Double.nan
+    public var level = Double.nan
+    public var decision = Text()
+    public var model = Text()
+    public var modelVersion = Text()
+    public var modelSHA256 = Text()
+    public var sourceTopic = Text()
+    public var sourcePartition: Int32 = 0
+    public var sourceOffset: Int64 = 0
     /// The JSON array of all effects as it stands in the message, when there is one.
-    package var effects = Text()
+    public var effects = Text()
 }
 
 /// Reads scores strictly: for the log store, comparisons and evaluation. No `String`, no allocation in steady state.
-package final class ScoreReader {
+public final class ScoreReader {
     private enum Member: String, CaseIterable {
         case user_id, time, event_type, treatment, outcome, uplift, std_error, ci_lower, ci_upper, ci_level, decision
         case model, model_version, model_sha256, source, effects
     }
 
     /// The texts of the last score read.
-    package let arena = ByteBuffer(capacity: 1_024)
+    public let arena = ByteBuffer(capacity: 1_024)
     private static let members = Member.allCases
     private static let required: UInt32 = members.indices.reduce(0) { mask, i in
         [.std_error, .ci_lower, .ci_upper, .effects, .treatment, .outcome].contains(members[i])
@@ -51,18 +51,18 @@ package final class ScoreReader {
     private let maxBytes: Int
 
     /// - Parameter maxBytes: larger messages are refused.
-    package init(maxBytes: Int = 1 << 20) { self.maxBytes = maxBytes }
+    public init(maxBytes: Int = 1 << 20) { self.maxBytes = maxBytes }
 
     /// The bytes of a text of the last score; empty when it is missing.
-    package func bytes(_ text: Score.Text) -> UnsafeRawBufferPointer {
+    public func bytes(_ text: Score.Text) -> UnsafeRawBufferPointer {
         arena.bytes(Int(text.start)..<Int(text.start) + Int(text.count))
     }
 
     /// The text as a String. For set-up and tests.
-    package func string(_ text: Score.Text) -> String { String(decoding: bytes(text), as: UTF8.self) }
+    public func string(_ text: Score.Text) -> String { String(decoding: bytes(text), as: UTF8.self) }
 
     /// Reads one message; the texts of the one before are gone.
-    package func read(_ message: UnsafeRawBufferPointer?) throws(InputError) -> Score {
+    public func read(_ message: UnsafeRawBufferPointer?) throws(InputError) -> Score {
         guard let message else { throw InputError(.nullMessage) }
         guard !message.isEmpty else { throw InputError(.emptyMessage) }
         guard message.count <= maxBytes else { throw InputError(.messageTooLarge) }

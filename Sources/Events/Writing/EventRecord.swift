@@ -3,15 +3,15 @@ import JSON
 
 /// One event with its texts, for writing: exports, and events made from other data. Reading goes through ``EventBatch``,
 /// which needs no `String`.
-package struct EventRecord: Sendable, Equatable {
+public struct EventRecord: Sendable, Equatable {
     /// An assignment that an experiment logged.
-    package struct Treatment: Sendable, Equatable {
-        package var experimentID: String?
-        package var arm: String
+    public struct Treatment: Sendable, Equatable {
+        public var experimentID: String?
+        public var arm: String
         /// Probability of this arm, in (0, 1].
-        package var propensity: Double?
+        public var propensity: Double?
 
-        package init(experimentID: String? = nil, arm: String, propensity: Double? = nil) {
+        public init(experimentID: String? = nil, arm: String, propensity: Double? = nil) {
             self.experimentID = experimentID
             self.arm = arm
             self.propensity = propensity
@@ -19,43 +19,43 @@ package struct EventRecord: Sendable, Equatable {
     }
 
     /// What a property may hold.
-    package enum Value: Sendable, Equatable {
+    public enum Value: Sendable, Equatable {
         case number(Double)
         case text(String)
         case bool(Bool)
     }
 
     /// A member of `properties`.
-    package struct Property: Sendable, Equatable {
-        package var name: String
-        package var value: Value
+    public struct Property: Sendable, Equatable {
+        public var name: String
+        public var value: Value
 
-        package init(_ name: String, _ value: Value) {
+        public init(_ name: String, _ value: Value) {
             self.name = name
             self.value = value
         }
     }
 
-    package var id: String?
-    package var userID: String
-    package var type: String
+    public var id: String?
+    public var userID: String
+    public var type: String
     /// Milliseconds since 1970 UTC, in the years 1970 to 2199 (``EventLimits/timeRange``).
-    package var time: Int64
-    package var campaignID: String?
-    package var channel: String?
-    package var value: Double?
-    package var currency: String?
-    package var treatment: Treatment?
-    package var properties: [Property] = []
+    public var time: Int64
+    public var campaignID: String?
+    public var channel: String?
+    public var value: Double?
+    public var currency: String?
+    public var treatment: Treatment?
+    public var properties: [Property] = []
 
-    package init(userID: String, type: String, time: Int64) {
+    public init(userID: String, type: String, time: Int64) {
         self.userID = userID
         self.type = type
         self.time = time
     }
 
     /// Appends the event as JSON, its members in the contract's order; the time is RFC 3339 in UTC with milliseconds.
-    package func write(into out: ByteBuffer) {
+    public func write(into out: ByteBuffer) {
         out.append("{")
         if let id {
             out.append(#""id":"#)

@@ -5,15 +5,15 @@ import JSON
 /// that readers of the fixed order find the common fields where they always are.
 ///
 /// What is the same for every score of a run (names, level, model, topic) is rendered once. One thread at a time.
-package final class ScoreWriter {
+public final class ScoreWriter {
     /// One effect with its interval.
-    package struct Effect: Sendable, BitwiseCopyable {
-        package var uplift: Double
-        package var standardError: Double
-        package var lower: Double
-        package var upper: Double
+    public struct Effect: Sendable, BitwiseCopyable {
+        public var uplift: Double
+        public var standardError: Double
+        public var lower: Double
+        public var upper: Double
 
-        package init(uplift: Double, standardError: Double, lower: Double, upper: Double) {
+        public init(uplift: Double, standardError: Double, lower: Double, upper: Double) {
             self.uplift = uplift
             self.standardError = standardError
             self.lower = lower
@@ -22,11 +22,11 @@ package final class ScoreWriter {
     }
 
     /// Treatment and outcome that an effect belongs to.
-    package struct EffectName: Sendable, Equatable {
-        package var treatment: String
-        package var outcome: String
+    public struct EffectName: Sendable, Equatable {
+        public var treatment: String
+        public var outcome: String
 
-        package init(treatment: String, outcome: String) {
+        public init(treatment: String, outcome: String) {
             self.treatment = treatment
             self.outcome = outcome
         }
@@ -69,7 +69,7 @@ package final class ScoreWriter {
     ///   - effects: treatment and outcome of each effect, in the order in which effects are given.
     ///   - decisions: the texts of the decisions by number.
     ///   - topics: the input topics by number.
-    package init(
+    public init(
         effects: [EffectName], level: Double, decisions: [String], model: String, version: String, sha256: String,
         topics: [String]
     ) {
@@ -113,7 +113,7 @@ package final class ScoreWriter {
     ///   - effects: one an effect name.
     ///   - decided: which of them the decision is about; it stands at the top level, and `effects` lists all when there
     ///     are several.
-    package func write(
+    public func write(
         _ event: Event, of batch: EventBatch, effects: UnsafeBufferPointer<Effect>, decided: Int, decision: Int,
         into out: ByteBuffer
     ) {
@@ -147,7 +147,7 @@ package final class ScoreWriter {
     ///   - user: UTF-8 of the user's id; nil when nobody was named.
     ///   - time: of the event that the score stands for, milliseconds since 1970; nil without events.
     ///   - type: UTF-8 of that event's type.
-    package func write(
+    public func write(
         user: UnsafeRawBufferPointer?, time: Int64?, type: UnsafeRawBufferPointer?,
         effects: UnsafeBufferPointer<Effect>, decided: Int, decision: Int, into out: ByteBuffer
     ) {

@@ -2,13 +2,13 @@
 ///
 /// The division is a multiplication by a reciprocal (Granlund and Montgomery 1994): exact here, because minutes stay
 /// below 2³² and widths below 2¹⁸.
-package struct CalendarClock: BitwiseCopyable, Sendable {
+public struct CalendarClock: BitwiseCopyable, Sendable {
     /// ⌊2⁶⁴ / width⌋ + 1; 0 stands for a width of one minute.
     let reciprocal: UInt64
     /// Buckets of the longest window.
     let buckets: UInt64
 
-    package init(bucket: TimeSpan, buckets: Int) {
+    public init(bucket: TimeSpan, buckets: Int) {
         let width = UInt64(bucket.minutes)
         reciprocal = width == 1 ? 0 : UInt64.max / width + (width & (width - 1) == 0 ? 2 : 1)
         self.buckets = UInt64(buckets)
@@ -16,12 +16,12 @@ package struct CalendarClock: BitwiseCopyable, Sendable {
 
     /// Whole minutes since 1970 of a time in milliseconds; a time before 1970 is minute 0.
     @inline(__always)
-    package static func minute(_ time: Int64) -> UInt64 {
+    public static func minute(_ time: Int64) -> UInt64 {
         time <= 0 ? 0 : min(UInt64(bitPattern: time) / 60_000, UInt64(UInt32.max))
     }
 
     @inline(__always)
-    package func bucket(_ minute: UInt64) -> UInt64 {
+    public func bucket(_ minute: UInt64) -> UInt64 {
         reciprocal == 0 ? minute : minute.multipliedFullWidth(by: reciprocal).high
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// Computed after everything else, in the order of the specification, in double precision, each result one float32. A
 /// missing operand makes a missing result; `default` then stands for it.
-package final class FeatureArithmetic: Sendable {
+public final class FeatureArithmetic: Sendable {
     struct Operand: BitwiseCopyable, Sendable {
         /// The feature; −1: a constant.
         let feature: Int32
@@ -26,7 +26,7 @@ package final class FeatureArithmetic: Sendable {
     let operations: PlainArray<Operation>
     let operands: PlainArray<Operand>
 
-    package init(_ specification: FeatureSpecification) {
+    public init(_ specification: FeatureSpecification) {
         let places = Dictionary(uniqueKeysWithValues: specification.names.enumerated().map { ($1, Int32($0)) })
         var (operations, operands): ([Operation], [Operand]) = ([], [])
         for (index, feature) in specification.features.enumerated() {
@@ -70,14 +70,14 @@ package final class FeatureArithmetic: Sendable {
     }
 
     /// The names of the features that follow from others; a table that holds the others can leave them out.
-    package static func names(_ specification: FeatureSpecification) -> [String] {
+    public static func names(_ specification: FeatureSpecification) -> [String] {
         specification.features.filter { $0.aggregate.isArithmetic }.map(\.name)
     }
 
-    package var isEmpty: Bool { operations.view.isEmpty }
+    public var isEmpty: Bool { operations.view.isEmpty }
 
     /// Writes the arithmetic features of a row whose other features are there.
-    package func apply(_ row: UnsafeMutablePointer<Float>) { Self.apply(operations.view, operands.base, row) }
+    public func apply(_ row: UnsafeMutablePointer<Float>) { Self.apply(operations.view, operands.base, row) }
 
     @inline(never)
     static func apply(

@@ -5,13 +5,13 @@ import JSON
 extension FeatureSpecification {
     /// The specification with every default written out, as canonical JSON: equal specifications have equal bytes,
     /// and reading them gives the specification again.
-    package var canonicalJSON: [UInt8] { document.canonicalBytes }
+    public var canonicalJSON: [UInt8] { document.canonicalBytes }
 
     /// SHA-256 of ``canonicalJSON``, in hexadecimal.
-    package var sha256: String { SHA256.hex(SHA256.digest(canonicalJSON)) }
+    public var sha256: String { SHA256.hex(SHA256.digest(canonicalJSON)) }
 
     /// The specification as a JSON document, every default written out.
-    package var document: JSONValue {
+    public var document: JSONValue {
         .object([
             .init("features", .array(features.map(\.document))),
             .init("deduplication", .object([.init("ids", .number(Double(deduplicationIDs)))])),

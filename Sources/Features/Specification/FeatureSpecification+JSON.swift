@@ -4,7 +4,7 @@ import JSON
 
 extension FeatureSpecification {
     /// Most features of a specification.
-    package static let maxFeatures = 1_024
+    public static let maxFeatures = 1_024
 
     /// Reads a specification.
     ///
@@ -12,12 +12,12 @@ extension FeatureSpecification {
     ///   - json: at most 1 MiB.
     ///   - name: what the text is called in errors, a file's path.
     /// - Throws: `badInput` that names the feature and the key at fault and says what is allowed.
-    package init(json: [UInt8], name: String = "feature specification") throws(ImpactError) {
+    public init(json: [UInt8], name: String = "feature specification") throws(ImpactError) {
         try self.init(JSONValue(parsing: json, name: name, maxBytes: 1 << 20, maxDepth: 8), name: name)
     }
 
     /// Reads a specification that is part of a larger document.
-    package init(_ document: JSONValue, name: String = "feature specification") throws(ImpactError) {
+    public init(_ document: JSONValue, name: String = "feature specification") throws(ImpactError) {
         let top = try SpecificationObject(document, name: name, keys: ["features", "deduplication"])
         guard let list = try top.required("features").array else {
             throw top.wrongType("features", "an array of features")

@@ -7,7 +7,7 @@ extension FeatureSpecification {
     /// - Parameter extraTypes: event types to know by number beyond those the features name, such as types that
     ///   trigger a score.
     /// - Throws: `badConfiguration` for more than 64 types in all, those of the contract included.
-    package func eventSchema(extraTypes: [String] = []) throws(ImpactError) -> EventSchema {
+    public func eventSchema(extraTypes: [String] = []) throws(ImpactError) -> EventSchema {
         var order: [String] = []
         var needsNumber: [String: Bool] = [:]
         func use(_ path: String, number: Bool) {

@@ -5,62 +5,62 @@ import Events
 ///
 /// Part of the model file, so that training, streaming, replay and the API compute the same numbers.
 /// Read it with ``init(json:)``; the meaning of every key is in docs/features.md.
-package struct FeatureSpecification: Sendable, Equatable {
+public struct FeatureSpecification: Sendable, Equatable {
     /// The features, in the order of the model's columns.
-    package let features: [Feature]
+    public let features: [Feature]
     /// How many ids of a user are remembered to recognise duplicates: 0 … 64.
-    package let deduplicationIDs: Int
+    public let deduplicationIDs: Int
 
-    package init(features: [Feature], deduplicationIDs: Int) {
+    public init(features: [Feature], deduplicationIDs: Int) {
         self.features = features
         self.deduplicationIDs = deduplicationIDs
     }
 
     /// The columns' names.
-    package var names: [String] { features.map(\.name) }
+    public var names: [String] { features.map(\.name) }
 
     /// How many numbers per row has.
-    package var count: Int { features.count }
+    public var count: Int { features.count }
 
     /// One column.
-    package struct Feature: Sendable, Equatable {
-        package var name: String
-        package var aggregate: Aggregate
+    public struct Feature: Sendable, Equatable {
+        public var name: String
+        public var aggregate: Aggregate
         /// Types of events that count, sorted; nil is every type.
-        package var events: [String]?
+        public var events: [String]?
         /// `value`, `campaign_id`, `channel`, `currency` or `properties.NAME`.
-        package var field: String?
+        public var field: String?
         /// What the field is compared with.
-        package var equals: Constant?
+        public var equals: Constant?
         /// A further condition on the event (`where`).
-        package var condition: Condition?
-        package var window: TimeSpan?
-        package var bucket: TimeSpan?
-        package var halfLife: TimeSpan?
+        public var condition: Condition?
+        public var window: TimeSpan?
+        public var bucket: TimeSpan?
+        public var halfLife: TimeSpan?
         /// Places of a `distinct` table.
-        package var capacity: Int?
-        package var numerator: String?
-        package var denominator: String?
+        public var capacity: Int?
+        public var numerator: String?
+        public var denominator: String?
         /// What stands in the place of NaN.
-        package var defaultValue: Double?
+        public var defaultValue: Double?
         /// A `count` or `sum` over all of a user's events (`"window": "lifetime"`).
-        package var isLifetime = false
+        public var isLifetime = false
         /// What arithmetic is done with: features that stand above this one, and constants.
-        package var operands: [Operand]?
+        public var operands: [Operand]?
         /// Ends of `scale` (`from`, `to`) and `clip` (`least`, `most`).
-        package var low: Double?
-        package var high: Double?
+        public var low: Double?
+        public var high: Double?
         /// How `compare` compares.
-        package var comparison: Comparison?
+        public var comparison: Comparison?
 
-        package init(name: String, aggregate: Aggregate) {
+        public init(name: String, aggregate: Aggregate) {
             self.name = name
             self.aggregate = aggregate
         }
     }
 
     /// How events become a number.
-    package enum Aggregate: String, Sendable, CaseIterable {
+    public enum Aggregate: String, Sendable, CaseIterable {
         // The texts stand in specifications and model files.
         case count = "count"
         case sum = "sum"
@@ -114,33 +114,33 @@ package struct FeatureSpecification: Sendable, Equatable {
     }
 
     /// A value to compare a field with.
-    package enum Constant: Sendable, Hashable {
+    public enum Constant: Sendable, Hashable {
         case text(String)
         case number(Double)
         case bool(Bool)
     }
 
     /// `{"field": …, "equals": …}`.
-    package struct Test: Sendable, Hashable {
-        package var field: String
-        package var equals: Constant
+    public struct Test: Sendable, Hashable {
+        public var field: String
+        public var equals: Constant
     }
 
     /// A test; `{"or": [tests]}`; or `{"and": [tests and ors]}`: every group must have a test that passes.
-    package struct Condition: Sendable, Hashable {
-        package var groups: [[Test]]
+    public struct Condition: Sendable, Hashable {
+        public var groups: [[Test]]
 
         /// Tests of all groups at the most.
-        package static let mostTests = 4
+        public static let mostTests = 4
     }
 
     /// What arithmetic is done with.
-    package enum Operand: Sendable, Hashable {
+    public enum Operand: Sendable, Hashable {
         case feature(String)
         case number(Double)
     }
 
-    package enum Comparison: String, Sendable, CaseIterable {
+    public enum Comparison: String, Sendable, CaseIterable {
         case above = ">"
         case atLeast = ">="
         case below = "<"

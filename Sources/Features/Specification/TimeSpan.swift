@@ -1,13 +1,13 @@
 /// A span of event time in whole minutes, as a specification writes it: `5m`, `1h`, `30d`.
-package struct TimeSpan: Sendable, Hashable, Comparable, CustomStringConvertible {
-    package let minutes: Int64
+public struct TimeSpan: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public let minutes: Int64
 
-    package init(minutes: Int64) { self.minutes = minutes }
-    package static func hours(_ n: Int64) -> TimeSpan { TimeSpan(minutes: n * 60) }
-    package static func days(_ n: Int64) -> TimeSpan { TimeSpan(minutes: n * 1_440) }
+    public init(minutes: Int64) { self.minutes = minutes }
+    public static func hours(_ n: Int64) -> TimeSpan { TimeSpan(minutes: n * 60) }
+    public static func days(_ n: Int64) -> TimeSpan { TimeSpan(minutes: n * 1_440) }
 
     /// Reads a whole number followed by `m`, `h` or `d`; nil for anything else and for more than 100 years.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         guard let unit = text.last, let factor = ["m": 1, "h": 60, "d": 1_440][unit] as Int64? else { return nil }
         let digits = text.dropLast()
         guard !digits.isEmpty, digits.count <= 8, digits.utf8.allSatisfy({ (48...57).contains($0) }),
@@ -17,15 +17,15 @@ package struct TimeSpan: Sendable, Hashable, Comparable, CustomStringConvertible
     }
 
     /// The largest unit that gives a whole number.
-    package var description: String {
+    public var description: String {
         if minutes % 1_440 == 0 { return "\(minutes / 1_440)d" }
         if minutes % 60 == 0 { return "\(minutes / 60)h" }
         return "\(minutes)m"
     }
 
-    package var milliseconds: Int64 { minutes * 60_000 }
+    public var milliseconds: Int64 { minutes * 60_000 }
 
-    package static func < (a: TimeSpan, b: TimeSpan) -> Bool { a.minutes < b.minutes }
+    public static func < (a: TimeSpan, b: TimeSpan) -> Bool { a.minutes < b.minutes }
 
     /// Bucket widths that a window without `bucket` may get.
     static let niceWidths: [TimeSpan] =

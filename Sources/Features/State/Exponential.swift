@@ -4,11 +4,11 @@ import CNumeric
 ///
 /// The C library's `exp2` picks a variant by processor (with or without fused multiply-add), whose results may differ
 /// in the last bit; scores must not depend on the machine. Only IEEE 754 additions, multiplications and one division.
-package enum Exponential {
+public enum Exponential {
     /// 2^(−elapsed / halfLife), for elapsed ≥ 0 and halfLife > 0 in one unit; 0 below 2^−1022. A half-life of 0 stands for
     /// one that never ends: 1. Relative error < 1e-15.
     @inline(__always)
-    package static func decay(elapsed: Int64, halfLife: Int64) -> Double {
+    public static func decay(elapsed: Int64, halfLife: Int64) -> Double {
         guard elapsed > 0, halfLife > 0 else { return 1 }
         let whole = elapsed / halfLife
         guard whole < 1_022 else { return 0 }

@@ -5,14 +5,14 @@ extension PartitionState {
     ///
     /// The same as ``apply(_:fields:user:)`` one by one, but the memory of the events to come is fetched ahead. A slot
     /// is good inside `body` only, where ``features(_:into:)`` gives the user's features as of this very event.
-    package func apply<Failure: Error>(
+    public func apply<Failure: Error>(
         _ batch: EventColumns, _ range: Range<Int>, _ body: (Int, Applied) throws(Failure) -> Void
     ) throws(Failure) {
         try applyAll(batch, range, body)
     }
 
     /// The same for the events of a reader's batch.
-    package func apply<Failure: Error>(
+    public func apply<Failure: Error>(
         _ batch: EventBatch, _ range: Range<Int>? = nil, _ body: (Int, Applied) throws(Failure) -> Void
     ) throws(Failure) {
         let range = range ?? 0..<batch.count
@@ -20,7 +20,7 @@ extension PartitionState {
     }
 
     /// Applies one event of a reader's batch.
-    package func apply(_ batch: EventBatch, _ i: Int) -> Applied {
+    public func apply(_ batch: EventBatch, _ i: Int) -> Applied {
         apply(batch[i], fields: batch.fields(i), user: batch.user(i))
     }
 
@@ -47,14 +47,14 @@ extension PartitionState {
 }
 
 /// Events as plain columns: what a replay or a test has in memory.
-package struct EventColumns: EventSource {
+public struct EventColumns: EventSource {
     let events: UnsafePointer<Event>
     let users: UnsafePointer<UnsafeRawBufferPointer>
     let values: UnsafePointer<FieldValue>
     let fieldCount: Int
 
     /// - Parameter values: row-major, `fieldCount` an event.
-    package init(
+    public init(
         events: UnsafePointer<Event>, users: UnsafePointer<UnsafeRawBufferPointer>, values: UnsafePointer<FieldValue>,
         fieldCount: Int
     ) {

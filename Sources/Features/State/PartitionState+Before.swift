@@ -2,7 +2,7 @@ import Events
 
 extension PartitionState {
     /// What ``features(before:user:into:)`` found.
-    package enum Before: Equatable {
+    public enum Before: Equatable {
         /// The row is written: what was known before the event, as of the event's time.
         case features
         /// The user's clock, the latest event time applied, is after the event's time: the state holds what came later,
@@ -16,7 +16,7 @@ extension PartitionState {
     /// For training rows; applies nothing.
     ///
     /// - Parameter row: room for ``FeaturePlan/count`` numbers.
-    package func features(
+    public func features(
         before event: Event, user: UnsafeRawBufferPointer, into row: UnsafeMutablePointer<Float>
     ) -> Before {
         core.pointee.features(before: PartitionCore.Arrival(event), user, into: row)

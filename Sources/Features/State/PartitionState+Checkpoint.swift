@@ -6,17 +6,17 @@ import CNumeric
 /// no pass stops the stream for long; a user stays in one segment, however the record moves meanwhile.
 extension PartitionState {
     /// Pieces of a pass.
-    package static var segmentCount: Int { UserTable.segmentCount }
+    public static var segmentCount: Int { UserTable.segmentCount }
 
     /// Notes that the local store does not hold the user as he is now. Once a commit for each changed user.
     @inline(__always)
-    package func markUnsaved(_ slot: Slot) { core.pointee.record(slot.reference).raise(RecordLayout.flags) }
+    public func markUnsaved(_ slot: Slot) { core.pointee.record(slot.reference).raise(RecordLayout.flags) }
 
     /// Calls `body` with each user of a segment that the local store lacks, and counts him as saved.
     ///
     /// Only between commits: what is not committed must not be stored.
     /// - Parameter all: every user of the segment, for a store that knows nothing.
-    package func takeUnsaved(inSegment segment: Int, all: Bool, _ body: (UnsafeRawBufferPointer, Slot) -> Void) {
+    public func takeUnsaved(inSegment segment: Int, all: Bool, _ body: (UnsafeRawBufferPointer, Slot) -> Void) {
         precondition(core.pointee.undo.count == 0, "only what is committed may be stored")
         let places = core.pointee.table.places(inSegment: segment)
         for place in 0..<places {
@@ -34,7 +34,7 @@ extension PartitionState {
     }
 
     /// Users that the local store lacks; looks at all of them. For tests.
-    package var unsavedCount: Int {
+    public var unsavedCount: Int {
         var count = 0
         core.pointee.table.forEach { if core.pointee.record($0).isUnsaved { count += 1 } }
         return count

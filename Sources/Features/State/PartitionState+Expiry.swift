@@ -6,7 +6,7 @@
 /// changes no score.
 extension PartitionState {
     /// Milliseconds of event time that a user lives on without an event; `Int64.max` (the start) is for ever.
-    package var timeToLive: Int64 {
+    public var timeToLive: Int64 {
         get { core.pointee.timeToLive }
         set { core.pointee.timeToLive = newValue > 0 ? newValue : .max }
     }
@@ -17,7 +17,7 @@ extension PartitionState {
     /// - Parameter hand: the segment; set to the next one.
     /// - Returns: how many were removed.
     @discardableResult
-    package func expire(hand: inout Int) -> Int {
+    public func expire(hand: inout Int) -> Int {
         guard core.pointee.timeToLive < .max else { return 0 }
         defer { hand = (hand + 1) % UserTable.segmentCount }
         var forgotten: [UInt32] = []

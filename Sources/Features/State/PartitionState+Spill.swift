@@ -5,13 +5,13 @@ import Base
 extension PartitionState {
     /// Bytes that the users in memory need: their blocks with the sixth that compaction leaves dead, the table, the
     /// undo log. Up to one chunk of 2 MiB more is held.
-    package var residentBytes: Int {
+    public var residentBytes: Int {
         core.pointee.arena.liveBytes / 5 * 6 + core.pointee.table.bytes + core.pointee.undo.bytes
     }
 
     /// Whether the user is in memory.
     @inline(__always)
-    package func isResident(_ user: UnsafeRawBufferPointer) -> Bool {
+    public func isResident(_ user: UnsafeRawBufferPointer) -> Bool {
         core.pointee.find(user, core.pointee.hash(user)) != nil
     }
 
@@ -19,7 +19,7 @@ extension PartitionState {
     /// not committed: what is brought back was committed before them. Does nothing when the user is there.
     ///
     /// - Throws: as ``restore(user:record:isUnsaved:)`` for a damaged record.
-    package func load(user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer) throws(ImpactError) {
+    public func load(user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer) throws(ImpactError) {
         guard user.count <= Int(UInt16.max), !isResident(user) else { return }
         try core.pointee.restore(user, record, false)
         if let entry = core.pointee.find(user, core.pointee.hash(user)) {
@@ -28,15 +28,15 @@ extension PartitionState {
     }
 
     /// Cold users, chosen for eviction. Good until the state changes.
-    package struct Victims {
+    public struct Victims {
         fileprivate var references: [UInt32] = []
         /// Bytes of their blocks.
-        package fileprivate(set) var bytes = 0
-        package var count: Int { references.count }
+        public fileprivate(set) var bytes = 0
+        public var count: Int { references.count }
 
-        package init() {}
+        public init() {}
 
-        package mutating func removeAll() {
+        public mutating func removeAll() {
             references.removeAll(keepingCapacity: true)
             bytes = 0
         }
@@ -51,7 +51,7 @@ extension PartitionState {
     ///   - saving: every user, whatever the marks say, when the store's content is in doubt.
     ///   - limit: no more segment is begun after so many users had to be saved.
     ///   - save: is called for victims that the local store lacks; what it does must be done before ``evict(_:)``.
-    package func chooseVictims(
+    public func chooseVictims(
         _ victims: inout Victims, bytes wanted: Int, hand: inout Int, savingAll saving: Bool, limit: Int,
         save: (UnsafeRawBufferPointer, Slot) -> Void
     ) {
@@ -79,7 +79,7 @@ extension PartitionState {
     }
 
     /// Drops the victims from memory.
-    package func evict(_ victims: Victims) {
+    public func evict(_ victims: Victims) {
         for reference in victims.references {
             let hash = core.pointee.record(reference).hash
             if let entry = core.pointee.table.find(hash, { $0 == reference }) { core.pointee.discard(entry) }

@@ -3,7 +3,7 @@ import Events
 
 extension PartitionState {
     /// Bytes that suffice for the stored form of the user's record.
-    package func encodedBound(_ slot: Slot) -> Int {
+    public func encodedBound(_ slot: Slot) -> Int {
         UserRecordCodec.bound(core.pointee.record(slot.reference).used)
     }
 
@@ -11,19 +11,19 @@ extension PartitionState {
     ///
     /// - Parameter out: room for ``encodedBound(_:)`` bytes.
     /// - Returns: bytes written.
-    package func encode(_ slot: Slot, to out: UnsafeMutableRawPointer) -> Int {
+    public func encode(_ slot: Slot, to out: UnsafeMutableRawPointer) -> Int {
         let record = core.pointee.record(slot.reference)
         return core.pointee.codec.encode(
             record, listsStart: core.pointee.listsStart(record), user: core.pointee.user(record), to: out)
     }
 
     /// Appends the stored form of the user's record.
-    package func encode(_ slot: Slot, into buffer: ByteBuffer) {
+    public func encode(_ slot: Slot, into buffer: ByteBuffer) {
         buffer.advance(encode(slot, to: UnsafeMutableRawPointer(buffer.reserve(encodedBound(slot)))))
     }
 
     /// The stored form of the user's record; for tools and tests.
-    package func encoded(_ slot: Slot) -> [UInt8] {
+    public func encoded(_ slot: Slot) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: encodedBound(slot)) { buffer, count in
             count = buffer.baseAddress.map { encode(slot, to: UnsafeMutableRawPointer($0)) } ?? 0
         }
@@ -37,7 +37,7 @@ extension PartitionState {
     /// - Parameter isUnsaved: whether the local store lacks the record as it is.
     /// - Throws: `badInput` for a record that is damaged or of another plan (``UserRecordCodec``), `failed` with
     ///   code `restore_in_transaction` when there are uncommitted changes. The state is then as it was.
-    package func restore(
+    public func restore(
         user: UnsafeRawBufferPointer, record bytes: UnsafeRawBufferPointer?, isUnsaved: Bool = false
     ) throws(ImpactError) {
         guard core.pointee.undo.count == 0 else {

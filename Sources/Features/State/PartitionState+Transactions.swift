@@ -2,15 +2,15 @@ import Base
 
 extension PartitionState {
     /// Users changed since the last commit; one who was removed and came back counts twice.
-    package var dirtyCount: Int { core.pointee.undo.count }
+    public var dirtyCount: Int { core.pointee.undo.count }
     /// Bytes that a rollback needs: the records of those users as they were, and the list of them.
-    package var undoBytes: Int { core.pointee.undo.usedBytes }
+    public var undoBytes: Int { core.pointee.undo.usedBytes }
 
     /// Calls `body` for each user changed since the last commit, in the order in which they were first touched.
     ///
     /// A user who was removed has no slot: the changelog gets a tombstone. A user who came and went since the last
     /// commit is left out.
-    package func forEachDirty<Failure: Error>(
+    public func forEachDirty<Failure: Error>(
         _ body: (UnsafeRawBufferPointer, Slot?) throws(Failure) -> Void
     ) throws(Failure) {
         let count = core.pointee.undo.count
@@ -27,21 +27,21 @@ extension PartitionState {
     }
 
     /// Makes everything since the last commit final.
-    package func commit() {
+    public func commit() {
         core.pointee.beginTransaction()
         core.pointee.committedCounters = core.pointee.counters
         core.pointee.committedClock = core.pointee.clock
     }
 
     /// Takes back everything since the last commit: records, new users, removals and counters.
-    package func rollback() { core.pointee.rollback() }
+    public func rollback() { core.pointee.rollback() }
 
     /// For tests: the number of the transaction at hand, of 2³². Only while nothing is uncommitted.
-    package func setEpoch(_ epoch: UInt32) { core.pointee.undo.epoch = epoch }
+    public func setEpoch(_ epoch: UInt32) { core.pointee.undo.epoch = epoch }
 
     /// Removes a user with all that is known about them; false when the user is not there.
     @discardableResult
-    package func remove(user: UnsafeRawBufferPointer) -> Bool {
+    public func remove(user: UnsafeRawBufferPointer) -> Bool {
         guard let entry = core.pointee.find(user, core.pointee.hash(user)) else { return false }
         core.pointee.remove(entry)
         return true

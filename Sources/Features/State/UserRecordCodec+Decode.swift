@@ -120,7 +120,7 @@ extension UserRecordCodec {
 extension UserRecordCodec {
     /// Gives bytes the version, fingerprint and checksum of a good record, so that fuzzers and tests reach what lies
     /// behind these checks.
-    package func seal(_ bytes: inout [UInt8], user: UnsafeRawBufferPointer) {
+    public func seal(_ bytes: inout [UInt8], user: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.headerBytes else { return }
         let fingerprint = fingerprint
         bytes.withUnsafeMutableBytes { bytes in

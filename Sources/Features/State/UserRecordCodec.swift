@@ -14,14 +14,14 @@ import Events
 /// ```
 /// Little-endian. The record is its fixed part and its lists (``RecordLayout``), which hold only what happened; what
 /// never happened in the fixed part is zero and costs a bit.
-package struct UserRecordCodec: Sendable {
-    package static let version: UInt8 = 1
+public struct UserRecordCodec: Sendable {
+    public static let version: UInt8 = 1
     static let headerBytes = 16
 
     let program: FeatureProgram
     let fingerprint: UInt64
 
-    package init(_ plan: FeaturePlan) {
+    public init(_ plan: FeaturePlan) {
         program = plan.program
         fingerprint = plan.fingerprint
     }

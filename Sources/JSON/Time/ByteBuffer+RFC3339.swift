@@ -4,7 +4,7 @@ extension ByteBuffer {
     /// A time as RFC 3339 in UTC with milliseconds: `2026-11-21T10:00:00.123Z`.
     /// - Parameter milliseconds: since 1970 UTC; times outside the years 0 to 9999, for which RFC 3339 has no text, are
     ///   taken to the nearest one inside.
-    package func appendRFC3339(_ milliseconds: Int64) {
+    public func appendRFC3339(_ milliseconds: Int64) {
         let bounds: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
         let time = min(max(milliseconds, bounds.lowerBound), bounds.upperBound)
         let day = 86_400_000 as Int64

@@ -3,21 +3,21 @@ import Base
 /// The date that times had last, so that the next time of the same day needs its clock read only.
 ///
 /// Event times come about in order: almost every one lies on the day of the one before.
-package struct RecentDate: BitwiseCopyable {
+public struct RecentDate: BitwiseCopyable {
     /// The bytes `2026-11-` and `21T`; zeros, which no time holds, before the first one.
-    private var date: UInt64 = 0
-    private var day: UInt64 = 0
+    public var date: UInt64 = 0
+    public var day: UInt64 = 0
     /// The day's beginning in UTC, milliseconds since 1970.
-    private var midnight: Int64 = 0
+    public var midnight: Int64 = 0
 
-    package init() {}
+    public init() {}
 
     /// The time that stands as `2026-11-21T10:00:00.123Z` or `2026-11-21T10:00:00Z` before a quote, if it is of that date.
     /// - Parameters:
     ///   - text: its first byte; 25 can be read.
     ///   - length: becomes the text's length.
-    @inline(__always)
-    package func time(_ text: UnsafeRawPointer, length: inout Int) -> Int64? {
+    @inlinable @inline(__always)
+    public func time(_ text: UnsafeRawPointer, length: inout Int) -> Int64? {
         let middle = StableHash.word(text, 8)
         guard StableHash.word(text, 0) == date, middle & 0xFF_FFFF == day else { return nil }
         var end = StableHash.word(text, 16)
@@ -35,8 +35,8 @@ package struct RecentDate: BitwiseCopyable {
     /// - Parameters:
     ///   - hours: hours and minutes as `hh:mm`, a byte a digit, 0 where another character was as it must be.
     ///   - seconds: seconds and milliseconds as `:ss.mmmZ`, likewise.
-    @inline(__always)
-    private func clock(_ hours: UInt64, _ seconds: UInt64) -> Int64? {
+    @inlinable @inline(__always)
+    public func clock(_ hours: UInt64, _ seconds: UInt64) -> Int64? {
         // A sum reaches 0x80 for what is neither a digit (0 to 9) nor, in the other places, 0.
         let faults = (hours &+ 0x7F7F_7F76_767F_7676) | hours | (seconds &+ 0x7F76_7676_7F76_767F) | seconds
         let two = hours &* 10 &+ hours &>> 8, three = seconds &* 10 &+ seconds &>> 8
@@ -48,7 +48,7 @@ package struct RecentDate: BitwiseCopyable {
     }
 
     /// Remembers the date of a text that was read as this time, which must be 0 or later.
-    package mutating func learn(_ text: UnsafeRawBufferPointer, _ time: Int64) {
+    public mutating func learn(_ text: UnsafeRawBufferPointer, _ time: Int64) {
         // With another zone than UTC the day begins elsewhere.
         guard text.count >= 20, text[text.count - 1] | 0x20 == 0x7A, let base = text.baseAddress else { return }
         date = StableHash.word(base, 0)

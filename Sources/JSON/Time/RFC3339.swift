@@ -1,13 +1,13 @@
 import Base
 
 /// Date and time of RFC 3339 with a zone, to the millisecond.
-package enum RFC3339 {
+public enum RFC3339 {
     /// Milliseconds since 1970 UTC, or nil for anything but a valid date and time with a zone.
     ///
     /// Digits past the milliseconds are cut; `T` and `Z` may be lower case or a space stand for `T`; a leap second (`:60`)
     /// is the last millisecond of its minute, since Unix time has no room for it.
-    @inline(__always)
-    package static func parse(_ text: UnsafeRawBufferPointer) -> Int64? {
+    @inlinable @inline(__always)
+    public static func parse(_ text: UnsafeRawBufferPointer) -> Int64? {
         guard let base = text.baseAddress, text.count >= 20 else { return nil }
         // 2026-11-21T10:00:00 as three words that overlap: all nineteen bytes lie within the twenty.
         let date = digits(StableHash.word(base, 0), like: 0x2D30_302D_3030_3030)  // "0000-00-", lowest byte first
@@ -34,8 +34,8 @@ package enum RFC3339 {
 
     /// The digits of eight bytes, each a byte of its value, when every byte is a digit where the pattern has a 0 and the
     /// pattern's own character elsewhere.
-    @inline(__always)
-    private static func digits(_ word: UInt64, like pattern: UInt64) -> UInt64? {
+    @inlinable @inline(__always)
+    public static func digits(_ word: UInt64, like pattern: UInt64) -> UInt64? {
         // A digit becomes 0...9; the pattern's other characters become 0.
         let value = word ^ pattern
         let isSeparator = (pattern ^ 0x3030_3030_3030_3030)
@@ -48,15 +48,15 @@ package enum RFC3339 {
     }
 
     /// The number of two digits that begin at a byte.
-    @inline(__always)
-    private static func pair(_ digits: UInt64, _ byte: UInt64) -> Int {
+    @inlinable @inline(__always)
+    public static func pair(_ digits: UInt64, _ byte: UInt64) -> Int {
         let two = digits &>> (8 &* byte)
         return Int(truncatingIfNeeded: (two & 0xFF) &* 10 &+ (two &>> 8 & 0xFF))
     }
 
     /// The optional fraction in milliseconds; a point needs a digit.
-    @inline(__always)
-    private static func fraction(_ text: UnsafeRawBufferPointer, _ position: inout Int) -> Int? {
+    @inlinable @inline(__always)
+    public static func fraction(_ text: UnsafeRawBufferPointer, _ position: inout Int) -> Int? {
         guard text[position] == 0x2E else { return 0 }
         position &+= 1
         let start = position
@@ -74,8 +74,8 @@ package enum RFC3339 {
     }
 
     /// Exactly three digits, as almost every producer writes them; nil for any other count.
-    @inline(__always)
-    private static func threeDigits(_ text: UnsafeRawBufferPointer, _ start: Int) -> Int? {
+    @inlinable @inline(__always)
+    public static func threeDigits(_ text: UnsafeRawBufferPointer, _ start: Int) -> Int? {
         guard start &+ 3 < text.count else { return nil }
         let a = text[start] &- 0x30, b = text[start &+ 1] &- 0x30, c = text[start &+ 2] &- 0x30
         guard a <= 9, b <= 9, c <= 9, text[start &+ 3] &- 0x30 > 9 else { return nil }
@@ -83,14 +83,14 @@ package enum RFC3339 {
     }
 
     /// The zone's offset in minutes; it must end the text.
-    @inline(__always)
-    private static func zone(_ text: UnsafeRawBufferPointer, _ position: Int) -> Int? {
+    @inlinable @inline(__always)
+    public static func zone(_ text: UnsafeRawBufferPointer, _ position: Int) -> Int? {
         guard position < text.count else { return nil }
         if text[position] | 0x20 == 0x7A { return position &+ 1 == text.count ? 0 : nil }
         return numericZone(text, position)
     }
 
-    private static func numericZone(_ text: UnsafeRawBufferPointer, _ position: Int) -> Int? {
+    public static func numericZone(_ text: UnsafeRawBufferPointer, _ position: Int) -> Int? {
         let sign = text[position]
         guard sign == 0x2B || sign == 0x2D, position + 6 == text.count, text[position + 3] == 0x3A,
             let hours = twoDigits(text, position + 1), let minutes = twoDigits(text, position + 4), hours < 24,
@@ -104,8 +104,8 @@ package enum RFC3339 {
         return tens <= 9 && ones <= 9 ? Int(tens) * 10 + Int(ones) : nil
     }
 
-    @inline(__always)
-    private static func daysIn(_ month: Int, _ year: Int) -> Int {
+    @inlinable @inline(__always)
+    public static func daysIn(_ month: Int, _ year: Int) -> Int {
         if month == 2 { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28 }
         // 30 and 31 alternate, with the phase turned over after July.
         return 30 &+ ((month &+ month &>> 3) & 1)
@@ -113,8 +113,8 @@ package enum RFC3339 {
 
     /// Days since 1970-01-01 in the proleptic Gregorian calendar (Hinnant, days_from_civil); March is the first month, so
     /// that the leap day is the last of its year. Years are 0 to 9999.
-    @inline(__always)
-    private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
+    @inlinable @inline(__always)
+    public static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
         // 400 years later, so that nothing is negative; 146,097 days are subtracted again.
         let shifted = UInt32(truncatingIfNeeded: (month > 2 ? year : year &- 1) &+ 400)
         let monthFromMarch = UInt32(truncatingIfNeeded: month > 2 ? month &- 3 : month &+ 9)

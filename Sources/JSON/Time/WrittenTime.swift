@@ -1,10 +1,10 @@
 /// A time as a person writes it on a command line.
-package enum WrittenTime {
+public enum WrittenTime {
     /// Reads RFC 3339, and shorter forms of it: a day alone is its midnight, seconds and zone may be left out; without a
     /// zone it is UTC.
     ///
     /// - Returns: milliseconds since 1970; nil for anything else.
-    package static func milliseconds(_ text: String) -> Int64? {
+    public static func milliseconds(_ text: String) -> Int64? {
         for candidate in [text, text + "Z", text + ":00Z", text + "T00:00:00Z", withSeconds(text)].compactMap({ $0 }) {
             if let time = Array(candidate.utf8).withUnsafeBytes({ RFC3339.parse($0) }) { return time }
         }
@@ -21,5 +21,5 @@ package enum WrittenTime {
     }
 
     /// What to write, for messages.
-    package static let forms = "2026-11-28, 2026-11-28T10:00:00Z, or milliseconds since 1970"
+    public static let forms = "2026-11-28, 2026-11-28T10:00:00Z, or milliseconds since 1970"
 }
