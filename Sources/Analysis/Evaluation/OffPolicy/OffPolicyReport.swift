@@ -44,8 +44,8 @@ package struct OffPolicyReport: Sendable {
         out += "\n\(verdict)\n"
         let strata = reading.strata.count > 1 ? " in \(reading.strata.count) strata" : ""
         out += "\(Figure.count(Double(value.decisions))) decisions of \(reading.log.actionCount) actions\(strata), "
-        out += "worth \(Figure.count(value.effectiveSampleSize.rounded())) of the policy's own; importance weights: mean "
-        out += "\(Figure.fixed(value.meanWeight, 3)), largest \(Figure.fixed(value.largestWeight, 1)); "
+        out += "worth \(Figure.count(value.effectiveSampleSize.rounded())) of the policy's own; importance weights: "
+        out += "mean \(Figure.fixed(value.meanWeight, 3)), largest \(Figure.fixed(value.largestWeight, 1)); "
         out += "\(Figure.share(value.unmatchedShare)) of the decisions it would never take\n"
         if let clusters = reading.log.clusters {
             out += "intervals count \(Figure.count(Double(clusters.count))) clusters\n"
