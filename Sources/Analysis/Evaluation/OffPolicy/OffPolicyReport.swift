@@ -33,7 +33,7 @@ package struct OffPolicyReport: Sendable {
 
     package func text(width: Int = 100) -> String {
         var table = Table(
-            .text("mean reward a decision"), .number("value"), .number("std error"),
+            .text("mean reward per decision"), .number("value"), .number("std error"),
             .number("\(Figure.share(level)) interval"))
         for (_, label, estimate) in estimates {
             table.add(
@@ -64,7 +64,7 @@ package struct OffPolicyReport: Sendable {
             return "No verdict: the policy's value and the log's do not differ in any row."
         }
         let range =
-            "(doubly robust: \(number(gain.value, sign: true)) a decision, \(Figure.share(level)) interval "
+            "(doubly robust: \(number(gain.value, sign: true)) per decision, \(Figure.share(level)) interval "
             + "\(number(interval.lower, sign: true)) to \(number(interval.upper, sign: true)))."
         if interval.lower > 0 { return "The policy would have earned more than the log \(range)" }
         if interval.upper < 0 { return "The policy would have earned less than the log \(range)" }

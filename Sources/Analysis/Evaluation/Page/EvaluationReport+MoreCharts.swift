@@ -50,7 +50,7 @@ extension EvaluationReport {
             }.joined(separator: ", "), x: 0...last, y: ReportPage.padded(ends))
         chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, ReportPage.tick($0)) })
         chart.horizontalAxis(
-            SVGChart.ticks(chart.x, 5).map { ($0, ReportPage.tick($0)) }, title: "cost a person of all")
+            SVGChart.ticks(chart.x, 5).map { ($0, ReportPage.tick($0)) }, title: "cost per person of all")
         chart.band(
             points.map { point in
                 let range = interval(point.net) ?? Interval(lower: point.net.value, upper: point.net.value)
@@ -91,7 +91,7 @@ extension EvaluationReport {
         chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, ReportPage.tick($0)) })
         chart.horizontalAxis(
             SVGChart.ticks(chart.x, 5).map { ($0, arms.hasCosts ? ReportPage.tick($0) : Figure.share($0)) },
-            title: arms.hasCosts ? "budget a person" : "share of people treated")
+            title: arms.hasCosts ? "budget per person" : "share of people treated")
         chart.band(
             points.compactMap { point in
                 interval(point.gain).map { (point.budget, $0.lower * scale, $0.upper * scale) }
