@@ -27,8 +27,8 @@ enum ModelExplainCommand: Command {
             .value("outcome", "NAME", "Of a model with several: the effect on what; default the first"),
             .value("rows", "N", "Rows that text shows", default: "5"),
             .value("top", "N", "Features that text shows for each row", default: "10"),
-            .value("threads", "N", "Threads; 0 is one a processor; never changes a number", default: "0"),
-            .flag("json", "Print one JSON object a row"),
+            .value("threads", "N", "Threads; 0 is one per processor; never changes a number", default: "0"),
+            .flag("json", "Print one JSON object per row"),
         ],
         arguments: [.init("FILE.csv", "The rows, with a column for each feature; - is standard input")],
         examples: [

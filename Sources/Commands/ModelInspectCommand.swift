@@ -64,7 +64,7 @@ enum ModelInspectCommand: Command {
         lines += ProvenanceText.lines(model) + [""]
         var forests = Table(
             .text("outcome"), .text("kind"), .number("trees"), .number("nodes"), .number("leaves"), .number("tiles"),
-            .number("deepest"), .number("leaf depth"), .number("bytes a row"))
+            .number("deepest"), .number("leaf depth"), .number("bytes per row"))
         for forest in model.summaries {
             forests.add(
                 forest.outcome, forest.kind, HumanNumber.grouped(forest.trees), HumanNumber.grouped(forest.nodes),

@@ -46,7 +46,7 @@ enum ModelScoreCommand: Command {
         let summary = try scorer.run(input: command.arguments[0], output: STDOUT_FILENO) { total.update($0) }
         total.finish(summary.rows)
         if !summary.otherColumns.isEmpty, columns == .minimal {
-            Log.info("score", "columns that are no feature: \(NameList.text(summary.otherColumns))")
+            Log.info("score", "columns that are not features: \(NameList.text(summary.otherColumns))")
         }
     }
 }

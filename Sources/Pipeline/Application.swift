@@ -88,7 +88,7 @@ package final class Application: Sendable {
                 // The first time-out may only be a slow first connection.
                 if ContinuousClock.now - told > .seconds(10), ContinuousClock.now - asked > .milliseconds(1_500) {
                     told = .now
-                    Log.warning("pipeline", "\(error.message); trying again")
+                    Log.warning("pipeline", "\(error.message) Trying again")
                 }
                 if isStopped() { throw ImpactError(.failed, code: "stopped", "stopped before the broker was there") }
             }

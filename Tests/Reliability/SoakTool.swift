@@ -8,7 +8,7 @@ import TestSupport
 struct SoakTool {
     static let options: [CommandSpecification.Option] = [
         .value("seconds", "N", "How long events arrive"),
-        .value("rate", "N", "Events a second", default: "20000"),
+        .value("rate", "N", "Events per second", default: "20000"),
         .value("seed", "S", "Seed of the stream and of the disturbance", default: "1"),
         .value("users", "N", "How many people the events are of", default: "20000"),
         .value("partitions", "N", "Partitions of the input", default: "6"),

@@ -233,7 +233,7 @@ import Testing
         #expect(try database.scores() == scores(0..<20))
     }
 
-    @Test("Messages that are no scores are recorded with their place", arguments: DatabaseKind.available)
+    @Test("Messages that are not scores are recorded with their place", arguments: DatabaseKind.available)
     func rejections(_ kind: DatabaseKind) throws {
         let database = try TestDatabase(kind)
         let store = try database.open()

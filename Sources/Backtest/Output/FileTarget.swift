@@ -61,6 +61,11 @@ private final class LineSink: ReplaySink {
 }
 
 extension OutputRecord {
+    /// The record's key; nil for Kafka's null.
+    func key(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        keyCount < 0 ? nil : UnsafeRawBufferPointer(rebasing: bytes[keyStart..<keyStart + Int(keyCount)])
+    }
+
     /// The record's value; empty for Kafka's null.
     func value(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: bytes[valueStart..<valueStart + max(0, Int(valueCount))])

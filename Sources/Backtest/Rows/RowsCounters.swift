@@ -26,6 +26,8 @@ package struct RowsCounters: Sendable, Equatable {
     package var outcomesWithoutValue = 0
     /// The most rows open at once in a partition.
     package var mostOpen = 0
+    /// By partition, how far a single user was ahead of all others at the end, milliseconds: rows are not closed by one.
+    package var leads: [Int32: Int64] = [:]
     /// Models of the joined scores.
     package var models: Set<String> = []
 
@@ -50,6 +52,7 @@ package struct RowsCounters: Sendable, Equatable {
         outcomesUnattributed += other.outcomesUnattributed
         outcomesWithoutValue += other.outcomesWithoutValue
         mostOpen = max(mostOpen, other.mostOpen)
+        leads.merge(other.leads) { max($0, $1) }
         models.formUnion(other.models)
     }
 }

@@ -38,7 +38,7 @@ enum ReplayCommand: Command {
                 "FILE.jsonl, FILE.csv, sqlite:FILE, postgresql://…, topic:NAME or -; not needed with --against"),
             .value("against", "TOPIC", "Compare with the scores in this topic"),
             .value("changes", "FILE", "With --against: list the pairs whose decisions differ, as JSON lines"),
-            .value("workers", "N", "Threads; 0 is one a processor; never changes a byte", default: "0"),
+            .value("workers", "N", "Threads; 0 is one per processor; never changes a byte", default: "0"),
             .value("checkpoint-every", "DURATION", "Time between two checkpoints", default: "30s"),
             .flag("json", "Print the summary as one JSON object"),
         ],
@@ -107,13 +107,13 @@ struct ReplayJob {
             }
             isResumed = true
             // Looked at again: a range that is gone by now must not pass for one that was read.
-            source = try BacktestSource(command, configuration)
+            source = try BacktestSource(command, configuration, withHeaders: output.hasHeaders)
             spans = plan.partitions
             try Self.check(spans, source)
             Log.info("replay", "going on with the replay in \(folder.path)")
         } else {
             isResumed = false
-            source = try BacktestSource(command, configuration)
+            source = try BacktestSource(command, configuration, withHeaders: output.hasHeaders)
             spans = source.spans
             try folder.begin(ReplayPlan(request: request, spans: spans))
         }
@@ -200,6 +200,11 @@ enum ReplayOutput {
         }
     }
 
+    /// Whether a score may have headers there.
+    var hasHeaders: Bool {
+        if case .topic = self { true } else { false }
+    }
+
     var isEphemeral: Bool {
         switch self {
         case .file("-", _), .none: true
@@ -217,7 +222,8 @@ enum ReplayOutput {
         case .topic(let name):
             TopicTarget(
                 topic: name, properties: configuration.kafkaProperties(client: "consumer"),
-                producerProperties: configuration.kafkaProperties(client: "producer"), inputPartitions: partitions)
+                producerProperties: configuration.kafkaProperties(client: "producer"), inputPartitions: partitions,
+                forwarded: ForwardedHeaders(configuration.forwardedHeaders))
         }
     }
 }

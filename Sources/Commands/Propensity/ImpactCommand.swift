@@ -20,7 +20,7 @@ enum ImpactCommand: Command {
             .value("id", "COLUMN", "The column that names a customer", default: "customer_id"),
             .value("customer", "ID", "Only this customer; may be repeated", repeated: true),
             .value("history", "FILE.jsonl", "Append each customer's values, impacts and result"),
-            .value("report", "FILE.html", "Write one page"), .flag("json", "One JSON object a line"),
+            .value("report", "FILE.html", "Write one page"), .flag("json", "One JSON object per line"),
         ], arguments: [.init("CUSTOMERS.csv", "One row a customer")],
         examples: [
             .init("impactiq impact customers.csv --weights impact.json", "impacts of every customer"),

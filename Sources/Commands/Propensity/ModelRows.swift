@@ -64,7 +64,7 @@ struct ModelRows {
             }
             return .nan
         }
-        guard let value = Double(text) else { throw fault("\"\(text.prefix(40))\" is no number") }
+        guard let value = Double(text) else { throw fault("\"\(text.prefix(40))\" is not a number") }
         return Float(value)
     }
 

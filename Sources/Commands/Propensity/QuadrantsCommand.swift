@@ -72,7 +72,7 @@ enum QuadrantsCommand: Command {
             guard let value = Double(fields[place]), value.isFinite else {
                 throw ImpactError(
                     .badInput, code: "csv_value",
-                    "line \(rows.lines[row]), column '\(column)': \"\(fields[place].prefix(40))\" is no number")
+                    "line \(rows.lines[row]), column '\(column)': \"\(fields[place].prefix(40))\" is not a number")
             }
             guard name != "propensity" || (0...1).contains(value) else {
                 throw ImpactError(

@@ -12,7 +12,7 @@ import Terminal
 enum ResponseTraining {
     /// The options that belong to response models; `train` has the others (`--out`, `--outcome`, `--seed` …).
     static let options: [CommandSpecification.Option] = [
-        .value("id", "COLUMN", "The column that names a row: no feature", repeated: true),
+        .value("id", "COLUMN", "The column that names a row, which is not a feature", repeated: true),
         .value("learner", "NAME", "logistic, forest or boosted; all are compared when not given", repeated: true),
         .value(
             "select", "METRIC", "What the best learner has most of: f1, accuracy, roc_auc, log_loss …", default: "f1"),

@@ -113,7 +113,7 @@ extension TrainText {
             lines += ["", table.text()]
             for value in policy.values + [policy.gain] {
                 lines.append(
-                    "value     \(value.name): \(TrainText.number(value.estimate)) ± \(TrainText.number(1.959964 * value.standardError)) a person (held-out rows)"
+                    "value     \(value.name): \(TrainText.number(value.estimate)) ± \(TrainText.number(1.959964 * value.standardError)) per person (held-out rows)"
                 )
             }
         }

@@ -23,7 +23,10 @@ enum TrainText {
             lines.append("left out: \(HumanNumber.grouped(rows)) rows by '\(column)'")
         }
         if !plan.ignored.isEmpty {
-            lines.append("not features: " + plan.ignored.map { "\($0.column) (\($0.why))" }.joined(separator: ", "))
+            let rest = plan.ignored.count - 24
+            lines.append(
+                "not features: " + plan.ignored.prefix(24).map { "\($0.column) (\($0.why))" }.joined(separator: ", ")
+                    + (rest > 0 ? " and \(rest) others" : ""))
         }
         lines += plan.notes.map { "note: \($0)" }
         let bytes = TrainingMemory.bytes(data, options.settings)

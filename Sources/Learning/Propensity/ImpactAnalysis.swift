@@ -87,7 +87,7 @@ package struct ImpactAnalysis: Sendable, Equatable {
             }
             for member in entry.members ?? []
             where !["name", "baseline", "weight", "lower_is_better"].contains(member.name) {
-                throw fault("feature \(index + 1) \"\(feature)\": \(member.name) is no key here")
+                throw fault("feature \(index + 1) \"\(feature)\": \(member.name) is not a key here")
             }
             guard !features.contains(where: { $0.name == feature }) else {
                 throw fault("feature \(index + 1) \"\(feature)\" stands there twice")

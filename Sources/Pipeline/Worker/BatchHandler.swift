@@ -83,6 +83,11 @@ final class BatchHandler {
             guard let shard = current else { continue }
             if isOther || message.topic != topic {
                 topic = message.topic
+                let read = shard.positions.next(of: Int(max(0, topic)))
+                guard message.offset >= read else {
+                    let name = context.configuration.inputTopics[Int(max(0, topic))]
+                    throw TopicWatch.wentBack(TopicPartition(name, partition), read: read, to: message.offset)
+                }
                 // At most: the end of the run is not known yet.
                 let last = message.offset + Int64(batch.count - i)
                 quarantine.note(max(0, topic), partition, from: message.offset, through: last)

@@ -59,6 +59,10 @@ package final class StateRestorer: AssignmentHandler {
             properties: properties, topics: [topic], options: options, component: "\(component)-restore")
         admin = try Admin(properties: properties, component: "\(component)-restore")
         consumer.handler = self
+        // The worker's own client says what happens to the connection. These two are served only while they have work,
+        // and would tell of an outage when it is long over.
+        consumer.handle.context.mute()
+        admin.handle.context.mute()
     }
 
     /// Whether no more users should be loaded than the tail of the changelog changes: the others stay in the store.

@@ -216,6 +216,11 @@ final class Worker: AssignmentHandler {
             conclude(committer.recover(from: error))
         } catch let lost as LostUsers {
             renew(lost)
+        } catch {
+            // Part of the batch is handled and part is not: none of it may be committed on the way out.
+            life.handle(.leave(.renewed))
+            if life.isOpen { conclude(committer.abort()) }
+            throw error
         }
     }
 

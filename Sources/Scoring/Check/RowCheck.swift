@@ -94,7 +94,7 @@ package struct RowCheck: Sendable, Equatable {
                 case .value(let value): row[feature] = value
                 case .missing: row[feature] = .nan
                 case .notANumber, .outOfRange:
-                    throw table.fault(column, "\"\(table.record.text(table.text, column).prefix(40))\" is no number")
+                    throw table.fault(column, "\"\(table.record.text(table.text, column).prefix(40))\" is not a number")
                 }
             }
             rows += row

@@ -50,7 +50,7 @@ enum RooflineBenchmark {
         try Benchmark.report(
             command,
             RoundTable(
-                "roofline", conditions: "\(topic.text), \(forest.name); nanoseconds an event, then shares",
+                "roofline", conditions: "\(topic.text), \(forest.name); nanoseconds per event, then shares",
                 unit: "value", rows))
     }
 }

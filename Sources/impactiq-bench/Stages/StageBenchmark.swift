@@ -67,7 +67,7 @@ struct StageBenchmark {
         }
         for _ in 0..<rounds {
             let walk = try StageWalk(self, until: stage).run()
-            print("\(name): \(HumanNumber.decimals(walk[stage] ?? .nan, 1)) ns an event")
+            print("\(name): \(HumanNumber.decimals(walk[stage] ?? .nan, 1)) ns per event")
         }
     }
 }

@@ -1,4 +1,4 @@
-/// A database that holds one row a score, and how far it has read the output topic.
+/// A database that holds one row per score, and how far it has read the output topic.
 ///
 /// Rows and positions change in one database transaction, so after any crash the table holds exactly the scores before
 /// the position. An instance belongs to one thread. ``LogStoreStop`` may cut a wait short from any other.
