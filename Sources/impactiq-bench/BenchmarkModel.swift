@@ -18,43 +18,55 @@ final class BenchmarkModel {
     /// - Parameters:
     ///   - trees: a multiple of 4, the little bags' size.
     ///   - leaves: a power of two, in each tree; 1 makes a forest that costs nothing.
-    init(like model: Model, trees: Int, leaves: Int) throws {
+    convenience init(like model: Model, trees: Int, leaves: Int) throws {
+        try self.init(specification: model.specificationJSON, trees: trees, leaves: leaves)
+    }
+
+    /// - Parameter specification: of the features, as JSON.
+    init(specification: [UInt8], trees: Int, leaves: Int) throws {
+        let features = try FeatureSpecification(json: specification)
+        let plan = try FeaturePlan(features)
         name = "\(trees) trees × \(leaves) leaves"
         path =
             FileManager.default.temporaryDirectory
             .appending(path: "impactiq-bench-\(UInt32.random(in: 0 ... .max)).model").path
         let info = ForestInfo(
-            kind: .econml, parameters: 2, treatments: 1, groupSize: 4, featureCount: model.featureCount,
+            kind: .econml, parameters: 2, treatments: 1, groupSize: 4, featureCount: plan.count,
             missing: .refuse)
         var builder = try ModelBuilder(
             metadata: ModelMetadata(
                 name: "bench", version: "1", treatments: ["ad"], outcomes: ["conversion"],
-                featureNames: model.featureNames, specification: model.specificationJSON), path: path)
+                featureNames: features.names, specification: specification), path: path)
         var source = BalancedTrees(
-            left: trees, leaves: leaves, rows: try Self.rows(of: model), featureCount: model.featureCount)
+            left: trees, leaves: leaves, rows: try Self.rows(plan), featureCount: plan.count)
         try builder.addForest(info, trees: &source)
         try builder.finish()
     }
 
     /// `impactiq-bench model`: the forest of the other benchmarks as a file.
     static func run(_ words: [String]) throws {
-        let specification = CommandSpecification(
+        let help = CommandSpecification(
             "model", "The benchmarks' forest (100 trees × 64 leaves) as a model file, for scripts/bench-cpu.py",
             options: [
                 .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("features", "FILE", "A feature specification instead"),
                 .value("out", "FILE", "Where to write it", required: true),
             ], examples: [.init("model --out /tmp/forest.model", "over the features of the demo")])
-        guard let command = try Benchmark.parse(specification, words) else { return }
-        let model = try BenchmarkModel(
-            like: try Model.open(path: command.text("model") ?? ""), trees: 100, leaves: 64)
+        guard let command = try Benchmark.parse(help, words) else { return }
+        let specification =
+            if let features = command.text("features") {
+                try [UInt8](Data(contentsOf: URL(fileURLWithPath: features)))
+            } else {
+                try Model.open(path: command.text("model") ?? "").specificationJSON
+            }
+        let model = try BenchmarkModel(specification: specification, trees: 100, leaves: 64)
         try FileManager.default.copyItem(atPath: model.path, toPath: command.text("out") ?? "")
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     /// Feature rows of the simulated trial.
-    private static func rows(of model: Model) throws -> [[Float]] {
-        let plan = try Processor.plan(of: model, scoreEvents: ["ad_view", "click"])
+    private static func rows(_ plan: FeaturePlan) throws -> [[Float]] {
         let messages = try SyntheticMessages(events: 20_000, users: 1_000)
         let parsed = EventBatch(schema: plan.schema, capacity: messages.count)
         for i in 0..<messages.count {

@@ -34,6 +34,8 @@ package final class KillPointRun: Sendable {
         "commit.interval.ms=0", "batch.max.events=40", "kafka.consumer.session.timeout.ms=6000",
         "kafka.consumer.heartbeat.interval.ms=500", "shutdown.timeout.ms=20000",
     ]
+    /// Transactions that grow over several batches as long as there is lag, as they do by default.
+    private static let growing = ["commit.interval.ms=1", "commit.interval.max.ms=30"]
 
     /// Writes the stream and runs it once without a disturbance.
     package init(
@@ -116,7 +118,8 @@ package final class KillPointRun: Sendable {
             "\(point.rawValue):\(isOften ? Int.random(in: 1...6, using: &random) : 1)",
         ]
         for (life, step) in steps.enumerated() {
-            let ending = try Self.live(application, kill: step, ends: ends)
+            let ending = try Self.live(
+                application, kill: step, ends: ends, settings: life == 2 ? Self.growing : [])
             if ending == .killed(signal: SIGKILL) {
                 outcome.kills += 1
             } else if ending != .exited(0) {
@@ -180,9 +183,9 @@ package final class KillPointRun: Sendable {
 
     /// One process from its start to its end, which it is asked for when all is done.
     private static func live(
-        _ application: TestApplication, kill: String?, ends: [TopicPartition: Int64]
+        _ application: TestApplication, kill: String?, ends: [TopicPartition: Int64], settings: [String] = []
     ) throws -> ChildProcess.Ending {
-        try finish([application.launch(killPoint: kill)], application, ends)[0]
+        try finish([application.launch(killPoint: kill, settings: settings)], application, ends)[0]
     }
 
     /// Waits until the processes have done all, or have died, and asks those that live to leave.

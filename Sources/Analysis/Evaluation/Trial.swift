@@ -42,13 +42,12 @@ package struct Trial: Sendable {
         guard score.count <= UInt32.max else {
             throw Self.bad("there are \(score.count) rows; \(UInt32.max) is the most that are ranked")
         }
-        for (name, length) in [
-            ("treatment", treatment.count), ("outcome", outcome.count), ("weight", weight?.count ?? score.count),
-            ("propensity", propensity?.count ?? score.count),
-            ("standard error", standardError?.count ?? score.count),
-            ("cluster", clusters?.code.count ?? score.count),
-            ("experiment", experiments?.code.count ?? score.count),
-        ] where length != score.count {
+        let columns: [(name: String, length: Int?)] = [
+            ("treatment", treatment.count), ("outcome", outcome.count), ("weight", weight?.count),
+            ("propensity", propensity?.count), ("standard error", standardError?.count),
+            ("cluster", clusters?.code.count), ("experiment", experiments?.code.count),
+        ]
+        for case (let name, let length?) in columns where length != score.count {
             throw Self.bad("column \(name) has \(length) rows and column score has \(score.count)")
         }
         try Self.check(score, "score", .finite)

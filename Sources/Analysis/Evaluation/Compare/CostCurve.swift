@@ -39,10 +39,9 @@ package struct CostCurve: Sendable {
             ShareTotals.at(shares, scores: scores, priority: priority, weight: weight, clusters: clusters)
         }
         let (gains, spends, nets) = (heights(effects), heights(costs), heights(net))
-        let points = gains.indices.map { index in
-            Point(
-                share: index == 0 ? 0 : index == 20 ? 1 : shares[index - 1], cost: spends[index], gain: gains[index],
-                net: nets[index])
+        let ends: [Double] = [0] + shares + [1]
+        let points: [Point] = gains.indices.map { index in
+            Point(share: ends[index], cost: spends[index], gain: gains[index], net: nets[index])
         }
         self.points = points
         best = points.max { $0.net.value < $1.net.value } ?? points[0]
@@ -53,7 +52,9 @@ package struct CostCurve: Sendable {
         }
         var sum = 0.0
         for (a, b) in zip(points, points.dropFirst()) {
-            sum += (b.cost.value - a.cost.value) / end.cost.value * (a.gain.value + b.gain.value) / 2 / end.gain.value
+            let width: Double = (b.cost.value - a.cost.value) / end.cost.value
+            let height: Double = (a.gain.value + b.gain.value) / 2 / end.gain.value
+            sum += width * height
         }
         area = sum
     }

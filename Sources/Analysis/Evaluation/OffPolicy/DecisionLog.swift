@@ -37,11 +37,12 @@ package struct DecisionLog: Sendable {
         func bad(_ message: String) -> ImpactError { ImpactError(.badInput, code: "bad_log", message) }
         let count = action.count
         guard count > 0 && actionCount > 0 else { throw bad("there is no decision in the log") }
-        for (name, length, expected) in [
+        let columns: [(String, Int, Int)] = [
             ("reward", reward.count, count), ("propensity", propensity.count, count),
             ("stratum", stratum?.count ?? count, count), ("context", context.count, count * contextWidth),
             ("weight", weight?.count ?? count, count), ("cluster", clusters?.code.count ?? count, count),
-        ] where length != expected {
+        ]
+        for (name, length, expected) in columns where length != expected {
             throw bad("column \(name) has \(length) entries, \(expected) are needed")
         }
         if let row = action.firstIndex(where: { $0 < 0 || $0 >= actionCount }) {

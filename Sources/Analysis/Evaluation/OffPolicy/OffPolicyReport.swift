@@ -33,7 +33,7 @@ package struct OffPolicyReport: Sendable {
 
     package func text(width: Int = 100) -> String {
         var table = Table(
-            .text("mean reward a decision"), .number("value"), .number("std error"),
+            .text("mean reward per decision"), .number("value"), .number("std error"),
             .number("\(Figure.share(level)) interval"))
         for (_, label, estimate) in estimates {
             table.add(
@@ -42,12 +42,11 @@ package struct OffPolicyReport: Sendable {
         }
         var out = "Value of the policy \(value.policy), from \(reading.source)\n\n" + table.text(width: width)
         out += "\n\(verdict)\n"
-        out +=
-            "\(Figure.count(Double(value.decisions))) decisions of \(reading.log.actionCount) actions"
-            + (reading.strata.count > 1 ? " in \(reading.strata.count) strata" : "")
-            + ", worth \(Figure.count(value.effectiveSampleSize.rounded())) of the policy's own; importance weights: mean "
-            + "\(Figure.fixed(value.meanWeight, 3)), largest \(Figure.fixed(value.largestWeight, 1)); "
-            + "\(Figure.share(value.unmatchedShare)) of the decisions it would never take\n"
+        let strata = reading.strata.count > 1 ? " in \(reading.strata.count) strata" : ""
+        out += "\(Figure.count(Double(value.decisions))) decisions of \(reading.log.actionCount) actions\(strata), "
+        out += "worth \(Figure.count(value.effectiveSampleSize.rounded())) of the policy's own; importance weights: "
+        out += "mean \(Figure.fixed(value.meanWeight, 3)), largest \(Figure.fixed(value.largestWeight, 1)); "
+        out += "\(Figure.share(value.unmatchedShare)) of the decisions it would never take\n"
         if let clusters = reading.log.clusters {
             out += "intervals count \(Figure.count(Double(clusters.count))) clusters\n"
         }
@@ -64,7 +63,7 @@ package struct OffPolicyReport: Sendable {
             return "No verdict: the policy's value and the log's do not differ in any row."
         }
         let range =
-            "(doubly robust: \(number(gain.value, sign: true)) a decision, \(Figure.share(level)) interval "
+            "(doubly robust: \(number(gain.value, sign: true)) per decision, \(Figure.share(level)) interval "
             + "\(number(interval.lower, sign: true)) to \(number(interval.upper, sign: true)))."
         if interval.lower > 0 { return "The policy would have earned more than the log \(range)" }
         if interval.upper < 0 { return "The policy would have earned less than the log \(range)" }
@@ -85,28 +84,23 @@ package struct OffPolicyReport: Sendable {
             ("actions", .integer(reading.log.actionCount)), ("strata", .integer(reading.strata.count)),
             ("rows_missing", .integer(reading.rowsMissing)), ("level", .number(level)),
         ]
-        for (name, estimate) in estimates.map({ ($0.name, $0.estimate) }) + [("gain_over_log", value.gainOverLog)] {
-            members.append(
-                (
-                    name,
-                    .object([
-                        ("value", .number(estimate.value)),
-                        ("std_error", estimate.standardError.map { .number($0) } ?? .null),
-                        (
-                            "interval",
-                            estimate.interval.map { .array([.number($0.lower), .number($0.upper)]) } ?? .null
-                        ),
-                    ])
-                ))
-        }
-        members += [
-            ("lacking", value.evidence.map { .text($0) } ?? .null),
-            ("clusters", reading.log.clusters.map { .integer($0.count) } ?? .null),
-            ("effective_sample_size", .number(value.effectiveSampleSize)),
-            ("mean_weight", .number(value.meanWeight)), ("largest_weight", .number(value.largestWeight)),
-            ("unmatched_share", .number(value.unmatchedShare)),
-            ("warnings", .array(value.warnings.map { .text($0) })),
-        ]
+        for (name, _, estimate) in estimates { members.append((name, Self.json(estimate))) }
+        members.append(("gain_over_log", Self.json(value.gainOverLog)))
+        let lacking: JSONOutput = value.evidence.map { .text($0) } ?? .null
+        let clusters: JSONOutput = reading.log.clusters.map { .integer($0.count) } ?? .null
+        members.append(("lacking", lacking))
+        members.append(("clusters", clusters))
+        members.append(("effective_sample_size", .number(value.effectiveSampleSize)))
+        members.append(("mean_weight", .number(value.meanWeight)))
+        members.append(("largest_weight", .number(value.largestWeight)))
+        members.append(("unmatched_share", .number(value.unmatchedShare)))
+        members.append(("warnings", .array(value.warnings.map { .text($0) })))
         return .object(members)
+    }
+
+    private static func json(_ estimate: ValueEstimate) -> JSONOutput {
+        let error: JSONOutput = estimate.standardError.map { .number($0) } ?? .null
+        let interval: JSONOutput = estimate.interval.map { .array([.number($0.lower), .number($0.upper)]) } ?? .null
+        return .object([("value", .number(estimate.value)), ("std_error", error), ("interval", interval)])
     }
 }

@@ -36,9 +36,10 @@ struct TrialLog {
                 context[row * width + filled.count + Int(code)] = 1
             }
         }
+        let actions: [Int32] = trial.treatment.map { Int32($0) }
+        let taken: [Double] = chance.indices.map { trial.treatment[$0] == 1 ? chance[$0] : 1 - chance[$0] }
         log = try DecisionLog(
-            action: trial.treatment.map { Int32($0) }, actionCount: 2, reward: trial.outcome,
-            propensity: (0..<trial.count).map { trial.treatment[$0] == 1 ? chance[$0] : 1 - chance[$0] },
+            action: actions, actionCount: 2, reward: trial.outcome, propensity: taken,
             context: context, contextWidth: width, weight: trial.weight, clusters: trial.clusters)
         predictions = try RewardPredictions(.ridge(), log, folds: folds, seed: seed)
         self.trial = trial

@@ -26,18 +26,20 @@ extension EvaluationReport {
         id: String, heading: String, curve: Curve, band: [Interval], perfect: Curve?, _ figure: Figure, reading: String
     ) -> String {
         let last = curve.population.last ?? 1
-        let ends = curve.value + band.flatMap { [$0.lower, $0.upper] } + [0]
-        let low = ends.min() ?? 0
-        let high = ends.max() ?? 1
+        let low: Double = min(0, curve.value.min() ?? 0, band.map(\.lower).min() ?? 0)
+        let high: Double = max(0, curve.value.max() ?? 0, band.map(\.upper).max() ?? 0)
         let room = high > low ? (high - low) * 0.06 : 1
+        let described: [String] = gains.map { gain in
+            let height = id == "qini" ? gain.qini : gain.gain
+            return "\(Figure.share(gain.fraction)) \(figure.outcomes(height))"
+        }
+        let bottom = low < 0 ? low - room : low
         var chart = SVGChart(
             id: id, title: "\(heading) with random and perfect targeting",
-            description: "Outcomes gained by share of people treated: "
-                + gains.map { gain in
-                    "\(Figure.share(gain.fraction)) \(figure.outcomes(id == "qini" ? gain.qini : gain.gain))"
-                }.joined(separator: ", ")
-                + ". Random targeting ends at the same height.", x: 0...1,
-            y: (low - (low < 0 ? room : 0))...(high + room))
+            description: """
+                Outcomes gained by share of people treated: \(described.joined(separator: ", ")). Random targeting ends \
+                at the same height.
+                """, x: 0...1, y: bottom...(high + room))
         chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, ReportPage.tick($0)) })
         chart.horizontalAxis(
             [0, 0.2, 0.4, 0.6, 0.8, 1].map { ($0, Figure.share($0)) },

@@ -5,7 +5,9 @@ import Statistics
 extension EvaluationReport {
     func tocChart(_ figure: Figure) -> String {
         let scale = figure.percent ? 100.0 : 1
-        let points = rate.curve.map { (x: $0.share, y: $0.gain.value * scale, range: interval($0.gain)) }
+        let points: [(x: Double, y: Double, range: Interval?)] = rate.curve.map {
+            (x: $0.share, y: $0.gain.value * scale, range: interval($0.gain))
+        }
         var ends = [0.0]
         for point in points {
             ends.append(point.y)
@@ -18,20 +20,25 @@ extension EvaluationReport {
         chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, ReportPage.tick($0)) })
         chart.horizontalAxis(
             [0, 0.2, 0.4, 0.6, 0.8, 1].map { ($0, Figure.share($0)) }, title: "share of people, best scores first")
-        let band = points.compactMap { point in
+        var band: [(x: Double, low: Double, high: Double)] = points.compactMap { point in
             point.range.map { (x: point.x, low: $0.lower * scale, high: $0.upper * scale) }
         }
-        if !band.isEmpty { chart.band(band + [(1, 0, 0)], "band") }
-        chart.line(points.map { ($0.x, $0.y) } + [(1, 0)], "model")
+        if !band.isEmpty {
+            band.append((1, 0, 0))
+            chart.band(band, "band")
+        }
+        var line: [(x: Double, y: Double)] = points.map { (x: $0.x, y: $0.y) }
+        line.append((1, 0))
+        chart.line(line, "model")
+        var legend = [("model", "these scores")]
+        if !band.isEmpty { legend.append(("band", "\(Figure.share(options.level)) interval")) }
+        let area = "\(figure.effect(rate.autoc.value)) (\(figure.effect(interval(rate.autoc))))"
         return ReportPage.figure(
-            "Effect beyond the average, \(figure.unit)",
-            ReportPage.legend(
-                [("model", "these scores")]
-                    + (band.isEmpty ? [] : [("band", "\(Figure.share(options.level)) interval")])),
-            chart.element,
-            "AUTOC, the area under the curve, is \(figure.effect(rate.autoc.value)) "
-                + "(\(figure.effect(interval(rate.autoc)))). A curve that stays at 0 ranks as chance does; one that starts "
-                + "high and falls finds the people for whom the treatment matters.")
+            "Effect beyond the average, \(figure.unit)", ReportPage.legend(legend), chart.element,
+            """
+            AUTOC, the area under the curve, is \(area). A curve that stays at 0 ranks as chance does; one that starts \
+            high and falls finds the people for whom the treatment matters.
+            """)
     }
 
     func costChart() -> String {
@@ -91,7 +98,7 @@ extension EvaluationReport {
         chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, ReportPage.tick($0)) })
         chart.horizontalAxis(
             SVGChart.ticks(chart.x, 5).map { ($0, arms.hasCosts ? ReportPage.tick($0) : Figure.share($0)) },
-            title: arms.hasCosts ? "budget a person" : "share of people treated")
+            title: arms.hasCosts ? "budget per person" : "share of people treated")
         chart.band(
             points.compactMap { point in
                 interval(point.gain).map { (point.budget, $0.lower * scale, $0.upper * scale) }
@@ -103,7 +110,7 @@ extension EvaluationReport {
         if let single { legend.append(("perfect", "\(single.label) alone")) }
         return ReportPage.figure(
             "Gain by budget, \(figure.unit)", ReportPage.legend(legend), chart.element,
-            "Walk right, spending where it is predicted to bring most a unit of cost. The distance to the dotted line is what "
+            "Walk right, spending where it is predicted to bring most per unit of cost. The distance to the dotted line is what "
                 + "the predictions are worth at that budget; the distance to the single arm's line is what choosing among "
                 + "arms adds.")
     }
