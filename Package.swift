@@ -179,7 +179,7 @@ targets += [
     tests("RowsTests", ["Base", "Rows", "CZlib"]),
     tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
     tests("TrainingTests", ["Base", "Statistics", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
-    tests("ServiceTests", ["Base", "JSON", "Events", "Scoring", "Engine", "Service", "TestSupport"]),
+    tests("ServiceTests", ["Base", "JSON", "Events", "Scoring", "Engine", "Backtest", "Service", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",

@@ -104,6 +104,11 @@ class Server:
                     sys.exit(f"{command[0]} did not start: {self.process.stderr.read().decode()[-2000:]}")
                 time.sleep(0.2)
 
+    def cpu(self):
+        """CPU seconds of the process so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def __enter__(self):
         return self
 
@@ -168,6 +173,9 @@ def main():
                           f'  return wrk.format("POST", "{path}", {{["Content-Type"]="application/json"}}, bodies[i])\nend\n')
         return script
     ours_one, ours_many = lua("ours_one", "/v1/score", bodies), lua("ours_many", "/v1/score/batch", batches)
+    # The same client for the route that only answers: wrk asks its script for every request.
+    only_answer = work / "only_answer.lua"
+    only_answer.write_text(ours_one.read_text().replace('"POST", "/v1/score"', '"GET", "/health"').replace(", bodies[i])", ")"))
     peer_one, peer_many = lua("peer_one", "/score", bodies), lua("peer_many", "/batch", batches)
     (work / "baseline.py").write_text(BASELINE)
     cores = os.cpu_count() or 1
@@ -185,11 +193,14 @@ def main():
                       {"BASELINE": kind, "MODEL": str(path), **one_thread}, port)
 
     onnx = work / f"forest_{tag}.onnx"
+    cost = {"answer": [], "score": []}
     results = {name: [] for name in ("answer", "score", "batch", "econml", "econml batch", "onnx")}
     for round_ in range(arguments.rounds):
         with impactiq() as server:
-            results["answer"].append(wrk(server.url + "/health", None, arguments.connections, arguments.seconds))
-            results["score"].append(wrk(server.url, ours_one, arguments.connections, arguments.seconds))
+            for name, script in (("answer", only_answer), ("score", ours_one)):
+                before = server.cpu()
+                results[name].append(wrk(server.url, script, arguments.connections, arguments.seconds))
+                cost[name].append((server.cpu() - before) / (results[name][-1][0] * arguments.seconds))
             results["batch"].append(wrk(server.url, ours_many, 4, arguments.seconds))
         with uvicorn("econml", pickled) as server:
             results["econml"].append(wrk(server.url, peer_one, 4, arguments.seconds))
@@ -209,6 +220,8 @@ def main():
             ("score / FastAPI + ONNX Runtime", rate["score"] / rate["onnx"], 15),
             ("score / a route that only answers", rate["score"] / rate["answer"], 0.5),
             ("batch of 1,000 / FastAPI + EconML", rate["batch"] / rate["econml batch"], 10)]
+    for name in cost:
+        print(f"impactiq, CPU of a request ({name}): {statistics.median(cost[name]) * 1e6:.1f} µs")
     print(f"\n{'ratio':40}{'measured':>12}{'bar':>8}")
     for name, ratio, bar in bars:
         print(f"{name:40}{ratio:>12,.2f}{bar:>8}  {'met' if ratio >= bar else 'MISSED'}")

@@ -40,35 +40,26 @@ def paths(count: int, channels: int, seed: int) -> pandas.DataFrame:
 
 
 def sessions(count: int, path: str) -> None:
-    """A database of users with about ten sessions and half a conversion each, in no order."""
-    random = numpy.random.default_rng(count)
-    users = random.integers(0, count // 10, count)
-    times = random.integers(0, 60 * 86_400, count)
-    channels = random.integers(0, 50, count)
-    days = [str(day) for day in numpy.arange("2026-01-01", "2026-04-01", dtype="datetime64[D]")]
-
-    def clock(second: int) -> str:
-        return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-
+    """A database of users with about ten sessions and half a conversion each, in no order. Made by SQLite, in little memory."""
     with sqlite3.connect(path) as database:
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
         database.execute(
-            "CREATE TABLE session_sources (session_id TEXT, user_id TEXT, event_date TEXT, event_time TEXT, "
+            "CREATE TABLE session_sources (session_id TEXT PRIMARY KEY, user_id TEXT, event_date TEXT, event_time TEXT, "
             "channel_name TEXT, holder_engagement INTEGER, closer_engagement INTEGER, impression_interaction INTEGER)")
         database.execute(
             "CREATE TABLE conversions (conv_id TEXT PRIMARY KEY, user_id TEXT, conv_date TEXT, conv_time TEXT, revenue REAL)")
-        database.executemany(
-            "INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, 1, 1, 0)",
-            (
-                (f"s{i}", f"u{u}", days[t // 86_400], clock(int(t % 86_400)), f"channel {c}")
-                for i, (u, t, c) in enumerate(zip(users.tolist(), times.tolist(), channels.tolist()))
-            ))
-        buyers = random.integers(0, count // 10, count // 20).tolist()
-        bought = random.integers(0, 60 * 86_400, count // 20).tolist()
-        database.executemany(
-            "INSERT INTO conversions VALUES (?, ?, ?, ?, 10)",
-            ((f"c{i}", f"u{u}", days[t // 86_400], clock(t % 86_400)) for i, (u, t) in enumerate(zip(buyers, bought))))
+        # Multiplication modulo a prime instead of a random number: the same each time.
+        numbers = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {}) "
+        user = f"'u' || (i * 7919 % 2147483647 * 104729 % 2147483647 % {max(1, count // 10)})"
+        second = "(i * 48271 % 2147483647 * 16807 % 2147483647 % 5184000)"
+        day = f"date(1767225600 + {second}, 'unixepoch')"
+        clock = f"time({second} % 86400, 'unixepoch')"
+        database.execute(
+            numbers.format(count) + f"INSERT INTO session_sources SELECT printf('s%010d', i), {user}, {day}, {clock}, "
+            "'channel ' || (i * 3001 % 2147483647 % 50), 1, 1, 0 FROM n")
+        database.execute(
+            numbers.format(count // 20) + f"INSERT INTO conversions SELECT printf('c%010d', i), {user}, {day}, {clock}, 10 FROM n")
 
 
 def batch(program: str, counts: list[int], model: str) -> None:
@@ -80,12 +71,26 @@ def batch(program: str, counts: list[int], model: str) -> None:
             process = subprocess.Popen(
                 [program, "attribute", "run", "--source", f"sqlite:{path}", "--model", model, "--json"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
+            # wait4's peak is that of this Python too, whose memory the child had until it became another program.
+            peak, gone = 0, 0
+            while gone == 0:
+                peak = max(peak, high_water(process.pid))
+                time.sleep(0.02)
+                gone, status, usage = os.wait4(process.pid, os.WNOHANG)
             if status != 0:
                 raise SystemExit(f"attribute run failed with {status}")
             print(
                 f"{count} sessions, {model}: {usage.ru_utime:.1f} s CPU, {time.monotonic() - start:.1f} s, "
-                f"{count / usage.ru_utime / 1e6:.2f} M sessions a CPU second, peak {usage.ru_maxrss / 1024:.0f} MiB")
+                f"{count / usage.ru_utime / 1e6:.2f} M sessions a CPU second, peak {peak / 1024:.0f} MiB")
+
+
+def high_water(pid: int) -> int:
+    """The most memory that a process has held so far, KiB; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith("VmHWM")), 0)
+    except OSError:
+        return 0
 
 
 def cpu(who: int = resource.RUSAGE_SELF) -> float:

@@ -12,8 +12,10 @@ each page is drawn at two widths in both colour schemes. Says 'skipped: …' and
 import argparse
 import json
 import os
+import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,44 @@ def skip(why):
     sys.exit(0)
 
 
+def channels(program, work):
+    """A small database of sessions and conversions, attributed; one channel's name is markup."""
+    path = work / "channels.db"
+    dice = random.Random(5)
+    names = {"Paid Search": 0.9, "Newsletter": 0.05, "Social": 0.6, "Display": 1.4, "Direct": 0.0, "Referral & <b>bold</b>": 0.2}
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE session_sources (session_id TEXT, user_id TEXT, event_date TEXT, event_time TEXT, "
+                         "channel_name TEXT, holder_engagement INTEGER, closer_engagement INTEGER, impression_interaction INTEGER)")
+        database.execute("CREATE TABLE conversions (conv_id TEXT, user_id TEXT, conv_date TEXT, conv_time TEXT, revenue REAL)")
+        database.execute("CREATE TABLE session_costs (session_id TEXT, cost REAL)")
+        for user in range(900):
+            days = sorted(dice.randint(1, 28) for _ in range(dice.randint(1, 6)))
+            for i, day in enumerate(days):
+                channel = dice.choices(list(names), weights=[5, 3, 4, 2, 4, 1])[0]
+                database.execute("INSERT INTO session_sources VALUES (?, ?, ?, ?, ?, 1, 1, 0)",
+                                 (f"s{user}-{i}", f"u{user}", f"2026-10-{day:02}", f"{dice.randint(0, 20):02}:00:00", channel))
+                if names[channel]:
+                    database.execute("INSERT INTO session_costs VALUES (?, ?)", (f"s{user}-{i}", names[channel] * dice.uniform(4, 9)))
+            if dice.random() < 0.35:
+                database.execute("INSERT INTO conversions VALUES (?, ?, ?, '21:00:00', ?)",
+                                 (f"c{user}", f"u{user}", f"2026-10-{days[-1]:02}", round(dice.uniform(20, 90), 2)))
+    subprocess.run([str(program), "attribute", "run", "--source", f"sqlite:{path}"], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    return path
+
+
+def listening(process, out, beginning):
+    """The address that a process says it listens at."""
+    for _ in range(100):
+        for line in out.read_text().splitlines():
+            if line.startswith(beginning):
+                return line.split()[-1]
+        if process.poll() is not None:
+            sys.exit("it ended:\n" + out.read_text())
+        time.sleep(0.1)
+    sys.exit("it did not say where it listens")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--impactiq", type=Path, default=REPOSITORY / ".build/release/impactiq")
@@ -37,40 +77,46 @@ def main():
     arguments = parser.parse_args()
     try:
         from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
         from selenium.webdriver.common.by import By
         from selenium.webdriver.common.keys import Keys
         from selenium.webdriver.support.ui import WebDriverWait
     except ImportError:
-        skip("needs selenium (pip install selenium)")
+        # Debian's Selenium belongs to Debian's Python, which need not be the first one.
+        debian = "/usr/bin/python3"
+        if os.environ.get("IMPACTIQ_PYTHON_TRIED") is None and os.path.exists(debian):
+            os.environ["IMPACTIQ_PYTHON_TRIED"] = debian
+            os.execv(debian, [debian, *sys.argv])
+        skip("needs selenium (scripts/setup --browser)")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not chromium or not driver:
-        skip("needs chromium and chromium-driver (apt install chromium-driver)")
+        skip("needs chromium and chromium-driver (scripts/setup --browser)")
 
+    # Whatever hangs: the caller waits no longer than this.
+    signal.signal(signal.SIGALRM, lambda *_: sys.exit("test-browser: not done after 240 s"))
+    signal.alarm(240)
     work = Path(tempfile.mkdtemp(prefix="impactiq-browser-"))
     out = (work / "demo.out").open("w+")
+    serve = None
     demo = subprocess.Popen(
         [str(arguments.impactiq), "demo", "--listen", "127.0.0.1:0", "--rate", "2000", "--users", "2000"],
         stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     browser = None
     try:
-        url = None
-        for _ in range(100):
-            text = (work / "demo.out").read_text()
-            if text.startswith("Dashboard: "):
-                url = text.split("\n", 1)[0].removeprefix("Dashboard: ").strip()
-                break
-            if demo.poll() is not None:
-                sys.exit("the demo ended:\n" + text)
-            time.sleep(0.1)
-        if not url:
-            sys.exit("the demo did not say where its dashboard is")
+        url = listening(demo, work / "demo.out", "Dashboard: ")
+        with (work / "serve.out").open("w") as said:
+            serve = subprocess.Popen(
+                [str(arguments.impactiq), "serve", "--model", str(REPOSITORY / "examples/demo/demo.model"), "--listen",
+                 "127.0.0.1:0", "--attribution", f"sqlite:{channels(arguments.impactiq, work)}"],
+                stdout=said, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        served = listening(serve, work / "serve.out", "serving ")
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
         for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={work}/profile",
                      "--window-size=1280,900"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+        browser = webdriver.Chrome(options=options, service=Service(driver))
         wait = WebDriverWait(browser, 40)
         one = lambda selector: browser.find_element(By.CSS_SELECTOR, selector)
         every = lambda selector: browser.find_elements(By.CSS_SELECTOR, selector)
@@ -132,12 +178,16 @@ def main():
         # The simulator with that person.
         until("the simulator shows the effect", lambda: every("#result .effect"))
         step("the person came along", person in text("#result"))
-        until("the curve has its band", lambda: every("#curve svg path.band"))
-        before = one("#result .effect").get_attribute("data-uplift")
-        slider = one("#fields input[type=range]")
+        until("the effect by the feature in hand is drawn with its interval", lambda: every("#curve svg path.band, #curve svg line.whisker"))
+        # At its two ends the feature that matters most makes two effects, whoever the person is.
+        slider, effect = one("#fields input[type=range]"), lambda: one("#result .effect").get_attribute("data-uplift")
+        slider.send_keys(Keys.END)
+        right = slider.get_attribute("value")
+        time.sleep(1)
+        high = effect()
         slider.send_keys(Keys.HOME)
-        slider.send_keys(*[Keys.ARROW_RIGHT] * 20)
-        until("a moved slider moves the effect", lambda: one("#result .effect").get_attribute("data-uplift") != before)
+        step("the keyboard moves a slider", slider.get_attribute("value") != right)
+        until("a moved slider moves the effect", lambda: effect() != high)
         browser.find_element(By.XPATH, "//button[text()='Compare two']").click()
         until("two people stand side by side", lambda: len(every("#result section")) == 2)
         slider = one("#fields input[type=range]")
@@ -149,7 +199,7 @@ def main():
         browser.get(scene)
         until("a link restores the scene", lambda: [e.get_attribute("data-uplift") for e in every("#result .effect")] == effects)
         browser.execute_script("const s = document.querySelector('#second'); s.selectedIndex = 2; s.dispatchEvent(new Event('change'))")
-        until("the surface is drawn", lambda: len(every("#surface svg rect")) > 50)
+        until("the surface is drawn", lambda: len(every("#surface svg rect")) >= 50)
 
         # The API page.
         browser.get(url + "/docs")
@@ -158,6 +208,15 @@ def main():
         score.find_element(By.TAG_NAME, "summary").click()
         score.find_element(By.CSS_SELECTOR, "button.primary").click()
         until("a route can be tried", lambda: "ci_lower" in score.text)
+
+        # Attribution: what is not set is said; what is, is drawn, and a channel's name stays text.
+        browser.get(url + "/attribution")
+        until("a process without attribution says so", lambda: "attribution.store" in text("#notices"))
+        browser.get(served + "/attribution")
+        until("channels are listed", lambda: len(every("#channels tbody tr")) == 6)
+        step("their bars and days are drawn", len(every("#credit svg rect")) == 6 and len(every("#days svg path.line")) == 2)
+        step("a channel without cost has no ROAS", any("Direct" in row.text and row.text.endswith("–") for row in every("#channels tbody tr")))
+        step("a channel's name stays text", "<b>bold</b>" in text("#channels") and not every("main b b, #channels b"))
 
         # Texts of users and events stay text, in the address and in what the server says.
         hostile = "<img src=x onerror=\"document.title='owned'\">"
@@ -170,7 +229,7 @@ def main():
 
         if arguments.screenshots:
             arguments.screenshots.mkdir(parents=True, exist_ok=True)
-            for name, path in (("dashboard", "/"), ("simulator", "/simulate"), ("person", "/user?id=" + urllib.parse.quote(person)),
+            for name, path in (("dashboard", "/"), ("simulator", "/simulate"), ("attribution", "/attribution"), ("person", "/user?id=" + urllib.parse.quote(person)),
                                ("api", "/docs")):
                 for scheme in ("light", "dark"):
                     for width in (1280, 390):
@@ -178,7 +237,7 @@ def main():
                             {"name": "prefers-color-scheme", "value": scheme}]})
                         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
                             "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500})
-                        browser.get(url + path)
+                        browser.get((served if name == "attribution" else url) + path)
                         time.sleep(3)
                         step(f"{name} fits {width} px", browser.execute_script(
                             "return document.documentElement.scrollWidth") <= width)
@@ -195,11 +254,14 @@ def main():
     finally:
         if browser:
             browser.quit()
-        demo.send_signal(signal.SIGTERM)
-        try:
-            demo.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            demo.kill()
+        for process in (demo, serve):
+            if process is None:
+                continue
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
         out.close()
     shutil.rmtree(work, ignore_errors=True)
 

@@ -13,6 +13,9 @@ package final class AttributionRun {
         package var since = false
         /// How much earlier than the last run's latest conversion it begins, milliseconds.
         package var grace: Int64 = 7 * 86_400_000
+        /// Only users of the table ``JourneyScope/touchedTable`` have new rows; all when the settings are other ones or the model
+        /// learns from all journeys.
+        package var touchedOnly = false
         /// Credit is what an IHC API answered, not a model's.
         package var usesAnswers = false
 
@@ -28,8 +31,10 @@ package final class AttributionRun {
         package var rows = 0
         /// Journeys that an IHC API has not answered: without credit.
         package var unanswered = 0
-        /// The first local day that was attributed anew; nil when everything was.
-        package var since: Int32?
+        /// Whose conversions were attributed anew.
+        package var scope = JourneyScope.all
+        /// The first local day that was attributed anew; nil when that is not what was asked.
+        package var since: Int32? { if case .since(let day) = scope { day } else { nil } }
         package var remarks: [String] = []
     }
 
@@ -72,12 +77,16 @@ package final class AttributionRun {
         }
     }
 
-    private func attribute(_ progress: ((String, Int) -> Void)?) throws(ImpactError) -> Outcome {
+    /// The same inside a transaction of the caller's.
+    package func attribute(_ progress: ((String, Int) -> Void)? = nil) throws(ImpactError) -> Outcome {
         try ResultTables.create(sink)
         var outcome = Outcome()
         let fingerprint = SHA256.hex(SHA256.digest(Array(settingsText.utf8)))
         let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }
-        if options.since, let watermark {
+        if options.touchedOnly {
+            let isSame = try ResultTables.state("settings", sink) == fingerprint
+            if isSame, !options.kind.learns { outcome.scope = .touched }
+        } else if options.since, let watermark {
             if options.kind.learns {
                 outcome.remarks.append(
                     "\(options.kind.rawValue) learns from all journeys: every conversion was attributed anew")
@@ -85,21 +94,27 @@ package final class AttributionRun {
                 outcome.remarks.append(
                     "the settings are not those of the last run: every conversion was attributed anew")
             } else {
-                outcome.since = reader.settings.clock.reading(watermark - options.grace).day
+                outcome.scope = .since(day: reader.settings.clock.reading(watermark - options.grace).day)
             }
         }
         let model = try fitted(&outcome, progress)
-        if let since = outcome.since {
+        switch outcome.scope {
+        case .since(let day):
             try sink.run(
                 """
                 DELETE FROM \(ResultTables.credit) WHERE conv_id IN \
                 (SELECT CAST(conv_id AS TEXT) FROM conversions WHERE \(try ConversionRows.day(source)) >= $1)
-                """, [.text(CivilDay.text(since))])
-        } else {
-            try sink.execute("DELETE FROM \(ResultTables.credit)")
+                """, [.text(CivilDay.text(day))])
+        case .touched:
+            try sink.execute(
+                """
+                DELETE FROM \(ResultTables.credit) WHERE conv_id IN (SELECT conv_id FROM conversions \
+                WHERE user_id IN (SELECT user_id FROM \(JourneyScope.touchedTable)))
+                """)
+        case .all: try sink.execute("DELETE FROM \(ResultTables.credit)")
         }
         try write(model, &outcome, progress)
-        if outcome.since != nil { try reader.addStoredCredit(to: &outcome.report) }
+        if outcome.scope != .all { try reader.addStoredCredit(to: &outcome.report) }
         try reader.addCosts(to: &outcome.report)
         outcome.reading = reader.counts
         try ResultTables.write(outcome.report, sink)
@@ -107,6 +122,7 @@ package final class AttributionRun {
             try ResultTables.setState("watermark", String(latest), sink)
         }
         try ResultTables.setState("settings", fingerprint, sink)
+        try ResultTables.setState("model", options.usesAnswers ? "ihc-api" : options.kind.rawValue, sink)
         return outcome
     }
 
@@ -132,17 +148,18 @@ package final class AttributionRun {
     private func write(
         _ model: any CreditModel, _ outcome: inout Outcome, _ progress: ((String, Int) -> Void)?
     ) throws(ImpactError) {
-        let writer = CreditWriter(sink, isEmpty: outcome.since == nil)
+        let writer = CreditWriter(sink, isEmpty: outcome.scope == .all)
         var weights: [Double] = []
         var units: [Int64] = []
         var report = ChannelReport()
         var attributed = 0
         // A day earlier: a text with a zone may name another day than the local one.
         let first = outcome.since.map { $0 - 1 }
-        let isFull = outcome.since == nil
+        let isFull = outcome.scope == .all
+        let scope = first.map { JourneyScope.since(day: $0) } ?? outcome.scope
         let answers = options.usesAnswers ? try IHCAnswers(sink) : nil
         var unanswered = 0
-        try reader.forEachJourney(since: first, progress: { progress?("attribute", $0) }) {
+        try reader.forEachJourney(of: scope, progress: { progress?("attribute", $0) }) {
             (journey) throws(ImpactError) in
             guard let conversion = journey.conversion else { return }
             if let first, conversion.day < first { return }

@@ -32,6 +32,9 @@ package final class KafkaHandle: @unchecked Sendable {
         /// Runs on a broker's thread when a fetch has come back, before it is read.
         let onFetch: (@Sendable () -> Void)?
 
+        /// The library's last report on itself.
+        let statistics = Mutex<ClientStatistics?>(nil)
+
         /// Says nothing: the client exists for another purpose than to connect.
         let isMute = Atomic<Bool>(false)
 
@@ -108,6 +111,9 @@ package final class KafkaHandle: @unchecked Sendable {
 
     /// Whether no broker is connected at this moment.
     package var isBrokerAway: Bool { context.watch.withLock { $0.isAway } }
+
+    /// What the library said last of itself, every two seconds; nil before that.
+    package var statistics: ClientStatistics? { context.statistics.withLock { $0 } }
 
     /// The fatal error that ended this client's life, if one did (a fenced producer, a fenced static member).
     package var fatalError: KafkaError? {
@@ -199,6 +205,8 @@ private let statisticsCallback:
         if let context = KafkaHandle.Context.of(opaque), let json {
             let up = strstr(json, "\"state\":\"UP\"") != nil  // The library terminates its report.
             context.show(context.watch.withLock { $0.report(anyBrokerUp: up, now: now()) })
+            let statistics = ClientStatistics(json: json)
+            context.statistics.withLock { $0 = statistics }
         }
         return 0
     }

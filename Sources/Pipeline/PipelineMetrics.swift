@@ -1,4 +1,5 @@
 import Base
+import Kafka
 import Scoring
 
 /// What the pipeline has done so far: written by the workers a batch at a time, read by anyone.
@@ -37,6 +38,19 @@ package final class PipelineMetrics: Sendable {
     package let latency = Histogram(
         "impactiq_score_latency_seconds", unit: .seconds, smallest: 1.0 / 16_000, .p99("latency p99 ≤"),
         help: "From a record's timestamp to its score's hand-over to the producer")
+    package let rebalances = LabeledCounter(
+        "impactiq_rebalances_total", label: "event", values: ["assigned", "revoked", "lost"],
+        help: "Times that the group handed out partitions, took them back, or lost sight of this member")
+    package let restoreLeft = LabeledGauge(
+        "impactiq_restore_remaining_records", labels: ["worker"],
+        help: "Changelog records that a restore has still to read")
+    package let stateBytes = LabeledGauge(
+        "impactiq_state_bytes", labels: ["worker"], unit: .bytes,
+        help: "Memory that users' state takes; beyond state.memory.bytes it is spilled to the local copy")
+    package let storeFileBytes = Gauge(
+        "impactiq_state_store_file_bytes", unit: .bytes, help: "Files of the local copy of the state")
+    package let storeMemoryBytes = Gauge(
+        "impactiq_state_store_memory_bytes", unit: .bytes, help: "Cache and write buffers of the local copy")
     package let outOfOrder = Counter(
         "impactiq_merged_late_total", .countIfAny("merged late"),
         help: "Records of several input topics that came after the merge's wait: a replay may order them differently")
@@ -62,7 +76,43 @@ package final class PipelineMetrics: Sendable {
         "impactiq_stage_seconds", label: "stage", Stage.self, unit: .seconds, smallest: 1.0 / 1_000_000,
         help: "Time of a batch in each stage, and of each commit")
 
+    package let kafkaSentBytes = LabeledGauge(
+        "impactiq_kafka_sent_bytes_total", kind: .counter, labels: ["worker", "client"], unit: .bytes,
+        help: "Bytes sent to brokers, by librdkafka's statistics as all of this name")
+    package let kafkaReceivedBytes = LabeledGauge(
+        "impactiq_kafka_received_bytes_total", kind: .counter, labels: ["worker", "client"], unit: .bytes,
+        help: "Bytes received from brokers")
+    package let kafkaQueued = LabeledGauge(
+        "impactiq_kafka_queued_messages", labels: ["worker", "client"],
+        help: "Messages produced that no broker has acknowledged yet")
+    package let kafkaRoundTrip = LabeledGauge(
+        "impactiq_kafka_round_trip_seconds", labels: ["worker", "client"], unit: .seconds,
+        help: "99th percentile of a request's way to the slowest broker and back, over the last seconds")
+    package let kafkaThrottle = LabeledGauge(
+        "impactiq_kafka_throttle_seconds", labels: ["worker", "client"], unit: .seconds,
+        help: "How long the brokers make this client wait for a quota, on average over the last seconds")
+    package let kafkaErrors = LabeledGauge(
+        "impactiq_kafka_request_errors_total", kind: .counter, labels: ["worker", "client"],
+        help: "Requests that failed, timed out or were answered with garbage")
+    package let kafkaDisconnects = LabeledGauge(
+        "impactiq_kafka_disconnects_total", kind: .counter, labels: ["worker", "client"],
+        help: "Connections to brokers that ended")
+
     package init() {}
+
+    /// What librdkafka says of a worker's clients.
+    func note(_ clients: [(name: String, statistics: ClientStatistics)], of worker: String) {
+        func set(_ gauge: LabeledGauge, _ value: (ClientStatistics) -> Double) {
+            gauge.set(clients.map { (labels: [worker, $0.name], value: value($0.statistics)) }, of: worker)
+        }
+        set(kafkaSentBytes, \.sentBytes)
+        set(kafkaReceivedBytes, \.receivedBytes)
+        set(kafkaQueued, \.queuedMessages)
+        set(kafkaRoundTrip, \.roundTripSeconds)
+        set(kafkaThrottle, \.throttleSeconds)
+        set(kafkaErrors, \.errors)
+        set(kafkaDisconnects, \.disconnects)
+    }
 
     package var table: MetricTable { MetricTable(of: self) }
 }

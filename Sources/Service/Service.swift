@@ -8,14 +8,18 @@ package final class Service: Sendable {
     package let version: String
     package let live: Live
     package let stream = EventStream()
+    private let attribution: (any AttributionSource)?
 
     /// - Parameters:
     ///   - version: of the program.
     ///   - source: the pipeline of this process; nil when there is none.
     ///   - scores: the log store; nil when none is set.
+    ///   - attribution: the channel report; nil when none is set.
     package init(
-        served: ServedModel, version: String, source: (any PipelineSource)? = nil, scores: ScoreHistory? = nil
+        served: ServedModel, version: String, source: (any PipelineSource)? = nil, scores: ScoreHistory? = nil,
+        attribution: (any AttributionSource)? = nil
     ) {
+        self.attribution = attribution
         self.served = served
         self.version = version
         live = Live(served: served, source: source, scores: scores, stream: stream)
@@ -38,6 +42,7 @@ package final class Service: Sendable {
         let users = UserRoutes(service: self)
         let predict = PredictRoutes(service: self, users: users)
         let metrics = MetricsRoute(service: self)
+        let channels = AttributionRoute(source: attribution)
         let live = self.live
         let description = OpenAPI(served: served, version: version).document
         return [
@@ -66,6 +71,7 @@ package final class Service: Sendable {
             Route(.post, "/predict/batch", consumes: [.json], maxBodyBytes: 4 << 20) { exchange throws(Problem) in
                 try predict.batch(exchange)
             },
+            Route(.get, "/v1/attribution") { exchange throws(Problem) in try channels.answer(exchange) },
             Route(.get, "/v1/people") { exchange throws(Problem) in live.writePeople(to: exchange.out) },
             Route(.get, "/v1/live") { exchange throws(Problem) in live.writeHistory(to: exchange.out) },
             Route(.get, "/v1/stream") { exchange throws(Problem) in try live.open(exchange) },

@@ -1,4 +1,5 @@
 import Base
+import CNumeric
 import Foundation
 
 /// Reads a CSV, plain or compressed (gzip, zstd), in chunks of whole records. One thread at a time.
@@ -74,7 +75,7 @@ package final class CSVChunkReader {
         defer {
             number += 1
             position += used
-            line += text[..<used].reduce(0) { $1 == UInt8(ascii: "\n") ? $0 + 1 : $0 }
+            line += cnumeric_count_byte(text.baseAddress, used, UInt8(ascii: "\n"))
         }
         return Chunk(number: number, firstLine: line, bytes: used, isBroken: isBroken)
     }
@@ -104,6 +105,10 @@ package final class CSVChunkReader {
 
     /// The byte after the last line break that is outside quotes (0: none), and whether the text ends inside quotes.
     static func lastRecordEnd(_ text: UnsafeRawBufferPointer) -> (end: Int, isOpen: Bool) {
+        // Mostly no quote stands anywhere.
+        guard let base = text.baseAddress, memchr(base, Int32(UInt8(ascii: "\"")), text.count) != nil else {
+            return ((text.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1, false)
+        }
         var end = 0
         var isOpen = false
         for at in 0..<text.count {

@@ -49,56 +49,68 @@ package final class CSVRecord {
         return fields[index]
     }
 
-    private func append(_ field: Field) {
-        if count == capacity {
-            let larger = UnsafeMutablePointer<Field>.allocate(capacity: capacity * 2)
-            larger.moveInitialize(from: fields, count: count)
-            fields.deallocate()
-            fields = larger
-            capacity *= 2
-        }
-        (fields + count).initialize(to: field)
-        count += 1
+    private func grow(_ count: Int) -> UnsafeMutablePointer<Field> {
+        let larger = UnsafeMutablePointer<Field>.allocate(capacity: capacity * 2)
+        larger.moveInitialize(from: fields, count: count)
+        fields.deallocate()
+        fields = larger
+        capacity *= 2
+        return larger
     }
 
     /// Reads the record that starts at `position` and returns where the next one starts.
     package func read(_ text: UnsafeRawBufferPointer, at position: Int) throws(Fault) -> Int {
-        count = 0
         innerBreaks = 0
         start = position
-        var at = position
+        // Locals: each look at a property of a class costs a check of exclusive access.
+        var (fields, capacity, count, at) = (self.fields, self.capacity, 0, position)
         while true {
-            if at < text.count, text[at] == UInt8(ascii: "\"") {
-                at = try quoted(text, at + 1)
-            } else {
-                at = try plain(text, at)
+            if count == capacity {
+                fields = grow(count)
+                capacity = self.capacity
             }
+            if at < text.count, text[at] == UInt8(ascii: "\"") {
+                at = try quoted(text, at + 1, fields + count, count)
+            } else {
+                let start = at
+                at = try Self.plain(text, at, count, innerBreaks)
+                (fields + count).initialize(to: Field(start: start, end: at, hasDoubledQuotes: false))
+            }
+            count += 1
             if at < text.count, text[at] == UInt8(ascii: ",") {
                 at += 1
                 continue
             }
+            self.count = count
             end = at
             if at < text.count, text[at] == UInt8(ascii: "\r") { at += 1 }
             return min(at + 1, text.count)
         }
     }
 
-    /// A field without quotes: up to the comma or the end of the record.
-    private func plain(_ text: UnsafeRawBufferPointer, _ start: Int) throws(Fault) -> Int {
+    /// The end of a field without quotes: the comma or the end of the record.
+    @inline(__always)
+    private static func plain(
+        _ text: UnsafeRawBufferPointer, _ start: Int, _ field: Int, _ breaks: Int
+    ) throws(Fault) -> Int {
         var at = start
         while at < text.count {
             let byte = text[at]
-            if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\n") { break }
-            if byte == UInt8(ascii: "\r"), at + 1 == text.count || text[at + 1] == UInt8(ascii: "\n") { break }
-            if byte == UInt8(ascii: "\"") { throw fault(.quoteInsideField, count, at, innerBreaks) }
+            // Every byte that may end a field lies below the comma's.
+            if byte <= UInt8(ascii: ",") {
+                if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\n") { break }
+                if byte == UInt8(ascii: "\r"), at + 1 == text.count || text[at + 1] == UInt8(ascii: "\n") { break }
+                if byte == UInt8(ascii: "\"") { throw fault(.quoteInsideField, field, at, breaks) }
+            }
             at += 1
         }
-        append(Field(start: start, end: at, hasDoubledQuotes: false))
         return at
     }
 
     /// A field whose opening quote stands before `start`; returns the byte after its closing quote.
-    private func quoted(_ text: UnsafeRawBufferPointer, _ start: Int) throws(Fault) -> Int {
+    private func quoted(
+        _ text: UnsafeRawBufferPointer, _ start: Int, _ place: UnsafeMutablePointer<Field>, _ field: Int
+    ) throws(Fault) -> Int {
         var at = start
         var doubled = false
         let breaksBefore = innerBreaks
@@ -113,16 +125,16 @@ package final class CSVRecord {
                 at += 2
                 continue
             }
-            append(Field(start: start, end: at, hasDoubledQuotes: doubled))
+            place.initialize(to: Field(start: start, end: at, hasDoubledQuotes: doubled))
             at += 1
             guard at == text.count || [UInt8(ascii: ","), UInt8(ascii: "\n"), UInt8(ascii: "\r")].contains(text[at])
-            else { throw fault(.textAfterQuote, count - 1, at, innerBreaks) }
+            else { throw Self.fault(.textAfterQuote, field, at, innerBreaks) }
             return at
         }
-        throw fault(.quoteNotClosed, count, start - 1, breaksBefore)
+        throw Self.fault(.quoteNotClosed, field, start - 1, breaksBefore)
     }
 
-    private func fault(_ reason: Fault.Reason, _ field: Int, _ position: Int, _ breaks: Int) -> Fault {
+    private static func fault(_ reason: Fault.Reason, _ field: Int, _ position: Int, _ breaks: Int) -> Fault {
         Fault(reason: reason, field: field, position: position, breaks: breaks)
     }
 

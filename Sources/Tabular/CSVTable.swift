@@ -10,6 +10,8 @@ package final class CSVTable {
     package let record = CSVRecord()
     /// The bytes that the record's fields point into.
     package private(set) var text: UnsafeRawBufferPointer
+    /// The largest record that is read.
+    package var bufferBytes: Int { buffer.count }
     private let reader: CSVChunkReader
     /// Owned; freed in `deinit`.
     private let buffer: UnsafeMutableRawBufferPointer
@@ -80,6 +82,7 @@ package final class CSVTable {
                 text = UnsafeRawBufferPointer(rebasing: buffer[..<more.bytes])
                 next = 0
             }
+            let (text, chunk) = (self.text, self.chunk)
             next = try Self.cut(record, text, next, name, chunk)
             if record.count == 1, record.start == record.end, columns.count > 1 { continue }
             guard record.count == columns.count else {

@@ -69,6 +69,17 @@ import Testing
         }
     }
 
+    /// More states than the square of counts takes, met while it is in use.
+    @Test func manyChannelsAreCountedAsFewAre() {
+        let spokes: Int32 = 3_000
+        let model = fit((1...spokes).map { ([$0, 0], 1, 0) } + [([0], 0, 1_000)], order: 1, channels: Int(spokes) + 1)
+        // Each spoke leads to the hub, from which 3,000 of 4,000 convert; 1,000 begin at the hub.
+        #expect(model.transitions == 2 * Int(spokes) + 1)
+        #expect(abs(model.probability - 0.75) < 1e-12)
+        #expect(abs(model.removalEffects[0] - 1) < 1e-12)
+        #expect(model.removalEffects[1...].allSatisfy { abs($0 - 1.0 / 4_000) < 1e-12 })
+    }
+
     @Test func aKnownGraph() {
         // start → a → b → conversion, start → a → null, start → b → null.
         let model = fit([([0, 1], 1, 0), ([0], 0, 1), ([1], 0, 1)], order: 1, channels: 2)

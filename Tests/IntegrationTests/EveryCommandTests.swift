@@ -69,6 +69,13 @@ struct EveryCommandTests {
             "rows", "--features", "\(SharedMaterial.repository.path)/examples/demo/features.json", "--out",
             folder.file("rows.csv"),
         ])
+        // As events come, in two lives, and all at once.
+        let (followed, whole) = ("sqlite:" + folder.file("followed.db"), "sqlite:" + folder.file("whole.db"))
+        for _ in 0..<2 { _ = try run(["attribute", "follow", "--out", followed, "--for", "1s"]) }
+        _ = try run(["attribute", "run", "--source", "topic", "--out", whole])
+        let report = try run(["attribute", "report", "--source", followed, "--json"]).text
+        #expect(report.contains("channel_name"))
+        #expect(try report == run(["attribute", "report", "--source", whole, "--json"]).text)
         _ = try run(["run", "--for", "8s"])
         _ = try run(["topics", "grow", "--partitions", "1", "--yes"], expecting: 64)
         #expect(try run(["topics", "grow", "--partitions", "3"]).text.contains("nothing was done"))
@@ -76,7 +83,7 @@ struct EveryCommandTests {
         #expect(try run(["topics", "check", "--json"]).text.contains("\"input_partitions\":3"))
         #expect(try run(["state", "placement", "--json"]).text.contains("\"split\":0"))
         #expect(try run(["reset"]).text.contains("nothing was done"))
-        for file in ["scores.db", "replayed.jsonl", "rows.csv"] {
+        for file in ["scores.db", "replayed.jsonl", "rows.csv", "followed.db"] {
             let mode = try FileManager.default.attributesOfItem(atPath: folder.file(file))[.posixPermissions] as? Int
             #expect(mode == 0o600, "\(file) holds users' data")
         }

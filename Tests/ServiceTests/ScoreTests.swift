@@ -1,3 +1,4 @@
+import Backtest
 import Base
 import Engine
 import Events
@@ -92,7 +93,8 @@ struct ScoreTests {
         #expect(answer.text == (try String(contentsOf: output, encoding: .utf8)))
     }
 
-    /// The stream's last score of a user, without its source, is the answer to the user's events byte for byte.
+    /// The stream's last score of a user, without its source, is the answer to the user's events byte for byte, and a
+    /// replay's; the person's features, asked for by themselves, give the same numbers, and `model score` does.
     @Test func rawEventsGiveWhatTheStreamPublishes() throws {
         let server = try TestServer()
         let client = try server.client()
@@ -130,7 +132,60 @@ struct ScoreTests {
             let answer = try #require(client.request("POST", "/v1/score", body: body))
             let source = try #require(published.range(of: ",\"source\""))
             #expect(answer.text == published[..<source.lowerBound] + "}")
+            #expect(try replay(events, settings, server.served.model) + "}" == answer.text)
+            try features(events, user, server, client, answer.text)
         }
+    }
+
+    /// The last score of a replay of these events, up to its source.
+    private func replay(_ events: [String], _ settings: Processor.Settings, _ model: Model) throws -> String {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "service-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (input, output) = (folder.appending(path: "in.jsonl").path, folder.appending(path: "out.jsonl").path)
+        try events.joined(separator: "\n").write(toFile: input, atomically: true, encoding: .utf8)
+        let sources = try FileSourceFactory(paths: [input], topic: "")
+        let spans = try sources.spans(from: .beginning, to: .end, warmUp: .none)
+        let steps = ReplayFolder(output + ".replay")
+        try steps.begin(ReplayPlan(request: [:], spans: spans))
+        _ = try Replay(
+            model: model, options: Replay.Options(settings: settings), spans: spans, sources: sources,
+            target: FileTarget(path: output, format: .jsonl, folder: steps.path), published: nil, folder: steps
+        ).run(isResumed: false, progress: { _ in }) { false }
+        let text = try String(contentsOfFile: output, encoding: .utf8)
+        let line = try #require(text.split(separator: "\n").last)
+        return String(line[..<(try #require(line.range(of: ",\"source\""))).lowerBound])
+    }
+
+    /// The folded features as numbers, through `POST /v1/score` and `model score`.
+    private func features(
+        _ events: [String], _ user: Int, _ server: TestServer, _ client: LoopbackClient, _ published: String
+    ) throws {
+        let model = server.served.model
+        let fold = try UserFold(model: model)
+        let state = fold.begin()
+        var result = UserFold.Result()
+        for event in events { try Array(event.utf8).withUnsafeBytes { try fold.apply($0, to: state, &result) } }
+        var row = [Float](repeating: 0, count: model.rowStride)
+        try row.withUnsafeMutableBufferPointer { row in
+            let isThere = Array("u-\(user)".utf8).withUnsafeBytes { name in
+                fold.row(of: name, in: state, into: row.baseAddress!)  // The array is not empty.
+            }
+            try #require(isThere)
+        }
+        let members = zip(model.featureNames, row).map { name, value in
+            "\"\(name)\":\(value.isNaN ? "null" : "\(value)")"
+        }
+        let one = try #require(
+            client.request("POST", "/v1/score", body: "{\"features\":{\(members.joined(separator: ","))}}"))
+        let header = model.featureNames.joined(separator: ",")
+        let csv = header + "\n" + row.prefix(model.featureCount).map { $0.isNaN ? "" : "\($0)" }.joined(separator: ",")
+        let table = try #require(client.request("POST", "/v1/score/batch", body: csv, type: "text/csv"))
+        for name in ["uplift", "std_error", "ci_lower", "ci_upper"] {
+            #expect(number(name, in: one.text) == number(name, in: published), "\(name)")
+        }
+        let cells = table.text.split(separator: "\n").last?.split(separator: ",").first.map(String.init)
+        #expect(cells == number("uplift", in: published))
     }
 
     @Test func eventsWithoutAUserAreTheRequests() throws {

@@ -6,6 +6,29 @@ import TestSupport
 import Testing
 
 struct ServerTests {
+    private struct Report: AttributionSource {
+        func write(to out: ByteBuffer) throws(ImpactError) { out.append("{\"channels\":[]}") }
+    }
+    private struct NoReport: AttributionSource {
+        func write(to out: ByteBuffer) throws(ImpactError) {
+            throw ImpactError(.badInput, code: "no_report", "nothing was attributed yet")
+        }
+    }
+
+    @Test func theChannelReportIsThereWhenItIsSet() throws {
+        func ask(_ source: (any AttributionSource)?) throws -> LoopbackClient.Answer? {
+            let server = try TestServer(attribution: source)
+            defer { withExtendedLifetime(server) {} }
+            return try server.client().request("GET", "/v1/attribution")
+        }
+        let none = try ask(nil)
+        #expect(none?.status == 404 && none?.text.contains("attribution.store") == true)
+        let some = try ask(Report())
+        #expect(some?.status == 200 && some?.text == "{\"channels\":[]}")
+        let empty = try ask(NoReport())
+        #expect(empty?.status == 503 && empty?.text.contains("nothing was attributed yet") == true)
+    }
+
     @Test func healthNamesTheModel() throws {
         let server = try TestServer()
         let answer = try #require(try server.client().request("GET", "/health"))

@@ -14,9 +14,11 @@ final class TestServer {
         try Model.open(path: SharedMaterial.repository.appending(path: "examples/demo/demo.model").path)
     }
 
-    init(_ change: (inout ServerOptions) -> Void = { _ in }) throws {
+    init(
+        attribution: (any AttributionSource)? = nil, _ change: (inout ServerOptions) -> Void = { _ in }
+    ) throws {
         served = ServedModel(model: try Self.model(), level: .usual, threshold: 0)
-        service = Service(served: served, version: "test")
+        service = Service(served: served, version: "test", attribution: attribution)
         var options = ServerOptions()
         options.listen = ListenAddress(host: "127.0.0.1", port: 0)
         options.access.hosts = Access.loopbackHosts

@@ -279,6 +279,30 @@ import Testing
         #expect(try store.rowCount(user: "user-8") == 0)
     }
 
+    @Test("A user's last scores, the latest first", arguments: DatabaseKind.available, [false, true])
+    func history(_ kind: DatabaseKind, _ userIndex: Bool) throws {
+        var generator = SeededGenerator.announced()
+        let database = try TestDatabase(kind)
+        let store = try database.open(userIndex: userIndex)
+        #expect(try store.scores(ofUser: "user-3", limit: 5).isEmpty)
+        var sent = (0..<2_000).map { TestScore.random(partition: 1, offset: $0, using: &generator) }
+        // Two at one moment, and a name that SQL would trip over.
+        for (index, place) in [17, 903].enumerated() {
+            sent[place].user = "o'hara \"%_\\ ü"
+            sent[place].time = 1_795_255_200_123
+            sent[place].uplift = Double(index)
+        }
+        _ = try store.append(ScoreBatch(sent, partition: 1, from: nil, next: 2_000))
+        for user in Set(sent.map(\.user)) {
+            let own = sent.filter { $0.user == user }.sorted { ($0.time, $0.offset) > ($1.time, $1.offset) }
+            for limit in [1, own.count, own.count + 5] {
+                let found = try store.scores(ofUser: user, limit: limit)
+                #expect(found.map(TestScore.init) == own.prefix(limit).map { $0.withoutEffects }, "\(user), \(limit)")
+            }
+        }
+        #expect(try store.scores(ofUser: "user-", limit: 5).isEmpty)
+    }
+
     @Test("A huge batch", arguments: DatabaseKind.available)
     func huge(_ kind: DatabaseKind) throws {
         let database = try TestDatabase(kind)

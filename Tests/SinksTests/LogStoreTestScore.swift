@@ -39,6 +39,26 @@ struct TestScore: Hashable, Comparable, CustomStringConvertible {
     }
 }
 
+extension TestScore {
+    /// As a log store gives it back to a page, which does not show `effects`.
+    init(_ stored: StoredScore) {
+        func known(_ value: Double) -> Double? { value.isNaN ? nil : value }
+        self.init(
+            topic: stored.sourceTopic, partition: stored.sourcePartition, offset: stored.sourceOffset,
+            user: stored.user,
+            time: stored.time, eventType: stored.eventType, treatment: stored.treatment, outcome: stored.outcome,
+            uplift: stored.uplift, standardError: known(stored.standardError), lower: known(stored.lower),
+            upper: known(stored.upper), level: known(stored.level), decision: stored.decision, model: stored.model,
+            version: stored.modelVersion, sha256: stored.modelSHA256)
+    }
+
+    var withoutEffects: TestScore {
+        var score = self
+        score.effects = nil
+        return score
+    }
+}
+
 extension ScoreRows {
     /// Adds a test's score, the way the reader adds one it has parsed.
     func append(_ score: TestScore) throws(Fault) {

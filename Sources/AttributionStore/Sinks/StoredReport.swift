@@ -3,6 +3,17 @@ import Base
 
 /// The channel report as a run stored it.
 package enum StoredReport {
+    /// What the last run that filled the tables said of itself; nil where it said nothing.
+    package static func lastRun(
+        _ database: any SQLDatabase
+    ) throws(ImpactError) -> (model: String?, latestConversion: Int64?) {
+        guard try !database.columns(of: ResultTables.state).isEmpty else { return (nil, nil) }
+        return (
+            try ResultTables.state("model", database),
+            try ResultTables.state("watermark", database).flatMap { Int64($0) }
+        )
+    }
+
     package static func read(_ database: any SQLDatabase) throws(ImpactError) -> ChannelReport {
         guard try !database.columns(of: ResultTables.report).isEmpty else {
             throw ImpactError(

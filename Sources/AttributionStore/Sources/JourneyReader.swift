@@ -84,16 +84,14 @@ package final class JourneyReader {
 
     /// Calls `body` with every journey.
     ///
-    /// - Parameters:
-    ///   - since: only the users with a conversion on or after this local day; nil for all.
-    ///   - progress: is told how many sessions were read.
+    /// - Parameter progress: is told how many sessions were read.
     package func forEachJourney(
-        since: Int32? = nil, progress: ((Int) -> Void)? = nil, _ body: (Journey) throws(ImpactError) -> Void
+        of scope: JourneyScope = .all, progress: ((Int) -> Void)? = nil, _ body: (Journey) throws(ImpactError) -> Void
     ) throws(ImpactError) {
         counts = ReadingCounts()
         var builder = JourneyBuilder(settings.journeys)
-        let sessions = try SessionRows(database, since: since)
-        let conversions = try ConversionRows(database, since: since)
+        let sessions = try SessionRows(database, scope)
+        let conversions = try ConversionRows(database, scope)
         let scored = try scores.map { (database) throws(ImpactError) in try ScoreRows(database) }
         var touches: [Touch] = []
         var orders: [Conversion] = []
@@ -228,7 +226,7 @@ package final class JourneyReader {
         counts.missingCosts = 0
         counts.negativeCosts = 0
         if try !database.columns(of: "session_costs").isEmpty {
-            let rows = try SessionRows(database, since: nil, costs: true)
+            let rows = try SessionRows(database, .all, costs: true)
             while try rows.cursor.next() {
                 guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else {
                     continue
@@ -277,7 +275,7 @@ package final class JourneyReader {
 
     /// Adds credit that is stored, with the revenue that its conversions have by now.
     package func addStoredCredit(to report: inout ChannelReport) throws(ImpactError) {
-        let rows = try SessionRows(database, since: nil, credit: true)
+        let rows = try SessionRows(database, .all, credit: true)
         while try rows.cursor.next() {
             guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else { continue }
             let before = counts

@@ -37,29 +37,25 @@ package final class PathSource {
         progress: ((Int) -> Void)? = nil,
         _ body: (UnsafeBufferPointer<Int32>, Double, Double, Double) throws(ImpactError) -> Void
     ) throws(ImpactError) {
-        var buffer: [Int32] = []
+        // Locals: each look at a property of a class costs a check of exclusive access.
+        let buffer = UnsafeMutablePointer<Int32>.allocate(capacity: file.bufferBytes / 2 + 1)
+        defer { buffer.deallocate() }
+        let (path, record) = (self.path, file.record)
+        var names = lookup
+        var row = 0
+        defer { (lookup, rows) = (names, row) }
         while try file.advance() {
-            rows += 1
-            if rows & 0xFFFF == 0 { progress?(rows) }
-            buffer.removeAll(keepingCapacity: true)
-            try split(&buffer)
+            row += 1
+            if row & 0xFFFF == 0 { progress?(row) }
+            let field = record[path]
+            let length =
+                field.hasDoubledQuotes ? quoted(buffer, &names) : split(file.text, field, buffer, &names)
             let count = try number(conversions) ?? (conversions == nil ? 1 : 0)
             let worth = try number(value) ?? 0
             let lost = try number(nulls) ?? 0
-            guard !buffer.isEmpty else { continue }
-            try unsafe(buffer, count, worth, lost, body)
+            guard length > 0 else { continue }
+            try body(UnsafeBufferPointer(start: buffer, count: length), count, worth, lost)
         }
-    }
-
-    private func unsafe(
-        _ buffer: [Int32], _ count: Double, _ worth: Double, _ lost: Double,
-        _ body: (UnsafeBufferPointer<Int32>, Double, Double, Double) throws(ImpactError) -> Void
-    ) throws(ImpactError) {
-        var failed: ImpactError?
-        buffer.withUnsafeBufferPointer { pointer in
-            do throws(ImpactError) { try body(pointer, count, worth, lost) } catch { failed = error }
-        }
-        if let failed { throw failed }
     }
 
     private func number(_ column: Int?) throws(ImpactError) -> Double? {
@@ -72,73 +68,118 @@ package final class PathSource {
         }
     }
 
-    private func split(_ channels: inout [Int32]) throws(ImpactError) {
-        let field = file.record[path]
-        if field.hasDoubledQuotes {
-            for part in file.record.text(file.text, path).split(separator: ">") {
-                let name = part.trimming()
-                if !name.isEmpty { channels.append(self.channels.number(of: name)) }
-            }
-            return
+    /// A field with doubled quotes: as a text, for it is rare.
+    private func quoted(_ buffer: UnsafeMutablePointer<Int32>, _ names: inout NameLookup) -> Int {
+        var length = 0
+        for part in file.record.text(file.text, path).split(separator: ">") {
+            let name = part.trimming()
+            guard !name.isEmpty else { continue }
+            buffer[length] = Array(name.utf8).withUnsafeBytes { number($0, &names) }
+            length += 1
         }
-        let text = file.text
+        return length
+    }
+
+    /// Writes the channels of a path, a channel for two bytes at most, and returns how many they are.
+    @inline(__always)
+    private func split(
+        _ text: UnsafeRawBufferPointer, _ field: CSVRecord.Field, _ buffer: UnsafeMutablePointer<Int32>,
+        _ names: inout NameLookup
+    ) -> Int {
         var start = field.start
+        var length = 0
         while start < field.end {
             var end = start
             while end < field.end, text[end] != UInt8(ascii: ">") { end += 1 }
             var (first, last) = (start, end)
             while first < last, text[first] == 0x20 { first += 1 }
             while last > first, text[last - 1] == 0x20 { last -= 1 }
-            if last > first { channels.append(number(UnsafeRawBufferPointer(rebasing: text[first..<last]))) }
+            if last > first {
+                let name = UnsafeRawBufferPointer(rebasing: text[first..<last])
+                buffer[length] = names.find(name) ?? number(name, &names)
+                length += 1
+            }
             start = end + 1
         }
+        return length
     }
 
-    private func number(_ bytes: UnsafeRawBufferPointer) -> Int32 {
-        if let known = lookup.find(bytes) { return known }
+    @inline(never)
+    private func number(_ bytes: UnsafeRawBufferPointer, _ names: inout NameLookup) -> Int32 {
+        if let known = names.find(bytes) { return known }
         let number = channels.number(of: String(decoding: bytes, as: UTF8.self))
-        lookup.insert(Array(bytes), number)
+        names.insert(Array(bytes), number)
         return number
     }
 }
 
-/// Names by their bytes, without making a String a look-up.
+/// Names by their bytes, without making a String a look-up. A name of up to 16 bytes is two numbers and its length.
 struct NameLookup {
-    private var names: [[UInt8]] = []
-    private var numbers: [Int32] = []
-    private var table = [Int32](repeating: -1, count: 256)
+    private struct Entry {
+        var first: UInt64 = 0
+        var last: UInt64 = 0
+        /// -1 where nothing stands.
+        var length = -1
+        var number: Int32 = 0
+        /// Of a name that is longer than 16 bytes.
+        var bytes: [UInt8] = []
+    }
 
+    private var table = [Entry](repeating: Entry(), count: 256)
+    private var count = 0
+
+    @inline(__always)
     func find(_ bytes: UnsafeRawBufferPointer) -> Int32? {
-        var place = Self.hash(bytes) & (table.count - 1)
-        while table[place] >= 0 {
-            let entry = Int(table[place])
-            if names[entry].count == bytes.count, names[entry].elementsEqual(bytes) { return numbers[entry] }
+        let (first, last) = Self.ends(bytes)
+        var place = Self.hash(first, last, bytes.count) & (table.count - 1)
+        while table[place].length >= 0 {
+            if table[place].first == first, table[place].last == last, table[place].length == bytes.count,
+                bytes.count <= 16 || table[place].bytes.elementsEqual(bytes)
+            {
+                return table[place].number
+            }
             place = (place + 1) & (table.count - 1)
         }
         return nil
     }
 
     mutating func insert(_ name: [UInt8], _ number: Int32) {
-        if names.count * 2 >= table.count {
-            table = [Int32](repeating: -1, count: table.count * 2)
-            for index in names.indices { put(Int32(index)) }
+        if count * 2 >= table.count {
+            let old = table
+            table = [Entry](repeating: Entry(), count: old.count * 2)
+            for entry in old where entry.length >= 0 { put(entry) }
         }
-        names.append(name)
-        numbers.append(number)
-        put(Int32(names.count - 1))
+        let (first, last) = name.withUnsafeBytes { Self.ends($0) }
+        put(Entry(first: first, last: last, length: name.count, number: number, bytes: name.count > 16 ? name : []))
+        count += 1
     }
 
-    private mutating func put(_ entry: Int32) {
-        var place = names[Int(entry)].withUnsafeBytes { Self.hash($0) } & (table.count - 1)
-        while table[place] >= 0 { place = (place + 1) & (table.count - 1) }
+    private mutating func put(_ entry: Entry) {
+        var place = Self.hash(entry.first, entry.last, entry.length) & (table.count - 1)
+        while table[place].length >= 0 { place = (place + 1) & (table.count - 1) }
         table[place] = entry
     }
 
+    /// The first and the last eight bytes, which overlap in a shorter name: with the length they are all of one up to 16.
     @inline(__always)
-    private static func hash(_ bytes: UnsafeRawBufferPointer) -> Int {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return Int(truncatingIfNeeded: hash ^ hash >> 31)
+    private static func ends(_ bytes: UnsafeRawBufferPointer) -> (UInt64, UInt64) {
+        let count = bytes.count
+        if count >= 8 {
+            return (
+                bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self),
+                bytes.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+            )
+        }
+        var word: UInt64 = 0
+        for byte in bytes { word = word << 8 | UInt64(byte) }
+        return (word, 0)
+    }
+
+    @inline(__always)
+    private static func hash(_ first: UInt64, _ last: UInt64, _ length: Int) -> Int {
+        var hash = first ^ (last << 29 | last >> 35) ^ UInt64(truncatingIfNeeded: length)
+        hash = (hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15
+        return Int(truncatingIfNeeded: hash >> 32)
     }
 }
 

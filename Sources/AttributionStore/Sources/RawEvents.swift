@@ -39,28 +39,66 @@ package final class RawEvents {
     private let events: any SQLInsertion
     private let costs: any SQLInsertion
 
+    /// Users with new events, when the events are kept; nil when all of them are read at once.
+    private var touched: Set<String>?
+
+    /// Events that are read once, in a temporary database.
     package init(clock: LocalClock) throws(ImpactError) {
         self.clock = clock
         database = try SQLiteDatabase(temporaryIn: FileManager.default.temporaryDirectory.path)
+        try Self.createTables(database)
+        try database.execute("BEGIN")
+        (events, costs) = try Self.insertions(database)
+    }
+
+    /// Events that are kept, so that later ones join them. What is added between ``SQLDatabase/begin(writing:)`` and its
+    /// commit is the caller's to commit, together with how far the topic was read.
+    package init(clock: LocalClock, keptIn database: SQLiteDatabase) throws(ImpactError) {
+        self.clock = clock
+        self.database = database
+        try database.transaction(writing: true) { () throws(ImpactError) in
+            try Self.createTables(database)
+            try database.execute(
+                """
+                CREATE TABLE IF NOT EXISTS \(JourneyScope.touchedTable) (user_id TEXT PRIMARY KEY) WITHOUT ROWID;
+                CREATE INDEX IF NOT EXISTS raw_user ON raw (user_id, time, id);
+                CREATE INDEX IF NOT EXISTS conversions_user ON conversions (user_id);
+                CREATE INDEX IF NOT EXISTS session_sources_user ON session_sources (user_id);
+                CREATE INDEX IF NOT EXISTS refunds_user ON refunds (user_id)
+                """)
+        }
+        touched = []
+        (events, costs) = try Self.insertions(database)
+    }
+
+    private static func createTables(_ database: SQLiteDatabase) throws(ImpactError) {
         try database.execute(
             """
-            CREATE TABLE raw (id TEXT PRIMARY KEY, user_id TEXT, time INTEGER, type TEXT, channel TEXT, campaign TEXT, \
-            value REAL, currency TEXT, order_id TEXT) WITHOUT ROWID;
-            CREATE TABLE ad_costs (channel_name TEXT, campaign TEXT, date TEXT, amount REAL, currency TEXT);
-            CREATE TABLE session_sources (session_id TEXT PRIMARY KEY, user_id TEXT, event_date TEXT, event_time TEXT, \
-            channel_name TEXT, campaign TEXT, source TEXT, medium TEXT, holder_engagement INTEGER, \
+            CREATE TABLE IF NOT EXISTS raw (id TEXT PRIMARY KEY, user_id TEXT, time INTEGER, type TEXT, channel TEXT, \
+            campaign TEXT, value REAL, currency TEXT, order_id TEXT) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS ad_costs (id TEXT PRIMARY KEY, channel_name TEXT, campaign TEXT, date TEXT, \
+            amount REAL, currency TEXT) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS session_sources (session_id TEXT PRIMARY KEY, user_id TEXT, event_date TEXT, \
+            event_time TEXT, channel_name TEXT, campaign TEXT, source TEXT, medium TEXT, holder_engagement INTEGER, \
             closer_engagement INTEGER, impression_interaction INTEGER);
-            CREATE TABLE conversions (conv_id TEXT PRIMARY KEY, user_id TEXT, conv_date TEXT, conv_time TEXT, \
-            revenue REAL, currency TEXT);
-            CREATE TABLE refunds (conv_id TEXT, amount REAL);
-            BEGIN
+            CREATE TABLE IF NOT EXISTS conversions (conv_id TEXT PRIMARY KEY, user_id TEXT, conv_date TEXT, \
+            conv_time TEXT, revenue REAL, currency TEXT);
+            CREATE TABLE IF NOT EXISTS refunds (conv_id TEXT, amount REAL, user_id TEXT)
             """)
-        events = try database.insertion(
-            into: "raw",
-            columns: ["id", "user_id", "time", "type", "channel", "campaign", "value", "currency", "order_id"],
-            suffix: "ON CONFLICT DO NOTHING")
-        costs = try database.insertion(
-            into: "ad_costs", columns: ["channel_name", "campaign", "date", "amount", "currency"], suffix: "")
+    }
+
+    private static func insertions(
+        _ database: SQLiteDatabase
+    ) throws(ImpactError) -> (any SQLInsertion, any SQLInsertion) {
+        (
+            try database.insertion(
+                into: "raw",
+                columns: ["id", "user_id", "time", "type", "channel", "campaign", "value", "currency", "order_id"],
+                suffix: "ON CONFLICT DO NOTHING"),
+            try database.insertion(
+                into: "ad_costs", columns: ["id", "channel_name", "campaign", "date", "amount", "currency"],
+                suffix: "ON CONFLICT DO NOTHING")
+        )
     }
 
     /// Adds one event.
@@ -71,11 +109,12 @@ package final class RawEvents {
         guard let event = try? JSONValue(parsing: Array(bytes), name: place), event.members != nil,
             let type = event["type"]?.string
         else { return counts.invalid += 1 }
-        if type == "ad_cost" { return try addCost(event) }
+        if type == "ad_cost" { return try addCost(event, place) }
         guard Self.touches.contains(type) || type == "purchase" || type == "refund" else { return skipped += 1 }
         guard let user = Self.text(event["user_id"]), !user.isEmpty, let time = time(event["time"]) else {
             return counts.invalid += 1
         }
+        touched?.insert(user)
         let value = event["value"]?.number ?? event["properties"]?["value"]?.number
         let order = Self.text(event["order_id"]) ?? Self.text(event["properties"]?["order_id"])
         try events.add([
@@ -85,49 +124,72 @@ package final class RawEvents {
         ])
     }
 
-    private func addCost(_ event: JSONValue) throws(ImpactError) {
+    private func addCost(_ event: JSONValue, _ place: String) throws(ImpactError) {
         let amount = event["amount"]?.number ?? event["value"]?.number ?? event["properties"]?["amount"]?.number
         var day = event["date"]?.string.flatMap { CivilDay.parse($0) }
         if day == nil, let time = time(event["time"]) { day = clock.reading(time).day }
         guard let amount, let day else { return counts.costsWithoutDay += 1 }
         try costs.add([
-            Self.value(event["channel"]?.string), Self.value(Self.text(event["campaign"] ?? event["campaign_id"])),
+            .text(Self.text(event["id"]) ?? place), Self.value(event["channel"]?.string),
+            Self.value(Self.text(event["campaign"] ?? event["campaign_id"])),
             .text(CivilDay.text(day)), .double(amount), Self.value(event["currency"]?.string),
         ])
     }
 
-    /// Makes the tables of sessions, conversions and refunds.
+    /// Makes the tables of sessions, conversions and refunds; those of kept events anew for the users who have new ones.
     ///
     /// - Parameter timeout: milliseconds of silence that end a session.
     package func finish(timeout: Int64) throws(ImpactError) {
-        counts.duplicates =
-            counts.events - counts.invalid - (Int(try database.value("SELECT count(*) FROM raw") ?? "") ?? 0)
-            - (Int(try database.value("SELECT count(*) FROM ad_costs") ?? "") ?? 0) - counts.costsWithoutDay - skipped
-        try sessions(timeout)
+        guard let users = touched else {
+            counts.duplicates =
+                counts.events - counts.invalid - (try count("raw")) - (try count("ad_costs")) - counts.costsWithoutDay
+                - skipped
+            try sessions(timeout, of: "")
+            try database.execute("CREATE INDEX conversions_user ON conversions (user_id)")
+            try refunds(of: "")
+            counts.refundsWithoutOrder = try count(
+                "refunds WHERE conv_id IS NULL OR conv_id NOT IN (SELECT conv_id FROM conversions)")
+            return try database.execute("COMMIT")
+        }
+        touched = []
+        try database.execute("DELETE FROM \(JourneyScope.touchedTable)")
+        let insertion = try database.insertion(
+            into: JourneyScope.touchedTable, columns: ["user_id"], suffix: "ON CONFLICT DO NOTHING")
+        for user in users { try insertion.add([.text(user)]) }
+        try insertion.finish()
+        let these = "user_id IN (SELECT user_id FROM \(JourneyScope.touchedTable))"
+        for table in ["session_sources", "conversions", "refunds"] {
+            try database.execute("DELETE FROM \(table) WHERE \(these)")
+        }
+        try sessions(timeout, of: "WHERE \(these)")
+        try refunds(of: "AND r.\(these)")
+    }
+
+    private func count(_ what: String) throws(ImpactError) -> Int {
+        Int(try database.value("SELECT count(*) FROM \(what)") ?? "") ?? 0
+    }
+
+    /// - Parameter condition: on the rows `r` of raw events.
+    private func refunds(of condition: String) throws(ImpactError) {
         try database.execute(
             """
-            INSERT INTO refunds SELECT order_id, abs(value) FROM raw WHERE type = 'refund' AND order_id IS NOT NULL;
-            CREATE INDEX conversions_user ON conversions (user_id);
+            INSERT INTO refunds SELECT order_id, abs(value), user_id FROM raw r \
+            WHERE type = 'refund' AND order_id IS NOT NULL \(condition);
             INSERT INTO refunds SELECT (SELECT c.id FROM raw c WHERE c.type = 'purchase' AND c.user_id = r.user_id \
-            AND c.time <= r.time ORDER BY c.time DESC, c.id DESC LIMIT 1), abs(value) FROM raw r \
-            WHERE type = 'refund' AND order_id IS NULL
+            AND c.time <= r.time ORDER BY c.time DESC, c.id DESC LIMIT 1), abs(value), user_id FROM raw r \
+            WHERE type = 'refund' AND order_id IS NULL \(condition)
             """)
-        counts.refundsWithoutOrder =
-            Int(
-                try database.value(
-                    "SELECT count(*) FROM refunds WHERE conv_id IS NULL OR conv_id NOT IN (SELECT conv_id FROM conversions)"
-                )
-                    ?? "") ?? 0
-        try database.execute("COMMIT")
     }
 
     /// Events of types that attribution does not read.
     private var skipped = 0
 
-    private func sessions(_ timeout: Int64) throws(ImpactError) {
+    private func sessions(_ timeout: Int64, of condition: String) throws(ImpactError) {
         let rows = try database.query(
-            "SELECT id, user_id, time, type, channel, campaign, value, currency FROM raw ORDER BY user_id, time, id", []
-        )
+            """
+            SELECT id, user_id, time, type, channel, campaign, value, currency FROM raw \(condition) \
+            ORDER BY user_id, time, id
+            """, [])
         let sessions = try database.insertion(
             into: "session_sources",
             columns: [

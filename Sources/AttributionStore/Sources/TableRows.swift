@@ -13,7 +13,9 @@ final class SessionRows {
     /// - Parameters:
     ///   - costs: with the cost of each session, unordered.
     ///   - credit: a row a stored share of credit, with its conversion's revenue, unordered.
-    init(_ database: any SQLDatabase, since: Int32?, costs: Bool = false, credit: Bool = false) throws(ImpactError) {
+    init(
+        _ database: any SQLDatabase, _ scope: JourneyScope, costs: Bool = false, credit: Bool = false
+    ) throws(ImpactError) {
         let known = try database.columns(of: "session_sources")
         guard !known.isEmpty else { throw Self.missing("session_sources", database) }
         for column in ["session_id", "user_id"] where !known.contains(column) {
@@ -43,11 +45,9 @@ final class SessionRows {
         } else {
             sql += "session_sources s"
             if costs { sql += " LEFT JOIN session_costs c ON c.session_id = s.session_id" }
-            if let since {
-                sql +=
-                    " WHERE s.user_id IN (SELECT user_id FROM conversions WHERE \(try ConversionRows.day(database)) >= $1)"
-                parameters.append(.text(CivilDay.text(since)))
-            }
+            let condition = try scope.condition("s.user_id", database)
+            sql += condition.sql
+            parameters = condition.parameters
             if !costs { sql += " ORDER BY " + database.byBytes("s.user_id") }
         }
         cursor = try database.query(sql, parameters)
@@ -78,20 +78,15 @@ final class ConversionRows {
 
     let cursor: any SQLCursor
 
-    init(_ database: any SQLDatabase, since: Int32?) throws(ImpactError) {
+    init(_ database: any SQLDatabase, _ scope: JourneyScope) throws(ImpactError) {
         let sql = try Self.expressions(database)
-        var where_ = ""
-        var parameters: [SQLValue] = []
-        if let since {
-            where_ = " WHERE o.user_id IN (SELECT user_id FROM conversions WHERE \(try Self.day(database)) >= $1)"
-            parameters.append(.text(CivilDay.text(since)))
-        }
+        let condition = try scope.condition("o.user_id", database)
         cursor = try database.query(
             """
             SELECT CAST(o.conv_id AS TEXT), CAST(o.user_id AS TEXT), \(sql.date), \(sql.time), \(sql.revenue), \
-            \(sql.currency), \(sql.refund) FROM conversions o \(sql.join)\(where_) \
+            \(sql.currency), \(sql.refund) FROM conversions o \(sql.join)\(condition.sql) \
             ORDER BY \(database.byBytes("o.user_id"))
-            """, parameters)
+            """, condition.parameters)
     }
 
     static func expressions(

@@ -28,11 +28,12 @@ public final class LabeledGauge: Metric {
     public let about: MetricDescription
     private let values = Mutex<[String: [(labels: [String], value: Double?)]?]>([:])
 
+    /// - Parameter kind: `.counter` for what another library counts and tells as a number.
     public init(
-        _ name: String, labels: [String], unit: MetricDescription.Unit = .none,
-        _ phrase: MetricDescription.Phrase? = nil, help: String
+        _ name: String, kind: MetricDescription.Kind = .gauge, labels: [String],
+        unit: MetricDescription.Unit = .none, _ phrase: MetricDescription.Phrase? = nil, help: String
     ) {
-        about = MetricDescription(name, .gauge, unit: unit, labels: labels, phrase: phrase, help: help)
+        about = MetricDescription(name, kind, unit: unit, labels: labels, phrase: phrase, help: help)
     }
 
     /// Replaces what this owner said before.

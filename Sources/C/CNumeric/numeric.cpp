@@ -56,4 +56,11 @@ int cnumeric_read_double(const char *text, size_t count, double *value) {
     return 0;
 }
 
+size_t cnumeric_count_byte(const void *bytes, size_t count, uint8_t byte) {
+    const unsigned char *at = static_cast<const unsigned char *>(bytes);
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++) { found += at[i] == byte; }
+    return found;
+}
+
 void cnumeric_advise_large_pages(void *address, size_t bytes) { (void)madvise(address, bytes, MADV_HUGEPAGE); }

@@ -8,7 +8,8 @@ import Terminal
 /// `impactiq attribute`: which channel gets the credit, and what an order costs.
 enum AttributeCommand: CommandGroup {
     static let subcommands: [any Command.Type] = [
-        AttributeRun.self, AttributeReport.self, AttributeCompare.self, AttributeFitIHC.self, AttributeCallIHC.self,
+        AttributeRun.self, AttributeFollow.self, AttributeReport.self, AttributeCompare.self, AttributeFitIHC.self,
+        AttributeCallIHC.self,
     ]
     static let specification = CommandSpecification(
         "attribute",

@@ -17,17 +17,21 @@ enum AttributeOptions {
             .value(
                 "scores", "PLACE",
                 "Uplift scores, for the causal model: a log store or a CSV (user_id, time, uplift, std_error)"),
-            .value("lookback", "DURATION", "Sessions older than this before a conversion do not count", default: "90d"),
-            .flag("cut", "A conversion ends a journey: the user's next one begins after it"),
-            .value("time-zone", "ZONE", "The zone of times that name none, and of the report's days", default: "UTC"),
-            .value("channel-rules", "FILE.json", "Rules that name channels from campaign, source and medium"),
-            .value("channels", "NAMES", "The only channels, separated by commas; others count as (unknown)"),
-            .value("currency", "CODE", "The report's currency"),
-            .value("rate", "CODE=WORTH", "What one unit of another currency is worth", repeated: true),
-            .value("session-timeout", "DURATION", "With --source topic: silence that ends a session", default: "30m"),
-            .value(
-                "lock-wait", "DURATION", "How long to wait for a table that another process has locked", default: "5s"),
-        ]
+        ] + journeys
+
+    /// What makes journeys of sessions and conversions.
+    static let journeys: [CommandSpecification.Option] = [
+        .value("lookback", "DURATION", "Sessions older than this before a conversion do not count", default: "90d"),
+        .flag("cut", "A conversion ends a journey: the user's next one begins after it"),
+        .value("time-zone", "ZONE", "The zone of times that name none, and of the report's days", default: "UTC"),
+        .value("channel-rules", "FILE.json", "Rules that name channels from campaign, source and medium"),
+        .value("channels", "NAMES", "The only channels, separated by commas; others count as (unknown)"),
+        .value("currency", "CODE", "The report's currency"),
+        .value("rate", "CODE=WORTH", "What one unit of another currency is worth", repeated: true),
+        .value("session-timeout", "DURATION", "Of events: silence that ends a session", default: "30m"),
+        .value(
+            "lock-wait", "DURATION", "How long to wait for a table that another process has locked", default: "5s"),
+    ]
 
     static let models: [CommandSpecification.Option] = [
         .value(

@@ -22,6 +22,10 @@ struct HTTPSettings: SettingGroup {
     let httpOrigins = SettingKey.text("http.cors.origins", "", "sites whose pages may call the API")
     let httpCertificate = SettingKey.text("http.tls.certificate", "", "TLS: certificate chain, a PEM file")
     let httpKey = SettingKey.text("http.tls.key", "", "TLS: the certificate's private key, a PEM file")
+    let attributionStore = SettingKey.text(
+        "attribution.store", "none",
+        "database whose channel report the dashboard shows, filled by 'impactiq attribute': sqlite:PATH or postgresql://…"
+    )
     let httpThreads = SettingKey.integer("http.threads", 2, 1...256, "threads that answer requests")
 
     init() {}

@@ -55,7 +55,7 @@ struct PipelineService {
             source: ApplicationSource(application, logStore: logStore),
             scores: configuration.logStore.map { address in
                 ScoreHistory { () throws(LogStoreError) in try address.make(storeOptions) }
-            })
+            }, attribution: try StoredAttribution.of(configuration.attributionStore))
         server = try service.start(options)
     }
 

@@ -26,7 +26,9 @@ enum ServeCommand: Command {
         let served = ServedModel(
             model: model, level: try ConfidenceLevel(try command.number("level") ?? 0.95),
             threshold: try command.number("threshold") ?? 0)
-        let service = Service(served: served, version: CommandLineTool.version)
+        let service = Service(
+            served: served, version: CommandLineTool.version,
+            attribution: try StoredAttribution.of(command.text("attribution") ?? "none"))
         let server = try service.start(options)
         let url = server.address.url(tls: options.certificate != nil)
         Terminal.Stream.output.write("serving \(model.name) \(model.version) at \(url)\n")

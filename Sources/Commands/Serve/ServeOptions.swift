@@ -16,6 +16,9 @@ enum ServeOptions {
         .value("threads", "N", "Threads that answer", default: "2"),
         .value("threshold", "N", "Smallest effect worth an ad; decides treat and suppress", default: "0"),
         .value("level", "N", "Confidence level of the intervals", default: "0.95"),
+        .value(
+            "attribution", "PLACE",
+            "Database whose channel report the attribution page shows: sqlite:PATH or postgresql://…"),
         .value("for", "DURATION", "Stop by itself after this time, as 30s or 5m"),
     ]
 

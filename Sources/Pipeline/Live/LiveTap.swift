@@ -37,11 +37,24 @@ package final class LiveTap: Sendable {
     /// How a partition's state stands.
     package enum ShardPhase: String, Sendable { case restoring, ready }
 
+    /// How far the restore of a partition is.
+    package struct Restore: Sendable {
+        /// Users loaded from the local copy.
+        package var loaded: Int
+        /// Changelog records to read, and how many of them are left.
+        package var records: Int64
+        package var left: Int64
+    }
+
     /// What a worker said last about its partitions and its broker.
-    private struct WorkerReport {
-        var shards: [Int32: ShardPhase]
-        var isBrokerAway: Bool
-        var isWaiting: Bool
+    struct WorkerReport {
+        var shards: [Int32: ShardPhase] = [:]
+        var restores: [Int32: Restore] = [:]
+        /// When the group last handed out or took partitions, milliseconds since 1970.
+        var rebalanced: Int64?
+        var isBrokerAway = false
+        /// For its group to hand out partitions.
+        var isWaiting = false
     }
 
     private static let interval: Int64 = 20
@@ -90,10 +103,7 @@ package final class LiveTap: Sendable {
     }
 
     /// A worker says how it stands, once a second.
-    ///
-    /// - Parameter isWaiting: for its group to hand out partitions.
-    func report(worker: Int, shards: [Int32: ShardPhase], isBrokerAway: Bool, isWaiting: Bool) {
-        let report = WorkerReport(shards: shards, isBrokerAway: isBrokerAway, isWaiting: isWaiting)
+    func report(_ report: WorkerReport, of worker: Int) {
         reports.withLock { $0[worker] = report }
     }
 
@@ -122,6 +132,16 @@ package final class LiveTap: Sendable {
             reports.values.reduce(into: [:]) { all, report in all.merge(report.shards) { first, _ in first } }
         }
     }
+
+    /// The partitions that are being restored.
+    package var restores: [Int32: Restore] {
+        reports.withLock { reports in
+            reports.values.reduce(into: [:]) { all, report in all.merge(report.restores) { first, _ in first } }
+        }
+    }
+
+    /// When the group last handed out or took partitions of this process, milliseconds since 1970.
+    package var rebalanced: Int64? { reports.withLock { $0.values.compactMap(\.rebalanced).max() } }
 
     /// Why the pipeline is not at work, in words; nil when it is.
     package var notReady: String? {

@@ -152,6 +152,9 @@ final class ShardKeeper {
     /// Users in state.
     var users: Int { owned.values.reduce(0) { $0 + $1.state.userCount } }
 
+    /// Memory that state takes.
+    var residentBytes: Int { WorkerSpill.used(owned.values) }
+
     // MARK: The local copy
 
     /// Between commits: a piece of each pass that is under way.

@@ -25,7 +25,8 @@ package final class StateRestorer: AssignmentHandler {
         let shard: Shard
         /// The changelog's end, captured in `add`.
         let end: Int64
-        /// The next offset of the changelog to read.
+        /// The first offset of the changelog to read, and the next one.
+        var first: Int64
         var next: Int64
         /// The local store's records, while they are being loaded.
         var cursor: StoreCursor?
@@ -128,14 +129,14 @@ package final class StateRestorer: AssignmentHandler {
     // MARK: The local store
 
     private func target(_ shard: Shard, _ marks: Watermarks) -> Target {
-        var target = Target(shard: shard, end: marks.high, next: marks.low)
+        var target = Target(shard: shard, end: marks.high, first: marks.low, next: marks.low)
         guard let local = shard.checkpoint?.local else { return target }
         let number = shard.partition.partition
         let generation = local.store.generation
         do throws(ImpactError) {
             switch try plan(number, marks, local, shard.state.plan.fingerprint) {
             case .local(let offset):
-                target.next = offset
+                (target.first, target.next) = (offset, offset)
                 target.cursor = try local.store.records(of: number)
             case .changelog:
                 // What a pass left that did not come to its end.
@@ -281,6 +282,15 @@ package final class StateRestorer: AssignmentHandler {
     }
 
     // MARK: Progress
+
+    /// How far each partition is.
+    var progress: [Int32: LiveTap.Restore] {
+        targets.mapValues { target in
+            LiveTap.Restore(
+                loaded: target.cursor?.count ?? 0, records: max(0, target.end - target.first),
+                left: max(0, target.end - target.next))
+        }
+    }
 
     private func report() {
         guard ContinuousClock.now - lastReport > .seconds(5) else { return }

@@ -26,31 +26,33 @@ final class Worker: AssignmentHandler {
     /// Why ``run()`` ended: asked to; ousted by another of its name; to begin again from what is committed.
     enum Ending { case stopped, fenced, renewed }
 
-    private let context: WorkerContext
-    private let number: Int
-    private let component: String
-    private let consumer: EventConsumer
+    let context: WorkerContext
+    let number: Int
+    let component: String
+    let consumer: EventConsumer
     /// Brings the records of several input topics into one order; nil for one topic.
-    private let merger: TopicMerger?
-    private let restorer: StateRestorer
-    private let keeper: ShardKeeper
-    private let handler: BatchHandler
+    let merger: TopicMerger?
+    let restorer: StateRestorer
+    let keeper: ShardKeeper
+    let handler: BatchHandler
     private let quarantine: Quarantine
-    private let committer: Committer
+    let committer: Committer
     private var life = WorkerLife()
     private let rule: CommitRule
     /// When the open transaction began, and when its commit is next decided on.
     private var began = ContinuousClock.now
     private var commitDue = ContinuousClock.now
     private var reportDue = ContinuousClock.now
-    private var wait = GroupWait()
+    var wait = GroupWait()
     /// Ends of partitions that are not read yet, as the brokers said, and when they are asked again.
-    private var askedMarks: [TopicPartition: Watermarks] = [:]
-    private var askDue = ContinuousClock.now
+    var askedMarks: [TopicPartition: Watermarks] = [:]
+    var askDue = ContinuousClock.now
     /// Whether a partition's end was reached since the last look.
     private var hasReachedEnd = false
+    /// When the group last handed out or took partitions, milliseconds since 1970.
+    var rebalanced: Int64?
     /// Records that came after the merge's wait, and that the metrics know of already.
-    private var reportedOutOfOrder = 0
+    var reportedOutOfOrder = 0
 
     init(number: Int, context: WorkerContext) throws(ImpactError) {
         self.context = context
@@ -157,27 +159,6 @@ final class Worker: AssignmentHandler {
         let isMoved = keeper.settleEnds { merger?.isDrained($0) ?? true }
         if merger != nil { hasReachedEnd = true }
         if isMoved, life.mayCommit { open() }
-    }
-
-    /// Messages that can be read and were not taken yet; nil while it is not known.
-    private var lag: Int? {
-        guard consumer.assignment.state == .assigned else { return nil }
-        return keeper.lag { consumer.cachedWatermarks($0) ?? askedMarks[$0] }
-    }
-
-    /// The same for each partition; nil without an assignment.
-    private var lags: [(labels: [String], value: Double?)]? {
-        guard consumer.assignment.state == .assigned else { return nil }
-        return keeper.lags { consumer.cachedWatermarks($0) ?? askedMarks[$0] }.map { partition, lag in
-            (labels: [partition.topic, String(partition.partition)], value: lag.map { Double($0) })
-        }
-    }
-
-    private func report(lags: [(labels: [String], value: Double?)]?, users: Int, isWaiting: Bool) {
-        let metrics = context.metrics
-        metrics.lag.set(lags, of: component)
-        metrics.users.set([(labels: [component], value: Double(users))], of: component)
-        metrics.waiting.set([(labels: [component], value: isWaiting ? 1 : 0)], of: component)
     }
 
     /// Never longer than until the next commit.
@@ -331,56 +312,6 @@ final class Worker: AssignmentHandler {
         renew(lost)
     }
 
-    private func report() {
-        tellWait()
-        askMarks()
-        var late = 0, users = 0, expired = 0
-        for shard in keeper.shards {
-            // A rollback takes late events back: the difference may be negative for a moment.
-            late += Int(shard.state.counters.late) - Int(shard.reportedLate)
-            shard.reportedLate = shard.state.counters.late
-            users += shard.state.userCount
-            expired += Int(shard.state.counters.expired) - Int(shard.reportedExpired)
-            shard.reportedExpired = shard.state.counters.expired
-        }
-        context.metrics.late.add(late)
-        context.metrics.expiredUsers.add(expired)
-        context.inputWatch.note(component, keeper.shards.map(\.positions))
-        context.inputStatistics.note(component, handler.processor, context.metrics)
-        report(lags: lags, users: users, isWaiting: wait.isWaiting)
-        context.live.report(
-            worker: number, shards: keeper.phases, isBrokerAway: consumer.handle.isBrokerAway,
-            isWaiting: consumer.assignment.state != .assigned)
-        guard let merger, merger.lateRecords > reportedOutOfOrder else { return }
-        context.metrics.outOfOrder.add(merger.lateRecords - reportedOutOfOrder)
-        reportedOutOfOrder = merger.lateRecords
-    }
-
-    /// Says when the group takes long to hand out partitions.
-    private func tellWait() {
-        switch wait.update(isAssigned: consumer.assignment.state == .assigned, now: .now) {
-        case .waiting(let time):
-            Log.warning(
-                component,
-                "has waited \(time.components.seconds) s for its group to hand out partitions, and reads nothing meanwhile: a "
-                    + "process that went away without leaving keeps its partitions until its session ends "
-                    + "(kafka.consumer.session.timeout.ms)")
-        case .over(let time):
-            Log.info(component, "the group has handed out partitions after \(time.components.seconds) s")
-        case nil: break
-        }
-    }
-
-    /// The ends of partitions that are not fetched, since their state is being restored: no fetch tells them.
-    private func askMarks() {
-        guard consumer.assignment.state == .assigned else { return askedMarks.removeAll() }
-        guard ContinuousClock.now >= askDue, !consumer.handle.isBrokerAway else { return }
-        let unknown = consumer.assignment.owned.filter { consumer.cachedWatermarks($0) == nil }.sorted()
-        if unknown.isEmpty { return }
-        askDue = .now + .seconds(5)
-        askedMarks.merge(consumer.watermarks(unknown, timeoutMilliseconds: 1_000)) { $1 }
-    }
-
     /// Ends in bounded time: the clients have deadlines of their own.
     private func close() {
         let timeout = context.configuration.shutdownTimeoutMilliseconds / 4
@@ -411,6 +342,7 @@ final class Worker: AssignmentHandler {
     // MARK: AssignmentHandler, on this thread inside poll
 
     func assigned(_ partitions: [TopicPartition]) {
+        noteRebalance("assigned")
         do {
             // Waits until no transaction of the previous owner is pending (KIP-447); only then is the changelog's end
             // the end of what that owner committed.
@@ -459,6 +391,7 @@ final class Worker: AssignmentHandler {
     }
 
     func revoked(_ partitions: [TopicPartition]) {
+        noteRebalance("revoked")
         KillPoint.beforeRevokeCommit.reached()
         commitLast()
         KillPoint.afterRevokeCommit.reached()
@@ -467,6 +400,7 @@ final class Worker: AssignmentHandler {
     }
 
     func lost(_ partitions: [TopicPartition]) {
+        noteRebalance("lost")
         if life.isOpen { conclude(committer.abort()) }
         drop(partitions)
     }

@@ -64,17 +64,14 @@ struct UserRoutes: Sendable {
     }
 
     private func write(_ user: String, _ state: LiveTap.UserState, to out: ByteBuffer) {
-        out.append("{\"user_id\":")
-        out.appendJSONString(user)
-        out.append(",\"partition\":")
-        out.append(Int64(state.partition))
-        out.append(",\"clock\":")
-        out.append(state.clock)
-        out.append(",\"events\":")
-        out.append(Int64(state.events))
-        out.append(",\"features\":")
+        out.append("{")
+        out.member("user_id", user)
+        out.member("partition", state.partition)
+        out.member("clock", state.clock)
+        out.member("events", state.events)
+        out.member("features")
         FeatureObject.write(state.features, names: service.served.model.featureNames, to: out)
-        out.append(",\"score\":")
+        out.member("score")
     }
 
     func find(_ key: [UInt8], _ source: any PipelineSource) throws(Problem) -> LiveTap.UserState {
@@ -123,45 +120,34 @@ struct UserRoutes: Sendable {
             throw Problem(503, error.code, error.message)
         }
         let out = exchange.out
-        out.append("{\"user_id\":")
-        out.appendJSONString(exchange.parameter)
-        out.append(",\"scores\":[")
-        for (index, score) in found.enumerated() {
-            if index > 0 { out.append(",") }
-            write(score, to: out)
+        out.object {
+            out.member("user_id", exchange.parameter)
+            out.member("scores")
+            out.list(found) { write($0, to: out) }
         }
-        out.append("]}")
     }
 
     private func write(_ score: StoredScore, to out: ByteBuffer) {
-        func text(_ name: StaticString, _ value: String?) {
-            out.append(name)
-            if let value { out.appendJSONString(value) } else { out.append("null") }
+        out.object {
+            out.member("time", score.time)
+            out.member("event_type", score.eventType)
+            out.member("treatment", score.treatment)
+            out.member("outcome", score.outcome)
+            out.member("uplift", score.uplift)
+            out.member("std_error", score.standardError)
+            out.member("ci_lower", score.lower)
+            out.member("ci_upper", score.upper)
+            out.member("ci_level", score.level)
+            out.member("decision", score.decision)
+            out.member("model", score.model)
+            out.member("model_version", score.modelVersion)
+            out.member("model_sha256", score.modelSHA256)
+            out.member("source")
+            out.object {
+                out.member("topic", score.sourceTopic)
+                out.member("partition", score.sourcePartition)
+                out.member("offset", score.sourceOffset)
+            }
         }
-        out.append("{\"time\":")
-        out.append(score.time)
-        text(",\"event_type\":", score.eventType)
-        text(",\"treatment\":", score.treatment)
-        text(",\"outcome\":", score.outcome)
-        out.append(",\"uplift\":")
-        out.append(score.uplift)
-        out.append(",\"std_error\":")
-        out.append(score.standardError)
-        out.append(",\"ci_lower\":")
-        out.append(score.lower)
-        out.append(",\"ci_upper\":")
-        out.append(score.upper)
-        out.append(",\"ci_level\":")
-        out.append(score.level)
-        text(",\"decision\":", score.decision)
-        text(",\"model\":", score.model)
-        text(",\"model_version\":", score.modelVersion)
-        text(",\"model_sha256\":", score.modelSHA256)
-        text(",\"source\":{\"topic\":", score.sourceTopic)
-        out.append(",\"partition\":")
-        out.append(Int64(score.sourcePartition))
-        out.append(",\"offset\":")
-        out.append(score.sourceOffset)
-        out.append("}}")
     }
 }

@@ -130,93 +130,57 @@ package final class Live: Sendable {
     /// The last hour and where things stand, as `GET /v1/live` answers.
     func writeHistory(to out: ByteBuffer) {
         let history = state.withLock { $0.history.moments }
-        out.append("{\"step_seconds\":")
-        out.append(Int64(LiveHistory.step))
-        out.append(",\"fields\":[")
-        for (index, field) in LiveMoment.fields.enumerated() {
-            if index > 0 { out.append(",") }
-            out.appendJSONString(field)
+        out.object {
+            out.member("step_seconds", LiveHistory.step)
+            out.member("fields", texts: LiveMoment.fields)
+            out.member("history")
+            out.list(history) { $0.write(to: out) }
+            out.member("detail")
+            writeDetail(to: out)
         }
-        out.append("],\"history\":[")
-        for (index, moment) in history.enumerated() {
-            if index > 0 { out.append(",") }
-            moment.write(to: out)
-        }
-        out.append("],\"detail\":")
-        writeDetail(to: out)
-        out.append("}")
     }
 
     private func writeDetail(to out: ByteBuffer) {
         let (samples, people, reading) = state.withLock { ($0.samples, $0.people, $0.last?.reading) }
-        let detail = LiveDetail(served: served, samples: samples, people: people)
-        out.append("{\"has_pipeline\":")
-        append(source != nil, out)
-        out.append(",\"ready\":")
-        append(notReady == nil, out)
-        out.append(",\"not_ready\":")
-        if let reason = notReady { out.appendJSONString(reason) } else { out.append("null") }
-        out.append(",\"has_log_store\":")
-        append(scores != nil, out)
-        out.append(",\"totals\":{\"messages\":")
-        out.append(reading?.messages ?? 0)
-        for decision in ["treat", "suppress", "uncertain"] {
-            out.append(",")
-            out.appendJSONString(decision)
-            out.append(":")
-            out.append(reading?.scores[decision] ?? 0)
+        out.object {
+            out.member("has_pipeline", source != nil)
+            out.member("ready", notReady == nil)
+            out.member("not_ready", notReady)
+            out.member("has_log_store", scores != nil)
+            out.member("totals")
+            out.object {
+                out.member("messages", reading?.messages ?? 0)
+                for decision in ["treat", "suppress", "uncertain"] {
+                    out.member(decision, reading?.scores[decision] ?? 0)
+                }
+            }
+            if let source { PartitionsDetail(source.tap, of: source.partitions, reading).write(to: out) }
+            out.member("dead_letters")
+            writeLetters(reading, to: out)
+            LiveDetail(served: served, samples: samples, people: people).write(to: out)
         }
-        out.append("},\"partitions\":{")
-        var isFirst = true
-        for (partition, phase) in (source?.tap.partitions ?? [:]).sorted(by: { $0.key < $1.key }) {
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.appendJSONString("\(partition)")
-            out.append(":")
-            out.appendJSONString(phase.rawValue)
-        }
-        out.append("},\"partition_count\":")
-        out.append(Int64(source?.partitions ?? 0))
-        out.append(",\"dead_letters\":{\"by_code\":{")
-        isFirst = true
-        for (code, count) in (reading?.deadLetters ?? [:]).sorted(by: { $0.value > $1.value }) where count > 0 {
-            if !isFirst { out.append(",") }
-            isFirst = false
-            out.appendJSONString(code)
-            out.append(":")
-            out.append(count)
-        }
-        out.append("},\"last\":[")
-        for (index, letter) in (source?.tap.rejections ?? []).suffix(8).reversed().enumerated() {
-            if index > 0 { out.append(",") }
-            write(letter, to: out)
-        }
-        out.append("]},")
-        detail.write(to: out)
-        out.append("}")
     }
 
-    private func append(_ value: Bool, _ out: ByteBuffer) {
-        if value { out.append("true") } else { out.append("false") }
-    }
-
-    private func write(_ letter: LiveTap.Rejection, to out: ByteBuffer) {
-        out.append("{\"code\":")
-        out.appendJSONString(letter.code)
-        out.append(",\"reason\":")
-        out.appendJSONString(letter.reason)
-        out.append(",\"topic\":")
-        out.appendJSONString(letter.topic)
-        out.append(",\"partition\":")
-        out.append(Int64(letter.partition))
-        out.append(",\"offset\":")
-        out.append(letter.offset)
-        out.append(",\"time\":")
-        out.append(letter.time)
-        out.append(",\"value\":")
-        // Repaired where it is not UTF-8: it is shown to people.
-        out.appendJSONString(String(decoding: letter.value, as: UTF8.self))
-        out.append("}")
+    private func writeLetters(_ reading: MetricReading?, to out: ByteBuffer) {
+        out.object {
+            out.member("by_code")
+            out.object {
+                let codes = (reading?.deadLetters ?? [:]).sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+                for (code, count) in codes where count > 0 { out.member(code, count) }
+            }
+            out.member("last")
+            out.list((source?.tap.rejections ?? []).suffix(8).reversed()) { letter in
+                out.object {
+                    out.member("code", letter.code)
+                    out.member("reason", letter.reason)
+                    out.member("topic", letter.topic)
+                    out.member("partition", letter.partition)
+                    out.member("offset", letter.offset)
+                    out.member("time", letter.time)
+                    out.member("value", utf8: letter.value)
+                }
+            }
+        }
     }
 
     /// The features of people seen of late, row-major.
@@ -228,34 +192,17 @@ package final class Live: Sendable {
     /// People seen of late with their features, as `GET /v1/people` answers: presets of the simulator.
     func writePeople(to out: ByteBuffer) {
         let people = state.withLock { $0.people.suffix(64) }
-        out.append("{\"people\":[")
-        for (index, person) in people.reversed().enumerated() {
-            if index > 0 { out.append(",") }
-            out.append("{\"user_id\":")
-            out.appendJSONString(String(decoding: person.user, as: UTF8.self))
-            out.append(",\"uplift\":")
-            out.append(person.uplift)
-            out.append(",\"decision\":")
-            out.appendJSONString(person.decision)
-            out.append(",\"features\":")
-            FeatureObject.write(person.features ?? [], names: served.model.featureNames, to: out)
-            out.append("}")
+        out.object {
+            out.member("people")
+            out.list(people.reversed()) { person in
+                out.object {
+                    out.member("user_id", utf8: person.user)
+                    out.member("uplift", person.uplift)
+                    out.member("decision", person.decision)
+                    out.member("features")
+                    FeatureObject.write(person.features ?? [], names: served.model.featureNames, to: out)
+                }
+            }
         }
-        out.append("]}")
-    }
-}
-
-/// Features by name, as JSON.
-enum FeatureObject {
-    static func write(_ row: [Float], names: [String], to out: ByteBuffer) {
-        out.append("{")
-        for (index, value) in zip(names.indices, row) {
-            if index > 0 { out.append(",") }
-            out.appendJSONString(names[index])
-            out.append(":")
-            // The shortest text of the float32, which reads back as the same float32.
-            if value.isFinite { out.append(Array("\(value)".utf8)) } else { out.append("null") }
-        }
-        out.append("}")
     }
 }

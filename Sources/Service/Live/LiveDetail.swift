@@ -13,40 +13,26 @@ struct LiveDetail {
     private static let segments = 4
     private static let newest = 12
 
+    /// Members of an object that is open.
     func write(to out: ByteBuffer) {
-        out.append("\"sampled\":")
-        out.append(Int64(samples.count))
-        out.append(",\"effects\":")
+        out.member("sampled", samples.count)
+        out.member("effects")
         writeEffects(to: out)
-        out.append(",\"segments\":[")
+        out.member("segments")
         writeSegments(to: out)
-        out.append("],\"newest\":[")
-        for (index, score) in samples.suffix(Self.newest).reversed().enumerated() {
-            if index > 0 { out.append(",") }
-            write(score, to: out)
+        out.member("newest")
+        out.list(samples.suffix(Self.newest).reversed()) { score in
+            out.object {
+                out.member("user_id", utf8: score.user)
+                out.member("time", score.time)
+                out.member("event_type", score.eventType)
+                out.member("uplift", score.uplift)
+                out.member("std_error", score.standardError)
+                out.member("ci_lower", score.lower)
+                out.member("ci_upper", score.upper)
+                out.member("decision", score.decision)
+            }
         }
-        out.append("]")
-    }
-
-    private func write(_ score: SampledScore, to out: ByteBuffer) {
-        out.append("{\"user_id\":")
-        out.appendJSONString(String(decoding: score.user, as: UTF8.self))
-        out.append(",\"time\":")
-        out.append(score.time)
-        out.append(",\"event_type\":")
-        out.appendJSONString(score.eventType)
-        for (name, value) in [
-            ("uplift", score.uplift), ("std_error", score.standardError), ("ci_lower", score.lower),
-            ("ci_upper", score.upper),
-        ] {
-            out.append(",")
-            out.appendJSONString(name)
-            out.append(":")
-            out.append(value)
-        }
-        out.append(",\"decision\":")
-        out.appendJSONString(score.decision)
-        out.append("}")
     }
 
     /// A histogram of the sampled effects by decision, between their 0.5 % and 99.5 % quantiles.
@@ -62,54 +48,38 @@ struct LiveDetail {
             let bin = min(max(Int((score.uplift - low) / width), 0), Self.bins - 1)
             counts[score.decision, default: [Int](repeating: 0, count: Self.bins)][bin] += 1
         }
-        out.append("{\"low\":")
-        out.append(low)
-        out.append(",\"width\":")
-        out.append(width)
-        out.append(",\"mean\":")
-        out.append(values.reduce(0, +) / Double(values.count))
-        for decision in ["treat", "uncertain", "suppress"] {
-            out.append(",")
-            out.appendJSONString(decision)
-            out.append(":[")
-            for (index, count) in (counts[decision] ?? [Int](repeating: 0, count: Self.bins)).enumerated() {
-                if index > 0 { out.append(",") }
-                out.append(Int64(count))
+        out.object {
+            out.member("low", low)
+            out.member("width", width)
+            out.member("mean", values.reduce(0, +) / Double(values.count))
+            for decision in ["treat", "uncertain", "suppress"] {
+                out.member(decision)
+                out.list(counts[decision] ?? [Int](repeating: 0, count: Self.bins)) { out.append(Int64($0)) }
             }
-            out.append("]")
         }
-        out.append("}")
     }
 
     /// The mean effect of the people sampled, by the values of the features that the model splits on most.
     private func writeSegments(to out: ByteBuffer) {
         let known = people.filter { $0.features != nil && $0.uplift.isFinite }
-        guard known.count >= 20 else { return }
         let importance = ModelRoute.importance(served.model)
         let order = importance.indices.sorted { importance[$0] > importance[$1] }
-        var written = 0
-        for feature in order where written < Self.segments {
+        let segments = order.lazy.map { feature in
             let values = known.compactMap { person in person.features.map { ($0[feature], person.uplift) } }
-                .filter { !$0.0.isNaN }
-            let groups = Self.groups(values)
-            guard groups.count >= 2 else { continue }
-            if written > 0 { out.append(",") }
-            written += 1
-            out.append("{\"feature\":")
-            out.appendJSONString(served.model.featureNames[feature])
-            out.append(",\"groups\":[")
-            for (index, group) in groups.enumerated() {
-                if index > 0 { out.append(",") }
-                out.append("{\"label\":")
-                out.appendJSONString(group.label)
-                out.append(",\"people\":")
-                out.append(Int64(group.effects.count))
-                let mean = group.effects.reduce(0, +) / Double(group.effects.count)
-                out.append(",\"uplift\":")
-                out.append(mean)
-                out.append("}")
+            return (feature, Self.groups(values.filter { !$0.0.isNaN }))
+        }.filter { $0.1.count >= 2 }.prefix(known.count >= 20 ? Self.segments : 0)
+        out.list(segments) { feature, groups in
+            out.object {
+                out.member("feature", served.model.featureNames[feature])
+                out.member("groups")
+                out.list(groups) { group in
+                    out.object {
+                        out.member("label", group.label)
+                        out.member("people", group.effects.count)
+                        out.member("uplift", group.effects.reduce(0, +) / Double(group.effects.count))
+                    }
+                }
             }
-            out.append("]}")
         }
     }
 
@@ -118,9 +88,14 @@ struct LiveDetail {
         var effects: [Double]
     }
 
-    /// 0 and 1 apart; else thirds by value.
+    /// No and yes apart, and the values where they are few; else thirds by value.
     private static func groups(_ values: [(Float, Double)]) -> [Group] {
         let distinct = Set(values.map(\.0))
+        if distinct == [0, 1] {
+            return [("no", 0), ("yes", 1)].map { label, value in
+                Group(label: label, effects: values.filter { $0.0 == value }.map(\.1))
+            }
+        }
         if distinct.count <= 4 {
             return distinct.sorted().map { value in
                 Group(label: "= \(short(value))", effects: values.filter { $0.0 == value }.map(\.1))

@@ -13,6 +13,7 @@ struct MetricReading: Sendable {
     var lag = Double.nan
     var users = Double.nan
     var storeLag = Double.nan
+    var rebalances = 0.0
     /// Of the latency from a record to its score, seconds.
     var latency: HistogramReading?
 
@@ -26,6 +27,7 @@ struct MetricReading: Sendable {
             case "impactiq_consumer_lag_records": lag = metric.total ?? .nan
             case "impactiq_state_users": users = metric.total ?? .nan
             case "impactiq_log_store_lag_records": storeLag = metric.total ?? .nan
+            case "impactiq_rebalances_total": rebalances = Self.byLabel(metric)["assigned"] ?? 0
             case "impactiq_score_latency_seconds":
                 if case .histogram(let reading)? = metric.samples.first?.value { latency = reading }
             default: break

@@ -25,7 +25,7 @@ enum DashboardPage {
             <section class="card s8"><header><h2>Dead letters</h2><span class="muted" id="letters-note"></span></header>
             <div id="letters"></div></section>
             <section class="card s4"><header><h2>Partitions</h2><span class="muted" id="partitions-note"></span></header>
-            <ul class="cells" id="partitions"></ul></section>
+            <ul class="cells" id="partitions"></ul><div id="restores"></div><dl class="facts" id="group"></dl></section>
             </div>
             <section class="card below" id="model" hidden><header><h2>Model</h2><span class="muted" id="model-note"></span></header>
             <div class="grid"><dl class="facts s6" id="facts"></dl><div class="s6" id="importance"></div></div></section>
@@ -59,7 +59,7 @@ enum DashboardPage {
             tile("Lag", format.count(now("lag")), Number.isFinite(now("lag")) ? "records wait" : "not known yet"),
             tile("People", format.count(now("users")), "in memory"),
             tile("Dead letters", format.count(now("dead_letters")), "a second", now("dead_letters") > now("messages") * 0.05 && now("dead_letters") > 1),
-            detail.has_log_store ? tile("Log store", format.count(now("store_lag")), "scores behind") : null,
+            detail.has_log_store ? tile("Log store", format.count(now("store_lag")), Number.isFinite(now("store_lag")) ? "scores behind" : "not known yet", now("store_lag") > 100000) : null,
             tile("Requests", format.count(now("requests")), "a second"));
         }
 
@@ -109,7 +109,7 @@ enum DashboardPage {
             this.count = data.treat.length;
             const sums = data.treat.map((_, i) => data.treat[i] + data.uncertain[i] + data.suppress[i]);
             const low = data.low, high = data.low + data.width * this.count;
-            const xTicks = ticks(low, high, this.host.clientWidth > 360 ? 5 : 3).map(at => ({ at, label: format.effect(at) }));
+            const xTicks = ticks(low, high, this.host.clientWidth > 360 ? 5 : 4).map(at => ({ at, label: format.effect(at) }));
             const plot = this.frame(low, high, 0, Math.max(...sums) * 1.05, xTicks, value => format.count(value));
             for (let i = 0; i < this.count; i++) {
               let base = 0;
@@ -176,6 +176,15 @@ enum DashboardPage {
           $("#partitions-note").textContent = `${own.length} of ${detail.partition_count} are this process's` + (restoring ? `, ${restoring} being restored` : "");
           fill($("#partitions"), own.map(([number, phase]) => el("li", { class: phase, title: `partition ${number}: ${phase}` }, number)));
           if (!own.length) fill($("#partitions"), el("li", {}, "none yet"));
+          fill($("#restores"), detail.restores.slice(0, 12).map(one => {
+            const done = one.records > 0 ? 1 - one.left / one.records : 0;
+            return el("div", { class: "restore" }, el("span", {}, "partition " + one.partition),
+              svg("svg", { viewBox: "0 0 100 10", preserveAspectRatio: "none", role: "img", "aria-label": Math.round(done * 100) + " % restored" },
+                svg("rect", { class: "gridline", x: 0, y: 0, width: 100, height: 10, "fill-opacity": 0.12 }), svg("rect", { class: "bar c-warn", x: 0, y: 0, width: done * 100, height: 10 })),
+              el("span", { class: "muted" }, one.left > 0 ? format.count(one.left) + " records left" : format.count(one.loaded) + " users loaded"));
+          }));
+          const { count, last } = detail.rebalances;
+          fill($("#group"), el("dt", {}, "Rebalances"), el("dd", {}, count ? `${format.count(count)}, the last at ${new Date(last).toLocaleTimeString([], { hour12: false })}` : "none"));
         }
 
         function drawDetail() {

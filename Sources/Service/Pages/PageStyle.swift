@@ -100,7 +100,7 @@ enum PageStyle {
         .area{fill:currentColor;stroke:none;fill-opacity:.86}.band{fill:var(--band);stroke:none}
         .bar{fill:currentColor}.rule{stroke:var(--ink);stroke-opacity:.45;stroke-dasharray:3 3}
         .whisker{stroke:var(--ink);stroke-opacity:.6;stroke-width:1.4}
-        .dot{fill:var(--accent);stroke:var(--card);stroke-width:2}.dot.b{fill:var(--warn)}
+        .dot{fill:var(--accent);stroke:var(--card);stroke-width:2}.dot.b{fill:var(--warn)}.dot.other{fill-opacity:.55}
         .tip{position:absolute;pointer-events:none;background:var(--card);border:1px solid var(--line);border-radius:8px;
         box-shadow:0 4px 16px #0002;padding:6px 10px;font-size:.8rem;white-space:nowrap;z-index:3;font-variant-numeric:tabular-nums}
         .tip b{font-weight:600}.tip div{display:flex;gap:8px;align-items:center;justify-content:space-between}
@@ -109,6 +109,8 @@ enum PageStyle {
         .cells li{min-width:38px;height:30px;padding:0 6px;border-radius:7px;display:grid;place-items:center;font-size:.8rem;
         background:var(--soft);color:var(--muted);font-variant-numeric:tabular-nums}
         .cells li.ready{background:var(--good-bg);color:var(--treat-ink)}.cells li.restoring{background:var(--warn-bg);color:var(--warn)}
+        .restore{display:grid;grid-template-columns:auto 1fr auto;gap:2px 10px;align-items:center;font-size:.84rem;margin:10px 0 0}
+        .restore svg{width:100%;height:10px;display:block}.restore+.facts,.cells+.facts{margin-top:12px}
         .segment+.segment{margin-top:14px}.segment h3{font-size:.88rem;font-weight:560;margin:0 0 4px;overflow-wrap:anywhere}
         .segrow{display:grid;grid-template-columns:minmax(90px,26%) 1fr 78px;gap:10px;align-items:center;font-size:.84rem;padding:2px 0}
         .segrow svg{width:100%;height:14px;display:block}
@@ -121,7 +123,7 @@ enum PageStyle {
         dialog{border:1px solid var(--line);border-radius:14px;background:var(--card);color:var(--ink);padding:22px;max-width:420px;
         width:calc(100% - 32px)}dialog::backdrop{background:#0007}dialog input{width:100%;margin:8px 0 14px}
         /* Simulator */
-        .sim{display:grid;gap:16px}
+        .sim{display:grid;gap:16px;grid-template-columns:minmax(0,1fr)}
         @media (min-width:960px){.sim{grid-template-columns:minmax(330px,400px) minmax(0,1fr);align-items:start}
         .sim>.controls{position:sticky;top:72px;max-height:calc(100vh - 92px);overflow:auto}}
         .field{padding:9px 10px;margin:0 -10px;border-radius:9px;border:1px solid transparent}
@@ -146,7 +148,7 @@ enum PageStyle {
         .pushrow{display:grid;grid-template-columns:minmax(110px,32%) 1fr 76px;gap:10px;align-items:center;font-size:.86rem;padding:3px 0}
         .pushrow svg{width:100%;height:16px;display:block}.pushrow>span:first-child{overflow-wrap:anywhere}
         .pushrow>span:last-child{text-align:right;font-variant-numeric:tabular-nums}
-        @media (max-width:959px){.sim>.grid{display:contents}#result{order:-1}}
+        @media (max-width:959px){.sim>.grid{display:contents}.sim>.grid>*{grid-column:1}#result{order:-1}}
         @media (max-width:640px){#result{position:sticky;top:0;z-index:4}#result .gauge,#result .small{display:none}
         #result .card{padding:9px 14px}#result .effect{font-size:1.7rem}#result .sentence{font-size:.88rem;margin:0}
         .result.two{grid-template-columns:1fr 1fr;gap:8px}.result.two .sentence{display:none}}
@@ -161,7 +163,7 @@ enum PageStyle {
         .ops h2{margin:18px 0 2px}
         .param{display:grid;gap:3px;margin:10px 0;max-width:420px}.param label{font-size:.88rem}
         @media (max-width:640px){header.top{position:static}main{padding:18px 14px 48px}h1{font-size:1.35rem}.card{padding:14px}
-        .scroll{margin:0 -14px -6px;padding:0 14px 6px}.tiles{grid-template-columns:1fr 1fr;gap:10px}.tile dd{font-size:1.2rem}
+        .scroll{margin:0 -14px -6px;padding:0 14px 6px}.tiles{grid-template-columns:1fr 1fr;gap:10px}.tile:last-child:nth-child(odd){grid-column:1/-1}.tile dd{font-size:1.2rem}
         header.top>div{padding:8px 14px 6px}nav{order:3;width:100%}.effect{font-size:2.1rem}
         .facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:8px}.push .words{display:none}}
         @media (prefers-reduced-motion:no-preference){.pill.live::before{animation:beat 2s infinite}
@@ -192,7 +194,7 @@ enum PageStyle {
             <rect width="32" height="32" rx="8" fill="#1d5bd0"/><path d="M7 20c6 0 7-10 18-11" fill="none" stroke="#fff" \
             stroke-width="3" stroke-linecap="round"/><circle cx="25" cy="9" r="3" fill="#fff"/></svg>ImpactIQ</a>
             <nav aria-label="Pages">\(link("/", "Dashboard"))\(link("/simulate", "Simulator"))\(link("/user", "People"))\
-            \(link("/docs", "API"))</nav>
+            \(link("/attribution", "Attribution"))\(link("/docs", "API"))</nav>
             <div class="push"><span class="pill" id="state" role="status">…</span>
             <button class="icon" id="theme" type="button" aria-label="Colours: as the system">◐</button></div></div></header>
             <main id="main">

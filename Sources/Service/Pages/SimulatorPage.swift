@@ -49,7 +49,7 @@ enum SimulatorPage {
           scene.b = kept.b ? { ...typical(), ...clean(kept.b) } : null;
           scene.names = { a: String(kept.name || ""), b: String(kept.name2 || "") };
           scene.feature = known.has(kept.f) ? kept.f : ordered[0].name;
-          scene.second = known.has(kept.s) ? kept.s : "";
+          scene.second = known.has(kept.s) ? kept.s : ordered[1]?.name ?? "";
         }
         const typical = () => Object.fromEntries(model.features.map(feature => [feature.name, feature.choices ? feature.default ?? feature.choices[0] : feature.typical]));
         const given = features => Object.fromEntries(Object.entries(features).filter(([, value]) => value !== undefined));
@@ -115,22 +115,31 @@ enum SimulatorPage {
             if (!ys.length) { this.empty("The model gives no effect here."); return; }
             const low = Math.min(0, ...ys), high = Math.max(0, ...ys), room = (high - low) * 0.06 || 0.01;
             const from = Math.min(...xs), to = Math.max(...xs);
-            const xTicks = xs.length <= 4 ? xs.map(at => ({ at, label: format.value(at) })) : ticks(from, to, this.host.clientWidth > 460 ? 6 : 4).map(at => ({ at, label: format.value(at) }));
-            const plot = this.frame(from, to, low - room, high + room, xTicks, format.effect);
-            both.forEach((one, i) => {
+            // A choice has no values between: points with their intervals, and room at the sides.
+            const choices = model.features.find(one => one.name === a.vary[0].feature)?.choices, side = choices ? (to - from) * 0.25 || 1 : 0;
+            const xTicks = choices ? xs.map(at => ({ at, label: choiceName(choices, at) })) : ticks(from, to, this.host.clientWidth > 460 ? 6 : 4).map(at => ({ at, label: format.value(at) }));
+            const plot = this.frame(from - side, to + side, low - room, high + room, xTicks, format.effect);
+            if (choices) both.forEach((one, i) => xs.forEach((x, k) => {
+              const px = plot.x(x) + (both.length > 1 ? (i ? 7 : -7) : 0);
+              if (Number.isFinite(one.ci_lower[k])) plot.root.append(svg("line", { class: "whisker", x1: px, x2: px, y1: plot.y(one.ci_lower[k]), y2: plot.y(one.ci_upper[k]) }));
+              plot.root.append(svg("circle", { class: (x === at[i] ? "dot" : "dot other") + (i ? " b" : ""), cx: px, cy: plot.y(one.uplift[k]), r: x === at[i] ? 6.5 : 4.5 }));
+            }));
+            else both.forEach((one, i) => {
               if (one.ci_lower.every(Number.isFinite)) {
                 const up = xs.map((x, k) => [plot.x(x), plot.y(one.ci_upper[k])]), down = xs.map((x, k) => [plot.x(x), plot.y(one.ci_lower[k])]).reverse();
                 if (i === 0 || both.length === 1) plot.root.append(svg("path", { class: "band", d: line(up.concat(down)) + "Z" }));
               }
               plot.root.append(svg("path", { class: "line c-" + (i ? "warn" : "accent") + (i ? " dash" : ""), d: line(xs.map((x, k) => [plot.x(x), plot.y(one.uplift[k])])) }));
             });
-            both.forEach((one, i) => {
+            if (!choices) both.forEach((one, i) => {
               const value = at[i];
               if (Number.isFinite(value)) plot.root.append(svg("circle", { class: "dot" + (i ? " b" : ""), cx: plot.x(Math.min(Math.max(value, from), to)), cy: plot.y(one.base.uplift), r: 5.5 }));
             });
             this.finish(`Effect by ${plain(a.vary[0].feature)}: from ${format.effect(a.uplift[0])} at ${format.value(xs[0])} to ${format.effect(a.uplift[xs.length - 1])} at ${format.value(xs[xs.length - 1])}`);
           }
         }
+
+        const choiceName = (choices, choice) => choices.length === 2 && choices[0] === 0 && choices[1] === 1 ? ["no", "yes"][choice] ?? format.value(choice) : format.value(choice);
 
         function grid(feature, steps) {
           if (feature.choices) return { feature: feature.name, values: feature.choices };
@@ -145,7 +154,7 @@ enum SimulatorPage {
         async function drawCurve() {
           const feature = model.features.find(one => one.name === scene.feature);
           $("#curve-title").textContent = "Effect by " + plain(feature.name);
-          $("#curve-note").textContent = "the other features as they are" + (model.intervals ? "; the band is the interval" : "");
+          $("#curve-note").textContent = "the other features as they are" + (!model.intervals ? "" : feature.choices ? "; the lines are the intervals" : "; the band is the interval");
           const question = features => send("/v1/simulate", { features, vary: [grid(feature, 61)] });
           const [a, b] = await Promise.all([question(scene.a), scene.b ? question(scene.b) : null]);
           curve.set({ a, b, at: [scene.a[feature.name], scene.b ? scene.b[feature.name] : NaN] });
@@ -160,20 +169,22 @@ enum SimulatorPage {
 
         async function drawSurface() {
           const host = $("#surface");
-          if (!scene.second || scene.second === scene.feature) { fill(host, el("div", { class: "empty" }, "Choose a second feature to see the effect over both.")); return; }
+          const chosen = scene.second === scene.feature ? ordered.find(one => one.name !== scene.feature)?.name ?? "" : scene.second;
+          if ($("#second").value !== chosen) $("#second").value = chosen;
+          if (!chosen) { fill(host, el("div", { class: "empty" }, "Choose a second feature to see the effect over both.")); return; }
           const find = name => model.features.find(one => one.name === name);
-          const answer = await send("/v1/simulate", { features: person(), vary: [grid(find(scene.second), 19), grid(find(scene.feature), 25)] });
+          const answer = await send("/v1/simulate", { features: person(), vary: [grid(find(chosen), 19), grid(find(scene.feature), 25)] });
           const rows = answer.vary[0].values, columns = answer.vary[1].values, most = Math.max(...answer.uplift.map(Math.abs)) || 1;
           const width = 420, left = 8, top = 6, height = 210, w = (width - left * 2) / columns.length, h = height / rows.length;
-          const root = svg("svg", { viewBox: `0 0 ${width} ${height + 40}`, role: "img", "aria-label": `Effect over ${plain(scene.feature)} and ${plain(scene.second)}: ${format.effect(Math.min(...answer.uplift))} to ${format.effect(Math.max(...answer.uplift))}` });
+          const root = svg("svg", { viewBox: `0 0 ${width} ${height + 40}`, role: "img", "aria-label": `Effect over ${plain(scene.feature)} and ${plain(chosen)}: ${format.effect(Math.min(...answer.uplift))} to ${format.effect(Math.max(...answer.uplift))}` });
           rows.forEach((row, i) => columns.forEach((column, k) => {
             const value = answer.uplift[i * columns.length + k];
             const cell = svg("rect", { class: "bar c-" + (value >= 0 ? "treat" : "suppress"), "fill-opacity": (0.06 + 0.94 * Math.abs(value) / most).toFixed(3), x: (left + k * w).toFixed(2), y: (top + (rows.length - 1 - i) * h).toFixed(2), width: (w + 0.4).toFixed(2), height: (h + 0.4).toFixed(2) });
-            cell.append(svg("title", {}, `${plain(scene.feature)} ${format.value(column)}, ${plain(scene.second)} ${format.value(row)}: ${format.effect(value)}`));
+            cell.append(svg("title", {}, `${plain(scene.feature)} ${format.value(column)}, ${plain(chosen)} ${format.value(row)}: ${format.effect(value)}`));
             root.append(cell);
           }));
           root.append(svg("text", { x: left, y: height + 22 }, `${plain(scene.feature)} ${format.value(columns[0])}`), svg("text", { x: width - left, y: height + 22, "text-anchor": "end" }, `${format.value(columns[columns.length - 1])} →`),
-            svg("text", { x: left, y: height + 37 }, `${plain(scene.second)} ${format.value(rows[0])} at the bottom, ${format.value(rows[rows.length - 1])} at the top`));
+            svg("text", { x: left, y: height + 37 }, `${plain(chosen)} ${format.value(rows[0])} at the bottom, ${format.value(rows[rows.length - 1])} at the top`));
           fill(host, el("div", { class: "chart" }, root), el("ul", { class: "legend" }, el("li", {}, el("span", { class: "key c-treat" }), "more with the ad"), el("li", {}, el("span", { class: "key c-suppress" }), "less"), el("li", {}, `strongest ${format.effect(most).slice(1)}`)));
         }
 
@@ -209,7 +220,7 @@ enum SimulatorPage {
           if (feature.choices) {
             const buttons = feature.choices.map(choice => el("button", { type: "button", "aria-pressed": String(value === choice), onclick: () => {
               buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(feature.choices[i] === choice))); change(choice);
-            } }, feature.choices.length === 2 && choice === 0 ? "no" : feature.choices.length === 2 && choice === 1 ? "yes" : format.value(choice)));
+            } }, choiceName(feature.choices, choice)));
             controls = [el("div", { class: "head short" }, el("span", { id }, el("b", {}, plain(feature.name))), el("div", { class: "choices", role: "group", "aria-labelledby": id }, buttons))];
           } else {
             const step = feature.whole ? 1 : Number(((feature.high - feature.low) / 200).toPrecision(1));

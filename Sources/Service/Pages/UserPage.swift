@@ -12,13 +12,13 @@ enum UserPage {
             <div class="grid" id="found" hidden>
             <section class="card s5" id="score-card"><header><h2>Now</h2><span class="muted" id="score-note"></span></header>
             <div id="score"></div></section>
-            <section class="card s7"><header><h2>Last scores</h2><span class="muted" id="history-note"></span></header>
+            <section class="card s7" id="history-card"><header><h2>Last scores</h2><span class="muted" id="history-note"></span></header>
             <div id="history"></div></section>
             <section class="card s7"><header><h2>Features</h2><span class="muted" id="features-note"></span></header>
             <div class="scroll" tabindex="0" role="region" aria-label="Features"><table id="features"></table></div></section>
             <section class="card s5"><header><h2>What moves the score</h2><span class="muted" id="push-note"></span></header>
             <div id="push"></div></section>
-            <section class="card"><header><h2>History</h2></header><div class="scroll" tabindex="0" role="region" \
+            <section class="card" id="table-card"><header><h2>History</h2></header><div class="scroll" tabindex="0" role="region" \
             aria-label="History"><table id="table"></table></div></section>
             </div>
             <section class="card" id="people"><header><h2>Seen of late</h2><span class="muted">a sample of the stream</span></header>
@@ -79,12 +79,19 @@ enum UserPage {
           const notices = [];
           const [user, history] = await Promise.all([
             ask("/v1/users/" + encodeURIComponent(id)).catch(error => (notices.push(error), null)),
-            ask("/v1/users/" + encodeURIComponent(id) + "/scores?limit=200").catch(error => (notices.push(error), null)),
+            ask("/v1/users/" + encodeURIComponent(id) + "/scores?limit=200").catch(error => {
+              // A choice of the configuration, and no trouble.
+              if (!error.problem?.type?.endsWith(":no_log_store")) notices.push(error);
+              return null;
+            }),
           ]);
           fill($("#notices"), notices.map(error => el("p", { class: "notice" }, error.message)));
           $("#found").hidden = !user && !history?.scores.length;
           $("#people").hidden = !$("#found").hidden;
           const scores = history?.scores || [];
+          $("#history-card").hidden = $("#table-card").hidden = !history;
+          $("#score-card").classList.toggle("s5", !!history);
+          if (!history) $("#score-note").textContent = "with log.store set, the scores before it stand beside it";
           $("#history-note").textContent = scores.length ? `${scores.length} from the log store` : "";
           chart.set(scores);
           fill($("#table"), el("thead", {}, el("tr", {}, ["Time", "Event", "Effect", "Interval", "Decision", "Model", "Source"].map((name, i) => el("th", { scope: "col", class: i === 2 ? "n" : null }, name)))),

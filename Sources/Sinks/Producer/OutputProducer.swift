@@ -41,6 +41,9 @@ package final class OutputProducer {
     /// Records that were given up by the library since the producer was made.
     package var failedRecords: Int { client.failures.total }
 
+    /// What librdkafka said last of itself.
+    package var statistics: ClientStatistics? { client.handle.statistics }
+
     /// Registers a topic to write to.
     package func topic(_ name: String) throws(ImpactError) -> OutputTopic { try client.topic(name) }
 

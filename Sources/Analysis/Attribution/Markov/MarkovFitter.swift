@@ -8,17 +8,10 @@ package final class MarkovFitter: ModelFitter {
     package static let maximumChannels = Int(UInt16.max) - 1
     private static let start: Int32 = 0
 
-    private let order: Int
-    private var states = StateIndex()
-    /// Newest channel of each state; the start has none.
-    private var newest: [Int32] = [-1]
-    private var edges = EdgeCounts()
-    private var conversions: [Double] = [0]
-    private var nulls: [Double] = [0]
-    private var totalConversions = 0.0
+    private var counts: MarkovCounts
 
     package init(order: Int) {
-        self.order = min(max(order, Self.orders.lowerBound), Self.orders.upperBound)
+        counts = MarkovCounts(order: min(max(order, Self.orders.lowerBound), Self.orders.upperBound))
     }
 
     package func add(_ touches: [Touch], conversion: Int64?, conversions: Double, nulls: Double) {
@@ -27,13 +20,49 @@ package final class MarkovFitter: ModelFitter {
     }
 
     /// Adds journeys of one path.
-    package func add(_ channels: UnsafeBufferPointer<Int32>, conversions more: Double, nulls lost: Double) {
+    package func add(_ channels: UnsafeBufferPointer<Int32>, conversions: Double, nulls: Double) {
+        counts.add(channels, conversions: conversions, nulls: nulls)
+    }
+
+    package func finish(channels: Int) -> any FittedModel {
+        let graph = MarkovGraph(
+            newest: counts.newest, edges: counts.edges.sorted(), conversions: counts.conversions, nulls: counts.nulls,
+            channels: channels)
+        let solution = graph.solve()
+        return MarkovModel(
+            order: counts.order, states: counts.newest.count - 1, transitions: counts.edges.count,
+            probability: solution.probability, removalEffects: solution.effects,
+            conversions: counts.totalConversions, sweeps: solution.sweeps)
+    }
+}
+
+/// How often states followed one another, and where journeys ended. A value, so that a path costs one check of exclusive
+/// access and not one a channel.
+struct MarkovCounts {
+    private static let start: Int32 = 0
+
+    let order: Int
+    private let mask: UInt64
+    private var states = StateIndex()
+    /// Newest channel of each state; the start has none.
+    private(set) var newest: [Int32] = [-1]
+    private(set) var edges = EdgeCounts()
+    private(set) var conversions: [Double] = [0]
+    private(set) var nulls: [Double] = [0]
+    private(set) var totalConversions = 0.0
+
+    init(order: Int) {
+        self.order = order
+        mask = order == 4 ? .max : (1 << UInt64(16 * order)) - 1
+    }
+
+    @inline(__always)
+    mutating func add(_ channels: UnsafeBufferPointer<Int32>, conversions more: Double, nulls lost: Double) {
         let weight = more + lost
         guard weight > 0, !channels.isEmpty else { return }
         totalConversions += more
         var key: UInt64 = 0
         var from = Self.start
-        let mask: UInt64 = order == 4 ? .max : (1 << UInt64(16 * order)) - 1
         for channel in channels {
             key = (key << 16 | UInt64(channel + 1)) & mask
             let to = state(key, channel)
@@ -44,23 +73,15 @@ package final class MarkovFitter: ModelFitter {
         nulls[Int(from)] += lost
     }
 
-    private func state(_ key: UInt64, _ channel: Int32) -> Int32 {
-        let (index, isNew) = states.index(of: key, next: Int32(newest.count))
+    @inline(__always)
+    private mutating func state(_ key: UInt64, _ channel: Int32) -> Int32 {
+        let (index, isNew) = states.index(of: key, next: Int32(truncatingIfNeeded: newest.count))
         if isNew {
             newest.append(channel)
             conversions.append(0)
             nulls.append(0)
         }
         return index
-    }
-
-    package func finish(channels: Int) -> any FittedModel {
-        let graph = MarkovGraph(
-            newest: newest, edges: edges.sorted(), conversions: conversions, nulls: nulls, channels: channels)
-        let solution = graph.solve()
-        return MarkovModel(
-            order: order, states: newest.count - 1, transitions: edges.count, probability: solution.probability,
-            removalEffects: solution.effects, conversions: totalConversions, sweeps: solution.sweeps)
     }
 }
 
@@ -111,7 +132,7 @@ struct StateIndex {
     }
 }
 
-/// How often each pair of states followed one another.
+/// How often each pair of states followed one another: a square while there are few states, as with order 1, else sparse.
 struct EdgeCounts {
     struct Edge {
         var from: Int32
@@ -119,13 +140,47 @@ struct EdgeCounts {
         var count: Double
     }
 
+    /// 8 MB of doubles.
+    private static let widestSquare = 1 << 10
+
+    private var width = 64
+    private var square = [Double](repeating: 0, count: 64 * 64)
     private var index = StateIndex()
     private var edges: [Edge] = []
 
-    var count: Int { edges.count }
+    var count: Int { width > 0 ? square.reduce(0) { $1 > 0 ? $0 + 1 : $0 } : edges.count }
 
     @inline(__always)
     mutating func add(_ from: Int32, _ to: Int32, _ weight: Double) {
+        if Int(max(from, to)) < width {
+            square[Int(from) * width + Int(to)] += weight
+        } else {
+            addOutside(from, to, weight)
+        }
+    }
+
+    @inline(never)
+    private mutating func addOutside(_ from: Int32, _ to: Int32, _ weight: Double) {
+        let most = Int(max(from, to))
+        if width > 0, most < Self.widestSquare {
+            let old = (square, width)
+            while width <= most { width *= 2 }
+            square = [Double](repeating: 0, count: width * width)
+            for row in 0..<old.1 {
+                for column in 0..<old.1 { square[row * width + column] = old.0[row * old.1 + column] }
+            }
+            square[Int(from) * width + Int(to)] += weight
+            return
+        }
+        if width > 0 {
+            let all = sorted()
+            (width, square) = (0, [])
+            for edge in all { addSparse(edge.from, edge.to, edge.count) }
+        }
+        addSparse(from, to, weight)
+    }
+
+    private mutating func addSparse(_ from: Int32, _ to: Int32, _ weight: Double) {
         // `to` is never the start, so a key is never zero.
         let key = UInt64(UInt32(bitPattern: from)) << 32 | UInt64(UInt32(bitPattern: to))
         let (place, isNew) = index.index(of: key, next: Int32(edges.count))
@@ -137,5 +192,11 @@ struct EdgeCounts {
     }
 
     /// By the state they leave.
-    func sorted() -> [Edge] { edges.sorted { ($0.from, $0.to) < ($1.from, $1.to) } }
+    func sorted() -> [Edge] {
+        guard width > 0 else { return edges.sorted { ($0.from, $0.to) < ($1.from, $1.to) } }
+        return square.indices.compactMap { place in
+            square[place] > 0
+                ? Edge(from: Int32(place / width), to: Int32(place % width), count: square[place]) : nil
+        }
+    }
 }

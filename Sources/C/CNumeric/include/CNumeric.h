@@ -30,6 +30,9 @@ static inline void cnumeric_prefetch(const void *address) { __builtin_prefetch(a
 /// are read at random. Advice only: nothing depends on it.
 void cnumeric_advise_large_pages(void *address, size_t bytes);
 
+/// How many of `count` bytes are `byte`.
+size_t cnumeric_count_byte(const void *bytes, size_t count, uint8_t byte);
+
 #ifdef __cplusplus
 }
 #endif
