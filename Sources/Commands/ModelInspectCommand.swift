@@ -43,7 +43,7 @@ enum ModelInspectCommand: Command {
         Terminal.Stream.output.write(
             "\n" + table.text()
                 + "\(check.rows) rows of \(path), \(check.refusedRows) refused; every kernel gives the bits of a plain walk, "
-                + "which takes \(HumanNumber.decimals(check.plainRow, 1)) µs a row\n")
+                + "which takes \(HumanNumber.decimals(check.plainRow, 1)) µs per row\n")
     }
 
     fileprivate static func text(_ model: Model) -> String {

@@ -48,19 +48,19 @@ enum DashboardPage {
           const detail = live.detail;
           if (!detail) return;
           if (!detail.has_pipeline) {
-            fill($("#tiles"), tile("Requests", format.count(now("requests")), "a second"));
+            fill($("#tiles"), tile("Requests", format.count(now("requests")), "per second"));
             return;
           }
           const scores = now("treat") + now("suppress") + now("uncertain");
           fill($("#tiles"),
-            tile("Events", format.count(now("messages")), "a second; " + format.count(detail.totals.messages) + " since the start"),
-            tile("Scores", format.count(scores), "a second"),
+            tile("Events", format.count(now("messages")), "per second; " + format.count(detail.totals.messages) + " since the start"),
+            tile("Scores", format.count(scores), "per second"),
             tile("Latency", format.milliseconds(now("p50_ms")), "half of them; 99 % within " + format.milliseconds(now("p99_ms"))),
             tile("Lag", format.count(now("lag")), Number.isFinite(now("lag")) ? "records wait" : "not known yet"),
             tile("People", format.count(now("users")), "in memory"),
-            tile("Dead letters", format.count(now("dead_letters")), "a second", now("dead_letters") > now("messages") * 0.05 && now("dead_letters") > 1),
+            tile("Dead letters", format.count(now("dead_letters")), "per second", now("dead_letters") > now("messages") * 0.05 && now("dead_letters") > 1),
             detail.has_log_store ? tile("Log store", format.count(now("store_lag")), Number.isFinite(now("store_lag")) ? "scores behind" : "not known yet", now("store_lag") > 100000) : null,
-            tile("Requests", format.count(now("requests")), "a second"));
+            tile("Requests", format.count(now("requests")), "per second"));
         }
 
         function drawVerdict() {
