@@ -157,7 +157,7 @@ targets += [
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
     tests("ExplainTests", ["Base", "Scoring", "Explain", "TestSupport"]),
     tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
-    tests("FeaturesTests", ["Base", "Events", "Features", "TestSupport"]),
+    tests("FeaturesTests", ["Base", "JSON", "Events", "Features", "TestSupport"]),
     tests(
         "IntegrationTests",
         [

@@ -29,6 +29,7 @@ enum ModelExplainCommand: Command {
             .value("top", "N", "Features that text shows for each row", default: "10"),
             .value("threads", "N", "Threads; 0 is one per processor; never changes a number", default: "0"),
             .flag("json", "Print one JSON object per row"),
+            ModelKey.option,
         ],
         arguments: [.init("FILE.csv", "The rows, with a column for each feature; - is standard input")],
         examples: [
@@ -43,7 +44,7 @@ enum ModelExplainCommand: Command {
 
     static func run(_ command: ParsedCommand) throws {
         guard let path = command.text("model") else { throw command.invalid("model", "name the model file") }
-        let model = try Model.open(path: path)
+        let model = try ModelKey.open(path, command)
         guard model.composition == nil else {
             throw ImpactError(
                 .badInput, code: "not_explained",

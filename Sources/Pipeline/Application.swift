@@ -44,7 +44,7 @@ package final class Application: Sendable {
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
         writesChangelog: Bool, isStopped: () -> Bool
     ) throws(ImpactError) {
-        let model = try Model.open(path: try configuration.required("model.path"))
+        let model = try configuration.openModel()
         // A specification that does not compile is better known now than on a worker's thread.
         let plan = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
         _ = try configuration.workerMemoryBytes()

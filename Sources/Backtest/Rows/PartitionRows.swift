@@ -4,6 +4,7 @@ import Events
 import Features
 import JSON
 import Pipeline
+import Tabular
 
 /// Makes the rows of one partition.
 ///
@@ -129,12 +130,14 @@ final class PartitionRows {
         try state.apply(batch, range) { i, applied in
             let event = batch[i]
             guard case .applied = applied else {
-                counters.stream.duplicates += 1
+                if applied == .refused { counters.refused += 1 } else { counters.stream.duplicates += 1 }
                 return
             }
             counters.stream.events += 1
             if event.type == eraseNumber {
                 state.remove(user: batch.user(i))
+                erasures[event.userHash] = event.source.offset
+            } else if event.refuses.contains(.storing) {
                 erasures[event.userHash] = event.source.offset
             }
             if event.type < 64, outcomeTypes & (1 << UInt64(event.type)) != 0 { credit(event, i) }
@@ -162,7 +165,7 @@ final class PartitionRows {
             state.features(before: event, user: user, into: row.baseAddress!)
         }
         switch before {
-        case .duplicate: return
+        case .duplicate, .refused: return
         case .ahead:
             counters.outOfOrder += 1
             return
@@ -250,7 +253,7 @@ final class PartitionRows {
         try file.append { out in
             func comma() { out.append(UInt8(ascii: ",")) }
             func text(_ text: String) {
-                Array(text.utf8).withUnsafeBytes { ScoreCSV.appendField($0, to: out) }
+                Array(text.utf8).withUnsafeBytes { options.field.append($0, to: out) }
                 comma()
             }
             func number(_ value: Double) {
@@ -261,7 +264,7 @@ final class PartitionRows {
             comma()
             out.append(row.offset)
             comma()
-            row.user.withUnsafeBytes { ScoreCSV.appendField($0, to: out) }
+            row.user.withUnsafeBytes { options.field.append($0, to: out) }
             comma()
             out.append(row.time)
             comma()

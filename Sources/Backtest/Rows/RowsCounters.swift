@@ -8,8 +8,10 @@ package struct RowsCounters: Sendable, Equatable {
     package var outOfOrder = 0
     /// Assignments left out since no score belongs to them.
     package var withoutScore = 0
-    /// Rows left out since their user was erased while their windows were open.
+    /// Rows left out since their user was erased while their windows were open, or refused that anything is stored.
     package var erased = 0
+    /// Events of users who refuse that anything is stored.
+    package var refused = 0
     /// Rows by arm.
     package var arms: [String: Int] = [:]
     /// Sum of each outcome over all rows, by the outcome's place.
@@ -40,6 +42,7 @@ package struct RowsCounters: Sendable, Equatable {
         outOfOrder += other.outOfOrder
         withoutScore += other.withoutScore
         erased += other.erased
+        refused += other.refused
         arms.merge(other.arms, uniquingKeysWith: +)
         if totals.isEmpty {
             totals = other.totals

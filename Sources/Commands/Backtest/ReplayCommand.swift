@@ -8,6 +8,7 @@ import Pipeline
 import Scoring
 import Settings
 import Sinks
+import Tabular
 import Terminal
 
 /// `impactiq replay`: a bounded range of the input, scored again.
@@ -40,6 +41,7 @@ enum ReplayCommand: Command {
             .value("changes", "FILE", "With --against: list the pairs whose decisions differ, as JSON lines"),
             .value("workers", "N", "Threads; 0 is one per processor; never changes a byte", default: "0"),
             .value("checkpoint-every", "DURATION", "Time between two checkpoints", default: "30s"),
+            .flag("spreadsheet", "CSV: mark texts that a spreadsheet would run as a formula with a quote before them"),
             .flag("json", "Print the summary as one JSON object"),
         ],
         examples: [
@@ -64,7 +66,7 @@ enum ReplayCommand: Command {
         if command.isGiven("changes"), !command.isGiven("against") {
             throw command.invalid("changes", "needs --against")
         }
-        let model = try Model.open(path: try configuration.required("model.path"))
+        let model = try configuration.openModel()
         let job = try ReplayJob(command, configuration, model)
         defer { if job.isEphemeral { job.folder.remove() } }
         let progress = ProgressLine("replay", total: job.total, unit: "offsets")
@@ -128,7 +130,9 @@ struct ReplayJob {
         }
         replay = Replay(
             model: model, options: options, spans: spans, sources: source.factory,
-            target: try output.target(folder.path, configuration, partitions: source.partitions),
+            target: try output.target(
+                folder.path, configuration, partitions: source.partitions,
+                field: command.flag("spreadsheet") ? .spreadsheet : .plain),
             published: published, folder: folder)
         total = source.total
         description = source.description
@@ -213,11 +217,11 @@ enum ReplayOutput {
     }
 
     func target(
-        _ folder: String, _ configuration: Configuration, partitions: Int
+        _ folder: String, _ configuration: Configuration, partitions: Int, field: CSVField
     ) throws -> any ReplayTarget {
         switch self {
         case .none: NoTarget()
-        case .file(let path, let format): FileTarget(path: path, format: format, folder: folder)
+        case .file(let path, let format): FileTarget(path: path, format: format, folder: folder, field: field)
         case .store(let address, _): try StoreTarget(address)
         case .topic(let name):
             TopicTarget(

@@ -7,6 +7,7 @@ import Foundation
 import Pipeline
 import Scoring
 import Settings
+import Tabular
 import Terminal
 
 /// `impactiq rows`: labelled training rows, point in time.
@@ -48,6 +49,7 @@ enum RowsCommand: Command {
         ] + outcomeOptions + [
             .value("scores", "TOPIC", "Join each row with its published score; rows without one are left out"),
             .value("workers", "N", "Threads; 0 is one per processor; never changes a byte", default: "0"),
+            .flag("spreadsheet", "Mark texts that a spreadsheet would run as a formula with a quote before them"),
         ],
         examples: [
             .init(
@@ -62,6 +64,7 @@ enum RowsCommand: Command {
         guard let out = command.text("out") else { throw command.invalid("out", "name a file") }
         var options = RowsOptions(specification: try specification(command))
         options.threads = try command.count("workers") ?? 0
+        options.field = command.flag("spreadsheet") ? .spreadsheet : .plain
         let rules = command.texts("outcome")
         if !rules.isEmpty { options.outcomes = try rules.map { rule throws(ImpactError) in try OutcomeRule(rule) } }
         let run = try RowsRun(command, configuration, &options, scores: command.text("scores"))
@@ -75,10 +78,7 @@ enum RowsCommand: Command {
 
     private static func specification(_ command: ParsedCommand) throws -> FeatureSpecification {
         if let path = command.text("features") {
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw ImpactError(.badInput, code: "file_not_readable", "cannot read \(path): is it there?")
-            }
-            return try FeatureSpecification(json: [UInt8](data), name: path)
+            return try FeatureSpecification(json: try SmallFile.read(path), name: path)
         }
         guard let path = command.text("model") else {
             throw command.invalid("features", "name a feature specification, or a --model that has one")
@@ -168,6 +168,7 @@ struct RowsSummary {
             notes.append("\(counters.outOfOrder) assignments arrived after later events of their user and give no row")
         }
         if counters.erased > 0 { notes.append("\(counters.erased) rows of users erased meanwhile are left out") }
+        if counters.refused > 0 { notes.append("\(counters.refused) events of users who refuse storing are left out") }
         if counters.withoutScore > 0 {
             notes.append("\(counters.withoutScore) assignments have no score and give no row")
         }

@@ -22,7 +22,7 @@ enum ServeCommand: Command {
     static func run(_ command: ParsedCommand) throws {
         guard let path = command.text("model") else { throw command.invalid("model", "name the model file") }
         let options = try ServeOptions.server(command)
-        let model = try Model.open(path: path)
+        let model = try ModelKey.open(path, command)
         let served = ServedModel(
             model: model, level: try ConfidenceLevel(try command.number("level") ?? 0.95),
             threshold: try command.number("threshold") ?? 0)

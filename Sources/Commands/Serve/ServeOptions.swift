@@ -6,6 +6,7 @@ import Terminal
 enum ServeOptions {
     static let options: [CommandSpecification.Option] = [
         .value("model", "FILE", "The model file", required: true),
+        ModelKey.option,
         .value("listen", "HOST:PORT", "Address; port 0 takes a free one", default: "127.0.0.1:8080"),
         .value("token-file", "FILE", "One line: the token that requests must bear; only its owner may read the file"),
         .flag("no-auth", "Serve other machines without a token"),

@@ -73,10 +73,12 @@ package final class StartCheck {
     private func look(
         _ plan: FeaturePlan
     ) throws(ImpactError) -> [(TopicPartition, StateTie.Disagreement)] {
+        var features = FeatureFinding(plan)
         let findings = try Self.findings(
             configuration, partitions: layout.inputPartitions, admin: admin, committedAdmin: committedAdmin,
             isStopped: isStopped
-        ) { place, record throws(ImpactError) in try checkFeatures(plan, place, record) }
+        ) { place, record in features.look(at: place, key: record.key, value: record.value) }
+        try check(&features)
         let members = try Self.patiently(isStopped) { () throws(ImpactError) in
             try admin.members(ofGroup: configuration.applicationID)
         }
@@ -219,22 +221,18 @@ package final class StartCheck {
         }
     }
 
-    /// A record that another specification wrote is told by its own fingerprint.
-    private func checkFeatures(
-        _ plan: FeaturePlan, _ place: TopicPartition, _ record: (key: [UInt8]?, value: [UInt8]?)
-    ) throws(ImpactError) {
-        guard let key = record.key, let value = record.value else { return }
-        let state = PartitionState(plan: plan)
-        let failure: ImpactError? = key.withUnsafeBytes { user in
-            value.withUnsafeBytes { record in
-                do throws(ImpactError) {
-                    try state.restore(user: user, record: record)
-                    return nil
-                } catch { return error }
-            }
+    /// A record that another specification wrote is told by its own fingerprint. One of them among others that can be read is
+    /// no sign of other features: restoring sets it aside.
+    private func check(_ features: inout FeatureFinding) throws(ImpactError) {
+        guard let (place, reason) = features.refusal else { return }
+        let probe = try RecordProbe(
+            properties: configuration.kafkaProperties(client: "consumer"), topics: [configuration.changelogTopic],
+            isStopped: isStopped)
+        defer { probe.close() }
+        for record in try probe.recent(place, try committedAdmin.watermarks(of: place), count: 64) {
+            features.look(at: place, key: record.key, value: record.value)
         }
-        guard let failure else { return }
-        throw Self.otherFeatures("\(place): \(failure.message)", configuration)
+        if features.refusal != nil { throw Self.otherFeatures("\(place): \(reason)", configuration) }
     }
 
     /// What a start says when the changelog holds what the model's features cannot read.

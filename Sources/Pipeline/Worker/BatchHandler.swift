@@ -30,7 +30,7 @@ final class BatchHandler {
     private let scores: OutputTopic
     /// Which headers go from an event to its score.
     private let forwarded: ForwardedHeaders
-    private let deadLetters: DeadLetterWriter
+    let deadLetters: DeadLetterWriter
 
     init(
         _ context: WorkerContext, _ processor: Processor, keeper: ShardKeeper, quarantine: Quarantine,
@@ -180,6 +180,8 @@ final class BatchHandler {
         metrics.events.add(outcome.events)
         metrics.duplicates.add(outcome.duplicates)
         metrics.erasures.add(outcome.erasures)
+        metrics.refused.add(outcome.notStored, at: 0)
+        metrics.refused.add(outcome.notScored, at: 1)
         metrics.scores.add(outcome.treat, at: Int(Decision.treat.rawValue))
         metrics.scores.add(outcome.suppress, at: Int(Decision.suppress.rawValue))
         metrics.scores.add(outcome.uncertain, at: Int(Decision.uncertain.rawValue))

@@ -88,10 +88,11 @@ final class Worker: AssignmentHandler {
         handler = try BatchHandler(
             context, processor, keeper: keeper, quarantine: quarantine, producer: producer, component: component)
         committer = try Committer(
-            context, producer: producer, consumer: consumer, keeper: keeper, component: component)
+            context, producer: producer, consumer: consumer, keeper: keeper, deadLetters: handler.deadLetters,
+            component: component)
         restorer = try StateRestorer(
             properties: context.properties(client: "consumer"), topic: configuration.changelogTopic,
-            metrics: context.metrics, component: component)
+            metrics: context.metrics, mostUnreadable: configuration.mostUnreadableRecords, component: component)
         consumer.handler = self
         restorer.isStopped = { context.isStopRequested }
         restorer.isMemoryFull = { [keeper] in keeper.isHalfFull }
@@ -127,6 +128,7 @@ final class Worker: AssignmentHandler {
             KillPoint.afterResume.reached()
         }
         settleEnds()
+        if !life.isOpen, life.mayCommit, keeper.hasQuarantined { open() }
         context.live.answer(worker: number) { keeper.look(upUser: $0) }
         let now = ContinuousClock.now
         commitIfDue(now)
@@ -217,7 +219,10 @@ final class Worker: AssignmentHandler {
     }
 
     /// Makes everything since the last commit visible at once.
-    private func commit() { commit(\.changed) }
+    ///
+    /// What is quarantined writes a tombstone although no event came: only the partitions' owner may, which is proved by
+    /// committing all offsets once more.
+    private func commit() { commit(keeper.hasQuarantined ? \.known : \.changed) }
 
     private func commit(_ offsets: KeyPath<ReadPositions, [TopicPartition: Int64]>) {
         guard life.isOpen else { return }

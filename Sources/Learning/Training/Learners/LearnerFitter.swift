@@ -131,8 +131,9 @@ package struct LearnerFitter {
     // MARK: Learners
 
     private func single(_ rows: [UInt32]) -> FittedLearner {
-        let arm = FloatColumn(data.arms.map { Float($0) })
-        let wide = BinnedMatrix(columns: data.features.map(\.buffer) + [arm.buffer], threads: threads)
+        let wide = data.arms.map { Float($0) }.withUnsafeBufferPointer { arm in
+            BinnedMatrix(columns: data.features.map(\.buffer) + [arm], threads: threads)
+        }
         let model = boost(wide, target, rows: rows, loss: loss)
         let fixed = (0..<data.armCount).map { model.fixing(feature: data.features.count, to: Float($0)) }
         let names = (data.plan.arms ?? []).map { "outcome as if \($0)" }
