@@ -49,6 +49,8 @@ final class Worker: AssignmentHandler {
     private var askDue = ContinuousClock.now
     /// Whether a partition's end was reached since the last look.
     private var hasReachedEnd = false
+    /// Whether a batch failed and the process ends with it.
+    private var hasFailedMidway = false
     /// Records that came after the merge's wait, and that the metrics know of already.
     private var reportedOutOfOrder = 0
 
@@ -218,6 +220,7 @@ final class Worker: AssignmentHandler {
             renew(lost)
         } catch {
             // Part of the batch is handled and part is not: none of it may be committed on the way out.
+            hasFailedMidway = true
             life.handle(.leave(.renewed))
             if life.isOpen { conclude(committer.abort()) }
             throw error
@@ -404,7 +407,7 @@ final class Worker: AssignmentHandler {
     private var isGoingForGood: Bool {
         switch life.departure {
         case .stopped, .failed, nil: true
-        case .fenced, .renewed: false
+        case .fenced, .renewed: hasFailedMidway
         }
     }
 
