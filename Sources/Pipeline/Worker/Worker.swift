@@ -51,6 +51,8 @@ final class Worker: AssignmentHandler {
     private var hasReachedEnd = false
     /// When the group last handed out or took partitions, milliseconds since 1970.
     var rebalanced: Int64?
+    /// Whether a batch failed and the process ends with it.
+    private var hasFailedMidway = false
     /// Records that came after the merge's wait, and that the metrics know of already.
     var reportedOutOfOrder = 0
 
@@ -201,6 +203,7 @@ final class Worker: AssignmentHandler {
             renew(lost)
         } catch {
             // Part of the batch is handled and part is not: none of it may be committed on the way out.
+            hasFailedMidway = true
             life.handle(.leave(.renewed))
             if life.isOpen { conclude(committer.abort()) }
             throw error
@@ -340,7 +343,7 @@ final class Worker: AssignmentHandler {
     private var isGoingForGood: Bool {
         switch life.departure {
         case .stopped, .failed, nil: true
-        case .fenced, .renewed: false
+        case .fenced, .renewed: hasFailedMidway
         }
     }
 
