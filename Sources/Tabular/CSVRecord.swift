@@ -49,6 +49,9 @@ package final class CSVRecord {
         return fields[index]
     }
 
+    /// All fields, until the next record is read: for those who look at several.
+    package var all: UnsafeBufferPointer<Field> { UnsafeBufferPointer(start: fields, count: count) }
+
     private func grow(_ count: Int) -> UnsafeMutablePointer<Field> {
         let larger = UnsafeMutablePointer<Field>.allocate(capacity: capacity * 2)
         larger.moveInitialize(from: fields, count: count)

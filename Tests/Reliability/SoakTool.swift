@@ -101,7 +101,8 @@ struct SoakTool {
         var table = Table(.text(name), .text("seed \(settings.seed)"))
         table.add("events", HumanNumber.grouped(outcome.messages))
         table.add(
-            "events per second while they arrived", HumanNumber.grouped(Int(Double(outcome.messages) / settings.seconds)))
+            "events per second while they arrived",
+            HumanNumber.grouped(Int(Double(outcome.messages) / settings.seconds)))
         for (name, value) in outcome.measured { table.add(name, value) }
         table.add("last event to last commit", String(format: "%.1f s", outcome.drained))
         table.add("scores", HumanNumber.grouped(outcome.scores))

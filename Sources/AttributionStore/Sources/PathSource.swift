@@ -47,20 +47,23 @@ package final class PathSource {
         while try file.advance() {
             row += 1
             if row & 0xFFFF == 0 { progress?(row) }
-            let field = record[path]
-            let length =
-                field.hasDoubledQuotes ? quoted(buffer, &names) : split(file.text, field, buffer, &names)
-            let count = try number(conversions) ?? (conversions == nil ? 1 : 0)
-            let worth = try number(value) ?? 0
-            let lost = try number(nulls) ?? 0
+            let (text, fields) = (file.text, record.all)
+            let field = fields[path]
+            let length = field.hasDoubledQuotes ? quoted(buffer, &names) : split(text, field, buffer, &names)
+            let count = try number(conversions, text, fields) ?? (conversions == nil ? 1 : 0)
+            let worth = try number(value, text, fields) ?? 0
+            let lost = try number(nulls, text, fields) ?? 0
             guard length > 0 else { continue }
             try body(UnsafeBufferPointer(start: buffer, count: length), count, worth, lost)
         }
     }
 
-    private func number(_ column: Int?) throws(ImpactError) -> Double? {
+    @inline(__always)
+    private func number(
+        _ column: Int?, _ text: UnsafeRawBufferPointer, _ fields: UnsafeBufferPointer<CSVRecord.Field>
+    ) throws(ImpactError) -> Double? {
         guard let column else { return nil }
-        switch CSVDouble.read(file.text, file.record[column]) {
+        switch CSVDouble.read(text, fields[column]) {
         case .value(let value) where value >= 0: return value
         case .value: throw file.fault(column, "is negative")
         case .missing: return 0

@@ -2,6 +2,7 @@ import Attribution
 import AttributionStore
 import Base
 import Foundation
+import Kafka
 import Terminal
 
 /// `impactiq attribute follow`: attribution that goes on as events come.
@@ -38,7 +39,7 @@ enum AttributeFollow: Command {
         defer { follower.close() }
         while !StopSignal.isRaised {
             let start = ContinuousClock.now
-            let hasMore = try follower.step()
+            let hasMore = try attempt(follower)
             if let deadline, ContinuousClock.now >= deadline { break }
             if hasMore { continue }
             // A report over much takes its time: it gets a fifth of it at most.
@@ -47,6 +48,15 @@ enum AttributeFollow: Command {
             StopSignal.wait(milliseconds: Int(max(0, min(pause, left))))
         }
         Log.info("attribution", "stopped: \(follower.said)")
+    }
+
+    /// A broker that is away is waited for, as everywhere.
+    private static func attempt(_ follower: AttributionFollower) throws -> Bool {
+        do { return try follower.step() } catch let error as ImpactError {
+            guard Admin.isOfBrokers(error) else { throw error }
+            Log.warning("attribution", "\(error.message); trying again")
+            return false
+        }
     }
 
     private static func events(

@@ -64,15 +64,14 @@ final class AttributionFollower {
         do {
             try reader.begin(ranges)
             var asked = ContinuousClock.now
-            while try reader.step({ message in
-                if let value = message.payloadBuffer {
-                    try events.add(value, place: "\(topic)/\(message.partition)/\(message.offset)")
-                }
-                asked = .now
-            }) {
-                if StopSignal.isRaised || ContinuousClock.now - asked > .seconds(30) {
+            while try read(&asked) {
+                if StopSignal.isRaised {
                     events.rollback()
                     return false
+                }
+                guard ContinuousClock.now - asked < .seconds(30) else {
+                    throw ImpactError(
+                        .failed, code: "kafka_unreachable", "\(topic): nothing came for 30 s although records wait")
                 }
             }
             let outcome = try events.end(topic, ranges.mapValues(\.upperBound), timeout: sessionTimeout)
@@ -87,6 +86,21 @@ final class AttributionFollower {
             throw error
         }
         return hasMore
+    }
+
+    /// Reads some records. The library goes on by itself after what passes.
+    private func read(_ asked: inout ContinuousClock.Instant) throws -> Bool {
+        do {
+            return try reader.step { message in
+                if let value = message.payloadBuffer {
+                    try events.add(value, place: "\(topic)/\(message.partition)/\(message.offset)")
+                }
+                asked = .now
+            }
+        } catch let error as KafkaError {
+            guard error.isRetriable, !error.isFatal else { throw error.impactError(doing: "reading \(topic)") }
+            return true
+        }
     }
 
     private func refuse(_ number: Int, _ known: Int64, _ marks: Watermarks) throws(ImpactError) {

@@ -24,6 +24,7 @@ enum AttributionLivePage {
         "use strict";
         let chart;
         const amount = value => value === null || !Number.isFinite(value) ? "–" : format.count(Math.abs(value) >= 100 ? Math.round(value) : value);
+        const credit = value => value >= 10000 ? format.count(value) : value.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
         const ratio = value => value === null || !Number.isFinite(value) ? "–" : value.toFixed(2);
 
         /** Bars from zero, a row a channel: numbers = [[color, value]] share a scale. */
@@ -71,13 +72,13 @@ enum AttributionLivePage {
             tile("CPO", ratio(total.cpo), "cost per conversion"), tile("ROAS", ratio(total.roas), "revenue per unit of cost"),
             tile("Model", answer.model || "–", answer.latest_conversion ? "up to " + format.time(answer.latest_conversion) : ""));
           const shown = channels.slice(0, 12);
-          fill($("#credit"), bars(shown, [["accent", line => line.ihc]], line => amount(line.ihc)));
+          fill($("#credit"), bars(shown, [["accent", line => line.ihc]], line => credit(line.ihc)));
           fill($("#money"), bars(shown, [["accent", line => line.ihc_revenue], ["warn", line => line.cost]], line => amount(line.ihc_revenue)));
           $("#money-note").textContent = channels.length > 12 ? "the 12 with most credit" : "";
           $("#days-note").textContent = days.length ? `${days[0].date} to ${days[days.length - 1].date}, by the day of the session` : "";
           chart.set(days);
           fill($("#channels"), el("thead", {}, el("tr", {}, ["Channel", "Credit", "Share", "Revenue", "Cost", "CPO", "ROAS"].map((name, i) => el("th", { scope: "col", class: i ? "n" : null }, name)))),
-            el("tbody", {}, channels.map(line => el("tr", {}, el("th", { scope: "row", class: "clip" }, line.channel_name), [amount(line.ihc), Math.round(line.ihc / (total.ihc || 1) * 1000) / 10 + " %", amount(line.ihc_revenue), amount(line.cost), ratio(line.cpo), ratio(line.roas)].map(text => el("td", { class: "n" }, text))))));
+            el("tbody", {}, channels.map(line => el("tr", {}, el("th", { scope: "row", class: "clip" }, line.channel_name), [credit(line.ihc), (line.ihc / (total.ihc || 1) * 100).toFixed(1) + " %", amount(line.ihc_revenue), amount(line.cost), ratio(line.cpo), ratio(line.roas)].map(text => el("td", { class: "n" }, text))))));
         }
 
         async function load() {

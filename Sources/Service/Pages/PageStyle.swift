@@ -110,7 +110,7 @@ enum PageStyle {
         background:var(--soft);color:var(--muted);font-variant-numeric:tabular-nums}
         .cells li.ready{background:var(--good-bg);color:var(--treat-ink)}.cells li.restoring{background:var(--warn-bg);color:var(--warn)}
         .restore{display:grid;grid-template-columns:auto 1fr auto;gap:2px 10px;align-items:center;font-size:.84rem;margin:10px 0 0}
-        .restore svg{width:100%;height:10px;display:block}.restore+.facts,.cells+.facts{margin-top:12px}
+        .restore svg{width:100%;height:10px;display:block}#group{margin-top:12px}
         .segment+.segment{margin-top:14px}.segment h3{font-size:.88rem;font-weight:560;margin:0 0 4px;overflow-wrap:anywhere}
         .segrow{display:grid;grid-template-columns:minmax(90px,26%) 1fr 78px;gap:10px;align-items:center;font-size:.84rem;padding:2px 0}
         .segrow svg{width:100%;height:14px;display:block}
@@ -164,7 +164,7 @@ enum PageStyle {
         .param{display:grid;gap:3px;margin:10px 0;max-width:420px}.param label{font-size:.88rem}
         @media (max-width:640px){header.top{position:static}main{padding:18px 14px 48px}h1{font-size:1.35rem}.card{padding:14px}
         .scroll{margin:0 -14px -6px;padding:0 14px 6px}.tiles{grid-template-columns:1fr 1fr;gap:10px}.tile:last-child:nth-child(odd){grid-column:1/-1}.tile dd{font-size:1.2rem}
-        header.top>div{padding:8px 14px 6px}nav{order:3;width:100%}.effect{font-size:2.1rem}
+        header.top>div{padding:8px 14px 6px}nav{order:3;width:100%;margin:0 -6px}nav a{padding:5px 7px;font-size:.87rem}.effect{font-size:2.1rem}
         .facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:8px}.push .words{display:none}}
         @media (prefers-reduced-motion:no-preference){.pill.live::before{animation:beat 2s infinite}
         @keyframes beat{50%{opacity:.35}}}

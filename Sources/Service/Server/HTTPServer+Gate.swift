@@ -57,6 +57,12 @@ extension HTTPServer {
         let text = String(cString: header)
         if let type = MediaType(header: text), route.consumes.contains(type) { return type }
         let names = route.consumes.map { "\($0.text)" }.joined(separator: ", ")
-        throw Problem(415, "content_type", "the body must be \(names), not \(text.prefix(100))", field: "Content-Type")
+        // What curl sends when nobody says otherwise.
+        let isOfCurl = text == "application/x-www-form-urlencoded"
+        throw Problem(
+            415, "content_type",
+            "the body must be \(names), not \(text.prefix(100))"
+                + (isOfCurl ? "; with curl, -H 'Content-Type: \((route.consumes.first ?? .json).text)'" : ""),
+            field: "Content-Type")
     }
 }

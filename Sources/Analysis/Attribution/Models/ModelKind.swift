@@ -47,7 +47,7 @@ package enum ModelKind: String, CaseIterable, Sendable {
             return
         }
         let names = Self.allCases.map(\.rawValue)
-        let hint = NearestName.find(name, among: names).map { "; did you mean '\($0)'?" } ?? ""
+        let hint = NearestName.find(name, among: names).map { "; did you mean '\($0)'?" } ?? "."
         throw ImpactError(
             .usage, code: "unknown_model",
             "there is no attribution model '\(name)'\(hint) Known: " + names.joined(separator: ", "))
