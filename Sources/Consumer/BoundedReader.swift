@@ -15,6 +15,8 @@ package final class BoundedReader: AssignmentHandler {
     /// The end of each partition that is not read yet.
     private var ends: [Int32: Int64] = [:]
     private var next: [Int32: Int64] = [:]
+    /// Ends that a poll has told of, whose records before them it has yet to hand over.
+    private var reached: [Int32: Int64] = [:]
 
     /// - Parameter options: what the reader needs (the partitions' ends being told) is set here.
     package init(
@@ -32,6 +34,7 @@ package final class BoundedReader: AssignmentHandler {
 
     /// Begins anew, with these offsets by partition; empty ranges are done already.
     package func begin(_ ranges: [Int32: Range<Int64>]) throws(KafkaError) {
+        reached = [:]
         next = ranges.mapValues(\.lowerBound)
         ends = ranges.filter { !$0.value.isEmpty }.mapValues(\.upperBound)
         var places: [TopicPartition: StartOffset] = [:]
@@ -58,6 +61,8 @@ package final class BoundedReader: AssignmentHandler {
         guard !ends.isEmpty else { return false }
         let batch = try consumer.poll(max: max, timeoutMilliseconds: timeoutMilliseconds)
         try lend(batch, body)
+        for (partition, offset) in reached { advance(partition, to: offset) }
+        reached = [:]
         return !ends.isEmpty
     }
 
@@ -93,6 +98,6 @@ package final class BoundedReader: AssignmentHandler {
     package func revoked(_ partitions: [TopicPartition]) {}
     package func lost(_ partitions: [TopicPartition]) {}
     package func reachedEnd(of partition: TopicPartition, at offset: Int64) {
-        advance(partition.partition, to: offset)
+        reached[partition.partition] = offset
     }
 }
