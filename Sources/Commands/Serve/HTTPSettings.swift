@@ -22,6 +22,9 @@ struct HTTPSettings: SettingGroup {
     let httpOrigins = SettingKey.text("http.cors.origins", "", "sites whose pages may call the API")
     let httpCertificate = SettingKey.text("http.tls.certificate", "", "TLS: certificate chain, a PEM file")
     let httpKey = SettingKey.text("http.tls.key", "", "TLS: the certificate's private key, a PEM file")
+    let impactWeights = SettingKey.text(
+        "impact.weights", "",
+        "weights and baselines of a response model's impacts: /predict tells them, and log.store keeps each prediction")
     let httpThreads = SettingKey.integer("http.threads", 2, 1...256, "threads that answer requests")
 
     init() {}

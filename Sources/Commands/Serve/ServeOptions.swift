@@ -16,6 +16,12 @@ enum ServeOptions {
         .value("threads", "N", "Threads that answer", default: "2"),
         .value("threshold", "N", "Smallest effect worth an ad; decides treat and suppress", default: "0"),
         .value("level", "N", "Confidence level of the intervals", default: "0.95"),
+        .value(
+            "log-store", "ADDRESS",
+            "A log store that a pipeline writes to: last scores of users, GET /predict?customer_id="),
+        .value(
+            "impact-weights", "FILE.json",
+            "Weights and baselines: POST /predict says what moves a customer, and a log store keeps it"),
         .value("for", "DURATION", "Stop by itself after this time, as 30s or 5m"),
     ]
 
