@@ -41,7 +41,7 @@ final class BenchmarkModel {
         let specification = CommandSpecification(
             "model", "The benchmarks' forest (100 trees × 64 leaves) as a model file, for scripts/bench-cpu.py",
             options: [
-                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "Where the features come from", default: "Tests/Golden/econml-demo.model"),
                 .value("out", "FILE", "Where to write it", required: true),
             ], examples: [.init("model --out /tmp/forest.model", "over the features of the demo")])
         guard let command = try Benchmark.parse(specification, words) else { return }
