@@ -105,7 +105,8 @@ package final class Processor {
             effects: model.treatments.flatMap { treatment in
                 model.outcomes.map { ScoreWriter.EffectName(treatment: treatment, outcome: $0) }
             }, level: settings.level.level, decisions: Decision.allCases.map(\.name), model: model.name,
-            version: model.version, sha256: model.sha256, topics: settings.topics)
+            version: model.version, sha256: model.sha256, topics: settings.topics,
+            response: model.isResponse ? model.responseName : nil)
         runs = .allocate(capacity: settings.capacity)
         tags = .allocate(capacity: settings.capacity)
         rows = .allocate(capacity: settings.capacity * model.rowStride)

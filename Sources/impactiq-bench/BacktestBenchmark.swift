@@ -30,7 +30,7 @@ struct BacktestBenchmark {
                 .value("users", "N", "Users", default: "100k"),
                 .value("partitions", "N", "Partitions", default: "4"),
                 .value("workers", "N", "Threads of every row; one per processor when not given"),
-                .value("model", "FILE", "The model", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "The model", default: "Tests/Golden/econml-demo.model"),
             ] + Benchmark.roundOptions,
             examples: [.init("backtest --bootstrap localhost:9092", "a million events, three rounds after a warm-up")])
         guard let command = try Benchmark.parse(specification, words) else { return }

@@ -31,7 +31,7 @@ struct RestoreBenchmark {
                 .value("partitions", "N", "Partitions of the changelog", default: "4"),
                 .value("events", "N", "Events that each user has had", default: "8"),
                 .value("rounds", "N", "Rounds; the first warms up and does not count", default: "4"),
-                .value("model", "FILE", "The model with its features", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "The model with its features", default: "Tests/Golden/econml-demo.model"),
                 .flag("json", "Print one JSON object"),
             ],
             examples: [.init("restore --bootstrap localhost:9092 --users 2M", "the issue's figures")])

@@ -64,7 +64,7 @@ enum DemoRowsCommand: Command {
         "rows", "Write labelled training rows of the simulated trial",
         discussion: """
             One row per assignment of the trial: the features as the stream computes them at that event, arm, \
-            propensity, outcome, and the truth. exporters/demo_fit.py fits the demo's model from them.
+            propensity, outcome, and the truth. examples/demo/train trains the demo's model on them.
             """,
         options: [
             .value("out", "FILE", "CSV to write; - is standard output", required: true),
@@ -76,7 +76,7 @@ enum DemoRowsCommand: Command {
             .value("every", "N", "Keep one assignment in N", default: "2"),
         ],
         examples: [
-            .init("impactiq demo rows --rows 100k --out train.csv", "training rows for exporters/demo_fit.py")
+            .init("impactiq demo rows --rows 100k --out train.csv", "training rows for `impactiq train`")
         ])
 
     static func run(_ command: ParsedCommand) throws {

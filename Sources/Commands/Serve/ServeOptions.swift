@@ -20,6 +20,12 @@ enum ServeOptions {
         .value(
             "attribution", "PLACE",
             "Database whose channel report the attribution page shows: sqlite:PATH or postgresql://…"),
+        .value(
+            "log-store", "ADDRESS",
+            "A log store that a pipeline writes to: last scores of users, GET /predict?customer_id="),
+        .value(
+            "impact-weights", "FILE.json",
+            "Weights and baselines: POST /predict says what moves a customer, and a log store keeps it"),
         .value("for", "DURATION", "Stop by itself after this time, as 30s or 5m"),
     ]
 

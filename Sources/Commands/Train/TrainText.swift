@@ -142,7 +142,7 @@ enum TrainText {
 /// What goes into the model about its making.
 enum TrainProvenance {
     static func json(
-        _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult
+        _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult, _ diagnostics: TrainingDiagnostics?
     ) throws(ImpactError) -> JSONOutput {
         let digest = try FileHash.sha256(options.request.rows)
         let (plan, grower) = (data.plan, options.settings.grower)
@@ -165,6 +165,7 @@ enum TrainProvenance {
             ),
             ("nuisances", .array(result.nuisances.reports.map(TrainText.nuisance))),
             ("out_of_bag", .array(result.outcomes.map { TrainText.outcome(data, $0) })),
+            ("ranking", diagnostics.map { TrainText.ranking(data, result, $0) } ?? .null),
         ])
     }
 }

@@ -20,7 +20,7 @@ enum GrowthBenchmark {
                 .value("events", "N", "Events of each topic", default: "1M"),
                 .value("users", "N", "Most users of the users' table", default: "1M"),
                 .value("events-a-user", "N", "Events per user before the users' table is measured", default: "2"),
-                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "Where the features come from", default: "Tests/Golden/econml-demo.model"),
                 .value("features", "FILE", "A feature specification for the users' table, instead of the model's"),
                 .value("rounds", "N", "Rounds that count, after one that does not", default: "2"),
                 .value("only", "WORD", "One of partitions, workers, messages, users, features"),

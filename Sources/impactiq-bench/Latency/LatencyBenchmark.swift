@@ -31,7 +31,7 @@ struct LatencyBenchmark {
                 .value("rate", "N", "Events per second", default: "20k"),
                 .value("users", "N", "Users", default: "50k"),
                 .value("partitions", "N", "Partitions", default: "4"),
-                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "Where the features come from", default: "Tests/Golden/econml-demo.model"),
                 .value("set", "KEY=VALUE", "More configuration of the pipeline", repeated: true),
                 .value("rounds", "N", "Rounds", default: "2"),
                 .value("settle", "DURATION", "Time before each measurement", default: "4s"),

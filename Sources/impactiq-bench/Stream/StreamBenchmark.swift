@@ -23,7 +23,7 @@ enum StreamBenchmark {
                 .value("users", "N", "Users", default: "200k"),
                 .value("partitions", "N", "Partitions", default: "4"),
                 .value("workers", "N", "Workers of the rows 'run'; one per processor when not given"),
-                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "Where the features come from", default: "Tests/Golden/econml-demo.model"),
                 .value("set", "KEY=VALUE", "More configuration for the rows 'run'", repeated: true),
                 .value("only", "WORD", "Only the baseline and rows whose names have this word"),
             ] + Benchmark.roundOptions,

@@ -59,6 +59,6 @@ import Testing
         let message = refusal { _ = try RowCheck.run(model: model, csv: text) }
         #expect(message.contains("line 3") && message.contains("'x2'") && message.contains("\"x\" is not a number"))
         let other = try scratch.write("x0,x1,x2,x3\n1,2,3,4\n", "other.csv")
-        #expect(refusal { _ = try RowCheck.run(model: model, csv: other) }.contains("no column 'x4'"))
+        #expect(refusal { _ = try RowCheck.run(model: model, csv: other) }.contains("no column \"x4\""))
     }
 }

@@ -48,8 +48,8 @@ package struct Refutation: Sendable {
         ) {
             let scores = EffectScores(data, nuisances, residuals, outcome: index, effects: effects, arms: arms)
             let average = scores.average(0)
-            let test = Calibration(
-                data, treatment: residuals.treatment[0], outcome: residuals.outcome, effects: effects[0])
+            let test = Calibration.all(
+                data, treatment: residuals.treatment, outcome: residuals.outcome, effects: effects)[0]
             return (average.estimate, average.standardError, test.pValue)
         }
         var found: [Refutation] = []

@@ -245,7 +245,7 @@ package struct LearnerFitter {
             for effect in 0..<effects {
                 let treatment = Double(residuals.treatment[effect][row])
                 for column in 0..<design.width {
-                    x[effect * width + column] = treatment * Double(design.columns[column][row])
+                    x[effect * width + column] = treatment * design.value(column, row)
                 }
                 x[effect * width + design.width] = treatment
             }
@@ -336,7 +336,7 @@ package struct LearnerFitter {
                 rows.map { row -> Float in
                     var value = solution[effect * width + design.width]
                     for column in 0..<design.width {
-                        value += solution[effect * width + column] * Double(design.columns[column][Int(row)])
+                        value += solution[effect * width + column] * design.value(column, Int(row))
                     }
                     return Float(value)
                 }

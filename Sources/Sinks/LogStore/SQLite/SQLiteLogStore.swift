@@ -133,6 +133,7 @@ package final class SQLiteLogStore: LogStore {
             score.sourceTopic = statement.text(14)
             score.sourcePartition = Int32(clamping: statement.integer(15))
             score.sourceOffset = statement.integer(16)
+            score.effects = statement.isNull(17) ? nil : statement.text(17)
             scores.append(score)
         }
         return scores
@@ -140,7 +141,7 @@ package final class SQLiteLogStore: LogStore {
 
     package func close() { session = nil }
 
-    private func opened() throws(LogStoreError) -> SQLiteSession {
+    func opened() throws(LogStoreError) -> SQLiteSession {
         guard let session else { throw LogStoreError("log_store_closed", "\(place) is not open", isRetriable: true) }
         return session
     }

@@ -105,6 +105,8 @@ final class SQLiteSession {
         }
         try connection.execute("DELETE FROM scores WHERE user_id IN (SELECT user_id FROM erased_users)")
         let erased = Int(sqlite3_changes64(connection.handle))
+        try connection.execute(
+            "DELETE FROM \(StoredPrediction.table) WHERE user_id IN (SELECT user_id FROM erased_users)")
         try connection.execute("DELETE FROM erased_users")
         return erased
     }
