@@ -152,12 +152,13 @@ targets += [
         ]),
     tests("BaseTests", ["Base", "Events", "TestSupport"]),
     tests(
-        "CommandsTests", ["Base", "Terminal", "Events", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
+        "CommandsTests",
+        ["Base", "Terminal", "Events", "Scoring", "AttributionStore", "Simulation", "Commands", "TestSupport"]),
     tests("ConsumerTests", ["Base", "Kafka", "Consumer", "CRdkafka", "TestSupport"]),
     tests("EvaluationTests", ["Base", "Terminal", "Statistics", "Evaluation", "TestSupport"]),
     tests("ExplainTests", ["Base", "Scoring", "Explain", "TestSupport"]),
     tests("EventsTests", ["Base", "JSON", "Events", "TestSupport"]),
-    tests("FeaturesTests", ["Base", "Events", "Features", "TestSupport"]),
+    tests("FeaturesTests", ["Base", "JSON", "Events", "Features", "TestSupport"]),
     tests(
         "IntegrationTests",
         [
@@ -179,7 +180,9 @@ targets += [
     tests("RowsTests", ["Base", "Rows", "CZlib"]),
     tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
     tests("TrainingTests", ["Base", "Statistics", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
-    tests("ServiceTests", ["Base", "JSON", "Events", "Scoring", "Engine", "Backtest", "Service", "TestSupport"]),
+    tests(
+        "ServiceTests",
+        ["Base", "JSON", "Events", "Scoring", "Engine", "Sinks", "Propensity", "Backtest", "Service", "TestSupport"]),
     tests("SimulationTests", ["Base", "JSON", "Events", "Simulation", "TestSupport"]),
     tests(
         "SinksTests",

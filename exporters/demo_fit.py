@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-r"""Fit the demo's model on the simulated trial: a causal forest over streaming features.
+r"""Fit the benchmarks' model on the simulated trial with EconML (the demo's comes from examples/demo/train).
 
     impactiq demo rows --seed 101 --users 30k --rows 120k --out train.csv
     impactiq demo rows --seed 102 --users 30k --rows 20k --out test.csv
     python exporters/demo_fit.py train.csv demo.npz --test test.csv        # in an environment with econml 0.17
     impactiq model import econml demo.npz --features examples/demo/features.json --name demo --version 1 \
-        --out examples/demo/demo.model
+        --out Tests/Golden/econml-demo.model
 
 Trees see a fifth of the rows and have small leaves: more variance, less bias, and so intervals that hold the truth more
 often (89 % of the test rows; with 45 % of the rows and leaves of 100 it was 75 %).

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Fit the example model: whom does the women's e-mail of Hillstrom's MineThatData trial (2008) bring to the shop?
+"""Fit the tests' EconML model of a real trial (the example's comes from examples/hillstrom/train): whom does the women's e-mail of Hillstrom's MineThatData trial (2008) bring to the shop?
 
     python exporters/hillstrom_fit.py hillstrom.csv hillstrom.npz        # in an environment with econml 0.17
 
 Women's e-mail against none, outcome `visit`; fitted on 70 % of the 42,693 customers of these two arms (stratified by arm
 and outcome, seed 42), CausalForestDML with 400 trees, leaves of 100, depth 8. Writes the forest, and EconML's own effect
-and standard error of the other 12,808 customers to examples/hillstrom/expected.csv (`row` is the line of the customer in
+and standard error of the other 12,808 customers to Tests/Golden/econml-hillstrom.csv (`row` is the line of the customer in
 hillstrom.csv, counted from 0 after the header). The model file then comes from
 
     impactiq model import econml hillstrom.npz --features examples/hillstrom/features.json --name hillstrom --version 1 \\
-        --out examples/hillstrom/hillstrom.model
+        --out Tests/Golden/econml-hillstrom.model
 
 All features but `history` are whole numbers. `history` is an amount in cents' precision (142.44), which no binary float
 holds exactly: it is rounded to float32 here, before fitting and predicting, as the engine rounds it when it scores.
@@ -85,7 +85,7 @@ def main():
                   "rows": "women's e-mail against none; 70 % of them, stratified by arm and visit, seed 42"})
     inference = forest.effect_inference(X[test])
     effect, error = np.ravel(inference.point_estimate), np.ravel(inference.stderr)
-    with open(EXAMPLE / "expected.csv", "w", newline="\n") as out:
+    with open(HERE.parent / "Tests" / "Golden" / "econml-hillstrom.csv", "w", newline="\n") as out:
         out.write("row,effect,std_error\n")
         for i in range(len(test)):
             out.write("%d,%r,%r\n" % (rows[i], float(effect[i]), float(error[i])))

@@ -183,7 +183,7 @@ def main():
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--program", default=".build/release/impactiq")
     parser.add_argument("--bench", default=".build/release/impactiq-bench")
-    parser.add_argument("--model", default="examples/demo/demo.model")
+    parser.add_argument("--model", default="Tests/Golden/econml-demo.model")
     parser.add_argument("--case", action="append", default=[])
     parser.add_argument("--rates", default="1000,20000,100000")
     parser.add_argument("--events", type=int, default=2_000_000, help="under lag")

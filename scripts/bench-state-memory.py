@@ -77,7 +77,7 @@ class Rocks:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=20_000)
-    parser.add_argument("--ids", type=int, default=0, help="event ids a user that ours remembers")
+    parser.add_argument("--ids", type=int, default=0, help="event ids per user that ours remembers")
     parser.add_argument("--bin", type=Path, default=REPOSITORY / ".build/release")
     arguments = parser.parse_args()
     folder = tempfile.mkdtemp()
@@ -126,8 +126,8 @@ def main():
     own = {kind: [row["value"] for row in result[0]["rows"] if kind in row["row"]][-1] for kind in ("memory", "records", "stored")}
     ratio = own["stored"] / rocks_bytes
     print(f"{len(clock):,} users, {events:,} events, {records / len(clock):.1f} records a user in RocksDB")
-    print(f"RocksDB stores  {rocks_bytes:7.0f} bytes a user")
-    print(f"impactiq        {own['stored']:7.0f} bytes a user stored, {own['records']:.0f} in memory, "
+    print(f"RocksDB stores  {rocks_bytes:7.0f} bytes per user")
+    print(f"impactiq        {own['stored']:7.0f} bytes per user stored, {own['records']:.0f} in memory, "
           f"{own['memory']:.0f} with table, slack and the undo log")
     print(f"stored to stored {ratio:.2f}, bar 0.50: {'met' if ratio <= 0.5 else 'not met'}")
     return 0 if ratio <= 0.5 else 1

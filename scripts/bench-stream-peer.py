@@ -112,7 +112,7 @@ class User:
 
 
 def peer_round(bootstrap, topic, events, model, batch):
-    """Events a second of the Python consumer, which takes `batch` messages at a time."""
+    """Events per second of the Python consumer, which takes `batch` messages at a time."""
     import numpy as np
     from confluent_kafka import Consumer, Producer
 
@@ -153,7 +153,7 @@ def peer_round(bootstrap, topic, events, model, batch):
 
 
 def product_round(arguments):
-    """Events a second of the product and its ratio to the raw C loop."""
+    """Events per second of the product and its ratio to the raw C loop."""
     result = subprocess.run(
         [arguments.bin / "impactiq-bench", "stream", "--bootstrap", arguments.bootstrap, "--events",
          arguments.product_events, "--only", "leaves, commit 1 s", "--warm-up", "0", "--rounds", "1", "--json"],

@@ -14,12 +14,29 @@ public final class SHA256 {
     /// OpenSSL's `EVP_MD_CTX`.
     private let context: OpaquePointer
 
+    /// ``check()`` has said whether there is a SHA-256, before anything is done with it.
     public init() {
-        // Fails only without memory or without the algorithm, which every build of OpenSSL 3 has.
-        guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-            fatalError("OpenSSL has no SHA-256")
-        }
+        guard let context = Self.make() else { preconditionFailure("OpenSSL has no SHA-256; see SHA256.check()") }
         self.context = context
+    }
+
+    private static func make() -> OpaquePointer? {
+        guard let context = EVP_MD_CTX_new() else { return nil }
+        if EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 { return context }
+        EVP_MD_CTX_free(context)
+        return nil
+    }
+
+    /// Programs ask this once at their start.
+    ///
+    /// - Throws: `no_sha256` where OpenSSL's configuration keeps the algorithm from it.
+    public static func check() throws(ImpactError) {
+        guard let context = make() else {
+            throw ImpactError(
+                .failed, code: "no_sha256",
+                "OpenSSL gives no SHA-256: look at OPENSSL_CONF and the providers that /etc/ssl/openssl.cnf activates")
+        }
+        EVP_MD_CTX_free(context)
     }
 
     deinit { EVP_MD_CTX_free(context) }

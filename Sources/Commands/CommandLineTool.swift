@@ -57,6 +57,7 @@ package enum CommandLineTool {
             return isWritten ? 0 : ImpactError.Kind.failed.rawValue
         }
         do {
+            try SHA256.check()
             switch try root.parse(words) {
             case .help(let text):
                 Terminal.Stream.output.write(text)

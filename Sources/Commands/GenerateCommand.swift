@@ -21,7 +21,7 @@ enum GenerateCommand: Command {
             .value("to", "TARGET", "topic:NAME, or a file; - is standard output", required: true),
             .value("seed", "S", "Seed of the whole trial", default: "1"),
             .value("users", "N", "How many people there are", default: "10000"),
-            .value("rate", "N", "Messages a second; flat out when not given"),
+            .value("rate", "N", "Messages per second; flat out when not given"),
             .value("truth", "FILE", "Write the people's true effects as CSV"),
             .value("start", "MS", "Time of the first event, milliseconds since 1970", default: "1767225600000"),
             .value("duplicates", "SHARE", "Share of events that come twice", default: "0"),

@@ -11,7 +11,7 @@ enum LogStoreCommand: Command {
         "log-store", "Fill the log store from the output topic, until SIGTERM",
         discussion: """
             Reads committed scores and writes rows and its own position in one database transaction, so that there is one \
-            row a score after any crash. `run` does the same inside its own process when log.store is set.
+            row per score after any crash. `run` does the same inside its own process when log.store is set.
             """,
         options: ConfigurationOptions.options + [
             .value("for", "DURATION", "Stop by itself after this time, as 30s or 5m")
@@ -43,13 +43,17 @@ enum LogStoreCommand: Command {
 /// The log store that a configuration asks for.
 enum LogStoreRun {
     /// A reader that is not started yet; nil when `log.store` is none.
-    static func reader(_ configuration: Configuration) -> LogStoreReader? {
+    ///
+    /// - Parameter counters: of the reader before it, when it is begun again.
+    static func reader(
+        _ configuration: Configuration, counters: LogStoreCounters = LogStoreCounters()
+    ) -> LogStoreReader? {
         guard let address = configuration.logStore else { return nil }
         let storeOptions = LogStoreOptions(userIndex: configuration.indexesUsers)
         var options = LogStoreReaderOptions(topic: configuration.outputTopic)
         options.erasesOnTombstone = configuration.erasesLogStore
         return LogStoreReader(
-            properties: configuration.kafkaProperties(client: "consumer"), options: options
+            properties: configuration.kafkaProperties(client: "consumer"), options: options, counters: counters
         ) { () throws(LogStoreError) -> any LogStore in
             try address.make(storeOptions)
         }
@@ -61,8 +65,7 @@ enum LogStoreRun {
         let gone = reader.counters.gone
         return unread == 0
             ? gone > 0
-                ? "; \(gone) offsets of the topic were deleted by retention before they were stored, the rest is stored to "
-                    + "its end"
+                ? "; what the topic still holds is stored to its end"
                 : "; the topic is stored to its end"
             : "; \(unread) records of open transactions are left to the next start"
     }

@@ -37,7 +37,8 @@ final class LogStoreSupervisor {
             wait = min(wait * 2, Self.longestWait)
             return
         }
-        guard ContinuousClock.now >= due, let next = LogStoreRun.reader(configuration) else { return }
+        guard ContinuousClock.now >= due, let next = LogStoreRun.reader(configuration, counters: reader.counters)
+        else { return }
         self.due = nil
         reader = next
         reader.start()

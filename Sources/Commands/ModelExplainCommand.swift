@@ -7,10 +7,11 @@ import Terminal
 /// `impactiq model explain`: which features moved each row's effect, exactly.
 enum ModelExplainCommand: Command {
     static let specification = CommandSpecification(
-        "explain", "Exact Shapley values: what each feature adds to a row's effect",
+        "explain", "Exact Shapley values: what each feature adds to a row's effect or probability",
         discussion: """
             For each row: the effect of a row of which nothing is known (the base), what each feature adds, and the row's own \
-            effect, which is their sum. The values are path-dependent Shapley values (Lundberg and others 2020) of the \
+            effect, which is their sum. Response models and learners that are sums of trees or linear are explained by \
+            TreeSHAP and coefficient × deviation; those with a logistic link in log odds. For causal forests the values are path-dependent Shapley values (Lundberg and others 2020) of the \
             game v(S) = base + w (A_S - J_S base): numerator A and denominator J of the forest's effect, averaged over its \
             trees with only the features of S known, w the inverse denominator at the row (docs/explain.md).
 
@@ -27,8 +28,9 @@ enum ModelExplainCommand: Command {
             .value("outcome", "NAME", "Of a model with several: the effect on what; default the first"),
             .value("rows", "N", "Rows that text shows", default: "5"),
             .value("top", "N", "Features that text shows for each row", default: "10"),
-            .value("threads", "N", "Threads; 0 is one a processor; never changes a number", default: "0"),
-            .flag("json", "Print one JSON object a row"),
+            .value("threads", "N", "Threads; 0 is one per processor; never changes a number", default: "0"),
+            .flag("json", "Print one JSON object per row"),
+            ModelKey.option,
         ],
         arguments: [.init("FILE.csv", "The rows, with a column for each feature; - is standard input")],
         examples: [
@@ -39,50 +41,39 @@ enum ModelExplainCommand: Command {
         ])
 
     /// Rows of the file itself that are enough to count by.
-    private static let leastBackground = 100
+    static let leastBackground = 100
 
     static func run(_ command: ParsedCommand) throws {
         guard let path = command.text("model") else { throw command.invalid("model", "name the model file") }
-        let model = try Model.open(path: path)
-        guard model.composition == nil else {
-            throw ImpactError(
-                .badInput, code: "not_explained",
-                "\(path) is a \(model.kind) model; `model explain` takes causal forests. For a logistic response model "
-                    + "`impactiq impact --model` says what each feature adds")
-        }
-        let effect = EffectExplainer.Effect(
-            treatment: try place("treatment", model.treatments, command),
-            outcome: try place("outcome", model.outcomes, command))
+        let model = try ModelKey.open(path, command)
+        let effect =
+            try place("treatment", model.treatments, command) * model.outcomes.count
+            + place("outcome", model.outcomes, command)
         let shown = try command.count("rows") ?? 5
         let top = try command.count("top") ?? 10
         let threads = try command.count("threads") ?? 0
         let input = command.arguments[0]
-        let rows = try FeatureRows(path: input, features: model.featureNames)
+        let rows = try FeatureRows(path: input, model: model)
         let given = command.text("background")
         let background: FeatureRows? =
             switch given {
             case "none": nil
-            case let file?: try FeatureRows(path: file, features: model.featureNames)
+            case let file?: try FeatureRows(path: file, model: model)
             case nil: rows.count >= leastBackground ? rows : nil
             }
-        let explainer =
-            background.map { background in
-                background.values.withUnsafeBufferPointer { values in
-                    EffectExplainer(
-                        model, background: values.baseAddress.map { ($0, background.stride, background.count) },
-                        threads: threads)
-                }
-            } ?? EffectExplainer(model, threads: threads)
-        let index = explainer.effects.firstIndex(of: effect) ?? 0
+        let explainer = try Self.explainer(model, background, threads: threads)
         let count = command.flag("json") ? rows.count : min(shown, rows.count)
         let answers = rows.values.withUnsafeBufferPointer { values in
             values.baseAddress.map { explainer.explain(rows: $0, stride: rows.stride, count: count, threads: threads) }
                 ?? []
         }
-        let names = (model.treatments[effect.treatment], model.outcomes[effect.outcome])
+        let names = (
+            model.treatments[effect / model.outcomes.count], model.outcomes[effect % model.outcomes.count]
+        )
+        let scale = explainer.scales[effect]
         if command.flag("json") {
             for (row, answer) in answers.enumerated() {
-                Terminal.Stream.output.write(json(row, answer?[index], rows, model, names).line + "\n")
+                Terminal.Stream.output.write(json(row, answer?[effect], model, names, explainer, effect).line + "\n")
             }
             return
         }
@@ -90,9 +81,11 @@ enum ModelExplainCommand: Command {
             background.map { "splits as common as in \(HumanNumber.grouped($0.count)) rows of \(given ?? input)" }
             ?? "every split taken as even (name rows with --background)"
         Terminal.Stream.output.show(
-            "Effect of \(names.0) on \(names.1) by model \(model.name) \(model.version); \(cover)\n")
+            (model.isResponse ? "\(names.1): what adds to \(scale.words)" : "Effect of \(names.0) on \(names.1)")
+                + " by model \(model.name) \(model.version); \(cover)\n")
         for (row, answer) in answers.enumerated() {
-            Terminal.Stream.output.show(text(row, answer?[index], rows, model, top: top))
+            Terminal.Stream.output.show(
+                text(row, answer?[effect], rows, model, top: top, explainer, effect))
         }
         if rows.count > count {
             let rest = rows.count - count
@@ -110,8 +103,21 @@ enum ModelExplainCommand: Command {
         return place
     }
 
+    /// With the covers of the background, or even splits.
+    static func explainer(
+        _ model: Model, _ background: FeatureRows?, threads: Int
+    ) throws(ImpactError) -> ModelExplainer {
+        guard let background else { return try ModelExplainer(model, threads: threads) }
+        return try background.values.withUnsafeBufferPointer { values throws(ImpactError) in
+            try ModelExplainer(
+                model, background: values.baseAddress.map { ($0, background.stride, background.count) },
+                threads: threads)
+        }
+    }
+
     private static func text(
-        _ row: Int, _ answer: Explanation?, _ rows: FeatureRows, _ model: Model, top: Int
+        _ row: Int, _ answer: Explanation?, _ rows: FeatureRows, _ model: Model, top: Int, _ explainer: ModelExplainer,
+        _ effect: Int
     ) -> String {
         guard let answer else {
             return "\nrow \(row + 1): no estimate, because the model takes no missing or infinite value\n"
@@ -124,29 +130,46 @@ enum ModelExplainCommand: Command {
         for feature in order.prefix(top) {
             let value = Double(rows.values[row * rows.stride + feature])
             table.add(
-                model.featureNames[feature], value.isNaN ? "missing" : Figure.significant(value),
+                model.featureNames[feature], shown(value, model, feature),
                 signed(answer.contributions[feature]))
         }
         if order.count > top {
             let rest = order.dropFirst(top).reduce(0) { $0 + answer.contributions[$1] }
             table.add("\(order.count - top) others", "", signed(rest))
         }
-        return "\nrow \(row + 1): effect \(signed(answer.value)) = base \(signed(answer.base)) and\n"
-            + table.text(width: width)
+        let scale = explainer.scales[effect]
+        let result =
+            scale == .logOdds
+            ? "probability \(Figure.significant(explainer.value(effect, of: answer))), log odds "
+                + Figure.significant(answer.value) : "\(scale.rawValue) \(signed(answer.value))"
+        return "\nrow \(row + 1): \(result) = base \(signed(answer.base)) and\n" + table.text(width: width)
+    }
+
+    /// A value as the rows have it: of a category its text.
+    private static func shown(_ value: Double, _ model: Model, _ feature: Int) -> String {
+        if value.isNaN { return "missing" }
+        guard let levels = model.levels(feature: feature) else { return Figure.significant(value) }
+        return levels.indices.contains(Int(value)) ? levels[Int(value)] : "unknown"
     }
 
     private static func signed(_ value: Double) -> String { (value > 0 ? "+" : "") + Figure.significant(value) }
 
     private static func json(
-        _ row: Int, _ answer: Explanation?, _ rows: FeatureRows, _ model: Model, _ names: (String, String)
+        _ row: Int, _ answer: Explanation?, _ model: Model, _ names: (String, String), _ explainer: ModelExplainer,
+        _ effect: Int
     ) -> JSONOutput {
-        var members: [(name: String, value: JSONOutput)] = [
-            ("row", .integer(row + 1)), ("treatment", .text(names.0)), ("outcome", .text(names.1)),
-        ]
+        var members: [(name: String, value: JSONOutput)] = [("row", .integer(row + 1))]
+        if !model.isResponse { members.append(("treatment", .text(names.0))) }
+        members.append(("outcome", .text(names.1)))
+        // A response model's number has its own name, and the scale of its contributions is told.
+        let name = model.isResponse ? model.responseName : "uplift"
+        if model.isResponse { members.append(("scale", .text(explainer.scales[effect].rawValue))) }
         guard let answer else {
-            return .object(members + [("base", .null), ("uplift", .null), ("contributions", .null)])
+            return .object(members + [("base", .null), (name, .null), ("contributions", .null)])
         }
-        members += [("base", .number(answer.base)), ("uplift", .number(answer.value))]
+        members.append(("base", .number(answer.base)))
+        if explainer.scales[effect] == .logOdds { members.append(("log_odds", .number(answer.value))) }
+        members.append((name, .number(explainer.value(effect, of: answer))))
         members.append(
             (
                 "contributions",

@@ -43,7 +43,7 @@ enum ModelInspectCommand: Command {
         Terminal.Stream.output.write(
             "\n" + table.text()
                 + "\(check.rows) rows of \(path), \(check.refusedRows) refused; every kernel gives the bits of a plain walk, "
-                + "which takes \(HumanNumber.decimals(check.plainRow, 1)) µs a row\n")
+                + "which takes \(HumanNumber.decimals(check.plainRow, 1)) µs per row\n")
     }
 
     fileprivate static func text(_ model: Model) -> String {
@@ -64,7 +64,7 @@ enum ModelInspectCommand: Command {
         lines += ProvenanceText.lines(model) + [""]
         var forests = Table(
             .text("outcome"), .text("kind"), .number("trees"), .number("nodes"), .number("leaves"), .number("tiles"),
-            .number("deepest"), .number("leaf depth"), .number("bytes a row"))
+            .number("deepest"), .number("leaf depth"), .number("bytes per row"))
         for forest in model.summaries {
             forests.add(
                 forest.outcome, forest.kind, HumanNumber.grouped(forest.trees), HumanNumber.grouped(forest.nodes),

@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import Scoring
+import Tabular
 import Terminal
 
 /// `impactiq model score`.
@@ -19,6 +20,8 @@ enum ModelScoreCommand: Command {
             .value("threshold", "EFFECT", "Smallest effect worth treating", default: "0"),
             .flag("covariance", "Write the covariances of the treatments' effects too (slower)"),
             .value("threads", "N", "Threads; one a core when not given"),
+            .flag("spreadsheet", "Mark texts that a spreadsheet would run as a formula with a quote before them"),
+            ModelKey.option,
         ],
         arguments: [.init("FILE", "The CSV; - is standard input")],
         examples: [
@@ -39,14 +42,15 @@ enum ModelScoreCommand: Command {
         options.columns = columns
         options.level = try command.number("level") ?? 0.95
         options.threshold = try command.number("threshold") ?? 0
+        options.field = command.flag("spreadsheet") ? .spreadsheet : .plain
         options.covariances = command.flag("covariance")
         options.threads = try command.count("threads") ?? 0
-        let scorer = try CSVScorer(model: try Model.open(path: path), options: options)
+        let scorer = try CSVScorer(model: try ModelKey.open(path, command), options: options)
         let total = RowProgress(ProgressLine("score", unit: "rows"))
         let summary = try scorer.run(input: command.arguments[0], output: STDOUT_FILENO) { total.update($0) }
         total.finish(summary.rows)
         if !summary.otherColumns.isEmpty, columns == .minimal {
-            Log.info("score", "columns that are no feature: \(NameList.text(summary.otherColumns))")
+            Log.info("score", "columns that are not features: \(NameList.text(summary.otherColumns))")
         }
     }
 }

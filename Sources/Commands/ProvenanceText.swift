@@ -31,7 +31,8 @@ enum ProvenanceText {
             return "\(words): \(isWhole ? HumanNumber.grouped(Int(saturating: number)) : "\(number)")"
         }
         if let flag = value.bool { return "\(words): \(flag ? "yes" : "no")" }
-        guard let items = value.array else { return nil }
+        // Lists of objects (nuisances, held-out metrics) are for machines.
+        guard let items = value.array, items.isEmpty || items.contains(where: { $0.string != nil }) else { return nil }
         return "\(words): \(items.compactMap(\.string).joined(separator: ", "))"
     }
 }

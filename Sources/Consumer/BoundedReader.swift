@@ -15,8 +15,8 @@ package final class BoundedReader: AssignmentHandler {
     /// The end of each partition that is not read yet.
     private var ends: [Int32: Int64] = [:]
     private var next: [Int32: Int64] = [:]
-    /// Ends that the poll at hand told of. They count after its records, which come out of the same poll.
-    private var told: [Int32: Int64] = [:]
+    /// Ends that the consumer has reached, until the records before them, which may be in the same batch, are lent.
+    private var reached: [Int32: Int64] = [:]
 
     /// - Parameter options: what the reader needs (the partitions' ends being told) is set here.
     package init(
@@ -34,8 +34,8 @@ package final class BoundedReader: AssignmentHandler {
 
     /// Begins anew, with these offsets by partition; empty ranges are done already.
     package func begin(_ ranges: [Int32: Range<Int64>]) throws(KafkaError) {
-        told.removeAll()
         next = ranges.mapValues(\.lowerBound)
+        reached = [:]
         ends = ranges.filter { !$0.value.isEmpty }.mapValues(\.upperBound)
         var places: [TopicPartition: StartOffset] = [:]
         for (partition, end) in ends {
@@ -61,8 +61,8 @@ package final class BoundedReader: AssignmentHandler {
         guard !ends.isEmpty else { return false }
         let batch = try consumer.poll(max: max, timeoutMilliseconds: timeoutMilliseconds)
         try lend(batch, body)
-        for (partition, offset) in told { advance(partition, to: offset) }
-        told.removeAll(keepingCapacity: true)
+        for (partition, offset) in reached { advance(partition, to: offset) }
+        reached = [:]
         return !ends.isEmpty
     }
 
@@ -98,6 +98,6 @@ package final class BoundedReader: AssignmentHandler {
     package func revoked(_ partitions: [TopicPartition]) {}
     package func lost(_ partitions: [TopicPartition]) {}
     package func reachedEnd(of partition: TopicPartition, at offset: Int64) {
-        told[partition.partition] = offset
+        reached[partition.partition] = offset
     }
 }

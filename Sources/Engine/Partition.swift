@@ -53,7 +53,7 @@ package final class Partition {
     }
 
     /// Adds an output record without a value.
-    func addTombstone(key: UnsafeRawBufferPointer, timestamp: Int64) {
+    package func addTombstone(key: UnsafeRawBufferPointer, timestamp: Int64) {
         let start = bytes.count
         bytes.append(key)
         append(OutputRecord(key: start..<bytes.count, value: nil, timestamp: timestamp))

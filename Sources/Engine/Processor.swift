@@ -39,8 +39,11 @@ package final class Processor {
         package var events = 0
         package var scores = 0
         package var duplicates = 0
-        /// Events of ``Processor/eraseType``.
+        /// Events of ``Processor/eraseType``, and those by which a user refuses that anything is stored.
         package var erasures = 0
+        /// Events that were not stored, and events that were not scored, since their users refuse it.
+        package var notStored = 0
+        package var notScored = 0
         /// Scores by decision, in the order of `Decision`.
         package var treat = 0
         package var suppress = 0
@@ -49,10 +52,13 @@ package final class Processor {
 
     /// The type of an event that erases its user.
     package static let eraseType = "user.delete"
+    /// Types that every stream knows, beside those that features and scoring name.
+    package static let userTypes = [eraseType, Purposes.eventType]
 
     package let model: Model
     package let plan: FeaturePlan
     private let eraseNumber: UInt8
+    private let consentNumber: UInt8
     private let settings: Settings
     private let events: EventBatch
     private let scorer: Scorer
@@ -89,6 +95,7 @@ package final class Processor {
         self.plan = plan
         // Asked for in `plan(of:scoreEvents:)`, so it is there.
         eraseNumber = UInt8(clamping: plan.schema.typeNumber(Self.eraseType) ?? 255)
+        consentNumber = UInt8(clamping: plan.schema.typeNumber(Purposes.eventType) ?? 255)
         scoredTypes = settings.scoreEvents.reduce(0) { mask, type in
             plan.schema.typeNumber(type).map { mask | 1 << UInt64($0) } ?? mask
         }
@@ -98,7 +105,8 @@ package final class Processor {
             effects: model.treatments.flatMap { treatment in
                 model.outcomes.map { ScoreWriter.EffectName(treatment: treatment, outcome: $0) }
             }, level: settings.level.level, decisions: Decision.allCases.map(\.name), model: model.name,
-            version: model.version, sha256: model.sha256, topics: settings.topics)
+            version: model.version, sha256: model.sha256, topics: settings.topics,
+            response: model.isResponse ? model.responseName : nil)
         runs = .allocate(capacity: settings.capacity)
         tags = .allocate(capacity: settings.capacity)
         rows = .allocate(capacity: settings.capacity * model.rowStride)
@@ -128,7 +136,7 @@ package final class Processor {
             )
         }
         let specification = try FeatureSpecification(json: model.specificationJSON)
-        return try FeaturePlan(specification, schema: specification.eventSchema(extraTypes: scoreEvents + [eraseType]))
+        return try FeaturePlan(specification, schema: specification.eventSchema(extraTypes: scoreEvents + userTypes))
     }
 
     /// An empty partition as this processor's settings want it.
@@ -255,7 +263,7 @@ package final class Processor {
                 let state = partition.state
                 state.apply(events, runs[run].start..<runs[run].end) { index, applied in
                     guard case .applied(let slot) = applied else {
-                        outcome.duplicates += 1
+                        if applied == .refused { outcome.notStored += 1 } else { outcome.duplicates += 1 }
                         return
                     }
                     outcome.events += 1
@@ -268,7 +276,19 @@ package final class Processor {
                         outcome.erasures += 1
                         return
                     }
+                    if type == consentNumber {
+                        guard events[index].refuses.contains(.storing) else { return }
+                        // The record is blank already; what was published and stored elsewhere follows.
+                        partition.erased?(events.user(index))
+                        erasures[outcome.erasures] = index
+                        outcome.erasures += 1
+                        return
+                    }
                     guard type < 64, scoredTypes & (1 << UInt64(type)) != 0 else { return }
+                    if !state.refuses(slot).isDisjoint(with: .scoring) {
+                        outcome.notScored += 1
+                        return
+                    }
                     state.features(slot, into: rows + rowCount * model.rowStride)
                     rowEvents[rowCount] = index
                     rowCount += 1

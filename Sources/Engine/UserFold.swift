@@ -48,8 +48,9 @@ package final class UserFold {
     ) throws(InputError) {
         batch.removeAll()
         try batch.append(event, key: nil, source: SourcePosition())
-        guard case .applied = state.apply(batch, 0) else {
-            result.duplicates += 1
+        let applied = state.apply(batch, 0)
+        guard case .applied = applied else {
+            if applied == .duplicate { result.duplicates += 1 }
             return
         }
         result.events += 1

@@ -40,7 +40,7 @@ public enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIte
     case duplicateField, missingField, fieldType, numberOutOfRange
     case userIDEmpty, userIDTooLong, textTooLong
     case invalidTime, timeOutOfRange, timeInFuture, timeTooOld, propensityOutOfRange
-    case keyMismatch, missingFeature, poison
+    case keyMismatch, missingFeature, poison, unreadableState
 
     /// snake_case, stable.
     public var name: String {
@@ -67,6 +67,7 @@ public enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIte
         case .keyMismatch: "key_mismatch"
         case .missingFeature: "missing_feature"
         case .poison: "poison"
+        case .unreadableState: "unreadable_state"
         }
     }
 
@@ -96,6 +97,7 @@ public enum InputErrorCode: UInt8, Sendable, Equatable, BitwiseCopyable, CaseIte
         case .keyMismatch: "must be the user_id (input.key=any accepts other keys)"
         case .missingFeature: "has no value for this user, and the model refuses missing values"
         case .poison: "the process died twice while it handled this message"
+        case .unreadableState: "the changelog's record of this user cannot be read"
         }
     }
 }

@@ -27,7 +27,11 @@ package struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The library's name of the code, such as `_TIMED_OUT` (its own) or `NOT_COORDINATOR` (the broker's).
     package var name: String { String(cString: rd_kafka_err2name(code)) }
 
-    package var description: String { "\(message) (\(name))" }
+    /// The library often ends its text with its own words for the code, in brackets: one code is enough.
+    package var description: String {
+        let words = " (\(String(cString: rd_kafka_err2str(code))))"
+        return "\(message.hasSuffix(words) ? String(message.dropLast(words.count)) : message) (\(name))"
+    }
 
     /// Another member of the group has come with the same `group.instance.id`.
     package var isFencedMember: Bool { code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID }
@@ -59,9 +63,10 @@ package struct KafkaError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The error as a person reads it; `doing` names the work and its input, `advice` says what to do next.
     package func impactError(doing work: String, advice: String? = nil) -> ImpactError {
         let next = advice.map { ". \($0)" } ?? ""
+        // The message may say already what was being done.
+        let said = message.hasPrefix("\(work): ") ? description : "\(work): \(description)"
         return ImpactError(
-            .failed, code: "kafka\(name.hasPrefix("_") ? "" : "_")\(name.lowercased())",
-            "\(work): \(description)\(next)")
+            .failed, code: "kafka\(name.hasPrefix("_") ? "" : "_")\(name.lowercased())", said + next)
     }
 }
 

@@ -28,17 +28,19 @@ package struct TopicPlan: Sendable, Equatable {
         TopicPlan(name, partitions: partitions, settings: ["max.message.bytes": "\(inputRecordBytes)"])
     }
 
+    /// Scores and dead letters bear the time of their events: a retention by time would drop those of old events on
+    /// arrival, so what is not told otherwise keeps them until they are deleted.
+    private static let anyTimestampKept = anyTimestamp.merging(["retention.ms": "-1"]) { $1 }
+
     /// The output topic of scores.
     package static func scores(_ name: String, partitions: Int) -> TopicPlan {
-        TopicPlan(name, partitions: partitions, settings: anyTimestamp)
+        TopicPlan(name, partitions: partitions, settings: anyTimestampKept)
     }
 
-    /// The dead-letter topic: takes every record that the input took, whole. Kept until deleted, since old source
-    /// timestamps would let a time-based retention drop a dead letter on arrival.
+    /// The dead-letter topic: takes every record that the input took, whole.
     package static func deadLetter(_ name: String, partitions: Int) -> TopicPlan {
-        var settings = anyTimestamp
+        var settings = anyTimestampKept
         settings["max.message.bytes"] = "\(inputRecordBytes + deadLetterOverheadBytes)"
-        settings["retention.ms"] = "-1"
         return TopicPlan(name, partitions: partitions, settings: settings)
     }
 

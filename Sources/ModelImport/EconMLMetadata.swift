@@ -43,13 +43,13 @@ package struct EconMLMetadata: Sendable, Equatable {
             )
         }
         guard let features = content["feature_names"] as? [String], !features.isEmpty else {
-            throw refusal("feature_names is no list of names")
+            throw refusal("feature_names is not a list of names")
         }
         guard let treatment = content["treatment"] as? [String: Any], let treatments = treatment["names"] as? [String],
             !treatments.isEmpty
         else { throw refusal("treatment has no list of names") }
         guard let outcomes = content["outcome_names"] as? [String], !outcomes.isEmpty else {
-            throw refusal("outcome_names is no list of names")
+            throw refusal("outcome_names is not a list of names")
         }
         for (what, names) in [
             ("feature_names", features), ("treatment names", treatments), ("outcome_names", outcomes),

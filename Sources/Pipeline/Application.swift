@@ -44,7 +44,7 @@ package final class Application: Sendable {
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
         writesChangelog: Bool, isStopped: () -> Bool
     ) throws(ImpactError) {
-        let model = try Model.open(path: try configuration.required("model.path"))
+        let model = try configuration.openModel()
         // A specification that does not compile is better known now than on a worker's thread.
         let plan = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
         _ = try configuration.workerMemoryBytes()
@@ -88,7 +88,7 @@ package final class Application: Sendable {
                 // The first time-out may only be a slow first connection.
                 if ContinuousClock.now - told > .seconds(10), ContinuousClock.now - asked > .milliseconds(1_500) {
                     told = .now
-                    Log.warning("pipeline", "\(error.message); trying again")
+                    Log.warning("pipeline", "\(error.message) Trying again")
                 }
                 if isStopped() { throw ImpactError(.failed, code: "stopped", "stopped before the broker was there") }
             }

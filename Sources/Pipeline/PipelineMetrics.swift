@@ -63,7 +63,14 @@ package final class PipelineMetrics: Sendable {
     package let expiredUsers = Counter(
         "impactiq_users_expired_total", .countIfAny("users forgotten"),
         help: "Users forgotten after state.ttl.ms without an event")
-    package let erasures = Counter("impactiq_users_erased_total", help: "Users erased by user.delete events")
+    package let unreadable = Counter(
+        "impactiq_unreadable_state_records_total", .countIfAny("unreadable state records"),
+        help: "Records of the changelog that nobody could read: dead-lettered, their users began anew")
+    package let erasures = Counter(
+        "impactiq_users_erased_total", help: "Users erased, by user.delete or by refusing that anything is stored")
+    package let refused = LabeledCounter(
+        "impactiq_refused_events_total", label: "purpose", values: ["storing", "scoring"], .countIfAny("refused"),
+        help: "Events not stored, or not scored, since their users refuse it (user.consent)")
     package let changelogRecords = Counter(
         "impactiq_changelog_records_total", help: "Users' records written to the changelog")
     package let restoredUsers = Counter(

@@ -4,6 +4,24 @@ import Sinks
 
 /// How the live pipeline works: threads, local state, commits, membership in the group.
 package struct PipelineSettings: SettingGroup {
+    /// Of `state.memory.bytes`.
+    package enum MemoryBound: Sendable, Equatable {
+        /// Half of the memory that the process may take; none without the local copy, where nobody can spill.
+        case auto
+        case bytes(Int)
+        case none
+
+        init(_ text: String) throws(SettingProblem) {
+            if text == "auto" {
+                self = .auto
+                return
+            }
+            guard let bytes = Int(text) else { throw SettingProblem("neither a whole number nor auto") }
+            guard (0...1 << 44).contains(bytes) else { throw SettingProblem("must be 0 to \(1 << 44), or auto") }
+            self = bytes == 0 ? .none : .bytes(bytes)
+        }
+    }
+
     /// How far the product's promise goes.
     package enum Guarantee: String, Sendable, CaseIterable {
         case exactlyOnce = "exactly_once"
@@ -22,9 +40,15 @@ package struct PipelineSettings: SettingGroup {
     package let stateCacheBytes = SettingKey.integer(
         "state.cache.bytes", 64 << 20, 1 << 20...1 << 40,
         "bound of the local copy's own memory in this process: cache, filters, and half as much for writes")
-    package let stateMemoryBytes = SettingKey.integer(
-        "state.memory.bytes", 0, 0...1 << 44,
-        "bound of this process's state in memory, state.cache.bytes included: cold users spill to disk; 0 is none")
+    package let stateMemory = SettingKey<MemoryBound>(
+        "state.memory.bytes", "auto",
+        "bound of this process's state in memory, state.cache.bytes included: cold users spill to disk; auto is half of what "
+            + "the machine or the container has, 0 is none"
+    ) { (text) throws(SettingProblem) in try MemoryBound(text) }
+    package let mostUnreadableRecords = SettingKey.integer(
+        "state.changelog.max.unreadable", 1_000, 0...1_000_000,
+        "users of a changelog partition whose record may be unreadable at a start: they begin anew, and the records go to the "
+            + "dead letter, code unreadable_state; more, or any with 0, end the start")
     package let standbyReplicas = SettingKey.integer(
         "num.standby.replicas", 0, 0...16,
         "processes beside the owner that keep a warm local copy of each partition")

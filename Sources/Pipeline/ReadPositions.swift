@@ -61,6 +61,9 @@ package final class ReadPositions {
         times[topic] = timestamp
     }
 
+    /// The next offset of one topic's partition; −1 while it is not known.
+    func next(of topic: Int) -> Int64 { next[topic] }
+
     package func accept() { committed.update(from: next, count: partitions.count) }
     package func undo() {
         next.update(from: committed, count: partitions.count)

@@ -22,6 +22,10 @@ package final class Shard {
     var isRestored = false
     /// An offset that the changelog had reached when the shard was made; see ``StateTie``.
     var changelogOffset: Int64 = 0
+    /// Records of the changelog that nobody can read, met while the state was restored.
+    package var unreadable = UnreadableRecords()
+    /// Those to be quarantined with the next commit; none while a later record may still heal them.
+    var quarantined: UnreadableRecords? { isRestored && !unreadable.isEmpty ? unreadable : nil }
     /// Where the search for cold users goes on.
     var hand = 0
     /// Late events that the metrics know of already.
@@ -48,11 +52,23 @@ package final class Shard {
     package func restore(user: UnsafeRawBufferPointer, record: UnsafeRawBufferPointer?) throws(ImpactError) {
         try state.restore(user: user, record: record, isUnsaved: true)
         checkpoint?.noteReplay(removed: record == nil ? user : nil)
+        unreadable.heal(user)
+    }
+
+    /// Sets a record of the changelog aside that cannot be read: its user begins anew.
+    package func setAside(_ record: UnreadableRecords.Record) {
+        record.user.withUnsafeBytes { user in
+            // Fails for an id that is too long for any user in state.
+            guard (try? state.restore(user: user, record: nil)) != nil else { return }
+            checkpoint?.noteReplay(removed: user)
+        }
+        unreadable.add(record)
     }
 
     /// The transaction was committed.
     package func accept() {
         state.commit()
+        if isRestored { unreadable.removeAll() }
         positions.accept()
         checkpoint?.committed()
     }
@@ -71,6 +87,10 @@ package final class Shard {
     /// - Returns: how many.
     package func collectChangelog() -> Int {
         state.expire(hand: &expiryHand)
+        // Before the users' own records: who came back since then is written behind it.
+        for record in quarantined?.records ?? [] {
+            record.user.withUnsafeBytes { content.addTombstone(key: $0, timestamp: 0) }
+        }
         let count = content.collectChanges { user in checkpoint?.noteRemoval(user) }
         if count > 0 { checkpoint?.noteChange() }
         return count

@@ -10,7 +10,7 @@ import StateStore
 ///                       rocksdb-N        the local copy of the state
 ///                       poison-….notes   what the workers were handling
 /// ```
-/// Versions before 1.1 kept these directly in `state.dir`, where two applications discarded each other's copies. What is found
+/// Earlier versions kept these directly in `state.dir`, where two applications discarded each other's copies. What is found
 /// there is moved at the first start of the application that it belongs to.
 package enum StateFolder {
     /// Beginnings of the names of files and folders that can be made anew: a reset deletes them.
@@ -43,7 +43,9 @@ package enum StateFolder {
     /// - Throws: `state_dir_unwritable`; `state_dir_busy` when a process of an earlier version still runs on it.
     package static func prepare(_ configuration: Configuration) throws(ImpactError) -> String {
         let path = path(configuration)
-        if FileManager.default.fileExists(atPath: path) { return path }
+        // A folder in which no process has had a name yet may be that of an interrupted move.
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        if names.contains(where: { $0.hasPrefix("instance-") && $0.hasSuffix(".id") }) { return path }
         let old = oldNames(in: configuration.stateDirectory)
         let isOurs =
             old.isEmpty

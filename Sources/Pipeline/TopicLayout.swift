@@ -37,10 +37,7 @@ package struct TopicLayout: Sendable, Equatable {
     package func remarks(_ configuration: Configuration) -> [String] {
         var remarks: [String] = []
         if outputPartitions != inputPartitions {
-            remarks.append(
-                "\(configuration.outputTopic) has \(outputPartitions) partitions, the input \(inputPartitions): scores are "
-                    + "placed by their key, not beside their event, and 'replay --compare', 'rows --scores' and "
-                    + "'evaluate --topic' cannot join them. Make an output topic with \(inputPartitions) partitions")
+            remarks.append(Self.apart(configuration, output: outputPartitions, input: inputPartitions))
         }
         if let retention = outputRetentionMilliseconds, retention >= 0, !isOutputCompacted {
             let days = Double(retention) / 86_400_000
@@ -50,6 +47,12 @@ package struct TopicLayout: Sendable, Equatable {
                     + "unread by a log store that comes later. retention.ms=-1 keeps them")
         }
         return remarks
+    }
+
+    private static func apart(_ configuration: Configuration, output: Int, input: Int) -> String {
+        "\(configuration.outputTopic) has \(output) partitions, the input \(input): scores are placed by their key, not "
+            + "beside their event, and 'replay --against', 'rows --scores' and 'evaluate --topic' cannot join them. Make an output "
+            + "topic with \(input) partitions"
     }
 
     /// Looks at the topics and checks that they fit each other.
@@ -63,12 +66,19 @@ package struct TopicLayout: Sendable, Equatable {
         let missing = TopicRoles.all(configuration).map(\.topic).filter { count($0) == nil }
         let misfits = try misfits(configuration, admin, count)
         if !missing.isEmpty {
+            var besides = misfits
+            if let input = configuration.inputTopics.compactMap(count).first,
+                let output = count(configuration.outputTopic),
+                output != input
+            {
+                besides.append(apart(configuration, output: output, input: input))
+            }
             let isOne = missing.count == 1
             throw ImpactError(
                 .failed, code: "missing_topic",
                 "\(isOne ? "topic" : "topics") \(missing.joined(separator: ", ")) \(isOne ? "does" : "do") not exist: "
                     + "'impactiq topics create' makes all that the configuration needs"
-                    + misfits.map { ". Besides: \($0)" }.joined())
+                    + besides.map { ". Besides: \($0)" }.joined())
         }
         guard misfits.isEmpty, let input = configuration.inputTopics.first, let partitions = count(input),
             let output = count(configuration.outputTopic), let deadLetter = count(configuration.deadLetterTopic)

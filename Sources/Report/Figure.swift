@@ -65,7 +65,7 @@ package struct Figure {
         return Figure.fixed(percent ? value * 100 : value, decimals) + (percent ? " pp" : "")
     }
 
-    package var unit: String { percent ? "percentage points" : "outcome a person" }
+    package var unit: String { percent ? "percentage points" : "outcome per person" }
 
     /// A coefficient without unit: `0.0618`.
     package static func coefficient(_ value: Double?) -> String {

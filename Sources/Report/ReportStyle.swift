@@ -36,6 +36,7 @@ package enum ReportStyle {
         figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:16px 18px 12px;break-inside:avoid}
         figure p,figcaption{font-size:.9rem;margin:10px 0 0}
         svg{display:block;width:100%;height:auto;margin-top:4px;overflow:visible}
+        .charts figure:only-child>svg{max-width:600px;margin-left:auto;margin-right:auto}
         .legend{display:flex;flex-wrap:wrap;gap:2px 16px;font-size:.84rem;color:var(--muted);margin:0;padding:0;list-style:none}
         .legend svg{display:inline-block;width:22px;height:10px;margin:0 6px 1px 0;vertical-align:middle}
         svg text{font-size:12px;fill:var(--muted);font-family:inherit;font-variant-numeric:tabular-nums}

@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import JSON
+import Propensity
 
 /// The routes of the product: what the server of `serve`, `run` and `demo` answers.
 package final class Service: Sendable {
@@ -9,18 +10,22 @@ package final class Service: Sendable {
     package let live: Live
     package let stream = EventStream()
     private let attribution: (any AttributionSource)?
+    /// Weights and baselines of `POST /predict`'s impacts; nil: there are none.
+    let impact: ImpactAnalysis?
 
     /// - Parameters:
     ///   - version: of the program.
     ///   - source: the pipeline of this process; nil when there is none.
     ///   - scores: the log store; nil when none is set.
     ///   - attribution: the channel report; nil when none is set.
+    ///   - impact: what moves a prediction, by a team's weights; nil: nothing is said of it.
     package init(
         served: ServedModel, version: String, source: (any PipelineSource)? = nil, scores: ScoreHistory? = nil,
-        attribution: (any AttributionSource)? = nil
+        attribution: (any AttributionSource)? = nil, impact: ImpactAnalysis? = nil
     ) {
         self.attribution = attribution
         self.served = served
+        self.impact = impact
         self.version = version
         live = Live(served: served, source: source, scores: scores, stream: stream)
     }
@@ -60,6 +65,7 @@ package final class Service: Sendable {
             Route(.get, "/v1/model") { exchange throws(Problem) in try model.answer(exchange) },
             Route(.get, "/v1/users/{id}") { exchange throws(Problem) in try users.state(exchange) },
             Route(.get, "/v1/users/{id}/scores") { exchange throws(Problem) in try users.scores(exchange) },
+            Route(.get, "/v1/users/{id}/predictions") { exchange throws(Problem) in try predict.history(exchange) },
             Route(.get, "/v1/users/{id}/explain") { exchange throws(Problem) in try users.explain(exchange, explain) },
             Route(.post, "/v1/explain", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
                 try explain.answer(exchange)

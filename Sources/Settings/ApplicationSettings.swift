@@ -25,6 +25,10 @@ package struct ApplicationSettings: SettingGroup {
     package let deadLetterTopic = SettingKey.text(
         "dead.letter.topic", "events.dead-letter", "topic of the rejected events, byte for byte")
     package let modelPath = SettingKey.text("model.path", "", "the model file (impactiq model import makes one)")
+    package let modelPublicKey = SettingKey.text(
+        "model.public.key", "",
+        "file of an Ed25519 public key (PEM): a model is used only with a signature of it in FILE.sig ('impactiq model sign')"
+    )
     package let scoreEvents = SettingKey.list("score.events", "ad_view,click", "event types that trigger a score")
     package let decisionThreshold = SettingKey.number(
         "decision.threshold", "0", -1e9...1e9, "smallest effect worth an ad; decides treat and suppress")

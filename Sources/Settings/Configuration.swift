@@ -171,13 +171,17 @@ package struct Configuration: Sendable {
     }
 
     private mutating func read(file: String) throws(ImpactError) {
-        let text: String
-        do { text = try String(contentsOfFile: file, encoding: .utf8) } catch {
-            let reason = access(file, R_OK) == 0 ? "it is no UTF-8 text" : String(cString: strerror(errno))
-            throw ImpactError(
+        func unreadable(_ reason: String) -> ImpactError {
+            ImpactError(
                 .badConfiguration, code: "unreadable_configuration",
                 "cannot read the configuration file \(file): \(reason)")
         }
+        let bytes: [UInt8]
+        do throws(ImpactError) { bytes = try SmallFile.read(file, limit: 1 << 20) } catch {
+            if error.code == "file_too_large" { throw unreadable("it has more than a megabyte") }
+            throw unreadable(access(file, R_OK) == 0 ? "it is no file" : String(cString: strerror(errno)))
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw unreadable("it is no UTF-8 text") }
         for property in try PropertiesFile.parse(text, path: file) {
             try set(property.key, property.value, origin: .file(path: file, line: property.line))
         }

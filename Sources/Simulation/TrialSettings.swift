@@ -32,7 +32,7 @@ package struct TrialSettings: Sendable, Equatable {
         try require((1...Int(Int32.max)).contains(users), "users", "from 1 to \(Int32.max)")
         try require(propensity > 0 && propensity < 1, "propensity", "above 0 and below 1")
         try require((1...1000).contains(campaigns), "campaigns", "from 1 to 1000")
-        try require(visitsPerDay > 0 && visitsPerDay <= 1000, "visits a day", "above 0, at most 1000")
+        try require(visitsPerDay > 0 && visitsPerDay <= 1000, "visits per day", "above 0, at most 1000")
         try require((3_600_000...90 * 86_400_000).contains(outcomeWindow), "the outcome window", "from 1h to 90d")
         try require(start >= 0 && start < 4_102_444_800_000, "start", "from 1970 to 2099")
         for (name, share) in [("out of order", outOfOrder), ("duplicates", duplicates), ("invalid", invalid)] {

@@ -1,10 +1,11 @@
 import CRdkafka
 import Consumer
 import Foundation
+import Kafka
 
 /// Headers that go from an event to its score: trace contexts and correlation ids, by which a request is followed through
 /// several systems.
-package struct ForwardedHeaders {
+package struct ForwardedHeaders: Sendable {
     private let names: [[CChar]]
 
     /// - Parameter names: compared without regard to case.
@@ -28,5 +29,14 @@ package struct ForwardedHeaders {
             rd_kafka_header_add(list, name, -1, value, value == nil ? 0 : count)
         }
         return list
+    }
+
+    /// The same of headers that were copied.
+    package func filter(_ headers: [RecordHeader]) -> [RecordHeader] {
+        headers.filter { header in
+            (header.nameBytes + [0]).withUnsafeBytes { name in
+                names.contains { strcasecmp($0, name.assumingMemoryBound(to: CChar.self).baseAddress!) == 0 }
+            }
+        }
     }
 }

@@ -266,13 +266,6 @@ extension StateStore {
         (try? shared { database throws(ImpactError) in database.property("rocksdb.estimate-num-keys") }) ?? 0
     }
 
-    /// Merges the files, so that each record is there once: for benchmarks.
-    package func compact() throws(ImpactError) {
-        try shared { database throws(ImpactError) in
-            rocksdb_compact_range(database.database, nil, 0, nil, 0)
-        }
-    }
-
     /// Puts everything written into files: for tests and benchmarks.
     package func flush() throws(ImpactError) {
         try shared { database throws(ImpactError) in

@@ -4,6 +4,8 @@ import CRocksDB
 package final class StoreBatch: @unchecked Sendable {  // Handed from thread to thread, never used by two at once.
     let pointer: OpaquePointer
     private var key: [UInt8] = []
+    /// Whether anything is taken out of the store.
+    package private(set) var hasDeletions = false
 
     package init() { pointer = rocksdb_writebatch_create() }
 
@@ -28,6 +30,7 @@ package final class StoreBatch: @unchecked Sendable {  // Handed from thread to 
             if let record {
                 rocksdb_writebatch_put(pointer, key.chars, key.count, record.chars, record.count)
             } else {
+                hasDeletions = true
                 rocksdb_writebatch_delete(pointer, key.chars, key.count)
             }
         }
@@ -40,6 +43,7 @@ package final class StoreBatch: @unchecked Sendable {  // Handed from thread to 
 
     /// Forgets all of a partition.
     package func erase(_ partition: Int32) {
+        hasDeletions = true
         StoreKey.checkpoint(partition).withUnsafeBytes { key in
             rocksdb_writebatch_delete(pointer, key.chars, key.count)
         }
@@ -50,6 +54,10 @@ package final class StoreBatch: @unchecked Sendable {  // Handed from thread to 
         }
     }
 
+    func delete(_ key: [UInt8]) {
+        key.withUnsafeBytes { rocksdb_writebatch_delete(pointer, $0.chars, $0.count) }
+    }
+
     func put(_ key: [UInt8], _ value: [UInt8]) {
         key.withUnsafeBytes { key in
             value.withUnsafeBytes { value in
@@ -58,5 +66,8 @@ package final class StoreBatch: @unchecked Sendable {  // Handed from thread to 
         }
     }
 
-    package func removeAll() { rocksdb_writebatch_clear(pointer) }
+    package func removeAll() {
+        hasDeletions = false
+        rocksdb_writebatch_clear(pointer)
+    }
 }

@@ -2,6 +2,7 @@
 ///
 /// ```
 /// 0 "format"               the format's name
+/// 0 "deletions"            since when files may hold what was deleted, milliseconds since 1970 as text
 /// 0 partition (4, BE)      the partition's checkpoint
 /// 1 partition (4, BE) id   a user's record
 /// ```
@@ -9,6 +10,7 @@
 package enum StoreKey {
     static let recordPrefixBytes = 5
     package static let format: [UInt8] = [0] + Array("format".utf8)
+    static let deletions: [UInt8] = [0] + Array("deletions".utf8)
     package static let formatName = "impactiq state 1"
 
     package static func checkpoint(_ partition: Int32) -> [UInt8] { [0] + bigEndian(partition) }

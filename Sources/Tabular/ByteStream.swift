@@ -186,7 +186,7 @@ private final class GzipStream: ByteStream {
                 input.use(input.rest.count)
                 continue
             }
-            guard other > 0 else { throw InputBuffer.damaged("what follows a gzip member is none") }
+            guard other > 0 else { throw InputBuffer.damaged("what follows a gzip member is not gzip") }
             input.use(other)
         }
     }

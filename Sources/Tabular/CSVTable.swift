@@ -67,7 +67,7 @@ package final class CSVTable {
         throw ImpactError(
             .badInput, code: "csv_column",
             "\(name) has no column '\(column)' for the \(role)\(near) Its columns: "
-                + columns.prefix(20).joined(separator: ", ") + (columns.count > 20 ? ", …" : "")
+                + NameList.text(columns, limit: 20)
                 + ". Name the column with \(option)")
     }
 

@@ -29,8 +29,8 @@ struct BacktestBenchmark {
                 .value("events", "N", "Events in the topic", default: "1M"),
                 .value("users", "N", "Users", default: "100k"),
                 .value("partitions", "N", "Partitions", default: "4"),
-                .value("workers", "N", "Threads of every row; one a processor when not given"),
-                .value("model", "FILE", "The model", default: "examples/demo/demo.model"),
+                .value("workers", "N", "Threads of every row; one per processor when not given"),
+                .value("model", "FILE", "The model", default: "Tests/Golden/econml-demo.model"),
             ] + Benchmark.roundOptions,
             examples: [.init("backtest --bootstrap localhost:9092", "a million events, three rounds after a warm-up")])
         guard let command = try Benchmark.parse(specification, words) else { return }

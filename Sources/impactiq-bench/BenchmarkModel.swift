@@ -48,7 +48,7 @@ final class BenchmarkModel {
         let help = CommandSpecification(
             "model", "The benchmarks' forest (100 trees × 64 leaves) as a model file, for scripts/bench-cpu.py",
             options: [
-                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "Where the features come from", default: "Tests/Golden/econml-demo.model"),
                 .value("features", "FILE", "A feature specification instead"),
                 .value("out", "FILE", "Where to write it", required: true),
             ], examples: [.init("model --out /tmp/forest.model", "over the features of the demo")])

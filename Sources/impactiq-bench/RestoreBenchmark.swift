@@ -29,9 +29,9 @@ struct RestoreBenchmark {
                 .value("bootstrap", "HOST:PORT", "The broker", required: true),
                 .value("users", "N", "Users, one record each", default: "2M"),
                 .value("partitions", "N", "Partitions of the changelog", default: "4"),
-                .value("events", "N", "Events a user has had", default: "8"),
+                .value("events", "N", "Events that each user has had", default: "8"),
                 .value("rounds", "N", "Rounds; the first warms up and does not count", default: "4"),
-                .value("model", "FILE", "The model with its features", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "The model with its features", default: "Tests/Golden/econml-demo.model"),
                 .flag("json", "Print one JSON object"),
             ],
             examples: [.init("restore --bootstrap localhost:9092 --users 2M", "the issue's figures")])
@@ -110,7 +110,7 @@ struct RestoreBenchmark {
             Terminal.Stream.output.write(object.line + "\n")
             return
         }
-        var table = Table(.text("bytes a user"), .number("bytes"), .number("in all"))
+        var table = Table(.text("bytes per user"), .number("bytes"), .number("in all"))
         for (name, value, all) in [
             ("in memory: record, table, undo log", perUser[0], memory), ("in RocksDB's files (LZ4)", perUser[1], files),
             ("on the changelog: key and value", perUser[2], changelogBytes),

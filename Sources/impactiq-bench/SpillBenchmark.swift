@@ -37,7 +37,7 @@ final class SpillBenchmark {
                 .value("events", "N", "Events of random users after all users are there", default: "2M"),
                 .value("partitions", "N", "Partitions", default: "4"),
                 .value("dir", "FOLDER", "Where the local copy is written; the temporary folder when not given"),
-                .value("model", "FILE", "The model with its features", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "The model with its features", default: "Tests/Golden/econml-demo.model"),
                 .flag("json", "Print one JSON object"),
             ],
             examples: [.init("spill --users 10M --memory 1GiB", "ten million users in a gibibyte")])

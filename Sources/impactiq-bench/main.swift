@@ -33,7 +33,7 @@ do {
               roofline     the stages alone, and the product's share of what they allow together
               growth       cost by partitions, workers, message size, users and features
               allocations  what a worker allocates in steady state; without --bootstrap no broker is needed
-              restore      state from the changelog and from the local copy beside a plain read; bytes a user
+              restore      state from the changelog and from the local copy beside a plain read; bytes per user
               spill        more users than memory may hold: events/s, and how much memory it takes
               backtest     replay and rows beside the live pipeline without its transactions, on a broker
               evaluate     the ranking and curves of a trial; scripts/bench-evaluate.py adds scikit-uplift

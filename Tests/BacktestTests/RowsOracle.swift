@@ -66,7 +66,20 @@ struct RowsOracle {
 
     func rows(_ events: [Event]) -> (rows: [Row], outOfOrder: Int) {
         let kept = kept(events)
-        let end = zip(events, kept).filter(\.1).map(\.0.time).max() ?? 0
+        // How far the users have come, before each event: the latest time, but of a user who is ahead of all others by more
+        // than the lateness only what the others say; the highest that this ever was.
+        var clocks: [Int64] = []
+        var latest: [String: Int64] = [:]
+        var highest = Int64.min
+        for (place, event) in events.enumerated() {
+            clocks.append(highest)
+            guard kept[place] else { continue }
+            latest[event.user] = max(latest[event.user] ?? .min, event.time)
+            let farthest = latest.values.sorted(by: >)
+            guard farthest.count > 1 else { continue }
+            highest = max(highest, farthest[0] - farthest[1] <= lateness ? farthest[0] : farthest[1])
+        }
+        let end = latest.count > 1 ? highest : latest.values.first ?? 0
         var rows: [Row] = []
         var outOfOrder = 0
         for (place, event) in events.enumerated() where event.arm != nil && kept[place] {
@@ -79,9 +92,8 @@ struct RowsOracle {
             for later in place..<events.count where kept[later] && events[later].user == event.user {
                 let outcome = events[later]
                 guard outcome.time >= event.time, outcome.time < event.time + window else { continue }
-                // The row waits until some event before this one is past its window and the allowed lateness.
-                let latest = (0..<later).filter { kept[$0] }.map { events[$0].time }.max() ?? .min
-                guard latest <= event.time + window + lateness else { continue }
+                // The row waits until the clock before this one is past its window and the allowed lateness.
+                guard clocks[later] <= event.time + window + lateness else { continue }
                 switch outcome.type {
                 case "purchase":
                     outcomes[0] = 1

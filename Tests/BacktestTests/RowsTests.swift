@@ -176,6 +176,49 @@ struct RowsTests {
         #expect(made.text.hasPrefix("partition,offset,user_id,time,experiment,arm,arm_propensity,clicks_2d,x,"))
     }
 
+    @Test("One user whose clock is days ahead does not end everybody's outcome windows; a second one does")
+    func clockAhead() throws {
+        let scratch = try TemporaryFolder()
+        let start: Int64 = 1_795_255_200_000
+        var events: [RowsOracle.Event] = [
+            .init(user: "odd", type: "click", time: start + 30 * Self.day),
+            .init(user: "a", type: "treatment", time: start, arm: "ad"),
+            .init(user: "b", type: "treatment", time: start + 1, arm: "control"),
+            .init(user: "odd", type: "click", time: start + 31 * Self.day),
+            .init(user: "a", type: "purchase", time: start + Self.day, value: 20),
+            .init(user: "b", type: "click", time: start + Self.day + 1),
+        ]
+        func rows(_ name: String) throws -> (rows: [RowsOracle.Row], counters: RowsCounters) {
+            let made = try write([try scratch.write(events.map(\.json).joined(separator: "\n"), name)])
+            return (made.rows[0] ?? [], made.counters)
+        }
+        let open = try rows("open.jsonl")
+        #expect(open.rows.map(\.outcomes) == [[1, 20, 0], [0, 0, 1]])
+        #expect(open.rows.map(\.isCensored) == [true, true])
+        #expect(open.counters.outcomesLate == 0)
+        #expect(open.counters.leads == [0: 30 * Self.day - 1])
+        events.append(.init(user: "c", type: "click", time: start + 31 * Self.day))
+        let closed = try rows("closed.jsonl")
+        #expect(closed.rows.map(\.outcomes) == [[1, 20, 0], [0, 0, 1]])
+        #expect(closed.rows.map(\.isCensored) == [false, false])
+        #expect(closed.counters.leads.isEmpty)
+    }
+
+    @Test("Values that no outcome and no feature can use are counted by field; the events live")
+    func unusableValues() throws {
+        let scratch = try TemporaryFolder()
+        let lines = [
+            #"{"user_id":"a","type":"treatment","time":1795255200000,"treatment":{"arm":"ad"}}"#,
+            #"{"user_id":"a","type":"purchase","time":1795255200001,"value":"12,50"}"#,
+            #"{"user_id":"a","type":"purchase","time":1795255200002,"value":3}"#,
+        ]
+        let made = try write([try scratch.write(lines.joined(separator: "\n"), "e.jsonl")])
+        #expect(made.counters.stream.unusable == ["value": 1])
+        #expect(made.counters.stream.rejected.isEmpty && made.counters.stream.events == 3)
+        #expect(made.counters.outcomesWithoutValue == 1)
+        #expect(made.rows[0]?.map(\.outcomes) == [[1, 3, 0]])
+    }
+
     @Test("Two columns of one name are refused before anything is read")
     func columns() throws {
         do {

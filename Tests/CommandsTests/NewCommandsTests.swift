@@ -110,6 +110,7 @@ struct NewCommandsTests {
         #expect(html.contains("lost causes: 100, sleeping dogs: 100"))
         #expect(CommandLineTool.run(["quadrants", rows, "--propensity-model", model, "--uplift", "u", "--json"]) == 0)
         #expect(CommandLineTool.run(columns + ["--cut", "1.5"]) == 64)
+        #expect(CommandLineTool.run(columns + ["--effect", "-0.1"]) == 64)
         #expect(CommandLineTool.run(["quadrants", rows, "--propensity", "pages", "--uplift", "u"]) == 65)
         #expect(CommandLineTool.run(["quadrants", rows, "--propensity", "device", "--uplift", "u"]) == 65)
         #expect(CommandLineTool.run(["quadrants", rows, "--propensity", "p", "--uplift-model", model]) == 64)
@@ -158,7 +159,7 @@ struct NewCommandsTests {
         #expect(try production() == "1")
     }
 
-    @Test("model explain: text and JSON of a forest; a response model is refused")
+    @Test("model explain: text and JSON of a forest and of response models")
     func explain() throws {
         let events = folder.file("events.jsonl")
         let causal = SharedMaterial.repository.appending(path: "examples/demo/demo.model").path
@@ -175,7 +176,17 @@ struct NewCommandsTests {
         #expect(CommandLineTool.run(["model", "explain", "--model", causal, folder.file("none.csv")]) == 65)
         let customers = try customers()
         let response = try model(customers, version: "1")
-        #expect(CommandLineTool.run(["model", "explain", "--model", response, customers]) == 65)
+        #expect(CommandLineTool.run(["model", "explain", "--model", response, customers]) == 0)
+        let boosted = folder.file("boosted.model")
+        #expect(
+            CommandLineTool.run(
+                [
+                    "train", customers, "--kind", "response", "--outcome", "purchase", "--id", "customer_id",
+                    "--ignore",
+                    "p", "--ignore", "u", "--learner", "boosted", "--out", boosted,
+                ]) == 0)
+        #expect(CommandLineTool.run(["model", "explain", "--model", boosted, customers, "--json"]) == 0)
+        #expect(CommandLineTool.run(["model", "inspect", boosted, "--check", customers]) == 0)
     }
 
     @Test("completion: every shell's script; bash reads its own")

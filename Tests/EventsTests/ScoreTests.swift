@@ -43,6 +43,30 @@ struct ScoreTests {
         #expect(String(decoding: out.bytes, as: UTF8.self) == expected)
     }
 
+    @Test("A response model's number has a name of its own beside uplift, in every effect")
+    func response() throws {
+        let batch = try batch(user: "u", type: "ad_view", source: SourcePosition(partition: 0, offset: 1))
+        let writer = ScoreWriter(
+            effects: ["shoes", "hats"].map { .init(treatment: "none", outcome: $0) }, level: 0.95, decisions: ["treat"],
+            model: "buys", version: "1", sha256: "00", topics: ["events"], response: "probability")
+        let effects = [0.25, 0.5].map {
+            ScoreWriter.Effect(uplift: $0, standardError: .nan, lower: .nan, upper: .nan)
+        }
+        let out = ByteBuffer()
+        effects.withUnsafeBufferPointer {
+            writer.write(batch[0], of: batch, effects: $0, decided: 1, decision: 0, into: out)
+        }
+        let expected = """
+            "source":{"topic":"events","partition":0,"offset":1},"probability":0.5,"effects":[\
+            {"treatment":"none","outcome":"shoes","uplift":0.25,"std_error":null,"ci_lower":null,"ci_upper":null,\
+            "probability":0.25},{"treatment":"none","outcome":"hats","uplift":0.5,"std_error":null,"ci_lower":null,\
+            "ci_upper":null,"probability":0.5}]}
+            """
+        #expect(String(decoding: out.bytes, as: UTF8.self).hasSuffix(expected))
+        // The log store's reader takes it as it takes any other.
+        #expect(try ScoreReader().read(out.bytes).uplift == 0.5)
+    }
+
     @Test("What is written reads back the same, for Foundation too: any user, any number, several effects")
     func roundTrip() throws {
         var generator = SeededGenerator.announced()

@@ -43,6 +43,31 @@ struct UnusableValueTests {
         #expect(throws: InputError.self) { try append(batch, #","properties":{"n":[1}"#) }
     }
 
+    @Test("The contract's own members too: a text as value costs the value, not the event", arguments: [true, false])
+    func members(predicts: Bool) throws {
+        let schema = EventSchema(fields: [
+            .init("value", expects: .number), .init("channel"), .init("campaign_id"),
+        ])
+        var limits = EventLimits()
+        limits.requiresKey = false
+        let batch = EventBatch(schema: schema, limits: limits, capacity: 64, predicts: predicts)
+        for value in [#""12,50""#, "true", "[1]", #"{"a":1}"#, "1e999"] {
+            try append(batch, #","value":\#(value),"channel":"social","campaign_id":17"#)
+            let fields = batch.fields(batch.count - 1)
+            #expect(fields[0] == .missing)
+            #expect(fields[1] == FieldValue(textHash: StableHash.hash("social")))
+            #expect(fields[2] == FieldValue(textHash: StableHash.hash("17")))
+        }
+        for value in ["7", "false", "[]", "{}", "1.5"] {
+            try append(
+                batch, #","value":3,"channel":\#(value),"campaign_id":\#(value == "7" ? "1.5" : value),"currency":9"#)
+            let fields = batch.fields(batch.count - 1)
+            #expect(fields[0] == FieldValue(3))
+            #expect(fields[1] == .missing && fields[2] == .missing)
+        }
+        #expect((0..<3).map { batch.unusableValues($0) } == [5, 5, 5])
+    }
+
     @Test("Integers from 2⁵³ on are as many values as there are; below, numbers", arguments: [true, false])
     func largeIntegers(predicts: Bool) throws {
         let batch = batch(predicts: predicts)

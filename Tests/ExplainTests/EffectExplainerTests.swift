@@ -132,7 +132,7 @@ struct EffectExplainerTests {
                     let sum = answer[place].base + answer[place].contributions.reduce(0, +)
                     #expect(abs(sum - truth) < 1e-9 * max(1, abs(truth)), "\(sum) \(truth)")
                     guard row < 3 else { continue }
-                    var forest = model.decodedForest(outcome: effect.outcome)
+                    var forest = model.decodedForest(effect.outcome)
                     forest.trees =
                         round < 3
                         ? Covers.even(forest.trees)

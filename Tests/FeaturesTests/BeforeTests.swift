@@ -28,7 +28,7 @@ struct BeforeTests {
             let isNew = oracle.apply(event)
             let applied = columns.apply(i, to: state)
             switch before {
-            case .duplicate:
+            case .duplicate, .refused:
                 #expect(!isNew)
                 #expect(applied == .duplicate)
             case .ahead(let at):

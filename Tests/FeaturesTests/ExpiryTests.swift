@@ -31,7 +31,7 @@ struct ExpiryTests {
             if isNew { clocks[event.user] = max(clocks[event.user] ?? .min, event.time) }
             let before = state.counters.expired
             switch columns.apply(i, to: state) {
-            case .duplicate: #expect(!isNew)
+            case .duplicate, .refused: #expect(!isNew)
             case .applied(let slot):
                 #expect(isNew)
                 row.withUnsafeMutableBufferPointer { state.features(slot, into: $0.baseAddress!) }

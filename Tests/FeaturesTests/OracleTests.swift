@@ -21,7 +21,7 @@ struct OracleTests {
         for (i, event) in events.enumerated() {
             let isNew = oracle.apply(event)
             switch columns.apply(i, to: state) {
-            case .duplicate:
+            case .duplicate, .refused:
                 #expect(!isNew)
             case .applied(let slot):
                 #expect(isNew)

@@ -1,4 +1,5 @@
 import Base
+import Commands
 import Foundation
 import Kafka
 import Pipeline
@@ -137,12 +138,71 @@ struct ClusterLifeTests {
         #expect(again.plan.users == growth.plan.users)
         try again.carryOut { _ in }
 
+        // The state still says how far it goes: a group that is deleted now is found out, and aligned.
+        let input = harness.configuration.inputTopics[0]
+        let group = harness.configuration.applicationID
+        let places = (0..<5).map { TopicPartition(input, Int32($0)) }
+        let committed = try admin.committed(ofGroup: group, partitions: places)
+        #expect(committed.count == 5)
+        try admin.alterOffsets(ofGroup: group, to: [places[0]: CommittedOffset(0)])
+        #expect(throws: ImpactError.self) {
+            _ = try StateGrowth(
+                harness.configuration, to: 7, partitioner: .murmur2, admin: admin, isStopped: { false },
+                progress: { _ in })
+        }
+        try admin.delete(group: group)
+        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+        let committedAdmin = try Admin(properties: ["bootstrap.servers": broker.bootstrap], readCommitted: true)
+        defer { committedAdmin.close() }
+        let findings = try StartCheck.findings(
+            harness.configuration, partitions: 5, admin: admin, committedAdmin: committedAdmin, isStopped: { false })
+        #expect(
+            findings.filter(\.hasState).map(\.state) == findings.filter(\.hasState).map { committed[$0.input]?.offset })
+        #expect(findings.filter(\.hasState).count >= 4)
+        try admin.alterOffsets(ofGroup: group, to: committed)
+
         for run in [plain, grown] {
             try run.harness.produce(Array(trial[450...]))
             try run.harness.run(until: 450)
         }
         #expect(try byUser(plain) == byUser(grown))
         #expect(try plain.changelog().filter { $0.value.isEmpty }.isEmpty)
+    }
+
+    @Test("An input deleted and made anew while it is read: what the new one holds is not taken for the old one's")
+    func madeAnewWhileRunning() throws {
+        guard let broker = TestBroker.start() else { return }
+        var seeds = SeededGenerator.announced()
+        let run = try StateRun(broker, partitions: 1, settings: Self.settings)
+        let harness = run.harness
+        let input = harness.configuration.inputTopics[0]
+        let admin = try Admin(properties: ["bootstrap.servers": broker.bootstrap])
+        defer { admin.close() }
+        let trial = try StateRun.trial(300, users: 20, seed: seeds.next())
+        try harness.produce(Array(trial[..<200]))
+        try harness.run(until: 200)
+        let before = try run.changelog()
+        let published = try harness.scores.count
+        try awaitEmpty(harness.configuration.applicationID, admin)
+
+        let application = try Application(configuration: harness.configuration, isStopped: { false })
+        application.start()
+        try admin.delete(topics: [input])
+        for _ in 0..<100 {
+            if try admin.create([.events(input, partitions: 1)])[input] == .created { break }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+        try harness.produce(Array(trial[200...]))
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !application.isStopping, ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.05) }
+        #expect(application.isStopping)
+        application.stop()
+        let error = #expect(throws: ImpactError.self) { try application.wait() }
+        #expect(["input_made_anew", "input_gone"].contains(error?.code))
+        #expect(try run.changelog() == before)
+        #expect(try harness.scores.count == published)
+        try awaitEmpty(harness.configuration.applicationID, admin)
+        #expect(refusal(harness.configuration) == "state_offsets_disagree")
     }
 
     /// Each user's scores in their order, without the place of the event.
@@ -216,5 +276,21 @@ struct ClusterLifeTests {
         #expect(scores.map { $0.header("traceparent") } == ["00-0", nil, "00-2", nil, "00-4", nil])
         #expect(scores.map { $0.header("X-Correlation-Id") } == ["c0", nil, "c2", nil, "c4", nil])
         #expect(scores.allSatisfy { $0.header("secret") == nil })
+
+        // A replay into a topic publishes the same records, headers and all.
+        let topicName = TestBroker.unique("it-replayed")
+        let c = run.harness.configuration
+        let settings = [
+            "bootstrap.servers=\(broker.bootstrap)", "input.topics=\(c.inputTopics[0])", "model.path=\(c.modelPath)",
+            "event.time.max.ahead.ms=2000000000000",
+        ]
+        #expect(
+            CommandLineTool.run(
+                ["replay"] + settings.flatMap { ["--set", $0] } + ["--out", "topic:\(topicName)"]) == 0)
+        let replayed = try run.harness.read(topicName)
+        #expect(replayed.map(\.text) == scores.map(\.text))
+        #expect(replayed.map(\.headers) == scores.map(\.headers))
+        #expect(replayed.map(\.key) == scores.map(\.key))
+        #expect(replayed.map(\.timestamp) == scores.map(\.timestamp))
     }
 }

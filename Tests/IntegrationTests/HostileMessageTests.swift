@@ -43,11 +43,13 @@ struct HostileMessageTests {
                 name: "bad UTF-8", key: key,
                 value: event(time).dropLast() + [0x2C, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D], code: "invalid_utf8"),
             Hostile(name: "lone surrogate", key: key, value: event(time + #","x":"\ud800""#), code: "invalid_utf8"),
-            Hostile(name: "1e999", key: key, value: event(time + #","value":1e999"#), code: "number_out_of_range"),
+            Hostile(
+                name: "1e999", key: key, value: event(time + #","treatment":{"arm":"a","propensity":1e999}"#),
+                code: "number_out_of_range"),
             Hostile(name: "NaN", key: key, value: event(time + #","value":NaN"#), code: "invalid_json"),
             Hostile(name: "duplicate key", key: key, value: event(time + #","type":"click""#), code: "duplicate_field"),
             Hostile(name: "missing field", key: key, value: event(#""value":1"#), code: "missing_field"),
-            Hostile(name: "wrong type", key: key, value: event(time + #","value":"much""#), code: "field_type"),
+            Hostile(name: "wrong type", key: key, value: event(time + #","treatment":"much""#), code: "field_type"),
             Hostile(
                 name: "year 0", key: key, value: event(#""time":"0000-01-01T00:00:00Z""#), code: "time_out_of_range"),
             Hostile(

@@ -48,8 +48,8 @@ struct RealDataTests {
         guard let broker = TestBroker.start(), let path = SharedMaterial.path("data/hillstrom/hillstrom.csv"),
             let reference = SharedMaterial.path("data/hillstrom/womens_visit_seed42_CF-DML.csv")
         else { return }
-        let example = SharedMaterial.repository.appending(path: "examples/hillstrom")
-        let harness = try PipelineHarness(broker, model: example.appending(path: "hillstrom.model").path)
+        let golden = SharedMaterial.repository.appending(path: "Tests/Golden/econml-hillstrom").path
+        let harness = try PipelineHarness(broker, model: "\(golden).model")
         let messages = try RealEvents.hillstrom(path)
         try harness.produce(messages)
         try harness.run(until: messages.count)
@@ -62,7 +62,7 @@ struct RealDataTests {
 
         let test = try TestRows(reference)
         let ours = try test.rows.map { try #require(byUser["customer-\($0)"]) }
-        let expected = try ExpectedEffects(example.appending(path: "expected.csv").path)
+        let expected = try ExpectedEffects("\(golden).csv")
         let econML = try test.rows.map { try #require(expected.effects[$0]) }
         for (a, b) in zip(ours, econML) { #expect(isEqual(a, b)) }
         let qini = try #require(

@@ -19,6 +19,22 @@ struct KafkaErrorTests {
         )
     }
 
+    @Test("A text says once what was being done, and bears one code")
+    func once() throws {
+        let work = "asking for the offsets of events [3]"
+        let thrown = #expect(throws: KafkaError.self) {
+            try KafkaError.check(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, doing: work)
+        }
+        let error = try #require(thrown)
+        #expect(error.impactError(doing: work).message == "\(work): Local: Unknown partition (_UNKNOWN_PARTITION)")
+        #expect(
+            error.impactError(doing: "reading").message
+                == "reading: \(work): Local: Unknown partition (_UNKNOWN_PARTITION)")
+        let said = KafkaError(
+            RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, "reading events [3]: it is gone (Local: Unknown partition)")
+        #expect(said.description == "reading events [3]: it is gone (_UNKNOWN_PARTITION)")
+    }
+
     @Test("Missing rights are told apart from what passes")
     func authorization() {
         #expect(KafkaError(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED).isAuthorization)

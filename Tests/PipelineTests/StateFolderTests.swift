@@ -45,6 +45,20 @@ struct StateFolderTests {
         #expect(try StateFolder.prepare(configuration("one")) == own)
     }
 
+    @Test("A move that was interrupted goes on")
+    func interrupted() throws {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try makeOld(topic: "one-state-changelog")
+        try FileManager.default.createDirectory(atPath: "\(folder)/one", withIntermediateDirectories: true)
+        try FileManager.default.moveItem(atPath: "\(folder)/rocksdb-0", toPath: "\(folder)/one/rocksdb-0")
+        let own = try StateFolder.prepare(configuration("one"))
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: own).sorted() == [
+                "instance-0.id", "poison-x.notes", "rocksdb-0",
+            ])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["one"])
+    }
+
     @Test("No application id leaves the folder")
     func names() {
         #expect(StateFolder.name("impactiq-1.a_B") == "impactiq-1.a_B")

@@ -242,6 +242,23 @@ private struct Shop {
         #expect(api.health(version: "1.2").line.hasPrefix(#"{"status":"healthy","model_loaded":true,"version":"1.2""#))
     }
 
+    /// A published score gives the same answer as the state that it was made of.
+    @Test func probabilitiesOfAPublishedScore() throws {
+        let api = try api()
+        let found = PredictAPI.probabilities(
+            api.model, name: "shop", outcome: "buys", probability: 0.8,
+            effects: #"[{"outcome":"buys","uplift":0.8,"probability":0.8},{"outcome":"visits","probability":0.1}]"#)
+        #expect(found == [0.8, 0.1])
+        let one = PredictAPI.probabilities(api.model, name: "shop", outcome: "buys", probability: 0.8, effects: nil)
+        #expect(one?[0] == 0.8 && one?[1].isNaN == true)
+        #expect(
+            PredictAPI.probabilities(api.model, name: "other", outcome: "buys", probability: 0.8, effects: nil) == nil)
+        let line = PredictAPI.ads(
+            api.model, customer: "c", [0.8, 0.1], from: .logStore(time: 5, modelVersion: "6")
+        ).line
+        #expect(line.contains(#""ads":["buys"],"model":"shop","model_version":"6","from":"log_store","time":5}"#))
+    }
+
     @Test func faultsNameTheField() throws {
         let api = try api()
         func fault(_ body: String, batch: Bool = false) -> PredictAPI.Fault? {

@@ -8,7 +8,7 @@ import TestSupport
 struct SoakTool {
     static let options: [CommandSpecification.Option] = [
         .value("seconds", "N", "How long events arrive"),
-        .value("rate", "N", "Events a second", default: "20000"),
+        .value("rate", "N", "Events per second", default: "20000"),
         .value("seed", "S", "Seed of the stream and of the disturbance", default: "1"),
         .value("users", "N", "How many people the events are of", default: "20000"),
         .value("partitions", "N", "Partitions of the input", default: "6"),
@@ -101,7 +101,8 @@ struct SoakTool {
         var table = Table(.text(name), .text("seed \(settings.seed)"))
         table.add("events", HumanNumber.grouped(outcome.messages))
         table.add(
-            "events a second while they arrived", HumanNumber.grouped(Int(Double(outcome.messages) / settings.seconds)))
+            "events per second while they arrived",
+            HumanNumber.grouped(Int(Double(outcome.messages) / settings.seconds)))
         for (name, value) in outcome.measured { table.add(name, value) }
         table.add("last event to last commit", String(format: "%.1f s", outcome.drained))
         table.add("scores", HumanNumber.grouped(outcome.scores))

@@ -41,6 +41,16 @@ import Testing
         #expect(try server.client().request("GET", "/health")?.status == 200)
     }
 
+    /// The library hands paths out as C strings: what stands behind a NUL must not be passed over.
+    @Test func aPathWithANULIsRefused() throws {
+        let server = try TestServer()
+        #expect(try server.client().request("GET", "/v1/model")?.status == 200)
+        for path in ["/v1/model%00", "/v1/model%00/x", "/v1/users/u%00v", "/%00", "/v1/model%2500"] {
+            let status = try server.client().request("GET", path)?.status
+            #expect(status == (path.contains("%25") ? 404 : 400), "\(path)")
+        }
+    }
+
     @Test func bytesThatAreNoRequest() throws {
         let server = try TestServer()
         var generator = SeededGenerator.announced()

@@ -26,6 +26,28 @@ import Testing
         #expect(try store.positions(of: output).isEmpty)
     }
 
+    @Test(
+        "Predictions come back, the latest first, each once; a user's go with the user",
+        arguments: DatabaseKind.available)
+    func predictions(_ kind: DatabaseKind) throws {
+        let database = try TestDatabase(kind)
+        let store = try database.open()
+        func prediction(_ user: String, _ time: Int64, _ probability: Double) -> StoredPrediction {
+            StoredPrediction(
+                user: user, time: time, model: "shop", modelVersion: "7", outcome: "buys", probability: probability,
+                confidence: "high", impacts: #"[{"feature":"Grüße","impact":0.1}]"#)
+        }
+        let (first, second) = (prediction("u'1", 5, 0.1 + 0.2), prediction("u'1", 9, .nan))
+        try store.append(predictions: [first, second, prediction("other", 7, 1)])
+        try store.append(predictions: [first, prediction("u'1", 5, 0.9)])
+        let found = try store.predictions(ofUser: "u'1", limit: 10)
+        #expect(found.map(\.time) == [9, 5] && found[0].probability.isNaN && found[1] == first)
+        #expect(try store.predictions(ofUser: "u'1", limit: 1).map(\.time) == [9])
+        _ = try store.erase(users: [Array("u'1".utf8)])
+        #expect(try store.predictions(ofUser: "u'1", limit: 10).isEmpty)
+        #expect(try store.predictions(ofUser: "other", limit: 10).count == 1)
+    }
+
     @Test("Every column comes back as it went in", arguments: DatabaseKind.available)
     func roundTrip(_ kind: DatabaseKind) throws {
         var generator = SeededGenerator.announced()
@@ -233,7 +255,7 @@ import Testing
         #expect(try database.scores() == scores(0..<20))
     }
 
-    @Test("Messages that are no scores are recorded with their place", arguments: DatabaseKind.available)
+    @Test("Messages that are not scores are recorded with their place", arguments: DatabaseKind.available)
     func rejections(_ kind: DatabaseKind) throws {
         let database = try TestDatabase(kind)
         let store = try database.open()

@@ -161,6 +161,37 @@ import Testing
             #expect(error?.words.contains("secret") == false)
         }
     }
+
+    @Test("An erased user's bytes are in neither the file nor the write-ahead log, once nobody reads from it")
+    func erasedByABatch() throws {
+        let database = try TestDatabase(.sqlite)
+        let store = try database.open()
+        let user = "somebody-\(UInt64.random(in: 0 ... .max))"
+        func isHeld() throws -> Bool {
+            try ["", "-wal"].contains { suffix in
+                guard let data = FileManager.default.contents(atPath: database.name + suffix) else { return false }
+                return data.range(of: Data(user.utf8)) != nil
+            }
+        }
+        var all = scores(0..<300)
+        all[17].user = user
+        _ = try store.append(ScoreBatch(all, from: nil, next: 300))
+        #expect(try isHeld())
+        // A reader that keeps its place in the log keeps the log from being cut.
+        var reader: OpaquePointer?
+        try #require(sqlite3_open(database.name, &reader) == SQLITE_OK)
+        defer { sqlite3_close(reader) }
+        try #require(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM scores", nil, nil, nil) == SQLITE_OK)
+        let batch = try ScoreBatch(scores(300..<301), from: 300, next: 301)
+        batch.erasures = [Array(user.utf8)]
+        #expect(try store.append(batch) == .stored(inserted: 1, duplicates: 0, erased: 1))
+        #expect(try isHeld(), "the reader sees the row still")
+        try #require(sqlite3_exec(reader, "COMMIT", nil, nil, nil) == SQLITE_OK)
+        // The next batch cuts it.
+        _ = try store.append(ScoreBatch(scores(301..<302), from: 301, next: 302))
+        #expect(try !isHeld())
+        #expect(try store.rowCount(user: nil) == 301)
+    }
 }
 
 /// A file system of a few megabytes in memory. Needs root.

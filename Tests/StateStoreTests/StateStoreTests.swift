@@ -194,4 +194,50 @@ struct StateStoreTests {
         #expect(throws: ImpactError.self) { try view.write(batch) }
         #expect(throws: ImpactError.self) { _ = try StateStore.inspect(path: folder.path + "-none") }
     }
+
+    @Test("An erased user's bytes are in no file after the merge; the store remembers deletions until then")
+    func erasedBytes() throws {
+        let folder = try StoreFolder()
+        let store = try StateStore(path: folder.path)
+        var generator = SeededGenerator.announced("erased")
+        // Texts that compression must keep as they are.
+        func random() -> String {
+            String((0..<48).map { _ in "abcdefghijklmnopqrstuvwxyz0123456789".randomElement(using: &generator)! })
+        }
+        let (gone, stays) = (random(), random())
+        func files(hold text: String) throws -> Bool {
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).contains { name in
+                let data = try Data(contentsOf: URL(filePath: "\(folder.path)/\(name)"))
+                return data.range(of: Data(text.utf8)) != nil
+            }
+        }
+        for round in 0..<3 {
+            let batch = StoreBatch()
+            for i in 0..<200 { batch.put(3, "user-\(round)-\(i)", random()) }
+            batch.put(3, gone, random())
+            batch.put(3, stays, random())
+            #expect(!batch.hasDeletions)
+            try store.write(batch)
+            try store.flush()
+        }
+        #expect(try files(hold: gone))
+        let batch = StoreBatch()
+        batch.put(3, gone, nil)
+        #expect(batch.hasDeletions)
+        try store.write(batch)
+        try store.noteDeletions(at: 5)
+        try store.noteDeletions(at: 9)
+        #expect(try store.deletionsSince() == 5)
+        #expect(try files(hold: gone))
+        try store.compact(3, users: [utf8(gone)])
+        #expect(try !files(hold: gone), "merging takes the bytes away")
+        #expect(try files(hold: stays) && store.content(3).count == 601)
+        #expect(try store.partitions().isEmpty, "what the store remembers is no checkpoint")
+        store.close()
+        let again = try StateStore(path: folder.path)
+        #expect(try again.deletionsSince() == 5)
+        try again.compact()
+        #expect(try again.deletionsSince() == nil)
+        #expect(try again.content(3).count == 601)
+    }
 }

@@ -13,7 +13,8 @@ private let program = CommandSpecification(
             "generate", "Write synthetic events",
             options: [
                 .value("events", "N", "How many", default: "1000"), .value("to", "WHERE", "Target", required: true),
-                .value("rate", "R", "Events a second"), .value("for", "TIME", "How long"), .flag("json", "Print JSON"),
+                .value("rate", "R", "Events per second"), .value("for", "TIME", "How long"),
+                .flag("json", "Print JSON"),
             ], examples: [.init("impactiq generate --to FILE", "Write to a file")]),
         CommandSpecification(
             "model", "Forest files",

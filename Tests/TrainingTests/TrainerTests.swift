@@ -124,6 +124,24 @@ import Trees
         #expect(TrainingDiagnostics.suspects(data).isEmpty)
     }
 
+    @Test("several arms without differences between people: the test of heterogeneity keeps its level")
+    func noHeterogeneity() throws {
+        let folder = try Self.folder()
+        var found: [Double] = []
+        for seed in 0..<12 {
+            try Self.rows("\(folder)/rows.csv", count: 1_500, seed: UInt64(300 + seed), arms: 3, slope: 0)
+            var request = TrainingRequest(rows: "\(folder)/rows.csv")
+            request.outcomes = ["y"]
+            request.ignored = ["household"]
+            var settings = Self.settings()
+            settings.offset = OffsetShape.none
+            let (result, _, _) = try Self.train(request, settings, to: "\(folder)/m.model")
+            found += try #require(result.outcomes.first).calibrations.map(\.pValue)
+        }
+        // 24 tests: 1.2 below .05 are expected, six a chance of .0009.
+        #expect(found.count { $0 < 0.05 } < 6, "\(found)")
+    }
+
     @Test("every learner writes a model whose scores are its own predictions")
     func learners() throws {
         let folder = try Self.folder()

@@ -30,7 +30,7 @@ options = parser.parse_args()
 
 kept = None
 if options.held_out:
-    with open(pathlib.Path(__file__).parent / "expected.csv", newline="") as file:
+    with open(pathlib.Path(__file__).parent / "held-out.csv", newline="") as file:
         kept = {int(row["row"]) for row in csv.DictReader(file)}
 
 events = []

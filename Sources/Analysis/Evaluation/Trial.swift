@@ -38,7 +38,7 @@ package struct Trial: Sendable {
         propensity: [Double]? = nil, standardError: [Double]? = nil, clusters: Clusters? = nil,
         experiments: Clusters? = nil
     ) throws(ImpactError) {
-        guard !score.isEmpty else { throw Self.bad("there is no row: an evaluation needs at least one of each arm") }
+        guard !score.isEmpty else { throw Self.bad("there are no rows: an evaluation needs at least one of each arm") }
         guard score.count <= UInt32.max else {
             throw Self.bad("there are \(score.count) rows; \(UInt32.max) is the most that are ranked")
         }

@@ -15,6 +15,9 @@ import Statistics
 /// With one treatment and no intercept this is v(S) = θ₀ + (N_S - θ₀ D_S) / D(x). Nothing known gives θ₀, everything
 /// known gives θ(x) exactly, and v is linear in the leaves, so the values are exact and add up to θ(x) - θ₀. A feature's
 /// contribution is by how much knowing it moves the estimating equation at θ₀, in units of the effect at this row.
+///
+/// An offset in front of the forest adds its own game, in which an unknown feature is at its mean: its constant to the base,
+/// its terms to the contributions.
 package struct EffectExplainer: Sendable {
     /// Which treatment's effect on which outcome.
     package struct Effect: Sendable, Equatable {
@@ -37,6 +40,7 @@ package struct EffectExplainer: Sendable {
         let parameters: Int
         let contrasts: [[Double]]
         let origin: [Double]
+        let offset: EffectOffset?
     }
 
     private let outcomes: [Outcome]
@@ -58,17 +62,17 @@ package struct EffectExplainer: Sendable {
         }
         let treatments = model.treatments.count
         outcomes = model.outcomes.indices.map { outcome in
-            var forest = model.decodedForest(outcome: outcome)
+            var forest = model.decodedForest(outcome)
             forest.trees =
                 background.map {
                     Covers.counted(
                         forest.trees, rows: $0.rows, stride: $0.stride, count: $0.count, threads: threads)
                 } ?? Covers.even(forest.trees)
-            return Self.prepare(forest, treatments: treatments)
+            return Self.prepare(forest, treatments: treatments, offset: model.offsets[outcome])
         }
     }
 
-    private static func prepare(_ forest: DecodedForest, treatments: Int) -> Outcome {
+    private static func prepare(_ forest: DecodedForest, treatments: Int, offset: EffectOffset?) -> Outcome {
         let p = forest.info.kind == .grf ? 2 : forest.info.parameters
         let columns = forest.info.payloadColumns
         let width = p + p * p
@@ -114,7 +118,7 @@ package struct EffectExplainer: Sendable {
         }
         return Outcome(
             shapley: shapley, finders: forest.trees.map(LeafFinder.init), moments: moments, residuals: residuals,
-            parameters: p, contrasts: contrasts, origin: origin)
+            parameters: p, contrasts: contrasts, origin: origin, offset: offset)
     }
 
     /// θ and J⁻¹ of A and J, which stand one after another.
@@ -183,12 +187,19 @@ package struct EffectExplainer: Sendable {
                         weights: weights, into: start)
                 }
                 func dot(_ theta: [Double]) -> Double { zip(contrast, theta).reduce(0) { $0 + $1.0 * $1.1 } }
+                let treatment = effect.treatment
                 for row in 0..<count {
-                    let value = dot(solutions[row].theta)
+                    var value = dot(solutions[row].theta)
                     if !value.isFinite { isKnown[row] = false }
+                    var contributions = Array(sums[row * featureCount..<(row + 1) * featureCount])
+                    let own = rows + row * stride
+                    if let offset = outcome.offset {
+                        value += offset.values(own)[treatment]
+                        offset.addContributions(own, effect: treatment, to: &contributions)
+                    }
                     answers[row][index] = Explanation(
-                        base: dot(outcome.origin), value: value,
-                        contributions: Array(sums[row * featureCount..<(row + 1) * featureCount]))
+                        base: dot(outcome.origin) + (outcome.offset?.constants[treatment] ?? 0), value: value,
+                        contributions: contributions)
                 }
             }
         }

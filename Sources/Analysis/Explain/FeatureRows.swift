@@ -1,4 +1,5 @@
 import Base
+import Scoring
 import Tabular
 
 /// The features of a CSV's rows in the order of a model.
@@ -12,27 +13,14 @@ package struct FeatureRows: Sendable {
     ///   - path: `-` is standard input.
     ///   - limit: rows that are read at the most.
     /// - Throws: `csv_…` naming file, line and column.
-    package init(path: String, features: [String], limit: Int = .max) throws(ImpactError) {
+    package init(path: String, model: Model, limit: Int = .max) throws(ImpactError) {
         let table = try CSVTable(path: path)
-        let places = try features.map { name throws(ImpactError) in
-            guard let place = table.columns.firstIndex(of: name) else {
-                let absent = features.filter { !table.columns.contains($0) }
-                throw ImpactError(
-                    .badInput, code: "csv_header",
-                    "\(table.name), line 1: the model's features \(NameList.text(absent, quoted: true)) have no column")
-            }
-            return place
-        }
-        stride = features.count
+        let reader = try ModelRowReader(table, model)
+        stride = model.featureCount
+        var row = [Float](repeating: .nan, count: model.rowStride)
         while count < limit, try table.advance() {
-            for place in places {
-                switch CSVDouble.read(table.text, table.record[place]) {
-                case .value(let value): values.append(Float(value))
-                case .missing: values.append(.nan)
-                case .outOfRange, .notANumber:
-                    throw table.fault(place, "'\(table.record.text(table.text, place).prefix(40))' is not a number")
-                }
-            }
+            try reader.read(table, into: &row)
+            values += row[..<stride]
             count += 1
         }
         guard count > 0 else {

@@ -88,6 +88,6 @@ package enum SQLPlace {
         }
         throw ImpactError(
             .usage, code: "unknown_place",
-            "'\(place.prefix(40))' is no database: write sqlite:PATH or postgresql://user@host/database")
+            "'\(place.prefix(40))' is not a database: write sqlite:PATH or postgresql://user@host/database")
     }
 }

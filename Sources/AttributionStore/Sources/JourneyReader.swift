@@ -52,7 +52,7 @@ package struct ReadingCounts: Sendable, Equatable {
             note(timesRepeatedByClock, "times in an hour that a clock change repeats: read as the first"),
             note(negativeCosts, "negative costs: left out"),
             note(missingCosts, "sessions without a cost: counted as 0"),
-            note(unreadableAmounts, "amounts that are no number: counted as 0"),
+            note(unreadableAmounts, "amounts that are not numbers: counted as 0"),
             note(scoresWithoutSession, "uplift scores outside any session of their user: left out"),
             note(negativeRevenues, "conversions with a negative revenue: refunds without an order, left out"),
         ].compactMap { $0 }

@@ -22,7 +22,7 @@ package final class PathSource {
         guard let path = find("path", "paths") else {
             throw ImpactError(
                 .badInput, code: "csv_column",
-                "\(name) has no column 'path'; its columns: \(file.columns.joined(separator: ", "))")
+                "\(name) has no column 'path'; its columns: \(NameList.text(file.columns, limit: 24))")
         }
         self.path = path
         conversions = find("conversions", "total_conversions", "conversion", "conv")

@@ -99,7 +99,7 @@ package final class ScoreComparer {
             let text = String(decoding: bytes.prefix(200), as: UTF8.self)
             throw ImpactError(
                 .badInput, code: "not_comparable",
-                "partition \(span.partition) of the published scores holds a message that is no score "
+                "partition \(span.partition) of the published scores holds a message that is not a score "
                     + "(\(error.code.name)): \(text)")
         }
         guard score.sourcePartition == span.partition else {

@@ -3,6 +3,7 @@ import Engine
 import Events
 import JSON
 import Sinks
+import Tabular
 
 /// JSON lines or CSV: the partitions' scores one after another, by number, each in the order of its events.
 package struct FileTarget: ReplayTarget {
@@ -11,12 +12,15 @@ package struct FileTarget: ReplayTarget {
     let path: String
     let format: Format
     let folder: String
-    package var name: String { "\(format.rawValue):\(path)" }
+    let field: CSVField
+    package var name: String { "\(format.rawValue):\(path)" + (field == .plain ? "" : " for spreadsheets") }
 
     /// - Parameters:
     ///   - path: the file, or `-`.
     ///   - folder: where the parts grow.
-    package init(path: String, format: Format, folder: String) {
+    ///   - field: how texts are written in CSV.
+    package init(path: String, format: Format, folder: String, field: CSVField = .plain) {
+        self.field = field
         self.path = path
         self.format = format
         self.folder = folder
@@ -26,7 +30,7 @@ package struct FileTarget: ReplayTarget {
 
     package func sink(for span: PartitionSpan, resumingAt length: Int?) throws -> any ReplaySink {
         let file = try PartFile(part(span.partition), keeping: length ?? 0)
-        return format == .csv ? CSVSink(file) : LineSink(file)
+        return format == .csv ? CSVSink(file, field) : LineSink(file)
     }
 
     package func complete(_ partitions: [Int32]) throws {
@@ -61,6 +65,11 @@ private final class LineSink: ReplaySink {
 }
 
 extension OutputRecord {
+    /// The record's key; nil for Kafka's null.
+    func key(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        keyCount < 0 ? nil : UnsafeRawBufferPointer(rebasing: bytes[keyStart..<keyStart + Int(keyCount)])
+    }
+
     /// The record's value; empty for Kafka's null.
     func value(in bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: bytes[valueStart..<valueStart + max(0, Int(valueCount))])
@@ -72,14 +81,19 @@ private final class CSVSink: ReplaySink {
     private let file: PartFile
     private let reader = ScoreReader()
 
-    init(_ file: PartFile) { self.file = file }
+    private let field: CSVField
+
+    init(_ file: PartFile, _ field: CSVField) {
+        self.file = file
+        self.field = field
+    }
 
     func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) throws {
         var fault: InputError?
         try file.append { out in
             for record in records {
                 do throws(InputError) {
-                    ScoreCSV.append(try reader.read(record.value(in: bytes)), of: reader, to: out)
+                    ScoreCSV.append(try reader.read(record.value(in: bytes)), of: reader, as: field, to: out)
                 } catch {
                     fault = error
                 }
@@ -103,9 +117,9 @@ enum ScoreCSV {
         ("source_topic,source_partition,source_offset,user_id,time,event_type,treatment,outcome,uplift,std_error,ci_lower,"
             + "ci_upper,ci_level,decision,model,model_version,model_sha256\n").utf8)
 
-    static func append(_ score: Score, of reader: ScoreReader, to out: ByteBuffer) {
+    static func append(_ score: Score, of reader: ScoreReader, as field: CSVField, to out: ByteBuffer) {
         func text(_ text: Score.Text) {
-            if text.isPresent { appendField(reader.bytes(text), to: out) }
+            if text.isPresent { field.append(reader.bytes(text), to: out) }
             out.append(UInt8(ascii: ","))
         }
         func number(_ value: Double) {
@@ -131,19 +145,7 @@ enum ScoreCSV {
         text(score.decision)
         text(score.model)
         text(score.modelVersion)
-        appendField(reader.bytes(score.modelSHA256), to: out)
+        field.append(reader.bytes(score.modelSHA256), to: out)
         out.append(UInt8(ascii: "\n"))
-    }
-
-    /// In quotes when the text needs them.
-    static func appendField(_ bytes: UnsafeRawBufferPointer, to out: ByteBuffer) {
-        let special: (UInt8) -> Bool = { $0 == 0x2C || $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }
-        guard bytes.contains(where: special) else { return out.append(bytes) }
-        out.append(UInt8(ascii: "\""))
-        for byte in bytes {
-            if byte == UInt8(ascii: "\"") { out.append(byte) }
-            out.append(byte)
-        }
-        out.append(UInt8(ascii: "\""))
     }
 }

@@ -12,7 +12,7 @@ enum OutputFolder {
         guard exists, isFolder.boolValue else {
             throw ImpactError(
                 .failed, code: "no_folder",
-                "cannot write \(path): \(exists ? "\(folder) is no folder" : "there is no folder \(folder)"); make it, or name "
+                "cannot write \(path): \(exists ? "\(folder) is not a folder" : "there is no folder \(folder)"); make it, or name "
                     + "another place")
         }
         var isOther: ObjCBool = false

@@ -1,20 +1,33 @@
 import Engine
+import Kafka
 import Sinks
 
 /// Takes the scores of one partition, in order. Belongs to one thread.
 package protocol ReplaySink: AnyObject {
     /// Takes scores; `bytes` is what the records' ranges mean.
     func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) throws
+    /// The same with headers for some of them, by the records' tags. Only a topic has a place for them.
+    func write(
+        _ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer, headers: [Int32: [RecordHeader]]
+    ) throws
     /// Makes what was written last beyond a crash of the process, and says how long the partition's file is.
     func settle() throws -> Int
     /// The partition is complete.
     func finish() throws
 }
 
+extension ReplaySink {
+    package func write(
+        _ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer, headers: [Int32: [RecordHeader]]
+    ) throws { try write(records, bytes) }
+}
+
 /// Where the scores of a replay go.
 package protocol ReplayTarget: Sendable {
     /// For people and for the manifest.
     var name: String { get }
+    /// Which headers of the events go with their scores.
+    var forwarded: ForwardedHeaders { get }
     /// Looks at the place before anything is read.
     ///
     /// - Parameter isResumed: whether an earlier try of this replay has begun.
@@ -23,6 +36,10 @@ package protocol ReplayTarget: Sendable {
     func sink(for span: PartitionSpan, resumingAt length: Int?) throws -> any ReplaySink
     /// All partitions are complete.
     func complete(_ partitions: [Int32]) throws
+}
+
+extension ReplayTarget {
+    package var forwarded: ForwardedHeaders { ForwardedHeaders([]) }
 }
 
 /// No output: for comparisons alone.

@@ -13,14 +13,18 @@ package struct TopicTarget: ReplayTarget {
     private let properties: KafkaProperties
     private let producerProperties: KafkaProperties
     private let inputPartitions: Int
+    package let forwarded: ForwardedHeaders
     package var name: String { "topic:\(topic)" }
 
     /// - Parameters:
     ///   - properties, producerProperties: of a consumer and of a producer.
     ///   - inputPartitions: how many the input has.
+    ///   - forwarded: the headers that go from an event to its score, as in the stream.
     package init(
-        topic: String, properties: KafkaProperties, producerProperties: KafkaProperties, inputPartitions: Int
+        topic: String, properties: KafkaProperties, producerProperties: KafkaProperties, inputPartitions: Int,
+        forwarded: ForwardedHeaders = ForwardedHeaders([])
     ) {
+        self.forwarded = forwarded
         self.topic = topic
         self.properties = properties
         self.producerProperties = producerProperties
@@ -103,6 +107,12 @@ private final class TopicSink: ReplaySink {
     deinit { producer.close() }
 
     func write(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) throws {
+        try write(records, bytes, headers: [:])
+    }
+
+    func write(
+        _ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer, headers: [Int32: [RecordHeader]]
+    ) throws {
         var rest = records
         while let after, let first = rest.first {
             guard try reader.read(first.value(in: bytes)).sourceOffset <= after else {
@@ -112,7 +122,17 @@ private final class TopicSink: ReplaySink {
             rest = UnsafeBufferPointer(rebasing: rest.dropFirst())
         }
         guard !rest.isEmpty else { return }
-        do { try producer.produceBatch(topic, partition: place.partition, rest, bytes: bytes) } catch {
+        do throws(KafkaError) {
+            guard !headers.isEmpty else {
+                return try producer.produceBatch(topic, partition: place.partition, rest, bytes: bytes)
+            }
+            for record in rest {
+                try producer.produce(
+                    topic, partition: place.partition, key: record.key(in: bytes),
+                    value: record.valueCount < 0 ? nil : record.value(in: bytes),
+                    headers: headers[record.tag] ?? [], timestamp: record.timestamp)
+            }
+        } catch {
             throw error.impactError(doing: "writing to \(place)")
         }
     }

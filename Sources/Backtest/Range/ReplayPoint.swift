@@ -47,7 +47,7 @@ package enum ReplayPoint: Sendable, Equatable {
     private static func wrong(_ text: String) -> ImpactError {
         ImpactError(
             .usage, code: "invalid_point",
-            "'\(text)' is no place in a topic: expected beginning, end, a time (2026-11-21, 2026-11-21T10:00:00Z or "
+            "'\(text)' is not a place in a topic: expected beginning, end, a time (2026-11-21, 2026-11-21T10:00:00Z or "
                 + "milliseconds since 1970), or offsets as 0:1200,1:950")
     }
 }

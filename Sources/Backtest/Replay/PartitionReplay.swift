@@ -21,6 +21,9 @@ final class PartitionReplay {
     private let partition: Partition
     private let sink: any ReplaySink
     private let comparer: ScoreComparer?
+    private let forwarded: ForwardedHeaders
+    /// Headers of the batch's messages that go with their scores, by the messages' tags.
+    private var headers: [Int32: [RecordHeader]] = [:]
     private(set) var counters: ReplayCounters
     private(set) var watch: StreamWatch
     private var earlierLate: Int
@@ -30,8 +33,8 @@ final class PartitionReplay {
 
     init(
         _ span: PartitionSpan, processor: Processor, source: any RecordSource, partition: Partition,
-        sink: any ReplaySink,
-        comparer: ScoreComparer?, resumed: ReplayProgress?, checkpoint: ReplayCheckpoint?, interval: Duration
+        sink: any ReplaySink, forwarded: ForwardedHeaders, comparer: ScoreComparer?, resumed: ReplayProgress?,
+        checkpoint: ReplayCheckpoint?, interval: Duration
     ) {
         self.span = span
         self.processor = processor
@@ -39,6 +42,7 @@ final class PartitionReplay {
         self.partition = partition
         self.sink = sink
         self.comparer = comparer
+        self.forwarded = forwarded
         counters = resumed?.counters ?? ReplayCounters()
         watch = resumed?.watch ?? StreamWatch(processor.schema, specification: processor.plan.specification)
         earlierLate = resumed?.late ?? 0
@@ -75,6 +79,8 @@ final class PartitionReplay {
     private func step(_ capacity: Int) throws -> Bool {
         var isWarming = source.position < span.from
         processor.begin(partition)
+        headers.removeAll(keepingCapacity: true)
+        var tag = 0
         let more = try source.read(max: capacity) { record in
             if isWarming, record.offset >= span.from {
                 // The warm-up ends inside this batch: what came so far is applied, the rest is scored.
@@ -89,7 +95,10 @@ final class PartitionReplay {
                     record.value, key: record.key,
                     source: SourcePosition(
                         topic: 0, partition: span.partition, offset: record.offset, timestamp: record.timestamp),
-                    tag: 0)
+                    tag: tag)
+                let going = record.headers.isEmpty ? [] : forwarded.filter(record.headers)
+                if !going.isEmpty { headers[Int32(tag)] = going }
+                tag += 1
             } catch {
                 counters.stream.rejected[error.code.name, default: 0] += 1
             }
@@ -112,7 +121,7 @@ final class PartitionReplay {
                 counters.stream.rejected[error.code.name, default: 0] += 1
             })
         try partition.takeOutputs { records, bytes in
-            try sink.write(records, bytes)
+            try sink.write(records, bytes, headers: headers)
             try comparer?.compare(records, bytes)
         }
         // Nothing is ever taken back: the undo log need not grow.

@@ -167,7 +167,8 @@ package final class Replay: Sendable {
             try source.begin(rest)
             replay.read.wrappingAdd(Int(clamping: position - span.first), ordering: .relaxed)
             let work = PartitionReplay(
-                span, processor: processor, source: source, partition: partition, sink: sink, comparer: comparer,
+                span, processor: processor, source: source, partition: partition, sink: sink,
+                forwarded: replay.target.forwarded, comparer: comparer,
                 resumed: resumed, checkpoint: checkpoint, interval: replay.options.checkpointInterval)
             let before = work.counters.stream.messages
             defer { replay.messages.wrappingAdd(work.counters.stream.messages - before, ordering: .relaxed) }

@@ -37,7 +37,7 @@ package struct OutcomeRule: Sendable, Equatable {
     package init(_ text: String) throws(ImpactError) {
         let wrong = ImpactError(
             .usage, code: "invalid_outcome",
-            "'\(text)' is no outcome: expected NAME=any:TYPES, NAME=count:TYPES or NAME=sum:TYPES-TYPES, with + between "
+            "'\(text)' is not an outcome: expected NAME=any:TYPES, NAME=count:TYPES or NAME=sum:TYPES-TYPES, with + between "
                 + "types, as visit=any:click or value=sum:purchase-refund")
         guard let equals = text.firstIndex(of: "="), let colon = text[equals...].firstIndex(of: ":") else {
             throw wrong

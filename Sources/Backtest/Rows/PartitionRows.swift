@@ -4,6 +4,7 @@ import Events
 import Features
 import JSON
 import Pipeline
+import Tabular
 
 /// Makes the rows of one partition.
 ///
@@ -22,8 +23,10 @@ final class PartitionRows {
     private var open: OpenRows
     private var row: [Float]
     private(set) var counters = RowsCounters()
-    /// The latest event time so far; a row closes by it.
-    private var watermark = Int64.min
+    /// The latest event time so far.
+    private var latest = Int64.min
+    /// Closes rows.
+    private var clock: RowsClock
     private let texts = TreatmentTexts()
     private let assignmentTypes: UInt64?
     private let valueField: Int
@@ -50,6 +53,7 @@ final class PartitionRows {
         batch = EventBatch(schema: plan.schema, limits: options.limits, capacity: 1_024)
         state = PartitionState(plan: plan)
         state.timeToLive = options.timeToLive
+        clock = RowsClock(patience: options.lateness)
         open = OpenRows(featureCount: plan.count, outcomeCount: options.outcomes.count)
         row = [Float](repeating: 0, count: max(1, plan.count))
         func mask(_ types: [String]) -> UInt64 {
@@ -72,6 +76,8 @@ final class PartitionRows {
             more = try step(source)
             if advanced(Int(clamping: source.position - before)), more { return false }
         }
+        clock.finish()
+        if let lead = clock.lead { counters.leads[span.partition] = lead }
         while !open.isEmpty { try close() }
         try file.sync()
         counters.models = join?.models ?? []
@@ -93,6 +99,10 @@ final class PartitionRows {
             } catch {
                 counters.stream.rejected[error.code.name, default: 0] += 1
             }
+        }
+        batch.takeUnusableValues { field, count in
+            counters.stream.unusable = counters.stream.unusable ?? [:]
+            counters.stream.unusable?[batch.schema.fields[field].path, default: 0] += count
         }
         try apply()
         state.commit()
@@ -120,28 +130,31 @@ final class PartitionRows {
         try state.apply(batch, range) { i, applied in
             let event = batch[i]
             guard case .applied = applied else {
-                counters.stream.duplicates += 1
+                if applied == .refused { counters.refused += 1 } else { counters.stream.duplicates += 1 }
                 return
             }
             counters.stream.events += 1
             if event.type == eraseNumber {
                 state.remove(user: batch.user(i))
                 erasures[event.userHash] = event.source.offset
+            } else if event.refuses.contains(.storing) {
+                erasures[event.userHash] = event.source.offset
             }
             if event.type < 64, outcomeTypes & (1 << UInt64(event.type)) != 0 { credit(event, i) }
             counters.stream.firstTime = min(counters.stream.firstTime ?? .max, event.time)
-            if event.time < watermark {
+            if event.time < latest {
                 counters.stream.eventTimeBackwards += 1
             } else {
-                watermark = event.time
-                counters.stream.lastTime = watermark
-                while !open.isEmpty, isClosed(open[open.first].time) { try close() }
+                latest = event.time
+                counters.stream.lastTime = latest
             }
+            guard clock.see(event.time, of: event.userHash) else { return }
+            while !open.isEmpty, isClosed(open[open.first].time) { try close() }
         }
     }
 
     private func isClosed(_ assigned: Int64) -> Bool {
-        watermark != .min && assigned + options.window + options.lateness < watermark
+        clock.now != .min && assigned + options.window + options.lateness < clock.now
     }
 
     /// Opens the row of an event that assigns, which is not applied yet.
@@ -152,7 +165,7 @@ final class PartitionRows {
             state.features(before: event, user: user, into: row.baseAddress!)
         }
         switch before {
-        case .duplicate: return
+        case .duplicate, .refused: return
         case .ahead:
             counters.outOfOrder += 1
             return
@@ -213,7 +226,7 @@ final class PartitionRows {
             if value.isNaN, rules.contains(where: { $0.kind == .sum && ($0.plus | $0.minus) & bit != 0 }) {
                 counters.outcomesWithoutValue += 1
             }
-        } else if watermark != .min, event.time + options.lateness < watermark {
+        } else if clock.now != .min, event.time + options.lateness < clock.now {
             counters.outcomesLate += 1
         } else if isBefore {
             counters.outcomesBefore += 1
@@ -226,7 +239,7 @@ final class PartitionRows {
     private func close() throws {
         let number = open.first
         let row = open[number]
-        let isCensored = row.time + options.window > watermark
+        let isCensored = row.time + options.window > clock.now
         let arm = texts.arm(row.arm)
         if let erasure = erasures[row.userHash], row.offset < erasure {
             counters.erased += 1
@@ -240,7 +253,7 @@ final class PartitionRows {
         try file.append { out in
             func comma() { out.append(UInt8(ascii: ",")) }
             func text(_ text: String) {
-                Array(text.utf8).withUnsafeBytes { ScoreCSV.appendField($0, to: out) }
+                Array(text.utf8).withUnsafeBytes { options.field.append($0, to: out) }
                 comma()
             }
             func number(_ value: Double) {
@@ -251,7 +264,7 @@ final class PartitionRows {
             comma()
             out.append(row.offset)
             comma()
-            row.user.withUnsafeBytes { ScoreCSV.appendField($0, to: out) }
+            row.user.withUnsafeBytes { options.field.append($0, to: out) }
             comma()
             out.append(row.time)
             comma()

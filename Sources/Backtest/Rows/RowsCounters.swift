@@ -8,8 +8,10 @@ package struct RowsCounters: Sendable, Equatable {
     package var outOfOrder = 0
     /// Assignments left out since no score belongs to them.
     package var withoutScore = 0
-    /// Rows left out since their user was erased while their windows were open.
+    /// Rows left out since their user was erased while their windows were open, or refused that anything is stored.
     package var erased = 0
+    /// Events of users who refuse that anything is stored.
+    package var refused = 0
     /// Rows by arm.
     package var arms: [String: Int] = [:]
     /// Sum of each outcome over all rows, by the outcome's place.
@@ -26,6 +28,8 @@ package struct RowsCounters: Sendable, Equatable {
     package var outcomesWithoutValue = 0
     /// The most rows open at once in a partition.
     package var mostOpen = 0
+    /// By partition, how far a single user was ahead of all others at the end, milliseconds: rows are not closed by one.
+    package var leads: [Int32: Int64] = [:]
     /// Models of the joined scores.
     package var models: Set<String> = []
 
@@ -38,6 +42,7 @@ package struct RowsCounters: Sendable, Equatable {
         outOfOrder += other.outOfOrder
         withoutScore += other.withoutScore
         erased += other.erased
+        refused += other.refused
         arms.merge(other.arms, uniquingKeysWith: +)
         if totals.isEmpty {
             totals = other.totals
@@ -50,6 +55,7 @@ package struct RowsCounters: Sendable, Equatable {
         outcomesUnattributed += other.outcomesUnattributed
         outcomesWithoutValue += other.outcomesWithoutValue
         mostOpen = max(mostOpen, other.mostOpen)
+        leads.merge(other.leads) { max($0, $1) }
         models.formUnion(other.models)
     }
 }

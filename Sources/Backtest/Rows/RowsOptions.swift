@@ -3,6 +3,7 @@ import Engine
 import Events
 import Features
 import Pipeline
+import Tabular
 
 /// What training rows are made of.
 package struct RowsOptions: Sendable {
@@ -18,6 +19,8 @@ package struct RowsOptions: Sendable {
     /// Milliseconds of event time that a user without an event is remembered; 0 is for ever.
     package var timeToLive: Int64 = 0
     package var threads = 0
+    /// How texts are written.
+    package var field = CSVField.plain
     /// The effects that scores of a model with several have; each gets its own columns beside `uplift`.
     package var effects: [ScoreEffect] = []
     /// Where a row's score comes from, when scores are joined.
@@ -47,7 +50,7 @@ package struct RowsOptions: Sendable {
                 .usage, code: "rows_column",
                 "two columns would be named '\(name)': rename the feature, or the outcome with --outcome")
         }
-        let types = outcomes.flatMap { $0.types + $0.subtracted } + (assignmentTypes ?? []) + [Processor.eraseType]
+        let types = outcomes.flatMap { $0.types + $0.subtracted } + (assignmentTypes ?? []) + Processor.userTypes
         let base = try specification.eventSchema(extraTypes: types)
         var fields = base.fields
         if !fields.contains(where: { $0.path == "value" }) { fields.append(.init("value", expects: .number)) }
@@ -71,7 +74,7 @@ enum RowColumns {
         let out = ByteBuffer()
         for (i, name) in names.enumerated() {
             if i > 0 { out.append(UInt8(ascii: ",")) }
-            Array(name.utf8).withUnsafeBytes { ScoreCSV.appendField($0, to: out) }
+            Array(name.utf8).withUnsafeBytes { options.field.append($0, to: out) }
         }
         out.append(UInt8(ascii: "\n"))
         return Array(out.bytes)

@@ -63,7 +63,8 @@ final class ScoreJoin {
             let text = String(decoding: bytes.prefix(200), as: UTF8.self)
             throw ImpactError(
                 .badInput, code: "not_a_score",
-                "partition \(partition) of the scores holds a message that is no score (\(error.code.name)): \(text)")
+                "partition \(partition) of the scores holds a message that is not a score (\(error.code.name)): \(text)"
+            )
         }
     }
 

@@ -1,3 +1,5 @@
+import Kafka
+
 /// One record as a backtest sees it; its bytes are good inside the call that lends it.
 package struct SourceRecord {
     package var key: UnsafeRawBufferPointer?
@@ -5,6 +7,8 @@ package struct SourceRecord {
     package var offset: Int64
     /// Milliseconds since 1970; −1 when the record has none.
     package var timestamp: Int64
+    /// Copied, when the source was made to give them; else empty.
+    package var headers: [RecordHeader] = []
 }
 
 /// The records of one partition, in order: a topic's, or the lines of a file. Belongs to one thread.

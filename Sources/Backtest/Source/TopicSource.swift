@@ -8,14 +8,17 @@ package struct TopicSourceFactory: RecordSourceFactory {
     package let topic: String
     package let hasKeys = true
     private let properties: KafkaProperties
+    private let withHeaders: Bool
 
-    package init(topic: String, properties: KafkaProperties) {
+    /// - Parameter withHeaders: whether records come with a copy of their headers.
+    package init(topic: String, properties: KafkaProperties, withHeaders: Bool = false) {
         self.topic = topic
         self.properties = properties
+        self.withHeaders = withHeaders
     }
 
     package func make(component: String) throws -> any RecordSource {
-        try TopicSource(topic: topic, properties: properties, component: component)
+        try TopicSource(topic: topic, properties: properties, component: component, withHeaders: withHeaders)
     }
 }
 
@@ -24,14 +27,16 @@ final class TopicSource: RecordSource {
     private let topic: String
     private let properties: KafkaProperties
     private let reader: BoundedReader
+    private let withHeaders: Bool
     private var place: TopicPartition
     private var end: Int64 = 0
     private var lastProgress = ContinuousClock.now
     /// How long a partition may give nothing before the broker is asked whether it is still there.
     private static let patience = Duration.seconds(10)
 
-    init(topic: String, properties: KafkaProperties, component: String) throws {
+    init(topic: String, properties: KafkaProperties, component: String, withHeaders: Bool = false) throws {
         self.topic = topic
+        self.withHeaders = withHeaders
         self.properties = properties
         place = TopicPartition(topic, -1)
         var options = ConsumerOptions()
@@ -61,7 +66,7 @@ final class TopicSource: RecordSource {
                 try body(
                     SourceRecord(
                         key: message.keyBuffer, value: message.payloadBuffer, offset: message.offset,
-                        timestamp: message.timestamp))
+                        timestamp: message.timestamp, headers: withHeaders ? message.headers : []))
             }
             if !hasMore { return false }
         } catch let error as KafkaError {

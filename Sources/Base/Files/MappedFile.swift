@@ -7,7 +7,8 @@ public final class MappedFile: @unchecked Sendable {  // the bytes are never wri
     public let bytes: UnsafeRawBufferPointer
 
     public init(path: String) throws(ImpactError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // Without waiting for whoever may write to a named pipe, which is refused below.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw ImpactError(
                 .badInput, code: "file_not_readable", "cannot open \(path): \(String(cString: strerror(errno)))")

@@ -1,5 +1,6 @@
 #pragma once
 #include <microhttpd.h>
+#include <string.h>
 
 // Swift cannot call variadic functions: the daemon's options and the questions about a connection stand here.
 
@@ -20,6 +21,15 @@ struct impactiq_http_options {
     void *context;
 };
 
+// Decodes %XX in place. The library hands out C strings, which a NUL would cut short: "/v1/users/a%00b" would be the user "a".
+// It becomes a byte that is no UTF-8, which is refused.
+static inline size_t impactiq_http_unescape(void *context, struct MHD_Connection *connection, char *text) {
+    (void)context;
+    (void)connection;
+    for (char *at = strstr(text, "%00"); at; at = strstr(at + 3, "%00")) at[1] = at[2] = 'f';
+    return MHD_http_unescape(text);
+}
+
 static inline struct MHD_Daemon *impactiq_http_start(const struct impactiq_http_options *o) {
     unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ITC;
     struct MHD_OptionItem tls[] = {
@@ -39,6 +49,7 @@ static inline struct MHD_Daemon *impactiq_http_start(const struct impactiq_http_
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->connection_bytes,
         MHD_OPTION_THREAD_STACK_SIZE, o->stack_bytes,
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_UNESCAPE_CALLBACK, &impactiq_http_unescape, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, o->completed, o->context,
         MHD_OPTION_NOTIFY_CONNECTION, o->connection, o->context,
         MHD_OPTION_ARRAY, o->certificate ? tls : none,

@@ -83,10 +83,8 @@ enum AttributeCallIHC: Command {
 
     private static func key(_ command: ParsedCommand) throws(ImpactError) -> String {
         if let path = command.text("key-file") {
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw ImpactError(.badConfiguration, code: "file_not_readable", "cannot read the key file \(path)")
-            }
-            return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+            return String(decoding: try SmallFile.read(path, limit: 1 << 16), as: UTF8.self).trimmingCharacters(
+                in: .whitespacesAndNewlines)
         }
         guard let key = ProcessInfo.processInfo.environment["IMPACTIQ_IHC_API_KEY"], !key.isEmpty else {
             throw ImpactError(

@@ -98,10 +98,7 @@ enum AttributeOptions {
     }
 
     static func json(_ path: String) throws(ImpactError) -> JSONValue {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw ImpactError(.badInput, code: "file_not_readable", "cannot read \(path)")
-        }
-        return try JSONValue(parsing: [UInt8](data), name: path, maxBytes: 256 << 20)
+        try JSONValue(parsing: try SmallFile.read(path, limit: 256 << 20), name: path, maxBytes: 256 << 20)
     }
 }
 

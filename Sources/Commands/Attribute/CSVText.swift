@@ -1,12 +1,9 @@
+import Tabular
+
 /// Fields of a CSV that we write.
 enum CSVText {
-    /// Quoted where RFC 4180 asks for it. A text that a spreadsheet would run as a formula gets a quote before it.
-    static func field(_ text: String) -> String {
-        var safe = text
-        if let first = text.utf8.first, [0x3D, 0x2B, 0x40, 0x2D, 0x09, 0x0D].contains(first) { safe = "'" + text }
-        guard safe.utf8.contains(where: { $0 == 0x2C || $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }) else { return safe }
-        return "\"" + safe.replacing("\"", with: "\"\"") + "\""
-    }
+    /// A text that a spreadsheet would run as a formula is marked: these tables are made to be looked at.
+    static func field(_ text: String) -> String { CSVField.spreadsheet.text(text) }
 
     /// Empty for nil.
     static func number(_ value: Double?) -> String {

@@ -26,12 +26,13 @@ struct BacktestSource {
         ),
         .value(
             "input", "FILE",
-            "Events from a file instead, one a line, plain, .gz or .zst; several are partitions 0, 1, …",
+            "Events from a file instead, one per line, plain, .gz or .zst; several are partitions 0, 1, …",
             repeated: true),
     ]
 
+    /// - Parameter withHeaders: whether records come with those headers that go from an event to its score.
     /// - Throws: `range_…`, `kafka_topic`, `file_not_readable`.
-    init(_ command: ParsedCommand, _ configuration: Configuration) throws {
+    init(_ command: ParsedCommand, _ configuration: Configuration, withHeaders: Bool = false) throws {
         let from = try Self.point("from", command), to = try Self.point("to", command)
         let warmUp = try Self.warmUp(command)
         guard configuration.inputTopics.count == 1, let topic = configuration.inputTopics.first else {
@@ -47,7 +48,8 @@ struct BacktestSource {
             return
         }
         let properties = configuration.kafkaProperties(client: "consumer")
-        factory = TopicSourceFactory(topic: topic, properties: properties)
+        factory = TopicSourceFactory(
+            topic: topic, properties: properties, withHeaders: withHeaders && !configuration.forwardedHeaders.isEmpty)
         let admin = try Admin(properties: properties, readCommitted: true)
         defer { admin.close() }
         let range = try TopicRange(topic: topic, admin: admin)

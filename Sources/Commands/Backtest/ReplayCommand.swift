@@ -8,6 +8,7 @@ import Pipeline
 import Scoring
 import Settings
 import Sinks
+import Tabular
 import Terminal
 
 /// `impactiq replay`: a bounded range of the input, scored again.
@@ -38,8 +39,9 @@ enum ReplayCommand: Command {
                 "FILE.jsonl, FILE.csv, sqlite:FILE, postgresql://…, topic:NAME or -; not needed with --against"),
             .value("against", "TOPIC", "Compare with the scores in this topic"),
             .value("changes", "FILE", "With --against: list the pairs whose decisions differ, as JSON lines"),
-            .value("workers", "N", "Threads; 0 is one a processor; never changes a byte", default: "0"),
+            .value("workers", "N", "Threads; 0 is one per processor; never changes a byte", default: "0"),
             .value("checkpoint-every", "DURATION", "Time between two checkpoints", default: "30s"),
+            .flag("spreadsheet", "CSV: mark texts that a spreadsheet would run as a formula with a quote before them"),
             .flag("json", "Print the summary as one JSON object"),
         ],
         examples: [
@@ -64,7 +66,7 @@ enum ReplayCommand: Command {
         if command.isGiven("changes"), !command.isGiven("against") {
             throw command.invalid("changes", "needs --against")
         }
-        let model = try Model.open(path: try configuration.required("model.path"))
+        let model = try configuration.openModel()
         let job = try ReplayJob(command, configuration, model)
         defer { if job.isEphemeral { job.folder.remove() } }
         let progress = ProgressLine("replay", total: job.total, unit: "offsets")
@@ -107,13 +109,13 @@ struct ReplayJob {
             }
             isResumed = true
             // Looked at again: a range that is gone by now must not pass for one that was read.
-            source = try BacktestSource(command, configuration)
+            source = try BacktestSource(command, configuration, withHeaders: output.hasHeaders)
             spans = plan.partitions
             try Self.check(spans, source)
             Log.info("replay", "going on with the replay in \(folder.path)")
         } else {
             isResumed = false
-            source = try BacktestSource(command, configuration)
+            source = try BacktestSource(command, configuration, withHeaders: output.hasHeaders)
             spans = source.spans
             try folder.begin(ReplayPlan(request: request, spans: spans))
         }
@@ -128,7 +130,9 @@ struct ReplayJob {
         }
         replay = Replay(
             model: model, options: options, spans: spans, sources: source.factory,
-            target: try output.target(folder.path, configuration, partitions: source.partitions),
+            target: try output.target(
+                folder.path, configuration, partitions: source.partitions,
+                field: command.flag("spreadsheet") ? .spreadsheet : .plain),
             published: published, folder: folder)
         total = source.total
         description = source.description
@@ -200,6 +204,11 @@ enum ReplayOutput {
         }
     }
 
+    /// Whether a score may have headers there.
+    var hasHeaders: Bool {
+        if case .topic = self { true } else { false }
+    }
+
     var isEphemeral: Bool {
         switch self {
         case .file("-", _), .none: true
@@ -208,16 +217,17 @@ enum ReplayOutput {
     }
 
     func target(
-        _ folder: String, _ configuration: Configuration, partitions: Int
+        _ folder: String, _ configuration: Configuration, partitions: Int, field: CSVField
     ) throws -> any ReplayTarget {
         switch self {
         case .none: NoTarget()
-        case .file(let path, let format): FileTarget(path: path, format: format, folder: folder)
+        case .file(let path, let format): FileTarget(path: path, format: format, folder: folder, field: field)
         case .store(let address, _): try StoreTarget(address)
         case .topic(let name):
             TopicTarget(
                 topic: name, properties: configuration.kafkaProperties(client: "consumer"),
-                producerProperties: configuration.kafkaProperties(client: "producer"), inputPartitions: partitions)
+                producerProperties: configuration.kafkaProperties(client: "producer"), inputPartitions: partitions,
+                forwarded: ForwardedHeaders(configuration.forwardedHeaders))
         }
     }
 }

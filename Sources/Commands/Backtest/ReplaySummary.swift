@@ -74,11 +74,7 @@ struct ReplaySummary {
             notes.append(
                 "no event has \(NameList.text(result.unseenFields)), which features of the model read")
         }
-        for (field, count) in (counters.stream.unusable ?? [:]).sorted(by: { $0.key < $1.key }) {
-            notes.append(
-                "\(count) values of \(field) are of a kind that no feature can use (a text where a number is wanted), and "
-                    + "count as missing")
-        }
+        notes += UnusableValues.notes(counters.stream)
         if !result.unseenTypes.isEmpty {
             notes.append(
                 "no event is of type \(NameList.text(result.unseenTypes)), which features of the model count")
@@ -228,5 +224,15 @@ enum ShiftText {
                 .object(quantiles.map { (String($0), sketch.quantile($0).map { .number($0) } ?? .null) })
             ),
         ])
+    }
+}
+
+/// Values that no feature could use, in words.
+enum UnusableValues {
+    static func notes(_ counts: StreamCounts) -> [String] {
+        (counts.unusable ?? [:]).sorted { $0.key < $1.key }.map { field, count in
+            "\(count) value\(count == 1 ? "" : "s") of \(field) \(count == 1 ? "is" : "are") of a kind that no feature can use "
+                + "(such as a text where a number is wanted), and count\(count == 1 ? "s" : "") as missing"
+        }
     }
 }

@@ -7,6 +7,7 @@ import Foundation
 import Pipeline
 import Scoring
 import Settings
+import Tabular
 import Terminal
 
 /// `impactiq rows`: labelled training rows, point in time.
@@ -24,16 +25,17 @@ enum RowsCommand: Command {
     static let specification = CommandSpecification(
         "rows", "Labelled training rows from events: features before the treatment, arm, outcomes",
         discussion: """
-            One row an assignment (an event with a treatment). Its features are those of the user just before that event, as \
+            One row per assignment (an event with a treatment). Its features are those of the user just before that event, as \
             of its time: never the assignment itself, the exposure or anything after. Outcomes are what the user did from \
             the assignment on, within --outcome-window: by default conversion (a purchase), value (purchases less \
             refunds) and visit (a click). A row whose window is not over at the end of the range has censored = 1. An \
             outcome counts in every row of its user whose window holds it, once: duplicates are known by their id.
 
-            A row stays open until the partition's latest event time is past its window by --lateness; what arrives later, \
-            or lies before its assignment, is counted and not used. An assignment that arrives after later events of \
+            A row stays open until the partition's latest event time is past its window by --lateness (a single user whose \
+            events are farther ahead than that does not count); what arrives later, or lies before its assignment, is \
+            counted and not used. An assignment that arrives after later events of \
             its user is counted and gives no row, since the state holds the future by then. arm_propensity is the \
-            probability of the arm that was taken, as logged; 'impactiq evaluate' reads all of these columns as they are. Memory: the users' state, and about 120 bytes plus 4 a \
+            probability of the arm that was taken, as logged; 'impactiq evaluate' reads all of these columns as they are. Memory: the users' state, and about 120 bytes plus 4 per \
             feature for each assignment within window + lateness.
 
             Beside OUT stands OUT.json: the specification's hash, the range, and every count.
@@ -46,7 +48,8 @@ enum RowsCommand: Command {
             .value("outcome", "RULE", "NAME=any|count|sum:TYPES, as value=sum:purchase-refund", repeated: true),
         ] + outcomeOptions + [
             .value("scores", "TOPIC", "Join each row with its published score; rows without one are left out"),
-            .value("workers", "N", "Threads; 0 is one a processor; never changes a byte", default: "0"),
+            .value("workers", "N", "Threads; 0 is one per processor; never changes a byte", default: "0"),
+            .flag("spreadsheet", "Mark texts that a spreadsheet would run as a formula with a quote before them"),
         ],
         examples: [
             .init(
@@ -61,6 +64,7 @@ enum RowsCommand: Command {
         guard let out = command.text("out") else { throw command.invalid("out", "name a file") }
         var options = RowsOptions(specification: try specification(command))
         options.threads = try command.count("workers") ?? 0
+        options.field = command.flag("spreadsheet") ? .spreadsheet : .plain
         let rules = command.texts("outcome")
         if !rules.isEmpty { options.outcomes = try rules.map { rule throws(ImpactError) in try OutcomeRule(rule) } }
         let run = try RowsRun(command, configuration, &options, scores: command.text("scores"))
@@ -74,10 +78,7 @@ enum RowsCommand: Command {
 
     private static func specification(_ command: ParsedCommand) throws -> FeatureSpecification {
         if let path = command.text("features") {
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw ImpactError(.badInput, code: "file_not_readable", "cannot read \(path): is it there?")
-            }
-            return try FeatureSpecification(json: [UInt8](data), name: path)
+            return try FeatureSpecification(json: try SmallFile.read(path), name: path)
         }
         guard let path = command.text("model") else {
             throw command.invalid("features", "name a feature specification, or a --model that has one")
@@ -167,6 +168,7 @@ struct RowsSummary {
             notes.append("\(counters.outOfOrder) assignments arrived after later events of their user and give no row")
         }
         if counters.erased > 0 { notes.append("\(counters.erased) rows of users erased meanwhile are left out") }
+        if counters.refused > 0 { notes.append("\(counters.refused) events of users who refuse storing are left out") }
         if counters.withoutScore > 0 {
             notes.append("\(counters.withoutScore) assignments have no score and give no row")
         }
@@ -174,6 +176,12 @@ struct RowsSummary {
             notes.append(
                 "\(counters.stream.eventTimeBackwards) events are older than one before them in their partition")
         }
+        for (partition, lead) in counters.leads.sorted(by: { $0.key < $1.key }) {
+            notes.append(
+                "partition \(partition): one user's events are \(HumanNumber.span(seconds: Double(lead) / 1_000)) ahead of "
+                    + "everybody else's; rows whose windows only they would have ended have censored = 1")
+        }
+        notes += UnusableValues.notes(counters.stream)
         if counters.outcomesWithoutValue > 0 {
             notes.append("\(counters.outcomesWithoutValue) outcomes have no value and add nothing to a sum")
         }
@@ -224,6 +232,11 @@ struct RowsSummary {
             ("outcomes_unattributed", .integer(counters.outcomesUnattributed)),
             ("outcomes_without_value", .integer(counters.outcomesWithoutValue)),
             ("event_time_backwards", .integer(counters.stream.eventTimeBackwards)),
+            ("unusable_values", map(counters.stream.unusable ?? [:])),
+            (
+                "ahead_of_all_others_ms",
+                .object(counters.leads.sorted { $0.key < $1.key }.map { ("\($0.key)", .integer(Int($0.value))) })
+            ),
             ("most_open_rows", .integer(counters.mostOpen)),
         ]
         return .object(members)

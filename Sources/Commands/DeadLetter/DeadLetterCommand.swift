@@ -33,7 +33,7 @@ enum DeadLetterListCommand: Command {
             """,
         options: DeadLetterCommand.selection + [
             .value("limit", "N", "Show at most so many", default: "50"),
-            .flag("json", "Print one JSON object a line, all of them unless --limit is given"),
+            .flag("json", "Print one JSON object per line, all of them unless --limit is given"),
         ],
         examples: [
             .init(
@@ -89,7 +89,7 @@ struct DeadLetterSelection {
         let known = InputErrorCode.allCases.map(\.name)
         for code in codes.sorted() where !known.contains(code) {
             let hint = NearestName.find(code, among: known).map { "; did you mean '\($0)'?" } ?? ""
-            throw command.invalid("code", "there is no such code\(hint)")
+            throw command.invalid("code", "no such code\(hint)")
         }
         from = try Self.time(command, "from")
         to = try Self.time(command, "to")

@@ -98,7 +98,7 @@ struct DeadLetterListing {
             }
             out.write("\n" + summary.text())
         }
-        if foreign > 0 { out.write("\(foreign) records in the topic are no dead letters\n") }
+        if foreign > 0 { out.write("\(foreign) records in the topic are not dead letters\n") }
     }
 
     private static func json(_ row: Row) -> JSONOutput {

@@ -18,7 +18,7 @@ enum DemoCommand: Command {
             """,
         options: [
             .value("for", "DURATION", "Stop by itself after this time, as 30s or 5m; until Ctrl-C when not given"),
-            .value("rate", "N", "Events a second; 0 is as fast as it goes", default: "20k"),
+            .value("rate", "N", "Events per second; 0 is as fast as it goes", default: "20k"),
             .value("users", "N", "How many people there are", default: "5000"),
             .value("seed", "S", "Seed of the trial", default: "7"),
             .value("partitions", "N", "Partitions of the topics", default: "8"),
@@ -27,7 +27,7 @@ enum DemoCommand: Command {
             .value(
                 "listen", "HOST:PORT", "Where the dashboard is, or none; a free port when this one is taken",
                 default: "127.0.0.1:8080"),
-            .flag("json", "Print one JSON object a second instead of the table"),
+            .flag("json", "Print one JSON object per second instead of the table"),
         ],
         examples: [
             .init("impactiq demo --for 30s", "half a minute, then the summary"),
@@ -63,8 +63,8 @@ enum DemoRowsCommand: Command {
     static let specification = CommandSpecification(
         "rows", "Write labelled training rows of the simulated trial",
         discussion: """
-            One row an assignment of the trial: the features as the stream computes them at that event, arm, \
-            propensity, outcome, and the truth. exporters/demo_fit.py fits the demo's model from them.
+            One row per assignment of the trial: the features as the stream computes them at that event, arm, \
+            propensity, outcome, and the truth. examples/demo/train trains the demo's model on them.
             """,
         options: [
             .value("out", "FILE", "CSV to write; - is standard output", required: true),
@@ -76,7 +76,7 @@ enum DemoRowsCommand: Command {
             .value("every", "N", "Keep one assignment in N", default: "2"),
         ],
         examples: [
-            .init("impactiq demo rows --rows 100k --out train.csv", "training rows for exporters/demo_fit.py")
+            .init("impactiq demo rows --rows 100k --out train.csv", "training rows for `impactiq train`")
         ])
 
     static func run(_ command: ParsedCommand) throws {

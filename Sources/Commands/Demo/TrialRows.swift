@@ -73,7 +73,7 @@ final class TrialRows {
         }
         switch state.apply(batch, 0) {
         case .applied(let slot): return slot
-        case .duplicate: return nil
+        case .duplicate, .refused: return nil
         }
     }
 

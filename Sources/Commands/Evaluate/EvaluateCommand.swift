@@ -9,7 +9,7 @@ enum EvaluateCommand: Command {
     static let specification = CommandSpecification(
         "evaluate", "Qini, AUUC, AUTOC, uplift@k, calibration, costs, arms and the value of targeting rules",
         discussion: """
-            Reads a CSV with a heading: one row a person of a randomised trial, with the model's score, the arm and the \
+            Reads a CSV with a heading: one row per person of a randomised trial, with the model's score, the arm and the \
             outcome. Prints every number with its interval; --report writes them as one HTML page that needs nothing \
             else, --plot draws the Qini curve, --json is for machines. Qini, AUUC and uplift@k are scikit-uplift's. \
             Intervals of groups and of policy values are analytic, those of areas and curves are bootstrap percentiles; \

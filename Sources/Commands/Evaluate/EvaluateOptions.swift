@@ -48,7 +48,7 @@ enum EvaluateOptions {
         .value("weights", "MEANING", "What weights are: sampling or frequency", default: "sampling"),
         .flag("no-propensity-weights", "Do not weight rows by inverse propensity when propensities differ"),
         .value("threshold", "EFFECT", "The targeting rule treats scores above it", default: "0"),
-        .value("threads", "N", "Threads; 0 is one a processor; never changes a number", default: "0"),
+        .value("threads", "N", "Threads; 0 is one per processor; never changes a number", default: "0"),
         .value("policy", "POLICY", "Off-policy: uniform, always:ACTION, log:OTHER.csv, columns:PREFIX"),
         .value("action", "COLUMN", "Off-policy: the action taken; default action"),
         .value("stratum", "COLUMN", "Off-policy: where the same action has another worth, such as a position"),

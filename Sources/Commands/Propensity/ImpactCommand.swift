@@ -1,4 +1,5 @@
 import Base
+import Explain
 import Foundation
 import Propensity
 import Scoring
@@ -11,16 +12,18 @@ enum ImpactCommand: Command {
         discussion: """
             The weights file lists features with a baseline and a weight; a baseline in quotes makes a category, which adds \
             its weight when the value differs. With --model the probability of the outcome stands beside the impacts, and \
-            for a logistic model what each feature adds to its log odds (coefficient × deviation from the training mean). \
+            what each feature really adds to it: exact Shapley values (TreeSHAP) of trees, coefficient × deviation from the \
+            training mean of a logistic regression; how common values are is counted on --background rows. \
             --history appends one JSON object a customer to a file, so that later runs can be compared.
             """,
         options: [
             .value("weights", "FILE.json", "Weights and baselines", required: true),
             .value("model", "MODEL", "A response model, for the prediction and its reasons"),
+            .value("background", "FILE.csv", "Rows that say how common values are; the file's own when not given"),
             .value("id", "COLUMN", "The column that names a customer", default: "customer_id"),
             .value("customer", "ID", "Only this customer; may be repeated", repeated: true),
             .value("history", "FILE.jsonl", "Append each customer's values, impacts and result"),
-            .value("report", "FILE.html", "Write one page"), .flag("json", "One JSON object a line"),
+            .value("report", "FILE.html", "Write one page"), .flag("json", "One JSON object per line"),
         ], arguments: [.init("CUSTOMERS.csv", "One row a customer")],
         examples: [
             .init("impactiq impact customers.csv --weights impact.json", "impacts of every customer"),
@@ -32,36 +35,35 @@ enum ImpactCommand: Command {
     static func run(_ command: ParsedCommand) throws {
         guard let weights = command.text("weights") else { throw command.invalid("weights", "name the file") }
         let analysis = try ImpactAnalysis(json: try OpenFile.contents(of: weights), name: weights)
-        let rows = try ModelRows(path: command.arguments[0])
+        let model = try command.text("model").map { try Model.open(path: $0) }
+        if let model, !model.predictsProbabilities {
+            throw command.invalid("model", "must be a model of 'impactiq train --kind response'")
+        }
+        let rows = try ModelRows(path: command.arguments[0], model: model)
         let id = try rows.column(command.text("id") ?? "customer_id", for: "customer's id")
         var columnOf: [String: Int] = [:]
         for feature in analysis.features {
             columnOf[feature.name] = try rows.column(feature.name, for: "impacts of \(weights)")
         }
-        let model = try command.text("model").map { try Model.open(path: $0) }
-        if let model, !model.predictsProbabilities {
-            throw command.invalid("model", "must be a model of 'impactiq train --kind response'")
-        }
-        let inputs = try model.map { try rows.rows(for: $0) }
-        let estimates = try model.map { try rows.estimates($0) }
+        let estimates = model.map { rows.estimates($0) }
+        let explained = try model.map { try explain($0, rows, background: command.text("background")) }
         let wanted = Set(command.texts("customer"))
         if let missing = wanted.subtracting(rows.texts.map { $0[id] }).sorted().first {
             throw ImpactError(
                 .badInput, code: "no_customer", "\(command.arguments[0]) has no row of the customer '\(missing)'")
         }
         var report = ImpactReport(
-            customers: [], outcome: model?.outcomes.first, time: Date().formatted(.iso8601))
+            customers: [], outcome: model?.outcomes.first, scale: explained?.scale ?? "",
+            time: Date().formatted(.iso8601))
         for (index, fields) in rows.texts.enumerated() where wanted.isEmpty || wanted.contains(fields[id]) {
             var customer = ImpactReport.Customer(
                 id: fields[id], impacts: analysis.impacts { name in columnOf[name].map { fields[$0] } })
-            if let model, let inputs, let estimates {
+            if let model, let estimates {
                 customer.probability = estimates[index * model.effectCount].effect
-                let start = index * model.rowStride
-                let row = Array(inputs[start..<start + model.featureCount])
-                if let (base, contributions) = model.linearContributions(part: 0, row: row) {
-                    customer.base = base
-                    customer.contributions = try zip(model.featureNames, contributions).map {
-                        ($0, fields[try rows.column($0, for: "feature")], $1)
+                if let explained, let answer = explained.answers[index]?[0] {
+                    customer.base = answer.base
+                    customer.contributions = zip(model.featureNames, answer.contributions).map { name, value in
+                        (name, rows.columns.firstIndex(of: name).map { fields[$0] } ?? "", value)
                     }
                 }
             }
@@ -78,6 +80,25 @@ enum ImpactCommand: Command {
         }
         Terminal.Stream.output.write(
             command.flag("json") ? report.customers.map { report.json($0).line + "\n" }.joined() : report.text)
+    }
+
+    /// What each feature adds to the first outcome; nil for a row without an estimate.
+    private static func explain(
+        _ model: Model, _ rows: ModelRows, background: String?
+    ) throws -> (answers: [[Explanation]?], scale: String) {
+        let count = rows.texts.count
+        let given = try background.map { try FeatureRows(path: $0, model: model) }
+        return try rows.inputs.withUnsafeBufferPointer { inputs in
+            guard let start = inputs.baseAddress else { return ([], "") }
+            let explainer: ModelExplainer
+            if let given {
+                explainer = try ModelExplainCommand.explainer(model, given, threads: 0)
+            } else {
+                let isEnough = count >= ModelExplainCommand.leastBackground
+                explainer = try ModelExplainer(model, background: isEnough ? (start, model.rowStride, count) : nil)
+            }
+            return (explainer.explain(rows: start, stride: model.rowStride, count: count), explainer.scales[0].words)
+        }
     }
 
     /// One write a run, appended; readable by its owner alone.

@@ -26,6 +26,9 @@ struct HTTPSettings: SettingGroup {
         "attribution.store", "none",
         "database whose channel report the dashboard shows, filled by 'impactiq attribute': sqlite:PATH or postgresql://…"
     )
+    let impactWeights = SettingKey.text(
+        "impact.weights", "",
+        "weights and baselines of a response model's impacts: /predict tells them, and log.store keeps each prediction")
     let httpThreads = SettingKey.integer("http.threads", 2, 1...256, "threads that answer requests")
 
     init() {}

@@ -1,5 +1,6 @@
 import Base
 import Pipeline
+import Propensity
 import Scoring
 import Service
 import Settings
@@ -55,8 +56,13 @@ struct PipelineService {
             source: ApplicationSource(application, logStore: logStore),
             scores: configuration.logStore.map { address in
                 ScoreHistory { () throws(LogStoreError) in try address.make(storeOptions) }
-            }, attribution: try StoredAttribution.of(configuration.attributionStore))
+            }, attribution: try StoredAttribution.of(configuration.attributionStore),
+            impact: try Self.impact(configuration.impactWeights))
         server = try service.start(options)
+    }
+
+    private static func impact(_ file: String) throws(ImpactError) -> ImpactAnalysis? {
+        file.isEmpty ? nil : try ImpactAnalysis(json: try OpenFile.contents(of: file), name: file)
     }
 
     /// Refuses new requests, lets those in hand finish.

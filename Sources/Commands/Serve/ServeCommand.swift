@@ -1,7 +1,10 @@
 import Base
 import Foundation
+import Propensity
 import Scoring
 import Service
+import Settings
+import Sinks
 import Terminal
 
 /// `impactiq serve`: the HTTP API, the dashboard and the simulator of a model, without Kafka.
@@ -22,13 +25,23 @@ enum ServeCommand: Command {
     static func run(_ command: ParsedCommand) throws {
         guard let path = command.text("model") else { throw command.invalid("model", "name the model file") }
         let options = try ServeOptions.server(command)
-        let model = try Model.open(path: path)
+        let model = try ModelKey.open(path, command)
         let served = ServedModel(
             model: model, level: try ConfidenceLevel(try command.number("level") ?? 0.95),
             threshold: try command.number("threshold") ?? 0)
+        let history = try command.text("log-store").map { text in
+            let address: LogStoreAddress
+            do throws(SettingProblem) { address = try LogStoreAddress(parsing: text) } catch {
+                throw command.invalid("log-store", error.words)
+            }
+            return ScoreHistory { () throws(LogStoreError) in try address.make() }
+        }
+        let impact = try command.text("impact-weights").map { file in
+            try ImpactAnalysis(json: try OpenFile.contents(of: file), name: file)
+        }
         let service = Service(
-            served: served, version: CommandLineTool.version,
-            attribution: try StoredAttribution.of(command.text("attribution") ?? "none"))
+            served: served, version: CommandLineTool.version, scores: history,
+            attribution: try StoredAttribution.of(command.text("attribution") ?? "none"), impact: impact)
         let server = try service.start(options)
         let url = server.address.url(tls: options.certificate != nil)
         Terminal.Stream.output.write("serving \(model.name) \(model.version) at \(url)\n")

@@ -6,6 +6,7 @@ import Terminal
 enum ServeOptions {
     static let options: [CommandSpecification.Option] = [
         .value("model", "FILE", "The model file", required: true),
+        ModelKey.option,
         .value("listen", "HOST:PORT", "Address; port 0 takes a free one", default: "127.0.0.1:8080"),
         .value("token-file", "FILE", "One line: the token that requests must bear; only its owner may read the file"),
         .flag("no-auth", "Serve other machines without a token"),
@@ -19,6 +20,12 @@ enum ServeOptions {
         .value(
             "attribution", "PLACE",
             "Database whose channel report the attribution page shows: sqlite:PATH or postgresql://…"),
+        .value(
+            "log-store", "ADDRESS",
+            "A log store that a pipeline writes to: last scores of users, GET /predict?customer_id="),
+        .value(
+            "impact-weights", "FILE.json",
+            "Weights and baselines: POST /predict says what moves a customer, and a log store keeps it"),
         .value("for", "DURATION", "Stop by itself after this time, as 30s or 5m"),
     ]
 

@@ -92,8 +92,8 @@ enum StateAlignment: Command {
                 guard finding.hasState else { return finding.committed?.offset }
                 throw ImpactError(
                     .failed, code: "unknown_position",
-                    "\(finding.input): the state does not say how far it goes: 'impactiq topics grow' moved it, or an earlier "
-                        + "version wrote it. Say --to committed, beginning or end")
+                    "\(finding.input): the state does not say how far it goes: an earlier version wrote it. "
+                        + "Say --to committed, beginning or end")
             }
             guard state <= finding.marks.high else {
                 throw ImpactError(

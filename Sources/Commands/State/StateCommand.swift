@@ -67,6 +67,7 @@ enum StateGetCommand: Command {
         return [
             "user_id": .text(user), "partition": .integer(Int(found.partition)),
             "clock": .integer(Int(found.clock)), "events": .integer(found.events),
+            "refuses": .array(found.refuses.map { .text($0) }),
             "record_bytes": .integer(found.recordBytes), "features": .object(features),
             "source": .text(found.source),
         ]
@@ -79,7 +80,7 @@ enum StateGetCommand: Command {
             partition  \(found.partition)
             clock      \(clock.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
             events     \(found.events)
-            record     \(found.recordBytes) bytes, from \(found.source)
+            record     \(found.recordBytes) bytes, from \(found.source)\(found.refuses.isEmpty ? "" : "\nrefuses    ")\(found.refuses.joined(separator: ", "))
 
 
             """
@@ -103,17 +104,29 @@ enum StateDeleteCommand: Command {
             """,
         options: [
             .flag("yes", "Write the event"),
+            .flag("report", "Only list where the user is, and until when; reads the changelog and the dead letters"),
+            .value("rows", "FILE", "With --report: training rows to look through", repeated: true),
             .value("partition", "N", "Write it to this partition only, known there or not"),
             .flag("json", "Print one JSON object"),
         ],
         arguments: [.init("USER", "The user_id")],
-        examples: [.init("impactiq state delete u-17 --yes --config impactiq.properties", "one event, one user")])
+        examples: [
+            .init("impactiq state delete u-17 --yes --config impactiq.properties", "one event, one user"),
+            .init("impactiq state delete u-17 --report --rows rows.csv", "where u-17 still is"),
+        ])
 
     static func run(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
         let user = command.arguments[0]
         guard let topic = configuration.inputTopics.first, !user.isEmpty else {
             throw ImpactError(.usage, code: "no_user", "name a user")
+        }
+        if command.flag("report") {
+            if command.flag("yes") { throw command.invalid("report", "changes nothing: leave out --yes") }
+            let report = try StateReport(user, configuration, rows: command.texts("rows"))
+            let out = Terminal.Stream.output
+            if command.flag("json") { out.write(report.json.line + "\n") } else { out.show(report.text) }
+            return
         }
         let erasure = try StateErasure(
             user, topic, configuration, partition: try command.count("partition").map { Int32(clamping: $0) })

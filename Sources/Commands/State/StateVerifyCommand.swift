@@ -15,7 +15,7 @@ enum StateVerifyCommand: Command {
         options: [
             .value("partition", "N", "This partition only", repeated: true),
             .value("show", "N", "How many differences to name a partition", default: "10"),
-            .flag("json", "Print one JSON object a partition"),
+            .flag("json", "Print one JSON object per partition"),
         ],
         examples: [.init("impactiq state verify --config impactiq.properties", "after a crash, or before an upgrade")])
 

@@ -37,11 +37,13 @@ enum TopicsCommand: CommandGroup {
         var partitions = try command.count("partitions") ?? 4
         guard (1...10_000).contains(partitions) else { throw command.invalid("partitions", "must be 1 to 10000") }
         let replication = try command.count("replication") ?? -1
-        // State moves with its partition: what is missing gets as many partitions as the input that is there.
-        if !command.isGiven("partitions"), let input = configuration.inputTopics.first,
-            let existing = try admin.describe(input)
-        {
-            partitions = existing.partitions
+        // State stays in its partition: what is missing gets as many partitions as the input or the state that is there.
+        if !command.isGiven("partitions") {
+            for topic in configuration.inputTopics + [configuration.changelogTopic] {
+                guard let existing = try admin.describe(topic) else { continue }
+                partitions = existing.partitions
+                break
+            }
         }
         let retention = try retention(command)
         let plans = plans(configuration, partitions: partitions).map { plan in
@@ -131,7 +133,10 @@ enum TopicsCreateCommand: Command {
             --output-retention says otherwise, the output topic keeps everything.
             """,
         options: [
-            .value("partitions", "N", "Partitions of each topic that is created", default: "4"),
+            .value(
+                "partitions", "N",
+                "Partitions of each topic that is created; default: as the input or the changelog that is there, else 4"
+            ),
             .value("replication", "N", "Copies of each partition; the broker's default when not given"),
             .value(
                 "output-retention", "DURATION", "How long the output topic keeps scores, as 30d, or forever",

@@ -51,7 +51,7 @@ enum TopicsGrowth: Command {
         if isConfirmed {
             try ResetPlan.refuseLive(configuration, admin)
             let moving = ProgressLine("moving users", total: plan.moving, unit: "users")
-            try growth.carryOut { moving.update($0) }
+            try growth.carryOut(isStopped: { StopSignal.isRaised }) { moving.update($0) }
             moving.finish(plan.moving)
             if !isJSON {
                 Terminal.Stream.output.write(

@@ -43,7 +43,7 @@ struct CausalOptions {
         ),
         .value("features", "SPEC.json", "The feature specification; it goes into the model"),
         .value("feature", "COLUMN", "A feature's column; all that are nothing else when not given", repeated: true),
-        .value("ignore", "COLUMN", "A column that is no feature", repeated: true),
+        .value("ignore", "COLUMN", "A column that is not a feature", repeated: true),
         .value("weight", "COLUMN", "Sample weights"),
         .value("cluster", "COLUMN", "Rows of one cluster are sampled, and judged, together"),
         .value("treatment-name", "NAME", "A name in the model for each arm besides the control", repeated: true),

@@ -33,8 +33,13 @@ enum CausalTraining {
             }
             if progress.done > 0 { line?.line.update(progress.done) }
         }
+        var findings = TrainFindings()
+        findings.suspects = suspects
         func provenance(_ result: TrainingResult) throws(ImpactError) -> String {
-            try TrainProvenance.json(data, options, result).line
+            if options.settings.diagnoses {
+                findings.diagnostics = TrainingDiagnostics(data, result.nuisances, result.outcomes)
+            }
+            return try TrainProvenance.json(data, options, result, findings.diagnostics).line
         }
         var result: TrainingResult
         if let learner = EffectLearner(rawValue: kind) {
@@ -43,10 +48,7 @@ enum CausalTraining {
             result = try trainer.run(to: options.output, progress: progress, provenance: provenance)
         }
         result.seconds.insert(readTime, at: 0)
-        var findings = TrainFindings()
-        findings.suspects = suspects
         if options.settings.diagnoses {
-            findings.diagnostics = TrainingDiagnostics(data, result.nuisances, result.outcomes)
             if plan.arms != nil, let outcome = result.outcomes.first {
                 findings.policy = PolicyReport(
                     data, trainer.matrix, outcome, depth: options.policyDepth, costs: try options.costs(plan.effects),

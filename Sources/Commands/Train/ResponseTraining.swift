@@ -12,7 +12,7 @@ import Terminal
 enum ResponseTraining {
     /// The options that belong to response models; `train` has the others (`--out`, `--outcome`, `--seed` …).
     static let options: [CommandSpecification.Option] = [
-        .value("id", "COLUMN", "The column that names a row: no feature", repeated: true),
+        .value("id", "COLUMN", "The column that names a row, which is not a feature", repeated: true),
         .value("learner", "NAME", "logistic, forest or boosted; all are compared when not given", repeated: true),
         .value(
             "select", "METRIC", "What the best learner has most of: f1, accuracy, roc_auc, log_loss …", default: "f1"),
@@ -43,12 +43,12 @@ enum ResponseTraining {
         let name = command.text("name") ?? stem
         let version = command.text("version") ?? "1"
         let dataHash = try FileHash.sha256(path)
+        // Nothing of this run alone, such as its time: equal rows, options and seeds give equal files.
         let provenance: JSONOutput = [
             "made_by": .text("impactiq train"), "kind": "response", "learner": .text(result.learner.rawValue),
-            "data": .text(path), "data_sha256": dataHash.map { .text($0) } ?? .null,
+            "data": .text(URL(filePath: path).lastPathComponent), "data_sha256": dataHash.map { .text($0) } ?? .null,
             "rows": .integer(table.columns.first?.values.count ?? 0),
-            "seed": .integer(Int(truncatingIfNeeded: request.seed)), "command": .text(EvaluateCommand.commandLine),
-            "time": .text(Date().formatted(.iso8601)), "impactiq": .text(CommandLineTool.version),
+            "seed": .integer(Int(truncatingIfNeeded: request.seed)), "impactiq": .text(CommandLineTool.version),
         ]
         let sha256 = try result.write(
             to: output, name: name, version: version, specification: table.specification, provenance: provenance.line)

@@ -161,7 +161,7 @@ struct TrainPage {
             })
         let values = HTML.table(
             "Value of policies, against treating nobody",
-            [("policy", false), ("value a person", true), ("95 % interval", true)],
+            [("policy", false), ("value per person", true), ("95 % interval", true)],
             (policy.values + [policy.gain]).map { value in
                 let bounds = Interval(
                     lower: value.estimate - 1.959964 * value.standardError,

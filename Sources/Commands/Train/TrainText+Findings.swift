@@ -113,7 +113,7 @@ extension TrainText {
             lines += ["", table.text()]
             for value in policy.values + [policy.gain] {
                 lines.append(
-                    "value     \(value.name): \(TrainText.number(value.estimate)) ± \(TrainText.number(1.959964 * value.standardError)) a person (held-out rows)"
+                    "value     \(value.name): \(TrainText.number(value.estimate)) ± \(TrainText.number(1.959964 * value.standardError)) per person (held-out rows)"
                 )
             }
         }
@@ -140,9 +140,6 @@ extension TrainText {
     static func findingsJSON(
         _ data: TrainingData, _ result: TrainingResult, _ findings: TrainFindings
     ) -> [(name: String, value: JSONOutput)] {
-        func trial(_ estimate: TrialEstimate) -> JSONOutput {
-            .object([("value", .number(estimate.value)), ("std_error", .number(estimate.standardError ?? .nan))])
-        }
         func policy(_ value: PolicyReport.Value) -> JSONOutput {
             .object([
                 ("name", .text(value.name)), ("value", .number(value.estimate)),
@@ -153,19 +150,7 @@ extension TrainText {
         members.append(("warnings", .array(warnings(data, result, findings).map { .text($0) })))
         members.append(("split_importance", .object(findings.importance.map { (name: $0.0, value: .number($0.1)) })))
         if let diagnostics = findings.diagnostics {
-            members.append(
-                (
-                    "ranking",
-                    .array(
-                        zip(result.outcomes, diagnostics.ranking).flatMap { outcome, rankings -> [JSONOutput] in
-                            zip(data.plan.effects, rankings).map { name, ranking -> JSONOutput in
-                                .object([
-                                    ("treatment", .text(name)), ("outcome", .text(outcome.name)),
-                                    ("autoc", trial(ranking.autoc)), ("qini", trial(ranking.qini)),
-                                ])
-                            }
-                        })
-                ))
+            members.append(("ranking", ranking(data, result, diagnostics)))
             members.append(("sample_ratio_p", diagnostics.sampleRatio.map { .number($0.pValue) } ?? .null))
             members.append(
                 (
@@ -281,5 +266,24 @@ extension TrainText {
                 ))
         }
         return members
+    }
+
+    /// How well people are ranked by effects of models that have not seen them, one an effect.
+    static func ranking(
+        _ data: TrainingData, _ result: TrainingResult, _ diagnostics: TrainingDiagnostics
+    ) -> JSONOutput {
+        .array(
+            zip(result.outcomes, diagnostics.ranking).flatMap { outcome, rankings -> [JSONOutput] in
+                zip(data.plan.effects, rankings).map { name, ranking -> JSONOutput in
+                    .object([
+                        ("treatment", .text(name)), ("outcome", .text(outcome.name)),
+                        ("autoc", trial(ranking.autoc)), ("qini", trial(ranking.qini)),
+                    ])
+                }
+            })
+    }
+
+    private static func trial(_ estimate: TrialEstimate) -> JSONOutput {
+        .object([("value", .number(estimate.value)), ("std_error", .number(estimate.standardError ?? .nan))])
     }
 }

@@ -23,7 +23,10 @@ enum TrainText {
             lines.append("left out: \(HumanNumber.grouped(rows)) rows by '\(column)'")
         }
         if !plan.ignored.isEmpty {
-            lines.append("not features: " + plan.ignored.map { "\($0.column) (\($0.why))" }.joined(separator: ", "))
+            let rest = plan.ignored.count - 24
+            lines.append(
+                "not features: " + plan.ignored.prefix(24).map { "\($0.column) (\($0.why))" }.joined(separator: ", ")
+                    + (rest > 0 ? " and \(rest) others" : ""))
         }
         lines += plan.notes.map { "note: \($0)" }
         let bytes = TrainingMemory.bytes(data, options.settings)
@@ -139,7 +142,7 @@ enum TrainText {
 /// What goes into the model about its making.
 enum TrainProvenance {
     static func json(
-        _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult
+        _ data: TrainingData, _ options: CausalOptions, _ result: TrainingResult, _ diagnostics: TrainingDiagnostics?
     ) throws(ImpactError) -> JSONOutput {
         let digest = try FileHash.sha256(options.request.rows)
         let (plan, grower) = (data.plan, options.settings.grower)
@@ -162,6 +165,7 @@ enum TrainProvenance {
             ),
             ("nuisances", .array(result.nuisances.reports.map(TrainText.nuisance))),
             ("out_of_bag", .array(result.outcomes.map { TrainText.outcome(data, $0) })),
+            ("ranking", diagnostics.map { TrainText.ranking(data, result, $0) } ?? .null),
         ])
     }
 }

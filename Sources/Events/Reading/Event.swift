@@ -12,6 +12,9 @@ public struct Event: Sendable, BitwiseCopyable {
 
     /// The type's number in the schema, or ``unknownType``.
     public var type: UInt8 = Event.unknownType
+    /// What a consent event refuses, and what it allows; none in others.
+    public var refuses: Purposes = []
+    public var allows: Purposes = []
     /// The type's own text, also for a type the schema does not know.
     public var typeText = Text()
     /// The user's id; an integer id is its decimal digits, so 17 and "17" are one user.
@@ -33,6 +36,8 @@ public struct Event: Sendable, BitwiseCopyable {
     public var source = SourcePosition()
 
     public static let unknownType: UInt8 = 255
+    /// A number that no type has.
+    public static let noType: UInt8 = 254
     /// Stands for a time that was not read.
     static let noTime = Int64.min
 

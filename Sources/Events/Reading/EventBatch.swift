@@ -25,6 +25,8 @@ public final class EventBatch {
     @usableFromInline let arena: ByteBuffer
     private let reader: EventReader
     private var takenUnusable: [Int]
+    /// The number of ``Purposes/eventType``; one that no event has when the schema does not know it.
+    private let consentNumber: UInt8
     /// The texts of the known types, which stay.
     private let typeBytes: Int
 
@@ -39,6 +41,7 @@ public final class EventBatch {
         self.limits = limits
         self.capacity = max(1, capacity)
         fieldCount = schema.fields.count
+        consentNumber = schema.typeNumber(Purposes.eventType).map { UInt8(clamping: $0) } ?? Event.noType
         takenUnusable = [Int](repeating: 0, count: schema.fields.count)
         counters = .allocate(capacity: 1)
         counters.initialize(to: Counters())
@@ -97,6 +100,9 @@ public final class EventBatch {
         do throws(InputError) {
             try reader.read(message, into: &event.pointee, fields: row, arena: arena)
             try check(key: key, of: event.pointee)
+            if event.pointee.type == consentNumber {
+                try event.pointee.readPurposes(message, maxDepth: limits.maxDepth)
+            }
         } catch {
             arena.truncate(to: start)
             throw error

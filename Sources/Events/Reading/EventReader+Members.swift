@@ -16,13 +16,8 @@ extension EventReader {
         case .id:
             event.idHash = try readTextHash(&scanner, takesInteger: true)
             event.hasID = true
-        case .value:
-            let number = try readDouble(&scanner)
-            store(FieldValue(number), of: slot, in: fields)
-        case .campaignID:
-            store(FieldValue(textHash: try readTextHash(&scanner, takesInteger: true)), of: slot, in: fields)
-        case .channel, .currency:
-            store(FieldValue(textHash: try readTextHash(&scanner)), of: slot, in: fields)
+        case .value: store(try readNumberMember(&scanner, slot), of: slot, in: fields)
+        case .campaignID, .channel, .currency: store(try readTextMember(&scanner, slot), of: slot, in: fields)
         case .treatment: scanner.position = try readTreatment(scanner, into: &event)
         case .properties: scanner.position = try readProperties(scanner, fields: fields)
         case .experimentID, .arm, .propensity: break

@@ -153,8 +153,36 @@ extension EventReader {
         do throws(InputError) { return FieldValue(try scanner.double(number)) } catch { return noUse(place) }
     }
 
+    /// A member that is a number; of any other kind, or a number that no double holds, it is missing, and counted.
+    @inline(never)
+    func readNumberMember(_ scanner: inout JSONScanner, _ slot: EventSlot) throws(InputError) -> FieldValue {
+        let place = slotFields[Int(slot.rawValue)]
+        guard scanner.isAtNumber else {
+            try scanner.skipValue(depth: 1)
+            return noUse(place)
+        }
+        let number = try scanner.scanNumber()
+        do throws(InputError) { return FieldValue(try scanner.double(number)) } catch { return noUse(place) }
+    }
+
+    /// A member that is a text, `campaign_id` also an integer, which counts as its digits; of any other kind it is missing,
+    /// and counted.
+    @inline(never)
+    func readTextMember(_ scanner: inout JSONScanner, _ slot: EventSlot) throws(InputError) -> FieldValue {
+        if scanner.current == 0x22 { return FieldValue(textHash: try readTextHash(&scanner)) }
+        let start = scanner
+        if slot == .campaignID, scanner.isAtNumber {
+            do throws(InputError) {
+                return FieldValue(textHash: try readTextHash(&scanner, takesInteger: true))
+            } catch { scanner = start }
+        }
+        try scanner.skipValue(depth: 1)
+        return noUse(slotFields[Int(slot.rawValue)])
+    }
+
+    /// - Parameter place: the field's; −1 when no feature reads it.
     private func noUse(_ place: Int) -> FieldValue {
-        unusable[place] &+= 1
+        if place >= 0 { unusable[place] &+= 1 }
         return .missing
     }
 }

@@ -33,6 +33,8 @@ public final class ScoreWriter {
     }
 
     private let effectCount: Int
+    /// Whether each number stands a second time under a name of its own: that of a model of the outcome itself.
+    private let isResponse: Bool
     /// `"treatment":…,"outcome":…,"uplift":` of each effect.
     private let names: RenderedTexts
     /// `,"ci_level":…,"decision":…,"model":…,"model_version":…,"model_sha256":…` of each decision.
@@ -46,8 +48,9 @@ public final class ScoreWriter {
 
     private enum Member: Int, CaseIterable {
         case user, time, eventType, comma, standardError, lower, upper, offset, end, effects, firstEffect, nextEffect
+        case response
 
-        var text: String {
+        func text(_ response: String?) -> String {
             switch self {
             case .user: #"{"user_id":""#
             case .time: #"","time":"#
@@ -61,6 +64,7 @@ public final class ScoreWriter {
             case .effects: #","effects":["#
             case .firstEffect: "{"
             case .nextEffect: ",{"
+            case .response: ",\"\(response ?? "")\":"
             }
         }
     }
@@ -69,11 +73,14 @@ public final class ScoreWriter {
     ///   - effects: treatment and outcome of each effect, in the order in which effects are given.
     ///   - decisions: the texts of the decisions by number.
     ///   - topics: the input topics by number.
+    ///   - response: `probability` or `prediction` for a model that predicts the outcome instead of an effect on it: the
+    ///     number then stands under this name too, last among the members, so that nobody takes it for an uplift.
     public init(
         effects: [EffectName], level: Double, decisions: [String], model: String, version: String, sha256: String,
-        topics: [String]
+        topics: [String], response: String? = nil
     ) {
         effectCount = effects.count
+        isResponse = response != nil
         names = RenderedTexts(effects.count) { i, out in
             out.append(#""treatment":"#)
             out.appendJSONString(effects[i].treatment)
@@ -99,9 +106,9 @@ public final class ScoreWriter {
             out.append(#","partition":"#)
         }
         let members = Member.allCases
-        self.members = RenderedTexts(members.count) { i, out in out.append(Array(members[i].text.utf8)) }
+        self.members = RenderedTexts(members.count) { i, out in out.append(Array(members[i].text(response).utf8)) }
         // An effect: its names, four numbers of at most 32 bytes, three member names and two braces.
-        let effect = names.longest + 4 * 32 + 64
+        let effect = names.longest + 5 * 32 + 80
         roomWithoutTexts =
             (1 + effects.count) * effect + self.decisions.longest + self.topics.longest + 256 + RenderedTexts.overshoot
     }
@@ -135,6 +142,7 @@ public final class ScoreWriter {
         append(.offset, to: &cursor)
         cursor += cursor.writeDecimal(event.source.offset)
         append(.end, to: &cursor)
+        if isResponse { appendResponse(effects[decided], to: &cursor) }
         if effectCount > 1 { appendAll(effects, to: &cursor) }
         append(.end, to: &cursor)
         out.advance(cursor - start)
@@ -169,6 +177,7 @@ public final class ScoreWriter {
         var cursor = start
         append(effects[decided], named: decided, to: &cursor)
         decisions.copy(decision, to: &cursor)
+        if isResponse { appendResponse(effects[decided], to: &cursor) }
         if effectCount > 1 { appendAll(effects, to: &cursor) }
         append(.end, to: &cursor)
         out.advance(cursor - start)
@@ -186,11 +195,17 @@ public final class ScoreWriter {
         cursor += cursor.writeJSON(effect.upper)
     }
 
+    private func appendResponse(_ effect: Effect, to cursor: inout UnsafeMutablePointer<UInt8>) {
+        append(.response, to: &cursor)
+        cursor += cursor.writeJSON(effect.uplift)
+    }
+
     private func appendAll(_ effects: UnsafeBufferPointer<Effect>, to cursor: inout UnsafeMutablePointer<UInt8>) {
         append(.effects, to: &cursor)
         for i in 0..<effects.count {
             append(i == 0 ? .firstEffect : .nextEffect, to: &cursor)
             append(effects[i], named: i, to: &cursor)
+            if isResponse { appendResponse(effects[i], to: &cursor) }
             append(.end, to: &cursor)
         }
         cursor.pointee = UInt8(ascii: "]")

@@ -216,7 +216,7 @@ final class FeatureProgram: Sendable {
                 } ?? ""
             throw ImpactError(
                 .badInput, code: "record_too_large",
-                "the features need up to \(bytes) bytes a user, more than 262144\(hint)")
+                "the features need up to \(bytes) bytes per user, more than 262144\(hint)")
         }
         return bytes
     }

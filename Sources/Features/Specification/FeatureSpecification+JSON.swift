@@ -69,7 +69,7 @@ extension FeatureSpecification {
         guard let aggregate = Aggregate(rawValue: aggregateName) else {
             throw object.error(
                 "unknown_aggregate", "aggregate",
-                "\"\(aggregateName)\" is none of \(list(Aggregate.allCases.map(\.rawValue)))"
+                "\"\(aggregateName)\" is not one of \(list(Aggregate.allCases.map(\.rawValue)))"
                     + object.suggestion(aggregateName, among: Aggregate.allCases.map(\.rawValue)))
         }
         let keys = keys(aggregate)
@@ -98,7 +98,8 @@ extension FeatureSpecification {
         if let text = try object.optionalText("is") {
             guard let comparison = Comparison(rawValue: text) else {
                 throw object.error(
-                    "unknown_comparison", "is", "\"\(text)\" is none of \(list(Comparison.allCases.map(\.rawValue)))")
+                    "unknown_comparison", "is", "\"\(text)\" is not one of \(list(Comparison.allCases.map(\.rawValue)))"
+                )
             }
             feature.comparison = comparison
         }
@@ -108,7 +109,7 @@ extension FeatureSpecification {
                 try object.span("bucket", in: TimeSpan(minutes: 1)...window) ?? TimeSpan.defaultBucket(of: window)
             if let bucket = feature.bucket, window.minutes % bucket.minutes != 0 {
                 throw object.error(
-                    "invalid_bucket", "bucket", "a window of \(window) is no multiple of buckets of \(bucket)")
+                    "invalid_bucket", "bucket", "a window of \(window) is not a multiple of buckets of \(bucket)")
             }
         }
         try check(feature, object)

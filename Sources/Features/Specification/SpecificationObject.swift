@@ -24,7 +24,7 @@ struct SpecificationObject {
         for member in members where !keys.contains(member.name) {
             throw error(
                 "unknown_key", member.name,
-                "is no key here" + suggestion(member.name, among: keys)
+                "is not a key here" + suggestion(member.name, among: keys)
                     + "; allowed are \(FeatureSpecification.list(keys))")
         }
     }
@@ -130,7 +130,7 @@ struct SpecificationObject {
         let known = fixed.contains { $0 == path } ? "" : suggestion(path, among: fixed + ["properties.\(path)"])
         throw error(
             "unknown_field", key,
-            "\"\(path)\" is no field of an event; allowed are \(FeatureSpecification.list(fixed)) and properties.NAME"
+            "\"\(path)\" is not a field of an event; allowed are \(FeatureSpecification.list(fixed)) and properties.NAME"
                 + known)
     }
 

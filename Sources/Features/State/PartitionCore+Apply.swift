@@ -1,7 +1,7 @@
 import Events
 
 extension PartitionCore {
-    /// Applies one event to its user's record. Returns the record's reference, or 0 for a duplicate.
+    /// Applies one event to its user's record. Returns the record's reference, 0 for a duplicate, or ``refused``.
     ///
     /// `fields` has a value for every field of the plan's schema.
     @inline(__always)
@@ -11,12 +11,14 @@ extension PartitionCore {
         var cursor: Cursor
         let time = event.time
         if time > clock { clock = time }
+        if event.type == consentNumber { return applyConsent(event, user, hash) }
         var isAdvance = true
         // The user's clock before this event; a new user has nothing that could leave a window.
         var before = time
         if let entry = find(user, hash), !expire(entry) {
             let reference = UserTable.reference(entry)
             let record = record(reference)
+            if record.refuses.contains(.storing) { return Self.refused }
             if event.hasID, isKnown(event.idHash, record) {
                 counters.duplicates &+= 1
                 return 0
@@ -60,10 +62,14 @@ extension PartitionCore {
         let hasID: Bool
         let time: Int64
         let idHash: UInt64
+        let refuses: Purposes
+        let allows: Purposes
 
         @inline(__always)
         init(_ event: Event) {
             type = event.type
+            refuses = event.refuses
+            allows = event.allows
             hasID = event.hasID
             time = event.time
             idHash = event.idHash
@@ -124,7 +130,7 @@ extension PartitionCore {
     }
 
     @inline(__always)
-    private mutating func remember(_ id: UInt64, _ cursor: inout Cursor) {
+    mutating func remember(_ id: UInt64, _ cursor: inout Cursor) {
         let count = cursor.record.listCount(0)
         if count < deduplicationIDs {
             insert(8, at: cursor.offset &+ count &* 8, &cursor)

@@ -20,6 +20,8 @@ struct PartitionCore: ~Copyable {
     var committedClock = Int64.min
     /// See ``PartitionState/timeToLive``.
     var timeToLive = Int64.max
+    /// The number of consent events.
+    let consentNumber: UInt8
     /// The numbers selected from the event at hand, by selection.
     let selected: UnsafeMutablePointer<Double>
     /// Stands for the fields of an event under a schema without fields.
@@ -61,6 +63,7 @@ struct PartitionCore: ~Copyable {
         noFields.initialize(to: .missing)
         self.noFields = UnsafePointer(noFields)
         scratch = .allocate(byteCount: program.largestRecord, alignment: 16)
+        consentNumber = plan.schema.typeNumber(Purposes.eventType).map { UInt8(clamping: $0) } ?? Event.noType
         typeCount = program.typeCount
         deduplicationIDs = program.deduplicationIDs
         listCount = program.listCount

@@ -41,7 +41,7 @@ extension PartitionState {
             if i &+ 2 &* distance < end { core.pointee.findAhead(i &+ 2 &* distance) }
             if i &+ distance < end { core.pointee.fetchAhead(i &+ distance) }
             let reference = core.pointee.applyAhead(source, i)
-            try body(i, reference == 0 ? .duplicate : .applied(Slot(reference: reference)))
+            try body(i, Applied(reference: reference))
         }
     }
 }

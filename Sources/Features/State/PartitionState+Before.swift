@@ -10,6 +10,8 @@ extension PartitionState {
         case ahead(clock: Int64)
         /// The user already has an event of this id.
         case duplicate
+        /// The user refuses that events are stored.
+        case refused
     }
 
     /// The user's features as they stand just before an event: of the events applied so far, as of the event's own time.
@@ -34,6 +36,7 @@ extension PartitionCore {
             return .features
         }
         let record = record(UserTable.reference(entry))
+        if record.refuses.contains(.storing) { return .refused }
         if event.hasID, isKnown(event.idHash, record) { return .duplicate }
         guard record.clock <= event.time else { return .ahead(clock: record.clock) }
         read(record, at: event.time, into: row)

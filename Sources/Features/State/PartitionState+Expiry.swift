@@ -22,14 +22,15 @@ extension PartitionState {
         defer { hand = (hand + 1) % UserTable.segmentCount }
         var forgotten: [UInt32] = []
         core.pointee.table.forEach(inSegment: hand) { reference in
-            if core.pointee.isExpired(core.pointee.record(reference), at: core.pointee.clock) {
+            let record = core.pointee.record(reference)
+            if core.pointee.isExpired(record, at: core.pointee.clock), !PartitionCore.isBlank(record) {
                 forgotten.append(reference)
             }
         }
         for reference in forgotten {
             let hash = core.pointee.record(reference).hash
             guard let entry = core.pointee.table.find(hash, { $0 == reference }) else { continue }
-            core.pointee.remove(entry)
+            core.pointee.forget(entry)
             core.pointee.counters.expired &+= 1
         }
         return forgotten.count
@@ -40,12 +41,12 @@ extension PartitionCore {
     @inline(__always)
     func isExpired(_ record: UserRecord, at time: Int64) -> Bool { max(clock, time) &- record.clock > timeToLive }
 
-    /// Forgets the user of the entry when their time is over.
+    /// Forgets the user of the entry when their time is over; true when they are gone.
     @inline(__always)
     mutating func expire(_ entry: UnsafeMutablePointer<UInt64>) -> Bool {
-        guard clock &- record(UserTable.reference(entry)).clock > timeToLive else { return false }
-        remove(entry)
+        let record = record(UserTable.reference(entry))
+        guard clock &- record.clock > timeToLive, !Self.isBlank(record) else { return false }
         counters.expired &+= 1
-        return true
+        return forget(entry)
     }
 }

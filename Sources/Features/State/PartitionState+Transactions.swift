@@ -39,11 +39,11 @@ extension PartitionState {
     /// For tests: the number of the transaction at hand, of 2³². Only while nothing is uncommitted.
     public func setEpoch(_ epoch: UInt32) { core.pointee.undo.epoch = epoch }
 
-    /// Removes a user with all that is known about them; false when the user is not there.
+    /// Removes a user with all that is known about them, but for what they refuse; false when the user is not there.
     @discardableResult
     public func remove(user: UnsafeRawBufferPointer) -> Bool {
         guard let entry = core.pointee.find(user, core.pointee.hash(user)) else { return false }
-        core.pointee.remove(entry)
+        core.pointee.forget(entry)
         return true
     }
 }

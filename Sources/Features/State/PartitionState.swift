@@ -18,6 +18,17 @@ public final class PartitionState {
         case applied(Slot)
         /// The user already has an event of this id among the remembered ones; nothing changed.
         case duplicate
+        /// The user refuses that events are stored; nothing changed.
+        case refused
+
+        @inline(__always)
+        init(reference: UInt32) {
+            switch reference {
+            case 0: self = .duplicate
+            case PartitionCore.refused: self = .refused
+            default: self = .applied(Slot(reference: reference))
+            }
+        }
     }
 
     /// A user's place.
@@ -75,7 +86,7 @@ public final class PartitionState {
         precondition(fields.count >= plan.schema.fields.count, "an event has a value for each field of the schema")
         let reference = core.pointee.apply(
             PartitionCore.Arrival(event), fields.baseAddress ?? core.pointee.noFields, user, core.pointee.hash(user))
-        return reference == 0 ? .duplicate : .applied(Slot(reference: reference))
+        return Applied(reference: reference)
     }
 
     /// Writes the user's features as of the user's own clock, the latest event time seen; NaN is missing.

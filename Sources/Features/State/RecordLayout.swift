@@ -1,3 +1,5 @@
+import Events
+
 /// Places in a user's record. All numbers little-endian, all parts multiples of 8 bytes.
 ///
 /// ```
@@ -10,7 +12,7 @@
 /// 24 clock       i64   latest event time  ┐
 /// 32 events      u32   events applied     │
 /// 36 oldestID    u16   next id to replace │ fixed part
-/// 38 –           u16                      │
+/// 38 refuses     u16  ``Purposes`` refused │
 /// 40 counts      u16 × lists, padded      │
 ///    words       u64 × 8-byte values      │
 ///    halves      u32 × 4-byte values      ┘
@@ -30,6 +32,8 @@ enum RecordLayout {
     static let clock = 24
     static let events = 32
     static let oldestID = 36
+    /// Zero in records of versions that knew of no refusal.
+    static let refuses = 38
     static let counts = 40
 
     /// In a block that was released: the blocks of its size that were released before and after it, 0 for none
@@ -68,6 +72,8 @@ struct UserRecord {
         Int(read(RecordLayout.capacity, as: UInt16.self) & ~RecordLayout.flags) &* RecordArena.unit
     }
     var clock: Int64 { read(RecordLayout.clock, as: Int64.self) }
+    /// Bits of a later version's purposes stay as they are.
+    var refuses: Purposes { Purposes(rawValue: UInt8(truncatingIfNeeded: read(RecordLayout.refuses, as: UInt16.self))) }
     var epoch: UInt32 { read(RecordLayout.epoch, as: UInt32.self) }
     var isLive: Bool { epoch != 0 }
     var flags: UInt16 { read(RecordLayout.capacity, as: UInt16.self) & RecordLayout.flags }

@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import JSON
+import Terminal
 
 /// How much each parameter moves a customer away from a baseline: (value − baseline) × weight, by weights and baselines that
 /// a team writes down.
@@ -59,6 +60,18 @@ package struct ImpactAnalysis: Sendable, Equatable {
 
     package var features: [Feature]
 
+    /// As API, history and `--json` have them.
+    package static func json(_ impacts: [Impact]) -> JSONOutput {
+        .array(
+            impacts.map { impact in
+                [
+                    "feature": .text(impact.name), "value": .text(impact.value), "baseline": .text(impact.baseline),
+                    "impact": impact.impact.map { .number($0) } ?? .null,
+                    "direction": .text(impact.direction.rawValue), "arrow": .text(impact.direction.arrow),
+                ]
+            })
+    }
+
     package init(features: [Feature]) { self.features = features }
 
     /// Reads weights and baselines.
@@ -87,7 +100,7 @@ package struct ImpactAnalysis: Sendable, Equatable {
             }
             for member in entry.members ?? []
             where !["name", "baseline", "weight", "lower_is_better"].contains(member.name) {
-                throw fault("feature \(index + 1) \"\(feature)\": \(member.name) is no key here")
+                throw fault("feature \(index + 1) \"\(feature)\": \(member.name) is not a key here")
             }
             guard !features.contains(where: { $0.name == feature }) else {
                 throw fault("feature \(index + 1) \"\(feature)\" stands there twice")

@@ -8,7 +8,7 @@ package struct ImpactReport: Sendable {
         package var id: String
         package var impacts: [ImpactAnalysis.Impact]
         package var probability: Double?
-        /// What the model's features add to the margin: coefficient × deviation (linear models); nil for other models.
+        /// What the model's features add, on the report's scale; nil without a model.
         package var contributions: [(feature: String, value: String, contribution: Double)]?
         package var base: Double?
 
@@ -26,11 +26,14 @@ package struct ImpactReport: Sendable {
 
     package var customers: [Customer]
     package var outcome: String?
+    /// What the contributions add up to: `the log odds`, `the probability`.
+    package var scale: String
     package var time: String
 
-    package init(customers: [Customer], outcome: String?, time: String) {
+    package init(customers: [Customer], outcome: String?, scale: String = "", time: String) {
         self.customers = customers
         self.outcome = outcome
+        self.scale = scale
         self.time = time
     }
 
@@ -57,7 +60,7 @@ package struct ImpactReport: Sendable {
             out += table.text()
             if let contributions = customer.contributions, let base = customer.base {
                 var real = Table(
-                    .text("feature of the model"), .number("value"), .number("adds to the log odds"), .text(""))
+                    .text("feature of the model"), .number("value"), .number("adds to \(scale)"), .text(""))
                 for entry in contributions.sorted(by: { abs($0.contribution) > abs($1.contribution) }) {
                     real.add(
                         entry.feature, entry.value, Self.signed(entry.contribution),
@@ -75,14 +78,7 @@ package struct ImpactReport: Sendable {
             (name: "customer_id", value: .text(customer.id)), (name: "time", value: .text(time)),
             (
                 name: "impacts",
-                value: .array(
-                    customer.impacts.map { impact in
-                        [
-                            "feature": .text(impact.name), "value": .text(impact.value),
-                            "baseline": .text(impact.baseline), "impact": impact.impact.map { .number($0) } ?? .null,
-                            "direction": .text(impact.direction.rawValue),
-                        ]
-                    })
+                value: ImpactAnalysis.json(customer.impacts)
             ),
         ]
         if let p = customer.probability {
@@ -90,6 +86,7 @@ package struct ImpactReport: Sendable {
             members.append((name: "confidence", value: .text(PredictAPI.confidence(p))))
         }
         if let contributions = customer.contributions, let base = customer.base {
+            members.append((name: "scale", value: .text(scale)))
             members.append((name: "base", value: .number(base)))
             members.append(
                 (
@@ -120,7 +117,7 @@ package struct ImpactReport: Sendable {
                 rows)
             if let contributions = customer.contributions, let base = customer.base {
                 content += HTML.table(
-                    "What the model makes of it, in log odds from \(Self.signed(base))",
+                    "What each feature adds to \(scale), from \(Self.signed(base))",
                     [("feature", false), ("value", true), ("adds", true), ("direction", false)],
                     contributions.sorted { abs($0.contribution) > abs($1.contribution) }.map {
                         let direction = ImpactAnalysis.Direction($0.contribution)

@@ -10,7 +10,7 @@ import Terminal
 /// | `GET /health` | ``health(version:)`` |
 /// | `POST /predict` | ``predict(_:)`` |
 /// | `POST /predict/batch` | ``predictBatch(_:seconds:)`` |
-/// | `GET /predict?customer_id=` | ``ads(customer:row:)``, with the row that the live state or the log store has |
+/// | `GET /predict?customer_id=` | ``ads(customer:row:)`` of the live state, or ``ads(_:customer:_:from:)`` of the log store |
 ///
 /// One a thread: it owns a scorer.
 package final class PredictAPI {
@@ -25,19 +25,32 @@ package final class PredictAPI {
 
     package static let mostCustomers = 1_000
 
+    /// What was predicted of a customer and what moved it.
+    package struct Prediction: Sendable, Equatable {
+        package var customer: String
+        /// One an outcome of the model.
+        package var probabilities: [Double]
+        package var impacts: [ImpactAnalysis.Impact]
+    }
+
     package let model: Model
+    /// Weights and baselines; nil: answers have no impacts.
+    private let impact: ImpactAnalysis?
+    /// Of the last request, when there are weights.
+    package private(set) var predictions: [Prediction] = []
     private let scorer: Scorer
     private var rows: [Float]
     private var estimates: [Estimate]
 
     /// - Throws: `no_response_model` when the model does not predict probabilities.
-    package init(_ model: Model) throws(ImpactError) {
+    package init(_ model: Model, impact: ImpactAnalysis? = nil) throws(ImpactError) {
         guard model.predictsProbabilities else {
             throw ImpactError(
                 .badConfiguration, code: "no_response_model",
                 "\(model.path) is a \(model.kind) model; /predict needs one of `impactiq train --kind response`")
         }
         self.model = model
+        self.impact = impact
         scorer = Scorer(model: model, maxRows: Self.mostCustomers)
         rows = [Float](repeating: 0, count: model.rowStride * Self.mostCustomers)
         estimates = [Estimate](
@@ -63,9 +76,10 @@ package final class PredictAPI {
     /// One customer: `{"customer_id":…, FEATURE: value, …}`; a feature that is left out is missing.
     package func predict(_ body: [UInt8]) throws(Fault) -> JSONOutput {
         let document = try Self.parse(body)
+        predictions = []
         try read(document, into: 0, place: "")
         score(1)
-        return answer(document["customer_id"], 0)
+        return answer(document, 0)
     }
 
     /// Up to 1,000 customers: `{"customers":[…]}`.
@@ -81,15 +95,24 @@ package final class PredictAPI {
                 status: 422, field: "customers",
                 detail: "customers holds \(customers.count) customers; 1 to \(Self.mostCustomers) are allowed")
         }
+        predictions = []
         for (index, customer) in customers.enumerated() {
             try read(customer, into: index, place: "customers[\(index)].")
         }
         score(customers.count)
-        let predictions = customers.enumerated().map { answer($1["customer_id"], $0) }
+        let predictions = customers.enumerated().map { answer($1, $0) }
         return [
             "predictions": .array(predictions), "total_customers": .integer(customers.count),
             "processing_time_seconds": .number(seconds()),
         ]
+    }
+
+    /// Where a customer's probabilities come from.
+    package enum Origin: Sendable, Equatable {
+        /// Their features now.
+        case state
+        /// Their last published score, of an event at this time (milliseconds since 1970).
+        case logStore(time: Int64, modelVersion: String)
     }
 
     /// Every product's probability for a customer, and the ads that the rule shows: those above their thresholds, the most
@@ -98,22 +121,68 @@ package final class PredictAPI {
     /// - Parameter row: `model.featureCount` values, NaN for a missing one.
     package func ads(customer: String, row: [Float]) -> JSONOutput {
         for (index, value) in row.prefix(model.featureCount).enumerated() { rows[index] = value }
+        predictions = []
         score(1)
-        let shown = model.outcomes.indices.filter { estimates[$0].effect > model.adThreshold(outcome: $0) }
-            .sorted { (estimates[$0].effect, $1) > (estimates[$1].effect, $0) }
-        return [
-            "customer_id": .text(customer),
-            "predictions": .array(
-                model.outcomes.indices.map { outcome in
-                    [
-                        "product": .text(model.outcomes[outcome]), "probability": .number(estimates[outcome].effect),
-                        "threshold": .number(model.adThreshold(outcome: outcome)),
-                        "show_ad": .bool(shown.contains(outcome)),
-                        "confidence": .text(Self.confidence(estimates[outcome].effect)),
-                    ]
-                }), "ads": .array(shown.map { .text(model.outcomes[$0]) }), "model": .text(model.name),
-            "model_version": .text(model.version),
+        let impacts = note(customer, 0) { name in
+            self.model.featureNames.firstIndex(of: name).flatMap { row[$0].isNaN ? nil : "\(row[$0])" }
+        }
+        return Self.ads(
+            model, customer: customer, model.outcomes.indices.map { estimates[$0].effect }, impacts, from: .state)
+    }
+
+    /// - Parameter probabilities: one an outcome of the model; NaN when it is not known.
+    package static func ads(
+        _ model: Model, customer: String, _ probabilities: [Double], _ impacts: [ImpactAnalysis.Impact]? = nil,
+        from origin: Origin
+    ) -> JSONOutput {
+        let shown = model.outcomes.indices.filter { probabilities[$0] > model.adThreshold(outcome: $0) }
+            .sorted { (probabilities[$0], $1) > (probabilities[$1], $0) }
+        var members: [(name: String, value: JSONOutput)] = [
+            ("customer_id", .text(customer)),
+            (
+                "predictions",
+                .array(
+                    model.outcomes.indices.map { outcome in
+                        [
+                            "product": .text(model.outcomes[outcome]), "probability": .number(probabilities[outcome]),
+                            "threshold": .number(model.adThreshold(outcome: outcome)),
+                            "show_ad": .bool(shown.contains(outcome)),
+                            "confidence": .text(confidence(probabilities[outcome])),
+                        ]
+                    })
+            ), ("ads", .array(shown.map { .text(model.outcomes[$0]) })), ("model", .text(model.name)),
         ]
+        switch origin {
+        case .state: members += [("model_version", .text(model.version)), ("from", "state")]
+        case .logStore(let time, let version):
+            members += [
+                ("model_version", .text(version)), ("from", "log_store"), ("time", .integer(Int(time))),
+            ]
+        }
+        if let impacts { members.append(("impacts", ImpactAnalysis.json(impacts))) }
+        return .object(members)
+    }
+
+    /// The probabilities of a published score of this model, one an outcome; nil when it is another model's.
+    ///
+    /// - Parameters:
+    ///   - outcome, probability: the score's own.
+    ///   - effects: its `effects`, a JSON array as text, when the model has several outcomes.
+    package static func probabilities(
+        _ model: Model, name: String, outcome: String?, probability: Double, effects: String?
+    ) -> [Double]? {
+        guard name == model.name else { return nil }
+        var found = [Double](repeating: .nan, count: model.outcomes.count)
+        if let place = model.outcomes.firstIndex(where: { $0 == outcome }) { found[place] = probability }
+        if let effects, let all = try? JSONValue(parsing: Array(effects.utf8), name: "effects").array {
+            for effect in all {
+                guard let place = model.outcomes.firstIndex(where: { $0 == effect["outcome"]?.string }),
+                    let number = effect["probability"]?.number
+                else { continue }
+                found[place] = number
+            }
+        }
+        return found.contains { $0.isFinite } ? found : nil
     }
 
     private static func parse(_ body: [UInt8]) throws(Fault) -> JSONValue {
@@ -173,7 +242,30 @@ package final class PredictAPI {
         scorer.score(rows: rows, stride: model.rowStride, count: count, into: &estimates, standardErrors: false)
     }
 
-    private func answer(_ id: JSONValue?, _ index: Int) -> JSONOutput {
+    /// Notes what was predicted of a customer; its impacts, when there are weights.
+    private func note(_ customer: String, _ index: Int, _ value: (String) -> String?) -> [ImpactAnalysis.Impact]? {
+        guard let impact else { return nil }
+        let impacts = impact.impacts(value)
+        let start = index * model.effectCount
+        predictions.append(
+            Prediction(
+                customer: customer, probabilities: model.outcomes.indices.map { estimates[start + $0].effect },
+                impacts: impacts))
+        return impacts
+    }
+
+    /// A member as a CSV would have it.
+    private static func text(_ value: JSONValue?) -> String? {
+        switch value {
+        case .string(let text): text
+        case .number(let number): Int(exactly: number).map { "\($0)" } ?? "\(number)"
+        case .bool(let truth): truth ? "1" : "0"
+        default: nil
+        }
+    }
+
+    private func answer(_ document: JSONValue, _ index: Int) -> JSONOutput {
+        let id = document["customer_id"]
         let probability = estimates[index * model.effectCount].effect
         let customer: JSONOutput =
             switch id {
@@ -197,6 +289,9 @@ package final class PredictAPI {
                             (name: $1, value: .number(estimates[index * model.effectCount + $0].effect))
                         })
                 ))
+        }
+        if let impacts = note(Self.text(id) ?? "", index, { Self.text(document[$0]) }) {
+            members.append((name: "impacts", value: ImpactAnalysis.json(impacts)))
         }
         return .object(members)
     }

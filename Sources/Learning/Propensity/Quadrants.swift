@@ -46,7 +46,10 @@ package struct Quadrants: Sendable {
 
     package var groups: [Group]
     package var total: Int
-    /// The probability from which a customer buys anyway, and the uplift from which an ad pays.
+    /// Customers without one of the two numbers.
+    package var unknown = 0
+    /// The probability from which a customer buys anyway, and the uplift above which an ad helps: between −`upliftCut` and
+    /// it an ad does nothing. Not negative.
     package var propensityCut: Double
     package var upliftCut: Double
     /// A sample of customers, evenly over the rows.
@@ -61,7 +64,11 @@ package struct Quadrants: Sendable {
         points = []
         total = 0
         let step = max(1, propensity.count / 1500)
-        for (index, (p, u)) in zip(propensity, uplift).enumerated() where p.isFinite && u.isFinite {
+        for (index, (p, u)) in zip(propensity, uplift).enumerated() {
+            guard p.isFinite, u.isFinite else {
+                unknown += 1
+                continue
+            }
             let kind = Self.kind(propensity: p, uplift: u, propensityCut: propensityCut, upliftCut: upliftCut)
             groups[kind]?.count += 1
             groups[kind]?.propensity += p
@@ -80,7 +87,7 @@ package struct Quadrants: Sendable {
     }
 
     package static func kind(propensity: Double, uplift: Double, propensityCut: Double, upliftCut: Double) -> Kind {
-        if uplift < -abs(upliftCut) || (upliftCut == 0 && uplift < 0) { return .sleepingDog }
+        if uplift < -upliftCut { return .sleepingDog }
         if propensity >= propensityCut { return .sureThing }
         return uplift > upliftCut ? .persuadable : .lostCause
     }
@@ -109,12 +116,14 @@ package struct Quadrants: Sendable {
                 Figure.fixed(group.propensity, 3), Figure.fixed(group.uplift * 100, 2, sign: true),
                 Figure.fixed(group.gained, 1), group.kind.advice)
         }
-        return table.text() + "\n" + verdict + "\n"
+        let rest = unknown > 0 ? "\n\(Figure.count(Double(unknown))) rows have no estimate and are left out." : ""
+        return table.text() + rest + "\n" + verdict + "\n"
     }
 
     package var json: JSONOutput {
         [
-            "total": .integer(total), "propensity_cut": .number(propensityCut), "uplift_cut": .number(upliftCut),
+            "total": .integer(total), "unknown": .integer(unknown), "propensity_cut": .number(propensityCut),
+            "uplift_cut": .number(upliftCut),
             "quadrants": .array(
                 groups.map { group in
                     [
@@ -149,7 +158,8 @@ package struct Quadrants: Sendable {
             })
         return ReportPage.document(
             title: "Four quadrants", verdict: HTML.escape(verdict),
-            subtitle: "\(Figure.count(Double(total))) customers · would buy anyway from a propensity of "
+            subtitle:
+                "\(Figure.count(Double(total))) customers\(unknown > 0 ? ", \(unknown) more without an estimate" : "") · would buy anyway from a propensity of "
                 + "\(Figure.fixed(propensityCut, 2)) · an ad helps above \(Figure.fixed(upliftCut * 100, 2)) pp",
             tiles: ReportPage.tiles(tiles),
             body: ReportPage.section("Likelihood to buy is not the effect of an ad", chart + table)

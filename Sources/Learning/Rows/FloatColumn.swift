@@ -1,37 +1,36 @@
+import Base
 import Foundation
 
 /// A column of float32 that grows as rows are read. NaN is a missing value.
 ///
 /// One thread appends; once it is complete any number of threads may read it.
 package final class FloatColumn: @unchecked Sendable {  // written by one thread before it is shared
-    /// Owned; freed in `deinit`. Grown with `realloc`, which moves pages of large columns instead of copying them.
+    /// Owned when there is a capacity; freed in `deinit`. Grown with `realloc`, which moves pages of large columns instead
+    /// of copying them.
     package private(set) var values: UnsafeMutablePointer<Float>
     package private(set) var count = 0
-    private var capacity: Int
+    private var capacity = 0
+    /// Where the pointer of a column without values points to.
+    nonisolated(unsafe) private static let nothing = UnsafeMutablePointer<Float>.allocate(capacity: 1)  // never read
 
-    package init(capacity: Int = 1024) {
-        self.capacity = max(16, capacity)
-        values = Self.resize(nil, self.capacity)
-    }
+    package init() { values = Self.nothing }
 
-    package convenience init(_ values: [Float]) {
-        self.init(capacity: values.count)
-        for value in values { append(value) }
-    }
+    deinit { if capacity > 0 { free(values) } }
 
-    deinit { free(values) }
-
-    private static func resize(_ old: UnsafeMutablePointer<Float>?, _ capacity: Int) -> UnsafeMutablePointer<Float> {
-        guard let memory = realloc(old, capacity * 4) else { fatalError("out of memory: \(capacity * 4) bytes") }
-        return memory.assumingMemoryBound(to: Float.self)
+    /// - Throws: `out_of_memory`: how long a column becomes is the file's to say.
+    private func resize(_ capacity: Int) throws(ImpactError) {
+        guard let memory = realloc(self.capacity > 0 ? values : nil, capacity * 4) else {
+            throw ImpactError(
+                .failed, code: "out_of_memory",
+                "no memory for \(capacity) values of a column (\(capacity * 4) bytes): read fewer rows or columns")
+        }
+        values = memory.assumingMemoryBound(to: Float.self)
+        self.capacity = capacity
     }
 
     @inline(__always)
-    package func append(_ value: Float) {
-        if count == capacity {
-            capacity += capacity / 2
-            values = Self.resize(values, capacity)
-        }
+    package func append(_ value: Float) throws(ImpactError) {
+        if count == capacity { try resize(max(1_024, capacity + capacity / 2)) }
         values[count] = value
         count += 1
     }
@@ -45,8 +44,7 @@ package final class FloatColumn: @unchecked Sendable {  // written by one thread
     package var buffer: UnsafeBufferPointer<Float> { UnsafeBufferPointer(start: values, count: count) }
 
     /// Gives back what is allocated beyond the values.
-    package func shrink() {
-        capacity = max(16, count)
-        values = Self.resize(values, capacity)
+    package func shrink() throws(ImpactError) {
+        if count > 0, count < capacity { try resize(count) }
     }
 }

@@ -81,7 +81,7 @@ package final class RowTable: Sendable {
                 .badInput, code: "rows_empty",
                 "\(path) has no rows to use" + (reasons.isEmpty ? "" : ": " + reasons.joined(separator: ", ")))
         }
-        for reader in readers { reader.values.shrink() }
+        for reader in readers { try reader.values.shrink() }
         let counts = zip(fields, dropped).filter { $1 > 0 }.map { ($0.name, $1) }
         return RowTable(
             path: path, fields: fields, columns: readers.map(\.values), levels: readers.map(\.levels), rowsRead: rows,
@@ -126,7 +126,7 @@ private struct FieldReader {
             case .value(let value):
                 let float = Float(value)
                 guard float.isFinite else { throw fault(table, "is beyond what a float32 holds") }
-                values.append(float)
+                try values.append(float)
                 return true
             case .missing: return try missing(table)
             case .notANumber: throw fault(table, "is not a number")
@@ -135,14 +135,14 @@ private struct FieldReader {
         case .equals:
             let bytes = trimmed(table)
             if bytes.isEmpty { return try missing(table) }
-            values.append(bytes.elementsEqual(wanted) ? 1 : 0)
+            try values.append(bytes.elementsEqual(wanted) ? 1 : 0)
             return true
         case .level:
             let bytes = trimmed(table)
             if bytes.isEmpty { return try missing(table) }
             if !bytes.elementsEqual(last.bytes) { last = (Array(bytes), try code(table)) }
             guard !last.code.isNaN else { return false }
-            values.append(last.code)
+            try values.append(last.code)
             return true
         }
     }
@@ -170,7 +170,7 @@ private struct FieldReader {
     private mutating func missing(_ table: CSVTable) throws(ImpactError) -> Bool {
         switch field.missing {
         case .keep:
-            values.append(.nan)
+            try values.append(.nan)
             return true
         case .dropRow: return false
         case .refuse: throw table.fault(column, "the \(field.role) is missing")

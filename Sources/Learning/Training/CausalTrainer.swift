@@ -210,18 +210,8 @@ package struct TrainedOutcome: Sendable {
         rLoss = losses.reduce(0, +) / Double(max(1, losses.count))
         let constant = averages.map { [Float](repeating: Float($0.estimate), count: data.count) }
         constantLoss = residuals.losses(constant, data).reduce(0, +) / Double(max(1, losses.count))
-        // With several effects each is tested on what the others leave.
-        var calibrations: [Calibration] = []
-        for effect in effects.indices {
-            var outcome = residuals.outcome
-            for other in effects.indices where other != effect {
-                for row in 0..<data.count { outcome[row] -= residuals.treatment[other][row] * effects[other][row] }
-            }
-            calibrations.append(
-                Calibration(data, treatment: residuals.treatment[effect], outcome: outcome, effects: effects[effect])
-            )
-        }
-        self.calibrations = calibrations
+        calibrations = Calibration.all(
+            data, treatment: residuals.treatment, outcome: residuals.outcome, effects: effects)
     }
 }
 

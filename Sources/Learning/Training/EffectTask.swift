@@ -58,7 +58,8 @@ final class EffectTask {
     ) throws(ImpactError) {
         guard settings.offset != OffsetShape.none, data.plan.features.count <= 512 else { return }
         let folds = Folds(
-            rows: data.count, count: 5, clusters: data.clusters, seed: settings.grower.seed ^ 0x4F46_4653)
+            rows: data.count, count: OffsetFitter.groups, clusters: data.clusters,
+            seed: settings.grower.seed ^ 0x4F46_4653)
         let fitter = OffsetFitter(
             design: Design(data.features, threads: threads), folds: folds, residuals: residuals, weights: data.weights,
             threads: threads)

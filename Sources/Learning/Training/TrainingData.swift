@@ -33,7 +33,17 @@ package final class TrainingData: Sendable {
         _ plan: TrainingPlan, path: String, keep: ((Int) -> Bool)? = nil,
         progress: (Int, Double?) throws(ImpactError) -> Void = { _, _ in }
     ) throws(ImpactError) {
-        let table = try RowTable.read(path: path, fields: plan.fields, keep: keep, progress: progress)
+        let table: RowTable
+        do throws(ImpactError) {
+            table = try RowTable.read(path: path, fields: plan.fields, keep: keep, progress: progress)
+        } catch {
+            guard error.code == "rows_empty", plan.censored != nil else { throw error }
+            throw ImpactError(
+                .badInput, code: error.code,
+                error.message
+                    + " (a row is censored while its outcome window is not over; a shorter --outcome-window of "
+                    + "`impactiq rows`, or later events, gives rows that can be used)")
+        }
         self.plan = plan
         count = table.count
         func column(_ name: String) -> FloatColumn? { table["\u{1}\(name)"] }

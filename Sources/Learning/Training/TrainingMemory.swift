@@ -10,10 +10,9 @@ package enum TrainingMemory {
         let planes = (features + 15) / 16 * 16
         let width = 4 * (effects + 1 + (data.weights == nil ? 0 : 1))
         let columns = 4 * (features + outcomes + 2)
-        let linear = 4 * features
         let growing = width + 8 * (effects + effects * effects) + 4
         let thread = 2 + (planes + width) + 2 * effects
         let scores = outcomes * effects * 12 + 4 * (outcomes + effects) + 24
-        return data.count * (columns + planes + linear + growing + scores + threads * thread)
+        return data.count * (columns + planes + growing + scores + threads * thread)
     }
 }

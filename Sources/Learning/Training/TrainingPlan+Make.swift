@@ -58,7 +58,7 @@ extension TrainingPlan {
             throw ImpactError(
                 .badInput, code: "csv_column",
                 "\(request.rows) has no column '\(name)' for --\(option)\(near) Its columns: "
-                    + profiles.map(\.name).prefix(24).joined(separator: ", "))
+                    + NameList.text(profiles.map(\.name), limit: 24))
         }
 
         func fault(_ code: String, _ message: String) -> ImpactError {
@@ -97,7 +97,7 @@ extension TrainingPlan {
             throw fault(
                 "train_treatment",
                 "name the treatment's column with --treatment; the columns are "
-                    + profiles.map(\.name).prefix(24).joined(separator: ", "))
+                    + NameList.text(profiles.map(\.name), limit: 24))
         }
 
         private mutating func arms(_ treatment: String) throws(ImpactError) -> [String]? {
@@ -176,7 +176,7 @@ extension TrainingPlan {
             throw fault(
                 "train_outcome",
                 "name the outcome's column with --outcome; the columns are "
-                    + profiles.map(\.name).prefix(24).joined(separator: ", "))
+                    + NameList.text(profiles.map(\.name), limit: 24))
         }
 
         private mutating func propensity(_ arms: [String]?) throws(ImpactError) -> Propensity {

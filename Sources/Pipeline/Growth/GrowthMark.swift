@@ -23,12 +23,21 @@ package enum GrowthMark {
         try admin.delete(group: group(configuration))
     }
 
-    /// - Throws: `growth_unfinished`.
-    package static func check(_ configuration: Configuration, _ admin: Admin) throws(ImpactError) {
+    static func isSet(_ configuration: Configuration, _ admin: Admin) throws(ImpactError) -> Bool {
+        try partitions(configuration, admin) != nil
+    }
+
+    /// How many partitions an unfinished growth goes to.
+    private static func partitions(_ configuration: Configuration, _ admin: Admin) throws(ImpactError) -> String? {
         let found = try admin.committed(
             ofGroup: group(configuration), partitions: [place(configuration)], stable: false)
-        guard let mark = found[place(configuration)]?.metadata, mark.hasPrefix("growing to ") else { return }
-        let count = mark.dropFirst("growing to ".count)
+        guard let mark = found[place(configuration)]?.metadata, mark.hasPrefix("growing to ") else { return nil }
+        return String(mark.dropFirst("growing to ".count))
+    }
+
+    /// - Throws: `growth_unfinished`.
+    package static func check(_ configuration: Configuration, _ admin: Admin) throws(ImpactError) {
+        guard let count = try partitions(configuration, admin) else { return }
         throw ImpactError(
             .failed, code: "growth_unfinished",
             "the state of \(configuration.applicationID) is on its way to \(count) partitions, and 'impactiq topics grow' did "

@@ -11,7 +11,8 @@ import Sinks
 ///
 /// ```
 /// mark ─► changelog gets its partitions ─► partition by partition, one transaction each:            ─► inputs get theirs
-///                                          the user's records to the new place, tombstones behind       ─► offsets, unmark
+///                                          the user's records to the new place, tombstones behind       ─► offsets, ties
+///                                                                                                       ─► unmark
 /// ```
 /// Each user is in one partition at every moment that a reader of committed records can see, and a second run moves only
 /// who is not where they should be: it may be interrupted anywhere and run again. Local copies stay good: the tombstones
@@ -77,6 +78,7 @@ package struct StateGrowth {
                     + "Their partitions stay as they are: make a new input topic, and read it under a second application.id"
             )
         }
+        try checkAgreement(inputs.min() ?? 0, isStopped)
         let before = inputs.min().map { min($0, plan.changelog) } ?? plan.changelog
         try Self.forEachUser(configuration, progress: progress) { user, partition in
             plan.users += 1
@@ -86,6 +88,23 @@ package struct StateGrowth {
             if partitioner.partition(of: user, among: before) != partition { plan.astray += 1 }
         }
         plan.unread = try unread(isStopped)
+    }
+
+    /// What moves is what the committed offsets stand for: were they others, the growth would seal the difference.
+    ///
+    /// An interrupted growth has moved some already; its first run has looked.
+    private func checkAgreement(_ inputs: Int, _ isStopped: @escaping () -> Bool) throws(ImpactError) {
+        if try GrowthMark.isSet(configuration, admin) { return }
+        let committedAdmin = try Admin(
+            properties: configuration.kafkaProperties(client: "consumer"), readCommitted: true, component: "grow")
+        defer { committedAdmin.close() }
+        let problems = try StartCheck.findings(
+            configuration, partitions: min(inputs, plan.changelog), admin: admin, committedAdmin: committedAdmin,
+            isStopped: isStopped
+        ).compactMap { finding in
+            StateTie.judge(finding, isExactlyOnce: configuration.guarantee == .exactlyOnce).map { (finding.input, $0) }
+        }
+        if !problems.isEmpty { throw StartCheck.refusal(problems, configuration) }
     }
 
     /// Input partitions with records behind the committed offset.
@@ -126,7 +145,7 @@ package struct StateGrowth {
     }
 
     /// Does it.
-    package func carryOut(progress: (Int) -> Void) throws {
+    package func carryOut(isStopped: @escaping () -> Bool = { false }, progress: (Int) -> Void) throws {
         try GrowthMark.set(configuration, to: plan.partitions, admin)
         if plan.changelog < plan.partitions { try admin.grow(topic: configuration.changelogTopic, to: plan.partitions) }
         try move(progress)
@@ -139,17 +158,23 @@ package struct StateGrowth {
             if description.partitions < plan.partitions { try admin.grow(topic: topic, to: plan.partitions) }
         }
         try beginNew()
+        try tie(isStopped)
         try GrowthMark.clear(configuration, admin)
     }
 
-    private func move(_ progress: (Int) -> Void) throws {
+    private func makeProducer() throws(ImpactError) -> OutputProducer {
         var options = ProducerOptions(transactionalID: "\(configuration.applicationID)-grow")
         options.transactionTimeoutMilliseconds = 600_000
         let producer = try OutputProducer(
             properties: configuration.kafkaProperties(client: "producer"), options: options, component: "grow")
-        defer { producer.close() }
         // Ends what a run before this one left open.
         producer.start()
+        return producer
+    }
+
+    private func move(_ progress: (Int) -> Void) throws {
+        let producer = try makeProducer()
+        defer { producer.close() }
         let topic = try producer.topic(configuration.changelogTopic)
         let reader = try ChangelogReader(
             properties: configuration.kafkaProperties(client: "consumer"), topic: configuration.changelogTopic)
@@ -189,16 +214,71 @@ package struct StateGrowth {
     /// New input partitions are read from their beginning: said with the group's consent, since they have state before they
     /// have an offset.
     private func beginNew() throws {
-        let places = configuration.inputTopics.flatMap { topic in
-            (0..<plan.partitions).map { TopicPartition(topic, Int32($0)) }
-        }
-        let committed = try admin.committed(ofGroup: configuration.applicationID, partitions: places, stable: false)
+        let committed = try committed()
         var offsets: [TopicPartition: CommittedOffset] = [:]
-        for place in places where committed[place] == nil {
-            let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
-            offsets[place] = CommittedOffset(try admin.watermarks(of: place).low, metadata: mark.text)
+        for place in places {
+            if let old = committed[place] {
+                // All its users may have moved.
+                guard var mark = StateTie.Mark(old.metadata), mark.users > 0 else { continue }
+                mark.users = 0
+                offsets[place] = CommittedOffset(old.offset, metadata: mark.text)
+            } else {
+                let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+                offsets[place] = CommittedOffset(try admin.watermarks(of: place).low, metadata: mark.text)
+            }
         }
         try admin.alterOffsets(ofGroup: configuration.applicationID, to: offsets)
+    }
+
+    /// Lets each changelog partition end with the input's positions again, as a commit does: the moves stand behind the
+    /// last commit. Writes each partition's last record once more, which changes nothing else.
+    private func tie(_ isStopped: @escaping () -> Bool) throws {
+        let changelog = configuration.changelogTopic
+        let committedAdmin = try Admin(
+            properties: configuration.kafkaProperties(client: "consumer"), readCommitted: true, component: "grow")
+        defer { committedAdmin.close() }
+        var marks: [TopicPartition: Watermarks] = [:]
+        for (number, found) in try committedAdmin.watermarks(ofTopic: changelog).enumerated() {
+            marks[TopicPartition(changelog, Int32(number))] = found
+        }
+        let probe = try RecordProbe(
+            properties: configuration.kafkaProperties(client: "consumer"), topics: [changelog], isStopped: isStopped)
+        defer { probe.close() }
+        let last = try probe.last(of: marks)
+        let positions = try committed().mapValues {
+            StateTie.Position($0.offset, timestamp: StateTie.Mark($0.metadata)?.timestamp)
+        }
+        let producer = try makeProducer()
+        defer { producer.close() }
+        let topic = try producer.topic(changelog)
+        producer.begin()
+        for (place, record) in last {
+            let own = positions.filter { $0.key.partition == place.partition }
+            try (record.key ?? []).withUnsafeBytes { key in
+                try (record.value ?? []).withUnsafeBytes { value in
+                    do throws(KafkaError) {
+                        try producer.produce(
+                            topic, partition: place.partition, key: key, value: record.value == nil ? nil : value,
+                            headers: [RecordHeader(StateTie.header, text: StateTie.text(own))], timestamp: Self.now)
+                    } catch { throw error.impactError(doing: "writing to \(changelog)") }
+                }
+            }
+        }
+        guard case .committed = producer.commit() else {
+            throw ImpactError(
+                .failed, code: "growth_unfinished", "the positions were not written to \(changelog); run it again")
+        }
+    }
+
+    /// The inputs' partitions, new ones among them.
+    private var places: [TopicPartition] {
+        configuration.inputTopics.flatMap { topic in
+            (0..<plan.partitions).map { TopicPartition(topic, Int32($0)) }
+        }
+    }
+
+    private func committed() throws(ImpactError) -> [TopicPartition: CommittedOffset] {
+        try admin.committed(ofGroup: configuration.applicationID, partitions: places, stable: false)
     }
 
     private static var now: Int64 { Int64(Date().timeIntervalSince1970 * 1_000) }

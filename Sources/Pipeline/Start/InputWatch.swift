@@ -182,6 +182,15 @@ final class TopicWatch {
                 + "users' state and reads the new topic; 'impactiq reset' begins anew with empty state")
     }
 
+    /// What a worker says that gets an earlier record than the next one: librdkafka begins anew at an end that is not there.
+    static func wentBack(_ partition: TopicPartition, read: Int64, to offset: Int64) -> ImpactError {
+        ImpactError(
+            .failed, code: "input_made_anew",
+            "\(partition) was read up to offset \(read) and goes on at offset \(offset): it was deleted and made anew while it "
+                + "was read, or lost its last records. 'impactiq state align --to beginning' keeps the users' state and reads "
+                + "what is there now from its beginning; 'impactiq reset' begins anew with empty state")
+    }
+
     private static func madeAnew(_ partition: TopicPartition, read: Int64, _ marks: Watermarks) -> ImpactError {
         ImpactError(
             .failed, code: "input_made_anew",

@@ -66,6 +66,22 @@ final class RecordProbe: AssignmentHandler {
         return found
     }
 
+    /// The last committed records of a partition: `count` or a few more, or all there are.
+    func recent(_ place: TopicPartition, _ marks: Watermarks, count: Int) throws(ImpactError) -> [Found] {
+        var reach = Int64(count)
+        while true {
+            let start = max(marks.low, marks.high - reach)
+            var records: [Found] = []
+            try read([place: start]) { _, record in
+                records.append(record)
+                if records.count > 2 * count { records.removeFirst(count) }
+                return false
+            }
+            if records.count >= count || start <= marks.low { return records }
+            reach *= 16
+        }
+    }
+
     /// Reads each partition from its offset to its end, or until `body` says that it has seen enough of it.
     private func read(
         _ starts: [TopicPartition: Int64], _ body: (TopicPartition, Found) -> Bool

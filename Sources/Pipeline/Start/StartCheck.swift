@@ -6,18 +6,20 @@ import Foundation
 import Kafka
 import Scoring
 import Settings
+import Synchronization
 
 /// Whether state and committed offsets belong together, and the state to the model's features: asked before the first
 /// worker starts, and before anything local is touched.
 ///
 /// While the group has members nobody can change its offsets (Kafka refuses it), and members commit meanwhile: then only the
 /// features are looked at.
-package struct StartCheck {
+package final class StartCheck {
     private let configuration: Configuration
     private let layout: TopicLayout
     private let admin: Admin
     private let committedAdmin: Admin
     private let isStopped: () -> Bool
+    private let warned = Mutex<Set<TopicPartition>>([])
 
     package static func run(
         _ configuration: Configuration, _ plan: FeaturePlan, layout: TopicLayout, admin: Admin,
@@ -59,37 +61,48 @@ package struct StartCheck {
         // may have joined and committed between two questions.
         for _ in 0..<10 where !problems.isEmpty && !isStopped() {
             Thread.sleep(forTimeInterval: 0.5)
-            problems = try look(plan)
+            do throws(ImpactError) { problems = try look(plan) } catch {
+                // A stop ends the looking, and must not hide what was found.
+                guard error.code == "stopped" else { throw error }
+            }
         }
         if problems.isEmpty { return }
-        if isStopped() { throw Self.stopped }
         throw Self.refusal(problems, configuration)
     }
 
     private func look(
         _ plan: FeaturePlan
     ) throws(ImpactError) -> [(TopicPartition, StateTie.Disagreement)] {
+        var features = FeatureFinding(plan)
         let findings = try Self.findings(
             configuration, partitions: layout.inputPartitions, admin: admin, committedAdmin: committedAdmin,
             isStopped: isStopped
-        ) { place, record throws(ImpactError) in try checkFeatures(plan, place, record) }
+        ) { place, record in features.look(at: place, key: record.key, value: record.value) }
+        try check(&features)
         let members = try Self.patiently(isStopped) { () throws(ImpactError) in
             try admin.members(ofGroup: configuration.applicationID)
         }
+        warn(findings)
         if !members.isEmpty { return [] }
-        for finding in findings {
-            guard let committed = finding.committed?.offset, committed < finding.marks.low else { continue }
-            Log.warning(
-                "pipeline",
-                "\(finding.input): retention has removed offsets \(committed) to \(finding.marks.low - 1) before they "
-                    + "were read; their events are in no feature. Raise retention.ms above the longest pause")
-        }
         var problems: [(TopicPartition, StateTie.Disagreement)] = []
         for finding in findings {
             let problem = StateTie.judge(finding, isExactlyOnce: configuration.guarantee == .exactlyOnce)
             if let problem, try !isPending(finding.input) { problems.append((finding.input, problem)) }
         }
         return problems
+    }
+
+    /// Says once what retention has taken.
+    private func warn(_ findings: [StateTie.Finding]) {
+        for finding in findings {
+            guard let committed = finding.committed?.offset, committed < finding.marks.low,
+                warned.withLock({ $0.insert(finding.input).inserted })
+            else { continue }
+            Log.warning(
+                "pipeline",
+                "\(finding.input): retention has removed offsets \(committed) to \(finding.marks.low - 1) before they "
+                    + "were read; their events are in no feature. Raise retention.ms above the longest pause")
+        }
     }
 
     /// Whether a transaction holds an offset of this partition that is not written yet: what the group has is not its last
@@ -208,22 +221,18 @@ package struct StartCheck {
         }
     }
 
-    /// A record that another specification wrote is told by its own fingerprint.
-    private func checkFeatures(
-        _ plan: FeaturePlan, _ place: TopicPartition, _ record: (key: [UInt8]?, value: [UInt8]?)
-    ) throws(ImpactError) {
-        guard let key = record.key, let value = record.value else { return }
-        let state = PartitionState(plan: plan)
-        let failure: ImpactError? = key.withUnsafeBytes { user in
-            value.withUnsafeBytes { record in
-                do throws(ImpactError) {
-                    try state.restore(user: user, record: record)
-                    return nil
-                } catch { return error }
-            }
+    /// A record that another specification wrote is told by its own fingerprint. One of them among others that can be read is
+    /// no sign of other features: restoring sets it aside.
+    private func check(_ features: inout FeatureFinding) throws(ImpactError) {
+        guard let (place, reason) = features.refusal else { return }
+        let probe = try RecordProbe(
+            properties: configuration.kafkaProperties(client: "consumer"), topics: [configuration.changelogTopic],
+            isStopped: isStopped)
+        defer { probe.close() }
+        for record in try probe.recent(place, try committedAdmin.watermarks(of: place), count: 64) {
+            features.look(at: place, key: record.key, value: record.value)
         }
-        guard let failure else { return }
-        throw Self.otherFeatures("\(place): \(failure.message)", configuration)
+        if features.refusal != nil { throw Self.otherFeatures("\(place): \(reason)", configuration) }
     }
 
     /// What a start says when the changelog holds what the model's features cannot read.
@@ -242,14 +251,18 @@ package struct StartCheck {
         var text = "state and committed offsets of \(configuration.applicationID) do not belong together:\n"
         for (input, problem) in problems.prefix(8) { text += "  \(problem.text(input))\n" }
         if problems.count > 8 { text += "  and \(problems.count - 8) more partitions\n" }
-        let isOfInput = problems.contains { $0.1.isOfInput }
-        text +=
-            isOfInput
-            ? "Going on would skip events or count them twice. 'impactiq state align --to beginning' keeps the users' "
-                + "state and reads the topic that is there now from its beginning; "
-            : "Going on would count events twice, or publish scores twice. 'impactiq state align' sets the offsets to where "
-                + "the state stands; 'impactiq state align --to committed' goes on from the offsets as they are; "
-        text += "'impactiq reset' begins anew with empty state"
+        let advice =
+            if problems.contains(where: { $0.1.isOfInput }) {
+                "Going on would skip events or count them twice. 'impactiq state align --to beginning' keeps the users' "
+                    + "state and reads the topic that is there now from its beginning; "
+            } else if problems.contains(where: { $0.1.hasOffset }) {
+                "Going on would count events twice, or publish scores twice. 'impactiq state align' sets the offsets to "
+                    + "where the state stands; 'impactiq state align --to committed' goes on from the offsets as they are; "
+            } else {
+                "Going on would count events twice, or publish scores twice. 'impactiq state align' sets the offsets to "
+                    + "where the state stands; "
+            }
+        text += advice + "'impactiq reset' begins anew with empty state"
         return ImpactError(.failed, code: "state_offsets_disagree", text)
     }
 }

@@ -140,6 +140,11 @@ package enum StateTie {
             default: false
             }
         }
+
+        /// Whether the group has an offset that it could go on from.
+        var hasOffset: Bool {
+            if case .offsetGone = self { false } else { true }
+        }
     }
 
     /// - Parameter isExactlyOnce: otherwise a crash may leave records of a commit whose offsets are missing.

@@ -55,7 +55,7 @@ package enum TopicRoles {
     static func problem(withName name: String) -> String? {
         if name.isEmpty { return "a topic needs a name" }
         if name.utf8.count > 249 { return "a topic's name has 249 characters at most" }
-        if name == "." || name == ".." { return "that is no name for a topic" }
+        if name == "." || name == ".." { return "a topic cannot have that name" }
         let isPlain = name.utf8.allSatisfy { byte in
             (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
                 || byte == 0x2E || byte == 0x5F || byte == 0x2D

@@ -26,7 +26,15 @@ package final class LocalState: @unchecked Sendable {  // Mutable state is behin
     private enum Job {
         case ask(CheckpointTicket)
         case write(CheckpointTicket, StoreBatch, generation: Int)
+        case compact(partition: Int32, erased: [[UInt8]])
+        case compactAll
     }
+    /// Files hold what was deleted no longer than this: users who expired, moved or were erased elsewhere. Who is erased
+    /// here goes with the pass that writes the erasure.
+    package static let deletionDeadline: Int64 = 24 * 3_600_000
+    private let deletionDeadline: Int64
+    /// When all files are to be merged, milliseconds since 1970; the store's thread alone.
+    private var compactionDue: Int64?
     private let condition = NSCondition()
     private var jobs: [Job] = []
     private var spare: [StoreBatch] = []
@@ -38,12 +46,15 @@ package final class LocalState: @unchecked Sendable {  // Mutable state is behin
 
     package init(
         store: StateStore, changelog: String, tombstoneMilliseconds: Int64 = 86_400_000,
+        deletionDeadline: Int64 = LocalState.deletionDeadline,
         marks: @escaping (Int32) -> CheckpointTicket.Marks?
     ) {
         self.store = store
         self.changelog = changelog
         self.tombstoneMilliseconds = tombstoneMilliseconds
         self.marks = marks
+        self.deletionDeadline = deletionDeadline
+        compactionDue = ((try? store.deletionsSince()) ?? nil).map { $0 + deletionDeadline }
         done.enter()
         let thread = Thread { [self] in
             work()
@@ -69,7 +80,7 @@ package final class LocalState: @unchecked Sendable {  // Mutable state is behin
             store = try StateStore(
                 path: "\(StateFolder.path(configuration))/rocksdb-\(identity.number)", options: options)
         } catch {
-            if configuration.stateMemoryBytes > 0 { throw error }
+            if case .bytes = configuration.stateMemory { throw error }
             Log.warning("state", "\(error.message). Going on without a local copy: the next start restores everything")
             return nil
         }
@@ -156,15 +167,51 @@ package final class LocalState: @unchecked Sendable {  // Mutable state is behin
             case .write(let ticket, let batch, let generation):
                 ticket.write(batch, to: store, generation: generation)
                 KillPoint.checkpointBatch.reached()
+                noteDeletions(batch)
                 batch.removeAll()
                 condition.withLock { if spare.count < 4 { spare.append(batch) } }
+            case .compact(let partition, let erased):
+                attempt { () throws(ImpactError) in try store.compact(partition, users: erased) }
+            case .compactAll:
+                compactionDue = nil
+                attempt { () throws(ImpactError) in try store.compact() }
             }
+        }
+    }
+
+    /// What was deleted is to be out of the files by a deadline.
+    private func noteDeletions(_ batch: StoreBatch) {
+        guard batch.hasDeletions, compactionDue == nil else { return }
+        let now = Self.now()
+        attempt { () throws(ImpactError) in
+            try store.noteDeletions(at: now)
+            compactionDue = now + deletionDeadline
+        }
+    }
+
+    private func attempt(_ body: () throws(ImpactError) -> Void) {
+        do throws(ImpactError) { try body() } catch { Log.debug("state", error.message) }
+    }
+
+    /// These users were erased, and the store knows: takes their earlier records out of its files.
+    func compact(_ partition: Int32, erased: [[UInt8]]) {
+        condition.withLock {
+            jobs.append(.compact(partition: partition, erased: erased))
+            condition.broadcast()
         }
     }
 
     private func next() -> Job? {
         condition.withLock {
-            while jobs.isEmpty, !isClosed { condition.wait() }
+            while jobs.isEmpty, !isClosed {
+                guard let due = compactionDue else {
+                    condition.wait()
+                    continue
+                }
+                let left = due - Self.now()
+                if left <= 0 { return .compactAll }
+                _ = condition.wait(until: Date(timeIntervalSinceNow: Double(left) / 1_000))
+            }
             guard !jobs.isEmpty else { return nil }
             defer { condition.broadcast() }
             return jobs.removeFirst()

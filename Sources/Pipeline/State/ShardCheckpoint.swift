@@ -29,6 +29,9 @@ package final class ShardCheckpoint {
     private var erased: Set<[UInt8]> = []
     /// Users removed since the last commit.
     private var removing: [[UInt8]] = []
+    /// Users whom an event erased: since the last commit, since the last pass began, and those of the pass at hand, after
+    /// which no file may hold their earlier records.
+    private var erasures: (open: [[UInt8]], committed: [[UInt8]], inPass: [[UInt8]]) = ([], [], [])
     private let scratch = ByteBuffer(capacity: 1 << 12)
     private var batch: StoreBatch?
     private var startedAt = ContinuousClock.now
@@ -73,12 +76,17 @@ package final class ShardCheckpoint {
     /// The tail of the changelog changed a user, or removed him.
     package func noteReplay(removed user: UnsafeRawBufferPointer?) {
         noteChange()
-        if let user { removed.append(Array(user)) }
+        guard let user else { return }
+        removed.append(Array(user))
+        // Users were left in the store: a look-up must not find this one.
+        if hasSpilled { erased.insert(Array(user)) }
     }
 
     /// The transaction was committed.
     package func committed() {
-        guard !removing.isEmpty || !erasing.isEmpty else { return }
+        guard !removing.isEmpty || !erasures.open.isEmpty else { return }
+        erasures.committed += erasures.open
+        erasures.open.removeAll()
         removed += removing
         removing.removeAll()
         erased.formUnion(erasing)
@@ -88,6 +96,7 @@ package final class ShardCheckpoint {
     package func rolledBack() {
         removing.removeAll()
         erasing.removeAll()
+        erasures.open.removeAll()
     }
 
     // MARK: Passes
@@ -155,6 +164,8 @@ package final class ShardCheckpoint {
         for user in removed { remove(user, state, batch) }
         removedInPass = removed
         removed = []
+        erasures.inPass = erasures.committed
+        erasures.committed = []
         self.batch = batch
     }
 
@@ -209,6 +220,8 @@ package final class ShardCheckpoint {
         KillPoint.checkpointEnd.reached()
         tellRecovery()
         removedInPass = []
+        if !erasures.inPass.isEmpty { local.compact(ticket.partition, erased: erasures.inPass) }
+        erasures.inPass = []
         let seconds = (ContinuousClock.now - startedAt) / .seconds(1)
         Log.debug(
             component,
@@ -222,6 +235,8 @@ package final class ShardCheckpoint {
         if advice.tells { Log.warning(component, "\(failure.message). Kafka has everything; trying again") }
         removed = removedInPass + removed
         removedInPass = []
+        erasures.committed = erasures.inPass + erasures.committed
+        erasures.inPass = []
         batch = nil
         _ = schedule.handle(.failed(.now))
         do throws(ImpactError) {
@@ -246,7 +261,10 @@ package final class ShardCheckpoint {
     package var isInDoubt: Bool { schedule.needsAll }
 
     /// An event of the transaction at hand erased a user.
-    func noteErasure(_ user: UnsafeRawBufferPointer) { if hasSpilled { erasing.insert(Array(user)) } }
+    func noteErasure(_ user: UnsafeRawBufferPointer) {
+        erasures.open.append(Array(user))
+        if hasSpilled { erasing.insert(Array(user)) }
+    }
 
     /// Whether the user was erased, though the store may still have a record.
     package func isErased(_ user: UnsafeRawBufferPointer) -> Bool {

@@ -14,6 +14,8 @@ package struct UserLookup {
     /// Latest event time, milliseconds since 1970.
     package var clock: Int64
     package var events: Int
+    /// What the user refuses, by name.
+    package var refuses: [String]
     /// Bytes of the stored record.
     package var recordBytes: Int
     package var features: [(name: String, value: Float)]
@@ -27,7 +29,7 @@ package struct UserLookup {
     package static func find(
         _ user: String, configuration: Configuration, partition: Int32? = nil, all: Bool = false
     ) throws -> [UserLookup] {
-        let model = try Model.open(path: try configuration.required("model.path"))
+        let model = try configuration.openModel()
         let plan = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
         let places = try places(of: user, configuration: configuration, plan: plan, partition: partition, all: all)
         return try places.compactMap { place in
@@ -124,6 +126,7 @@ package struct UserLookup {
             let names = plan.specification.features.map(\.name)
             return UserLookup(
                 partition: partition, clock: state.clock(slot), events: Int(state.eventCount(slot)),
+                refuses: state.refuses(slot).names,
                 recordBytes: record.count, features: Array(zip(names, row)).map { (name: $0.0, value: $0.1) },
                 source: source)
         }

@@ -30,7 +30,7 @@ final class BatchHandler {
     private let scores: OutputTopic
     /// Which headers go from an event to its score.
     private let forwarded: ForwardedHeaders
-    private let deadLetters: DeadLetterWriter
+    let deadLetters: DeadLetterWriter
 
     init(
         _ context: WorkerContext, _ processor: Processor, keeper: ShardKeeper, quarantine: Quarantine,
@@ -83,6 +83,11 @@ final class BatchHandler {
             guard let shard = current else { continue }
             if isOther || message.topic != topic {
                 topic = message.topic
+                let read = shard.positions.next(of: Int(max(0, topic)))
+                guard message.offset >= read else {
+                    let name = context.configuration.inputTopics[Int(max(0, topic))]
+                    throw TopicWatch.wentBack(TopicPartition(name, partition), read: read, to: message.offset)
+                }
                 // At most: the end of the run is not known yet.
                 let last = message.offset + Int64(batch.count - i)
                 quarantine.note(max(0, topic), partition, from: message.offset, through: last)
@@ -175,6 +180,8 @@ final class BatchHandler {
         metrics.events.add(outcome.events)
         metrics.duplicates.add(outcome.duplicates)
         metrics.erasures.add(outcome.erasures)
+        metrics.refused.add(outcome.notStored, at: 0)
+        metrics.refused.add(outcome.notScored, at: 1)
         metrics.scores.add(outcome.treat, at: Int(Decision.treat.rawValue))
         metrics.scores.add(outcome.suppress, at: Int(Decision.suppress.rawValue))
         metrics.scores.add(outcome.uncertain, at: Int(Decision.uncertain.rawValue))

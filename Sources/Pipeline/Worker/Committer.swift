@@ -32,16 +32,18 @@ final class Committer {
     private let consumer: EventConsumer
     private let keeper: ShardKeeper
     private let changelog: OutputTopic
+    private let deadLetters: DeadLetterWriter
     private let component: String
 
     init(
         _ context: WorkerContext, producer: OutputProducer, consumer: EventConsumer, keeper: ShardKeeper,
-        component: String
+        deadLetters: DeadLetterWriter, component: String
     ) throws(ImpactError) {
         self.context = context
         self.producer = producer
         self.consumer = consumer
         self.keeper = keeper
+        self.deadLetters = deadLetters
         self.component = component
         changelog = try producer.topic(context.configuration.changelogTopic)
     }
@@ -91,6 +93,10 @@ final class Committer {
     private func produceChangelog() throws(KafkaError) {
         guard context.writesChangelog else { return }
         for shard in keeper.shards {
+            if let unreadable = shard.quarantined {
+                try deadLetters.write(
+                    unreadable, of: TopicPartition(context.configuration.changelogTopic, shard.partition.partition))
+            }
             let count = shard.collectChangelog()
             try shard.content.takeOutputs { (records, bytes) throws(KafkaError) in
                 // Nobody reads the time of these records but retention, for which the present is right.

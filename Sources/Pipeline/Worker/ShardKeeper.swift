@@ -109,8 +109,16 @@ final class ShardKeeper {
         owned.values.reduce(into: [:]) { offsets, shard in offsets.merge(shard.positions[keyPath: some]) { $1 } }
     }
 
+    /// Whether a commit is needed for records of the changelog that nobody can read.
+    var hasQuarantined: Bool { owned.values.contains { $0.quarantined != nil } }
+
     /// The transaction was committed.
     func accept() {
+        let quarantined = owned.values.reduce(0) { $0 + ($1.quarantined?.count ?? 0) }
+        if quarantined > 0 {
+            context.metrics.unreadable.add(quarantined)
+            context.metrics.deadLetters.add(quarantined, UnreadableRecords.code)
+        }
         for shard in owned.values { shard.accept() }
     }
 

@@ -37,6 +37,8 @@ package final class StateRestorer: AssignmentHandler {
     private let topic: String
     private let component: String
     private let metrics: PipelineMetrics
+    /// How many users' records of a partition may be unreadable.
+    private let mostUnreadable: Int
     private var targets: [Int32: Target] = [:]
     private var finished: [Shard] = []
     private var loaded = 0
@@ -46,9 +48,10 @@ package final class StateRestorer: AssignmentHandler {
     private static let batch = 8_192
 
     package init(
-        properties: KafkaProperties, topic: String, metrics: PipelineMetrics, component: String
+        properties: KafkaProperties, topic: String, metrics: PipelineMetrics, mostUnreadable: Int = 0, component: String
     ) throws(ImpactError) {
         self.topic = topic
+        self.mostUnreadable = mostUnreadable
         self.metrics = metrics
         self.component = component
         var options = ConsumerOptions()
@@ -60,6 +63,10 @@ package final class StateRestorer: AssignmentHandler {
             properties: properties, topics: [topic], options: options, component: "\(component)-restore")
         admin = try Admin(properties: properties, component: "\(component)-restore")
         consumer.handler = self
+        // The worker's own client says what happens to the connection. These two are served only while they have work,
+        // and would tell of an outage when it is long over.
+        consumer.handle.context.mute()
+        admin.handle.context.mute()
     }
 
     /// Whether no more users should be loaded than the tail of the changelog changes: the others stay in the store.
@@ -175,7 +182,15 @@ package final class StateRestorer: AssignmentHandler {
                     try state.restore(user: user, record: record)
                 }
             } catch {
-                distrust(error, local, generation)
+                if error.code.hasPrefix("state_record_") {
+                    // One record, perhaps the changelog's own: the store's other partitions are good.
+                    Log.warning(
+                        component,
+                        "the local copy of partition \(number) is of no use (\(error.message)): restoring from \(topic)"
+                    )
+                } else {
+                    distrust(error, local, generation)
+                }
                 try? local.store.erase(number)
                 target.shard.content.resetState()
                 target.next = try end(of: TopicPartition(topic, number)).low
@@ -195,8 +210,7 @@ package final class StateRestorer: AssignmentHandler {
 
     /// The local copy failed: says so, and replaces a damaged store.
     private func distrust(_ error: ImpactError, _ local: LocalState, _ generation: Int) {
-        let isOfRecord = error.code.hasPrefix("state_record_")
-        guard isOfRecord || StateStore.isDamage(error) else {
+        guard StateStore.isDamage(error) else {
             return Log.warning(component, "\(error.message): restoring from \(topic)")
         }
         do throws(ImpactError) {
@@ -231,11 +245,29 @@ package final class StateRestorer: AssignmentHandler {
             targets[number] = nil
         }
         if !done.isEmpty {
-            for shard in done { shard.isRestored = true }
+            for shard in done { try finish(shard) }
             report(done)
             try assign()
         }
         return done
+    }
+
+    private func finish(_ shard: Shard) throws(ImpactError) {
+        let place = TopicPartition(topic, shard.partition.partition)
+        let unreadable = shard.unreadable
+        if unreadable.count > mostUnreadable {
+            throw UnreadableRecords.refusal(place, unreadable, limit: mostUnreadable)
+        }
+        shard.isRestored = true
+        if unreadable.isEmpty { return }
+        let records = unreadable.records
+        for record in records.prefix(5) {
+            Log.error(component, "\(place) offset \(record.offset): \(record.reason); it is set aside as a dead letter")
+        }
+        Log.error(
+            component,
+            "\(place): the last records of \(records.count) users cannot be read; these users begin anew, and the "
+                + "records go to the dead letter with the code \(UnreadableRecords.code)")
     }
 
     private func read(_ timeoutMilliseconds: Int) throws {
@@ -253,15 +285,18 @@ package final class StateRestorer: AssignmentHandler {
             guard let shard else { continue }
             next = message.offset + 1
             guard let user = message.keyBuffer else { continue }
-            do {
+            do throws(ImpactError) {
                 try shard.restore(user: user, record: message.payloadBuffer)
             } catch {
-                throw ImpactError(
-                    error.kind, code: error.code,
-                    "\(topic) [\(message.partition)] offset \(message.offset): \(error.message)\nThe state of this "
-                        + "application was kept for other features or is damaged: run other features under a second "
-                        + "application.id until it is warm, then switch (docs/state.md), or begin anew with 'impactiq "
-                        + "reset', which forgets every user's features")
+                guard error.kind == .badInput else { throw error }
+                shard.setAside(
+                    UnreadableRecords.Record(
+                        user: Array(user), value: message.payloadBuffer.map { Array($0) } ?? [], offset: message.offset,
+                        timestamp: message.timestamp, headers: message.headers, reason: error.message))
+                if shard.unreadable.isTooMuchToHold(limit: mostUnreadable) {
+                    throw UnreadableRecords.refusal(
+                        TopicPartition(topic, number), shard.unreadable, limit: mostUnreadable)
+                }
             }
         }
         advance(number, to: next)
@@ -299,7 +334,7 @@ package final class StateRestorer: AssignmentHandler {
             component,
             "restoring \(targets.count) partitions"
                 + (loading > 0 ? " (\(loading) from the local copy, \(loaded) users so far)" : "")
-                + ": \(loaded + replayed) records, \(Int(rate)) a second, "
+                + ": \(loaded + replayed) records, \(Int(rate)) per second, "
                 + "\(Int(saturating: Double(left) / max(1, rate))) s left of the changelog")
     }
 

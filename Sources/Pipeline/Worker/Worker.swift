@@ -51,6 +51,8 @@ final class Worker: AssignmentHandler {
     private var hasReachedEnd = false
     /// When the group last handed out or took partitions, milliseconds since 1970.
     var rebalanced: Int64?
+    /// Whether a batch failed and the process ends with it.
+    private var hasFailedMidway = false
     /// Records that came after the merge's wait, and that the metrics know of already.
     var reportedOutOfOrder = 0
 
@@ -88,10 +90,11 @@ final class Worker: AssignmentHandler {
         handler = try BatchHandler(
             context, processor, keeper: keeper, quarantine: quarantine, producer: producer, component: component)
         committer = try Committer(
-            context, producer: producer, consumer: consumer, keeper: keeper, component: component)
+            context, producer: producer, consumer: consumer, keeper: keeper, deadLetters: handler.deadLetters,
+            component: component)
         restorer = try StateRestorer(
             properties: context.properties(client: "consumer"), topic: configuration.changelogTopic,
-            metrics: context.metrics, component: component)
+            metrics: context.metrics, mostUnreadable: configuration.mostUnreadableRecords, component: component)
         consumer.handler = self
         restorer.isStopped = { context.isStopRequested }
         restorer.isMemoryFull = { [keeper] in keeper.isHalfFull }
@@ -127,6 +130,7 @@ final class Worker: AssignmentHandler {
             KillPoint.afterResume.reached()
         }
         settleEnds()
+        if !life.isOpen, life.mayCommit, keeper.hasQuarantined { open() }
         context.live.answer(worker: number) { keeper.look(upUser: $0) }
         let now = ContinuousClock.now
         commitIfDue(now)
@@ -197,6 +201,12 @@ final class Worker: AssignmentHandler {
             conclude(committer.recover(from: error))
         } catch let lost as LostUsers {
             renew(lost)
+        } catch {
+            // Part of the batch is handled and part is not: none of it may be committed on the way out.
+            hasFailedMidway = true
+            life.handle(.leave(.renewed))
+            if life.isOpen { conclude(committer.abort()) }
+            throw error
         }
     }
 
@@ -212,7 +222,10 @@ final class Worker: AssignmentHandler {
     }
 
     /// Makes everything since the last commit visible at once.
-    private func commit() { commit(\.changed) }
+    ///
+    /// What is quarantined writes a tombstone although no event came: only the partitions' owner may, which is proved by
+    /// committing all offsets once more.
+    private func commit() { commit(keeper.hasQuarantined ? \.known : \.changed) }
 
     private func commit(_ offsets: KeyPath<ReadPositions, [TopicPartition: Int64]>) {
         guard life.isOpen else { return }
@@ -330,7 +343,7 @@ final class Worker: AssignmentHandler {
     private var isGoingForGood: Bool {
         switch life.departure {
         case .stopped, .failed, nil: true
-        case .fenced, .renewed: false
+        case .fenced, .renewed: hasFailedMidway
         }
     }
 

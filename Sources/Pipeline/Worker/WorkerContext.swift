@@ -77,29 +77,43 @@ extension Configuration {
         return properties
     }
 
+    /// Opens the model, with its signature when a key is configured.
+    package func openModel() throws(ImpactError) -> Model {
+        let path = try required("model.path")
+        if self.modelPublicKey.isEmpty { return try Model.open(path: path) }
+        return try Model.open(path: path, key: try Ed25519.publicKey(path: self.modelPublicKey))
+    }
+
     /// Bytes that the local store may hold for what is not in its files yet.
     var stateWriteBufferBytes: Int { max(2 << 20, self.stateCacheBytes / 2) }
 
     /// Each worker's share of `state.memory.bytes`; nil without a bound.
     ///
     /// - Throws: `badConfiguration` for a bound that leaves a worker less than 8 MiB, or that has nowhere to spill to.
-    func workerMemoryBytes() throws(ImpactError) -> Int? {
-        guard self.stateMemoryBytes > 0 else { return nil }
-        guard self.usesLocalStore else {
-            throw ImpactError(
-                .badConfiguration, code: "bad_value",
-                "state.memory.bytes needs state.store=rocksdb: users beyond the bound are kept there")
-        }
+    package func workerMemoryBytes() throws(ImpactError) -> Int? {
         let store = self.stateCacheBytes + stateWriteBufferBytes
-        let share = (self.stateMemoryBytes - store) / self.workers
-        guard share >= 8 << 20 else {
-            throw ImpactError(
-                .badConfiguration, code: "bad_value",
-                "state.memory.bytes=\(self.stateMemoryBytes) leaves a worker \(share) bytes: give at least "
-                    + "\(store + self.workers * (8 << 20)) (\(store) for the local store, 8 MiB a worker), or lower "
-                    + "state.cache.bytes")
+        let least = 8 << 20
+        switch self.stateMemory {
+        case .none: return nil
+        case .auto:
+            guard self.usesLocalStore else { return nil }
+            return max(least, (MemoryLimit.bytes() / 2 - store) / self.workers)
+        case .bytes(let bytes):
+            guard self.usesLocalStore else {
+                throw ImpactError(
+                    .badConfiguration, code: "bad_value",
+                    "state.memory.bytes needs state.store=rocksdb: users beyond the bound are kept there")
+            }
+            let share = (bytes - store) / self.workers
+            guard share >= least else {
+                throw ImpactError(
+                    .badConfiguration, code: "bad_value",
+                    "state.memory.bytes=\(bytes) leaves a worker \(share) bytes: give at least "
+                        + "\(store + self.workers * least) (\(store) for the local store, 8 MiB a worker), or lower "
+                        + "state.cache.bytes")
+            }
+            return share
         }
-        return share
     }
 
     /// What decides how events become scores.

@@ -104,7 +104,7 @@ struct CSVHeader: Sendable {
 
 extension String {
     /// The text without spaces and tabs around it.
-    fileprivate var trimmingSpaces: String {
+    var trimmingSpaces: String {
         var text = self[...]
         while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
         while let last = text.last, last == " " || last == "\t" { text.removeLast() }

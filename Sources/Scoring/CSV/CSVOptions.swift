@@ -1,3 +1,5 @@
+import Tabular
+
 /// How `CSVScorer` reads and writes.
 package struct CSVOptions: Sendable {
     package enum Format: String, Sendable, CaseIterable {
@@ -16,6 +18,8 @@ package struct CSVOptions: Sendable {
 
     package var format: Format = .csv
     package var columns: Columns = .all
+    /// How the input's texts are written.
+    package var field = CSVField.plain
     /// The level of the interval, and the effect above which a customer is worth treating.
     package var level = 0.95
     package var threshold = 0.0

@@ -37,11 +37,12 @@ struct CSVRowWriter {
     /// The line above the rows; nothing for JSON lines.
     func headerLine() -> [UInt8] {
         guard options.format == .csv else { return [] }
-        let added = Self.columns(model, covariances: options.covariances).map { name in
-            let needsQuotes = name.contains { ",\"\r\n".contains($0) }
-            return needsQuotes ? "\"\(name.replacing("\"", with: "\"\""))\"" : name
-        }.joined(separator: ",")
-        let own = options.columns == .all ? header.bytes + [UInt8(ascii: ",")] : []
+        let added = Self.columns(model, covariances: options.covariances).map(options.field.text).joined(separator: ",")
+        var own: [UInt8] = []
+        if options.columns == .all {
+            let names = header.names.map(options.field.text).joined(separator: ",")
+            own = (options.field == .plain ? header.bytes : Array(names.utf8)) + [UInt8(ascii: ",")]
+        }
         return own + Array(added.utf8) + [UInt8(ascii: "\n")]
     }
 
@@ -72,7 +73,7 @@ struct CSVRowWriter {
         }
         if options.format == .csv {
             if options.columns == .all {
-                output.append(contentsOf: UnsafeRawBufferPointer(rebasing: text[record]))
+                writeInput(text, record, fields)
                 output.append(UInt8(ascii: ","))
             }
             if model.isResponse {
@@ -87,6 +88,19 @@ struct CSVRowWriter {
             append("}")
         }
         output.append(UInt8(ascii: "\n"))
+    }
+
+    /// The input's columns: as they were, or each as the options want it.
+    private mutating func writeInput(_ text: UnsafeRawBufferPointer, _ record: Range<Int>, _ fields: CSVRecord) {
+        if options.field == .plain {
+            return output.append(contentsOf: UnsafeRawBufferPointer(rebasing: text[record]))
+        }
+        // The batch has read other records since.
+        _ = try? fields.read(text, at: record.lowerBound)
+        for column in 0..<fields.count {
+            if column > 0 { append(",") }
+            options.field.append(fields.text(text, column), to: &output)
+        }
     }
 
     /// The effect that the decision is about: of the first outcome's, the treatment's with the greatest effect.
@@ -106,8 +120,7 @@ struct CSVRowWriter {
         guard model.effectCount > 1 else { return }
         for name in [model.treatments[chosen / model.outcomes.count], model.outcomes[0]] {
             append(",")
-            let needsQuotes = name.utf8.contains { ",\"\r\n".utf8.contains($0) }
-            append(needsQuotes ? "\"\(name.replacing("\"", with: "\"\""))\"" : name)
+            options.field.append(name, to: &output)
         }
         for index in 0..<model.effectCount {
             append(",")

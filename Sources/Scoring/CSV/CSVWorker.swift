@@ -146,7 +146,7 @@ final class CSVWorker {
             case .missing:
                 ("csv_missing", "a value is missing, and this model was fitted without missing values")
             case .outOfRange: ("csv_number", "\"\(value)\" is too large for a float32")
-            default: ("csv_number", "\"\(value)\" is no number")
+            default: ("csv_number", "\"\(value)\" is not a number")
             }
         return CSVFault.error(name, line: line, column: column, names: header.names, code, what)
     }

@@ -38,9 +38,14 @@ final class PlainWalker {
         guard !refused else { return estimates }
         for outcome in model.forests.indices {
             score(row, outcome, into: &estimates) { self.model.effectIndex(treatment: $0, outcome: outcome) }
-            guard let offset = model.offsets[outcome]?.values(row) else { continue }
-            for effect in offset.indices {
-                estimates[model.effectIndex(treatment: effect, outcome: outcome)].effect += offset[effect]
+            guard let offset = model.offsets[outcome] else { continue }
+            let (values, variances) = (offset.values(row), offset.variances(row))
+            for effect in values.indices {
+                let place = model.effectIndex(treatment: effect, outcome: outcome)
+                estimates[place].effect += values[effect]
+                guard offset.deviations?.isEmpty == false else { continue }
+                let error = estimates[place].standardError
+                estimates[place].standardError = (error * error + variances[effect]).squareRoot()
             }
         }
         return estimates

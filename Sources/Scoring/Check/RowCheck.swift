@@ -77,26 +77,11 @@ package struct RowCheck: Sendable, Equatable {
         _ path: String, _ model: Model, _ limit: Int
     ) throws(ImpactError) -> (rows: [Float], lines: [Int]) {
         let table = try CSVTable(path: path)
-        var columns: [Int] = []
-        for feature in model.featureNames {
-            columns.append(try table.index(of: feature, role: "model's feature", option: "the model's own name"))
-        }
+        let reader = try ModelRowReader(table, model)
         var (rows, lines): ([Float], [Int]) = ([], [])
+        var row = [Float](repeating: 0, count: model.rowStride)
         while lines.count < limit, try table.advance() {
-            var row = [Float](repeating: 0, count: model.rowStride)
-            for (feature, column) in columns.enumerated() {
-                if model.levels(feature: feature) != nil {
-                    let value = table.record.text(table.text, column)
-                    row[feature] = value.isEmpty ? .nan : model.code(feature: feature, text: value) ?? .nan
-                    continue
-                }
-                switch CSVNumber.read(table.text, table.record[column]) {
-                case .value(let value): row[feature] = value
-                case .missing: row[feature] = .nan
-                case .notANumber, .outOfRange:
-                    throw table.fault(column, "\"\(table.record.text(table.text, column).prefix(40))\" is no number")
-                }
-            }
+            try reader.read(table, into: &row)
             rows += row
             lines.append(table.line)
         }

@@ -65,7 +65,7 @@ extension Composition {
         }
         for values in [linear.centres, linear.scales] {
             guard values.map({ $0.count == features && $0.allSatisfy(\.isFinite) }) ?? true else {
-                throw fault("must have one finite centre and scale a feature")
+                throw fault("must have one finite centre and scale per feature")
             }
         }
         let size = linear.terms.count + 1

@@ -56,9 +56,10 @@ package struct DecodedForest: Sendable {
 }
 
 extension Model {
-    /// Reads the trees of an outcome out of the file's tiles. Memory: some 30 bytes per node.
-    package func decodedForest(outcome: Int) -> DecodedForest {
-        let forest = forests[outcome]
+    /// Reads the trees of a forest of the file out of its tiles: one an outcome, or as a composition's parts name them.
+    /// Memory: some 30 bytes per node.
+    package func decodedForest(_ number: Int) -> DecodedForest {
+        let forest = forests[number]
         let layout = forest.layout
         var trees: [DecodedTree] = []
         var values: [[Double]] = []
@@ -73,7 +74,8 @@ extension Model {
         return DecodedForest(
             info: ForestInfo(
                 kind: layout.kind, parameters: layout.parameters, treatments: layout.treatments,
-                groupSize: layout.groupSize, featureCount: featureCount, missing: missingValues),
+                groupSize: layout.groupSize,
+                featureCount: composition?.preprocessing?.outputCount ?? featureCount, missing: missingValues),
             trees: trees, values: values, contrasts: description.contrasts)
     }
 }

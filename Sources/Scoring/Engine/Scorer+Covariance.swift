@@ -22,6 +22,8 @@ extension Scorer {
             matrix.update(repeating: .nan, count: size * size)
             guard !refuses, forest.layout.groupSize > 1 else { continue }
             covariance(forest, solvers[outcome], row, into: matrix)
+            guard let offset = offsets[outcome]?.prepared(row) else { continue }
+            for a in 0..<size { for b in 0..<size { matrix[a * size + b] += offset.covariance(a, b) } }
         }
     }
 

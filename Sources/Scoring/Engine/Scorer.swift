@@ -16,7 +16,7 @@ package final class Scorer {
     private let composed: ComposedSpace?
     private let errorRows: Int
     let solvers: [EffectSolver]
-    private let offsets: [OffsetEvaluator?]
+    let offsets: [OffsetEvaluator?]
     let number: Int32
 
     let exits: UnsafeMutablePointer<Int32>
@@ -124,7 +124,7 @@ package final class Scorer {
             start += rowCount
         }
         for (outcome, offset) in offsets.enumerated() {
-            if let offset { add(offset, outcome, rows, stride, count, estimates) }
+            if let offset { add(offset, outcome, rows, stride, count, estimates, standardErrors) }
         }
         return refuse(rows, stride, count, estimates)
     }
@@ -222,13 +222,17 @@ package final class Scorer {
 
     private func add(
         _ offset: OffsetEvaluator, _ outcome: Int, _ rows: UnsafePointer<Float>, _ stride: Int, _ count: Int,
-        _ estimates: UnsafeMutablePointer<Estimate>
+        _ estimates: UnsafeMutablePointer<Estimate>, _ standardErrors: Bool
     ) {
         for row in 0..<count {
             offset.prepared(rows + row * stride)
             let own = estimates + row * model.effectCount + outcome
             for effect in 0..<model.treatments.count {
-                own[effect * model.outcomes.count].effect += offset.value(effect)
+                let place = own + effect * model.outcomes.count
+                place.pointee.effect += offset.value(effect)
+                guard standardErrors, offset.isUncertain else { continue }
+                let error = place.pointee.standardError
+                place.pointee.standardError = (error * error + offset.covariance(effect, effect)).squareRoot()
             }
         }
     }

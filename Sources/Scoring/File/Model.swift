@@ -78,10 +78,14 @@ package final class Model: Sendable {
     ///
     /// - Throws: `file_not_readable`; `foreign_model`, `truncated_model`, `damaged_model`, `unknown_model_version`,
     ///   `checksum_mismatch` with the reason; `unknown_kernel` when IMPACTIQ_KERNEL names none.
-    package static func open(path: String, verify: ModelCheck = .checksum) throws(ImpactError) -> Model {
+    /// - Parameter key: the model is opened only with a signature of this key: else `model_not_signed`, `model_signature`.
+    package static func open(
+        path: String, verify: ModelCheck = .checksum, key: Ed25519? = nil
+    ) throws(ImpactError) -> Model {
         _ = try Kernel.selected()
         let path = try ModelRegistry().resolve(path)
         let file = try MappedFile(path: path)
+        if let key { try ModelSignature.check(file.bytes, path: path, key: key) }
         do throws(ImpactError) {
             return try Model(file, path: path, check: verify)
         } catch {

@@ -187,16 +187,16 @@ extension ModelMetadata {
             inputs: featureNames.count, features: treeFeatureCount, effects: treatments.count * outcomes.count,
             outcomes: outcomes.count)
         guard ranges.map({ $0.count == featureNames.count }) ?? true else {
-            throw invalid("there must be one range a feature")
+            throw invalid("there must be one range per feature")
         }
         guard
             offsets.map({
                 $0.count == outcomes.count
                     && $0.allSatisfy { $0?.isValid(features: featureNames.count, effects: treatments.count) ?? true }
             }) ?? true
-        else { throw invalid("there must be one valid offset, or none, an outcome") }
+        else { throw invalid("there must be one valid offset, or none, per outcome") }
         guard importances.map({ $0.count == featureNames.count && $0.allSatisfy(\.isFinite) }) ?? true else {
-            throw invalid("there must be one finite importance a feature")
+            throw invalid("there must be one finite importance per feature")
         }
     }
 

@@ -85,6 +85,11 @@ package struct ModelRegistry: Sendable {
                 try? FileManager.default.removeItem(atPath: partial)
                 try FileManager.default.copyItem(atPath: file, toPath: partial)
                 try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: partial)
+                // First, so that the model never stands there without it.
+                let signature = ModelSignature.path(of: file)
+                if FileManager.default.fileExists(atPath: signature) {
+                    try FileManager.default.copyItem(atPath: signature, toPath: ModelSignature.path(of: target))
+                }
                 guard rename(partial, target) == 0 else { throw CocoaError(.fileWriteUnknown) }
             } catch {
                 throw ImpactError(

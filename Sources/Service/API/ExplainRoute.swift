@@ -4,12 +4,13 @@ import JSON
 import Scoring
 import Synchronization
 
-/// `POST /v1/explain`, `GET /v1/users/{id}/explain`: how much each feature moves a person's effect.
+/// `POST /v1/explain`, `GET /v1/users/{id}/explain`: how much each feature moves a person's effect, or what a
+/// response model says of them.
 ///
-/// Exact Shapley values by ``EffectExplainer``, path-dependent; they add up to the effect less the base.
+/// Exact Shapley values by ``ModelExplainer``; they add up to the number less the base.
 final class ExplainRoute: Sendable {
     private struct State {
-        var explainer: EffectExplainer?
+        var explainer: ModelExplainer?
         /// People over whom the covers were counted.
         var people = 0
     }
@@ -55,29 +56,11 @@ final class ExplainRoute: Sendable {
     func write(_ session: ScoringSession, user: [UInt8]?, to out: ByteBuffer) throws(Problem) {
         try session.score(1) { _ in "features" }
         let model = served.model
-        guard model.composition == nil else {
-            throw Problem(404, "not_explained", "contributions are of causal forests; this is a \(model.kind) model")
-        }
         let row = session.row(0)
         let stride = model.rowStride
         let people = live.rowsOfPeople(stride: stride)
-        let count = people.count / stride
-        let (found, counted) = state.withLock { state -> ([Explanation]?, Int) in
-            let isBetter = state.people == 0 && count >= Self.fewestPeople
-            let ready: EffectExplainer
-            if let explainer = state.explainer, !isBetter {
-                ready = explainer
-            } else if count >= Self.fewestPeople {
-                ready = people.withUnsafeBufferPointer { rows in
-                    EffectExplainer(model, background: rows.baseAddress.map { ($0, stride, count) }, threads: 1)
-                }
-                state.people = count
-            } else {
-                ready = EffectExplainer(model, threads: 1)
-            }
-            state.explainer = ready
-            return (ready.explain(rows: row, stride: stride, count: 1, threads: 1)[0], state.people)
-        }
+        let (explainer, counted) = try self.explainer(people, stride: stride)
+        let found = explainer.explain(rows: row, stride: stride, count: 1, threads: 1)[0]
         let effect = session.decidedEffect(0)
         guard let explanation = found?[effect] else {
             throw Problem(422, "missing_feature", "this person has no effect to explain", field: "features")
@@ -88,9 +71,12 @@ final class ExplainRoute: Sendable {
             user.withUnsafeBytes { out.appendJSONString($0) }
             out.append(",")
         }
-        out.append("\"treatment\":")
-        out.appendJSONString(model.treatments[effect / model.outcomes.count])
-        out.append(",\"outcome\":")
+        if !model.isResponse {
+            out.append("\"treatment\":")
+            out.appendJSONString(model.treatments[effect / model.outcomes.count])
+            out.append(",")
+        }
+        out.append("\"outcome\":")
         out.appendJSONString(model.outcomes[effect % model.outcomes.count])
         out.append(",\"method\":")
         out.appendJSONString(
@@ -98,8 +84,18 @@ final class ExplainRoute: Sendable {
                 + (counted > 0 ? "of \(counted) people seen of late" : "even at every split"))
         out.append(",\"base\":")
         out.append(explanation.base)
-        out.append(",\"uplift\":")
-        out.append(explanation.value)
+        if model.isResponse {
+            out.append(",\"scale\":")
+            out.appendJSONString(explainer.scales[effect].rawValue)
+            if explainer.scales[effect] == .logOdds {
+                out.append(",\"log_odds\":")
+                out.append(explanation.value)
+            }
+        }
+        out.append(",")
+        out.appendJSONString(model.isResponse ? model.responseName : "uplift")
+        out.append(":")
+        out.append(explainer.value(effect, of: explanation))
         out.append(",\"contributions\":[")
         for (index, contribution) in explanation.contributions.enumerated() {
             if index > 0 { out.append(",") }
@@ -112,5 +108,29 @@ final class ExplainRoute: Sendable {
             out.append("}")
         }
         out.append("]}")
+    }
+
+    /// Made when first asked for, and once more when there are people to count over.
+    private func explainer(_ people: [Float], stride: Int) throws(Problem) -> (ModelExplainer, people: Int) {
+        let (model, count) = (served.model, people.count / stride)
+        do throws(ImpactError) {
+            return try state.withLock { state throws(ImpactError) in
+                if let explainer = state.explainer, state.people > 0 || count < Self.fewestPeople {
+                    return (explainer, state.people)
+                }
+                let made: ModelExplainer
+                if count >= Self.fewestPeople {
+                    made = try people.withUnsafeBufferPointer { rows throws(ImpactError) in
+                        try ModelExplainer(
+                            model, background: rows.baseAddress.map { ($0, stride, count) }, threads: 1)
+                    }
+                    state.people = count
+                } else {
+                    made = try ModelExplainer(model, threads: 1)
+                }
+                state.explainer = made
+                return (made, state.people)
+            }
+        } catch { throw Problem(error, status: 404) }
     }
 }

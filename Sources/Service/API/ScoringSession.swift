@@ -36,7 +36,8 @@ final class ScoringSession {
             effects: model.treatments.flatMap { treatment in
                 model.outcomes.map { ScoreWriter.EffectName(treatment: treatment, outcome: $0) }
             }, level: served.level.level, decisions: Decision.allCases.map { "\($0)" }, model: model.name,
-            version: model.version, sha256: model.sha256, topics: [])
+            version: model.version, sha256: model.sha256, topics: [],
+            response: model.isResponse ? model.responseName : nil)
         rows = .allocate(capacity: Self.block * model.rowStride)
         rows.initialize(repeating: 0, count: Self.block * model.rowStride)
         estimates = .allocate(capacity: Self.block * model.effectCount)

@@ -102,19 +102,22 @@ struct UserRoutes: Sendable {
         }
     }
 
+    /// `limit` of a question about the past: 100 when it is not given.
+    static func limit(_ exchange: Exchange) throws(Problem) -> Int {
+        guard let text = exchange.query("limit") else { return 100 }
+        guard let number = Int(text), (1...1_000).contains(number) else {
+            throw Problem(422, "invalid_limit", "must be 1 to 1000", field: "limit")
+        }
+        return number
+    }
+
     func scores(_ exchange: Exchange) throws(Problem) {
         guard let history = service.live.scores else {
             throw Problem(
                 404, "no_log_store", "log.store is none: scores are published, but not kept where they can be looked up"
             )
         }
-        var limit = 100
-        if let text = exchange.query("limit") {
-            guard let number = Int(text), (1...1_000).contains(number) else {
-                throw Problem(422, "invalid_limit", "must be 1 to 1000", field: "limit")
-            }
-            limit = number
-        }
+        let limit = try Self.limit(exchange)
         let found: [StoredScore]
         do throws(LogStoreError) { found = try history.scores(ofUser: exchange.parameter, limit: limit) } catch {
             throw Problem(503, error.code, error.message)

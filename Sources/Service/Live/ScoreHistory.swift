@@ -2,7 +2,7 @@ import Base
 import Sinks
 import Synchronization
 
-/// A user's last scores from the log store, for a page: one connection of its own, one question at a time.
+/// A user's last scores and predictions from the log store, for a page: one connection of its own, one question at a time.
 package final class ScoreHistory: Sendable {
     /// Open or not; only under the lock.
     private final class Reader: @unchecked Sendable {
@@ -19,6 +19,20 @@ package final class ScoreHistory: Sendable {
 
     /// - Throws: what the store says; it is opened anew at the next question.
     func scores(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredScore] {
+        try ask { store throws(LogStoreError) in try store.scores(ofUser: user, limit: limit) }
+    }
+
+    func predictions(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredPrediction] {
+        try ask { store throws(LogStoreError) in try store.predictions(ofUser: user, limit: limit) }
+    }
+
+    func append(predictions: [StoredPrediction]) throws(LogStoreError) {
+        try ask { store throws(LogStoreError) in try store.append(predictions: predictions) }
+    }
+
+    private func ask<Answer: Sendable>(
+        _ question: (any LogStore) throws(LogStoreError) -> Answer
+    ) throws(LogStoreError) -> Answer {
         try reader.withLock { reader throws(LogStoreError) in
             let open: Reader
             if let reader {
@@ -29,7 +43,7 @@ package final class ScoreHistory: Sendable {
             }
             do throws(LogStoreError) {
                 try open.store.open(stop: LogStoreStop())
-                return try open.store.scores(ofUser: user, limit: limit)
+                return try question(open.store)
             } catch {
                 open.store.close()
                 throw error

@@ -8,11 +8,11 @@ enum DashboardPage {
             <div id="notices"></div>
             <dl class="tiles" id="tiles" aria-label="Now"></dl>
             <div class="grid" id="live" hidden>
-            <section class="card s8"><header><h2>Decisions</h2><span class="muted">scores a second, the last hour</span></header>
+            <section class="card s8"><header><h2>Decisions</h2><span class="muted">scores per second, the last hour</span></header>
             <ul class="legend" id="decision-legend"></ul><div id="decisions"></div></section>
             <section class="card s4"><header><h2>Effects</h2><span class="muted" id="effects-note"></span></header>
             <div id="effects"></div></section>
-            <section class="card s4"><header><h2>Throughput</h2><span class="muted">events a second</span></header>
+            <section class="card s4"><header><h2>Throughput</h2><span class="muted">events per second</span></header>
             <div id="throughput"></div></section>
             <section class="card s4"><header><h2>Latency</h2><span class="muted">from the event's record to its score</span></header>
             <ul class="legend" id="latency-legend"></ul><div id="latency"></div></section>
@@ -48,19 +48,19 @@ enum DashboardPage {
           const detail = live.detail;
           if (!detail) return;
           if (!detail.has_pipeline) {
-            fill($("#tiles"), tile("Requests", format.count(now("requests")), "a second"));
+            fill($("#tiles"), tile("Requests", format.count(now("requests")), "per second"));
             return;
           }
           const scores = now("treat") + now("suppress") + now("uncertain");
           fill($("#tiles"),
-            tile("Events", format.count(now("messages")), "a second; " + format.count(detail.totals.messages) + " since the start"),
-            tile("Scores", format.count(scores), "a second"),
+            tile("Events", format.count(now("messages")), "per second; " + format.count(detail.totals.messages) + " since the start"),
+            tile("Scores", format.count(scores), "per second"),
             tile("Latency", format.milliseconds(now("p50_ms")), "half of them; 99 % within " + format.milliseconds(now("p99_ms"))),
             tile("Lag", format.count(now("lag")), Number.isFinite(now("lag")) ? "records wait" : "not known yet"),
             tile("People", format.count(now("users")), "in memory"),
-            tile("Dead letters", format.count(now("dead_letters")), "a second", now("dead_letters") > now("messages") * 0.05 && now("dead_letters") > 1),
+            tile("Dead letters", format.count(now("dead_letters")), "per second", now("dead_letters") > now("messages") * 0.05 && now("dead_letters") > 1),
             detail.has_log_store ? tile("Log store", format.count(now("store_lag")), Number.isFinite(now("store_lag")) ? "scores behind" : "not known yet", now("store_lag") > 100000) : null,
-            tile("Requests", format.count(now("requests")), "a second"));
+            tile("Requests", format.count(now("requests")), "per second"));
         }
 
         function drawVerdict() {
@@ -87,8 +87,8 @@ enum DashboardPage {
           const times = column("time");
           const count = value => format.count(value), wait = "The first points come within ten seconds.";
           charts.decisions.set(times, decisions.map(([key, color, name]) => ({ name, color, values: column(key) })),
-            { stacked: true, format: count, label: "Decisions a second", empty: wait });
-          charts.throughput.set(times, [{ name: "events", color: "accent", values: column("messages") }], { format: count, label: "Events a second", empty: wait });
+            { stacked: true, format: count, label: "Decisions per second", empty: wait });
+          charts.throughput.set(times, [{ name: "events", color: "accent", values: column("messages") }], { format: count, label: "Events per second", empty: wait });
           charts.latency.set(times, [{ name: "99 %", color: "warn", values: column("p99_ms"), dash: true }, { name: "half", color: "accent", values: column("p50_ms") }],
             { format: format.milliseconds, label: "Latency", empty: "No score yet." });
           charts.lag.set(times, [{ name: "lag", color: "accent", values: column("lag") }], { format: count, label: "Lag in records", empty: "The lag is not known yet." });

@@ -157,7 +157,7 @@ package final class DeadLetterWriter {
         isAlone = true
         Log.warning(
             component,
-            "the dead-letter topic refused a record as too large; going on with \(maxRecordBytes) bytes a record")
+            "the dead-letter topic refused a record as too large; going on with \(maxRecordBytes) bytes per record")
     }
 
     private func errorHeaders(_ reason: DeadLetterReason) -> [RecordHeader] {

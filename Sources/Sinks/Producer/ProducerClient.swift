@@ -51,7 +51,7 @@ final class ProducerClient {
     func topic(_ name: String) throws(ImpactError) -> OutputTopic {
         if let index = topicNames.firstIndex(of: name) { return OutputTopic(index: index) }
         guard topicNames.count < Self.maxTopics, let pointer = rd_kafka_topic_new(handle.pointer, name, nil) else {
-            throw ImpactError(.badConfiguration, code: "kafka_topic", "\(name) is no name for a topic")
+            throw ImpactError(.badConfiguration, code: "kafka_topic", "a topic cannot be named \"\(name)\"")
         }
         topics[topicNames.count] = pointer
         topicNames.append(name)

@@ -24,7 +24,7 @@ enum AllocationBenchmark {
                 .value("kafka", "KEY=VALUE", "A librdkafka property, as TLS and SASL need", repeated: true),
                 .value("events", "N", "Events that are counted, after as many that are not", default: "1M"),
                 .value("users", "N", "Users", default: "1k"),
-                .value("model", "FILE", "The model", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "The model", default: "Tests/Golden/econml-demo.model"),
                 .flag("json", "Print one JSON object"),
             ],
             examples: [

@@ -19,8 +19,8 @@ enum GrowthBenchmark {
                 .value("kafka", "KEY=VALUE", "A librdkafka property, as TLS and SASL need", repeated: true),
                 .value("events", "N", "Events of each topic", default: "1M"),
                 .value("users", "N", "Most users of the users' table", default: "1M"),
-                .value("events-a-user", "N", "Events a user before the users' table is measured", default: "2"),
-                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("events-a-user", "N", "Events per user before the users' table is measured", default: "2"),
+                .value("model", "FILE", "Where the features come from", default: "Tests/Golden/econml-demo.model"),
                 .value("features", "FILE", "A feature specification for the users' table, instead of the model's"),
                 .value("rounds", "N", "Rounds that count, after one that does not", default: "2"),
                 .value("only", "WORD", "One of partitions, workers, messages, users, features"),
@@ -76,7 +76,7 @@ struct BrokerGrowth {
 
     /// Whole topics of 10 KB messages would take the disk: fewer of them.
     func messages() throws -> RoundTable {
-        try table("messages", [0, 800, 10_000].map { ("\($0) bytes more a message", 4, 1, $0) })
+        try table("messages", [0, 800, 10_000].map { ("\($0) bytes more per message", 4, 1, $0) })
     }
 
     private func table(

@@ -26,7 +26,7 @@ enum StateGrowth {
         return RoundTable(
             "users",
             conditions: "users: in memory, 1M events measured after \(perUser) a user, \(plan.count) features, "
-                + "\(specification.deduplicationIDs) ids a user",
+                + "\(specification.deduplicationIDs) ids per user",
             unit: "value", rows)
     }
 
@@ -48,8 +48,9 @@ enum StateGrowth {
 
     private static func add(_ result: Result, _ name: String, _ rows: inout [Measurement]) {
         let values = [
-            ("state and features, ns", result.nanoseconds), ("memory a user, undo log included, bytes", result.memory),
-            ("records a user, bytes", result.records), ("stored a user, bytes", result.stored),
+            ("state and features, ns", result.nanoseconds),
+            ("memory per user, undo log included, bytes", result.memory),
+            ("records per user, bytes", result.records), ("stored per user, bytes", result.stored),
         ]
         for (what, value) in values {
             var row = Measurement("\(name): \(what)")

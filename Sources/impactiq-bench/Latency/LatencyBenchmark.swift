@@ -28,10 +28,10 @@ struct LatencyBenchmark {
                 agree to a millisecond.
                 """,
             options: Benchmark.brokerOptions + [
-                .value("rate", "N", "Events a second", default: "20k"),
+                .value("rate", "N", "Events per second", default: "20k"),
                 .value("users", "N", "Users", default: "50k"),
                 .value("partitions", "N", "Partitions", default: "4"),
-                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "Where the features come from", default: "Tests/Golden/econml-demo.model"),
                 .value("set", "KEY=VALUE", "More configuration of the pipeline", repeated: true),
                 .value("rounds", "N", "Rounds", default: "2"),
                 .value("settle", "DURATION", "Time before each measurement", default: "4s"),
@@ -40,7 +40,7 @@ struct LatencyBenchmark {
                 .value("compare", "FILE", "Say which rows changed beyond noise since this result of --json"),
                 .flag("json", "Print one JSON object"),
             ],
-            examples: [.init("latency --bootstrap localhost:9092", "20,000 events a second")])
+            examples: [.init("latency --bootstrap localhost:9092", "20,000 events per second")])
         guard let command = try Benchmark.parse(specification, words) else { return }
         let forest = try BenchmarkModel(
             like: try Model.open(path: command.text("model") ?? ""), trees: 100, leaves: 64)

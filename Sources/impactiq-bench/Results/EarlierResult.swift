@@ -25,7 +25,7 @@ struct EarlierResult {
         do {
             read = try JSONDecoder().decode(File.self, from: try Data(contentsOf: URL(fileURLWithPath: path)))
         } catch {
-            throw ImpactError(.badInput, code: "earlier_result", "\(path) is no result of --json: \(error)")
+            throw ImpactError(.badInput, code: "earlier_result", "\(path) is not a result of --json: \(error)")
         }
         guard read.benchmark == benchmark else {
             throw ImpactError(

@@ -18,7 +18,7 @@ enum RooflineBenchmark {
                 .value("events", "N", "Events in the topic", default: "2M"),
                 .value("users", "N", "Users", default: "200k"),
                 .value("partitions", "N", "Partitions", default: "4"),
-                .value("model", "FILE", "Where the features come from", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "Where the features come from", default: "Tests/Golden/econml-demo.model"),
                 .value("set", "KEY=VALUE", "More configuration of the product", repeated: true),
             ] + Benchmark.roundOptions,
             examples: [.init("roofline --bootstrap localhost:9092", "where the time goes, and how much is lost")])
@@ -50,7 +50,7 @@ enum RooflineBenchmark {
         try Benchmark.report(
             command,
             RoundTable(
-                "roofline", conditions: "\(topic.text), \(forest.name); nanoseconds an event, then shares",
+                "roofline", conditions: "\(topic.text), \(forest.name); nanoseconds per event, then shares",
                 unit: "value", rows))
     }
 }

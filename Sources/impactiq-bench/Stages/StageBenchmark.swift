@@ -29,7 +29,7 @@ struct StageBenchmark {
                 .value("commit", "N", "Events between two commits", default: "100k"),
                 .value("padding", "BYTES", "Bytes of a property that no feature reads, in each event", default: "0"),
                 .value("rounds", "N", "Rounds; the first warms up and does not count", default: "4"),
-                .value("model", "FILE", "The model", default: "examples/demo/demo.model"),
+                .value("model", "FILE", "The model", default: "Tests/Golden/econml-demo.model"),
                 .value(
                     "only", "STAGE", "One stage over and over, for a profiler: parse, state, features, score, write"),
                 .flag("json", "Print one JSON object"),
@@ -67,7 +67,7 @@ struct StageBenchmark {
         }
         for _ in 0..<rounds {
             let walk = try StageWalk(self, until: stage).run()
-            print("\(name): \(HumanNumber.decimals(walk[stage] ?? .nan, 1)) ns an event")
+            print("\(name): \(HumanNumber.decimals(walk[stage] ?? .nan, 1)) ns per event")
         }
     }
 }

@@ -20,7 +20,7 @@ struct StageTimes {
     }
 
     static func text(_ results: [StageTimes], _ benchmark: StageBenchmark) -> String {
-        var table = Table(.text("stage"), .number("ns an event"), .number("least"), .number("greatest"))
+        var table = Table(.text("stage"), .number("ns per event"), .number("least"), .number("greatest"))
         for result in results {
             table.add(
                 result.stage.rawValue, HumanNumber.decimals(result.median, 1),

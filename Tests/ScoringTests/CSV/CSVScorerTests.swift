@@ -179,7 +179,7 @@ import Testing
         ("x0,x1,x2,x3,x4,uplift\n", "csv_header", "line 1, column 6 (\"uplift\"): a column of this name is added"),
         ("x0,x1,x2,x3,x4\n1,2,3,4,5\n1,2,3,4\n", "csv_record", "line 3: 4 fields, but the header names 5 columns"),
         ("x0,x1,x2,x3,x4\n1,2,,4,5\n", "csv_missing", "line 2, column 3 (\"x2\"): a value is missing"),
-        ("x0,x1,x2,x3,x4\n1,2,three,4,5\n", "csv_number", "line 2, column 3 (\"x2\"): \"three\" is no number"),
+        ("x0,x1,x2,x3,x4\n1,2,three,4,5\n", "csv_number", "line 2, column 3 (\"x2\"): \"three\" is not a number"),
         ("x0,x1,x2,x3,x4\n1,2,1e99,4,5\n", "csv_number", "line 2, column 3 (\"x2\"): \"1e99\" is too large"),
         ("x0,x1,x2,x3,x4,n\n1,2,3,4,5,\"a\nb\"\n1,2,3,4,5,a\"b\n", "csv_record", "line 4, column 6 (\"n\"): a quote"),
         ("x0,x1,x2,x3,x4,n\n1,2,3,4,5,\"a\nb\n", "csv_record", "line 2, column 6 (\"n\"): the quote that begins"),
@@ -201,7 +201,7 @@ import Testing
                 $0.threads = threads
                 $0.recordBytes = chunk
             }
-            #expect(summary == nil && error?.message.contains("column 5 (\"x1\"): \"oops\" is no number") == true)
+            #expect(summary == nil && error?.message.contains("column 5 (\"x1\"): \"oops\" is not a number") == true)
             let breaks = text.utf8.count { $0 == UInt8(ascii: "\n") }
             #expect(error?.message.contains("line \(breaks + 1), ") == true)
             #expect(lines.count == breaks)

@@ -57,8 +57,8 @@ import Testing
         #expect(refusal { _ = try RowCheck.run(model: model, csv: empty) }.contains("has no rows"))
         let text = try scratch.write("x0,x1,x2,x3,x4\n1,2,3,4,5\n1,2,x,4,5\n", "text.csv")
         let message = refusal { _ = try RowCheck.run(model: model, csv: text) }
-        #expect(message.contains("line 3") && message.contains("'x2'") && message.contains("\"x\" is no number"))
+        #expect(message.contains("line 3") && message.contains("'x2'") && message.contains("\"x\" is not a number"))
         let other = try scratch.write("x0,x1,x2,x3\n1,2,3,4\n", "other.csv")
-        #expect(refusal { _ = try RowCheck.run(model: model, csv: other) }.contains("no column 'x4'"))
+        #expect(refusal { _ = try RowCheck.run(model: model, csv: other) }.contains("no column \"x4\""))
     }
 }

@@ -6,9 +6,10 @@ import Tabular
 import TestSupport
 import Testing
 
-/// examples/hillstrom: a model of a real trial, fitted by EconML (exporters/hillstrom_fit.py), in its model file.
+/// A model of a real trial, fitted by EconML (exporters/hillstrom_fit.py), in its model file. (The example of
+/// examples/hillstrom is trained by `impactiq train`.)
 @Suite struct HillstromTests {
-    private static let example = SharedMaterial.repository.appending(path: "examples/hillstrom").path
+    private static let golden = SharedMaterial.repository.appending(path: "Tests/Golden/econml-hillstrom").path
 
     /// The customers of hillstrom.csv: features in the specification's order, arm and visit.
     private func customers(_ path: String) throws -> (rows: [[Double]], arms: [String], visits: [Double]) {
@@ -31,8 +32,8 @@ import Testing
     }
 
     @Test func theModelCarriesItsSpecificationAndOrigin() throws {
-        let model = try Model.open(path: "\(Self.example)/hillstrom.model")
-        let text = try Data(contentsOf: URL(filePath: "\(Self.example)/features.json"))
+        let model = try Model.open(path: "\(Self.golden).model")
+        let text = try Data(contentsOf: SharedMaterial.repository.appending(path: "examples/hillstrom/features.json"))
         let specification = try FeatureSpecification(json: Array(text))
         #expect(model.featureNames == specification.names && model.featureCount == 11)
         #expect(try FeatureSpecification(json: model.specificationJSON) == specification)
@@ -46,11 +47,11 @@ import Testing
         guard let path = SharedMaterial.path("data/hillstrom/hillstrom.csv") else { return }
         let customers = try customers(path)
         #expect(customers.rows.count == 64_000)
-        let model = try Model.open(path: "\(Self.example)/hillstrom.model")
+        let model = try Model.open(path: "\(Self.golden).model")
         let estimates = score(model, customers.rows).map { $0[0] }
         #expect(estimates.allSatisfy { $0.effect.isFinite && $0.standardError > 0 })
 
-        let expected = try NumberTable(path: "\(Self.example)/expected.csv")
+        let expected = try NumberTable(path: "\(Self.golden).csv")
         let test = try #require(expected.column("row")).map { Int($0) }
         let (effect, error) = try (
             #require(expected.column("effect")), #require(expected.column("std_error"))

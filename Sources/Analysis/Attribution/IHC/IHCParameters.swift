@@ -47,7 +47,7 @@ extension IHCParameters {
             ImpactError(
                 .badInput, code: "ihc_file", "\(name): \(what). Make the file with 'impactiq attribute fit-ihc'")
         }
-        guard json["format"]?.string == Self.format else { throw fail("this is no file of IHC curves") }
+        guard json["format"]?.string == Self.format else { throw fail("this is not a file of IHC curves") }
         guard json["version"]?.number == 1 else { throw fail("its version is not 1") }
         func number(_ value: JSONValue?, _ what: String) throws(ImpactError) -> Double {
             guard let number = value?.number, number.isFinite, number >= 0 else {

@@ -1,6 +1,6 @@
 import Report
 
-/// A picture with places in plain units, as one SVG element; for what is no chart of two number axes.
+/// A picture with places in plain units, as one SVG element; for what is not a chart with two axes of numbers.
 struct Drawing {
     /// Tones that stand on a light and on a dark page.
     static let palette = [

@@ -36,7 +36,7 @@ package struct DecisionLog: Sendable {
     ) throws(ImpactError) {
         func bad(_ message: String) -> ImpactError { ImpactError(.badInput, code: "bad_log", message) }
         let count = action.count
-        guard count > 0 && actionCount > 0 else { throw bad("there is no decision in the log") }
+        guard count > 0 && actionCount > 0 else { throw bad("the log has no decisions") }
         let columns: [(String, Int, Int)] = [
             ("reward", reward.count, count), ("propensity", propensity.count, count),
             ("stratum", stratum?.count ?? count, count), ("context", context.count, count * contextWidth),

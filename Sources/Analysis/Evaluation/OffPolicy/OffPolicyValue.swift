@@ -101,25 +101,30 @@ package struct OffPolicyValue: Sendable {
             robust[row] = expected + ratio[row] * (log.reward[row] - predictions.value[row * actions + action])
         }
         let reward = log.reward
+        let overlap = Overlap(ratio, log)
+        let evidence = Evidence.lacking(ratio, log, effective: overlap.effectiveSampleSize)
         func estimate(_ contributions: [Double]) -> ValueEstimate {
             ValueEstimate(mean: contributions, weight: log.weight, clusters: log.clusters, level: level)
+        }
+        // Of too few decisions of the policy's own nothing can be said of how sure a number is.
+        func ofPolicy(_ estimate: ValueEstimate) -> ValueEstimate {
+            evidence == nil ? estimate : ValueEstimate(value: estimate.value)
         }
         self.policy = policy.name
         decisions = log.count
         logged = estimate(reward)
         self.direct = ValueEstimate(value: estimate(direct).value)
-        ips = estimate(zip(ratio, reward).map { $0 * $1 })
-        doublyRobust = estimate(robust)
+        ips = ofPolicy(estimate(zip(ratio, reward).map { $0 * $1 }))
+        doublyRobust = ofPolicy(estimate(robust))
         contributions = robust
-        gainOverLog = estimate(zip(robust, reward).map { $0 - $1 })
-        let overlap = Overlap(ratio, log)
+        gainOverLog = ofPolicy(estimate(zip(robust, reward).map { $0 - $1 }))
         weightBins = ImportanceBin.bins(ratio, log.weight)
-        selfNormalized = overlap.selfNormalized(ratio, log, level: level)
+        selfNormalized = ofPolicy(overlap.selfNormalized(ratio, log, level: level))
         effectiveSampleSize = overlap.effectiveSampleSize
         meanWeight = overlap.mean
         largestWeight = overlap.largest
         unmatchedShare = overlap.unmatchedShare
         warnings = overlap.warnings
-        evidence = Evidence.lacking(ratio, log, effective: overlap.effectiveSampleSize)
+        self.evidence = evidence
     }
 }

@@ -24,7 +24,7 @@ package enum TargetingRule: Sendable, Equatable {
     }
 }
 
-/// What a targeting rule would have earned, a person, estimated from the trial.
+/// What a targeting rule would have earned per person, estimated from the trial.
 package struct TargetingValue: Sendable {
     package let rule: TargetingRule
     /// The share of people (by weight) whom the rule treats.

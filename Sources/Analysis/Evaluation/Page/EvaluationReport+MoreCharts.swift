@@ -57,7 +57,7 @@ extension EvaluationReport {
             }.joined(separator: ", "), x: 0...last, y: ReportPage.padded(ends))
         chart.verticalAxis(SVGChart.ticks(chart.y, 5).map { ($0, ReportPage.tick($0)) })
         chart.horizontalAxis(
-            SVGChart.ticks(chart.x, 5).map { ($0, ReportPage.tick($0)) }, title: "cost a person of all")
+            SVGChart.ticks(chart.x, 5).map { ($0, ReportPage.tick($0)) }, title: "cost per person of all")
         chart.band(
             points.map { point in
                 let range = interval(point.net) ?? Interval(lower: point.net.value, upper: point.net.value)

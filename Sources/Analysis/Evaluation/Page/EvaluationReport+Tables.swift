@@ -9,7 +9,7 @@ extension EvaluationReport {
         return """
             <section>
             <h2>What a targeting rule would have earned</h2>
-            <p class="muted">The mean outcome a person if the rule had decided, estimated from the trial’s own randomisation \
+            <p class="muted">The mean outcome per person if the rule had decided, estimated from the trial’s own randomisation \
             (doubly robust). Gains are against treating nobody and everybody; effective \
             rows say how many rows of a trial of the rule itself would tell as much.</p>
             \(targetingTable(figure, unit, level))

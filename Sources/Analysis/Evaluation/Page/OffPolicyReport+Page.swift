@@ -66,7 +66,7 @@ extension OffPolicyReport {
         let high = ends.max() ?? 1
         let room = high > low ? (high - low) * 0.08 : 1
         var chart = SVGChart(
-            id: "estimates", title: "Mean reward a decision, by estimator",
+            id: "estimates", title: "Mean reward per decision, by estimator",
             description: shown.map { "\($0.label): \(number($0.estimate.value)), \(range($0.estimate))" }
                 .joined(separator: "; "), x: 0.5...(Double(shown.count) + 0.5), y: (low - room)...(high + room),
             leftMargin: 58)
@@ -82,11 +82,11 @@ extension OffPolicyReport {
                 tip: "\(label): \(number(estimate.value)), \(range(estimate))")
         }
         return ReportPage.figure(
-            "Mean reward a decision",
+            "Mean reward per decision",
             ReportPage.legend([
                 ("dot", "estimate"), ("whisker", "\(Figure.share(level)) interval"), ("random", "the log itself"),
             ]), chart.element,
-            "Each point says what the policy would have earned a decision. The further it "
+            "Each point says what the policy would have earned per decision. The further it "
                 + "stands from the dotted line, the more it differs from the log; the sentence above says whether that is shown. Where the estimators agree, neither "
                 + "the propensities nor the reward model decide the answer; where they do not, trust none before you know "
                 + "why. Direct has no whisker: it is as good as its reward model, whose error no interval of ours knows."
@@ -134,7 +134,7 @@ extension OffPolicyReport {
     private var tables: String {
         let level = "\(Figure.share(level)) interval"
         let values = HTML.table(
-            "Mean reward a decision",
+            "Mean reward per decision",
             [("estimator", false), ("value", true), ("std error", true), (level, true)],
             estimates.map { [$0.label, number($0.estimate.value), error($0.estimate), range($0.estimate)] }
                 + [

@@ -63,14 +63,16 @@ extension EvaluationReport {
         let largest = bins.compactMap(\.effect).map(abs).max() ?? 0
         if let error = calibration.error, largest > 0, error > 5 * largest {
             notes.append(
-                "the scores are far larger than any observed effect: they rank, but are no predicted effects in the "
+                "the scores are far larger than any observed effect: they rank, but are not predicted effects in the "
                     + "outcome’s unit; leave the calibration aside")
         }
         var rules: [TargetingRule] = [.nobody, .everybody, .above(options.threshold)]
         rules += options.fractions.map { .top($0) }
         let log = try TrialLog(trial, covariates: extras.covariates.columns, seed: options.seed, level: options.level)
         let targeting = try plain.targeting(rules, on: log)
-        for warning in Set(targeting.flatMap(\.value.warnings)).sorted() { notes.append("targeting: \(warning)") }
+        for rule in targeting {
+            for warning in rule.value.warnings { notes.append("treating \(rule.rule.name): \(warning)") }
+        }
 
         if trial.hasBinaryOutcome {
             for (name, mean) in [

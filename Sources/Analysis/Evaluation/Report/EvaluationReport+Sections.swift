@@ -105,7 +105,7 @@ extension EvaluationReport {
         let shown = costCurve.points.filter { abs(($0.share * 10).rounded() - $0.share * 10) < 1e-9 }
         return Section(
             title: "Cost curve",
-            reading: "What treating the best-scored share costs and brings, a person of all; net is the outcome at "
+            reading: "What treating the best-scored share costs and brings, per person of all; net is the outcome at "
                 + "\(Figure.significant(options.outcomeValue)) each, less the cost. It is highest at the best "
                 + "\(Figure.share(costCurve.best.share)).",
             chart: .cost,
@@ -124,11 +124,12 @@ extension EvaluationReport {
     private var comparisonSection: Section? {
         guard let comparison else { return nil }
         func rows(
-            _ differences: [ScoreComparison.Difference], _ text: (Double) -> String, _ range: (Interval?) -> String
+            _ differences: [ScoreComparison.Difference], _ level: (Double) -> String, _ change: (Double) -> String,
+            _ range: (Interval?) -> String
         ) -> [[String]] {
             differences.map {
                 [
-                    $0.name, text($0.champion), text($0.challenger), text($0.difference), range($0.interval),
+                    $0.name, level($0.champion), level($0.challenger), change($0.difference), range($0.interval),
                     Figure.pValue($0.pValue),
                 ]
             }
@@ -143,8 +144,9 @@ extension EvaluationReport {
                 ("number", false), ("champion", true), ("challenger", true), ("difference", true), (level, true),
                 ("p", true),
             ],
-            rows: rows(comparison.areas, { Figure.fixed($0, 4) }, { Figure.coefficient($0) })
-                + rows(comparison.rates + comparison.values, { values.effect($0) }, { values.bare($0) }))
+            rows: rows(comparison.areas, { Figure.fixed($0, 4) }, { Figure.fixed($0, 4) }, { Figure.coefficient($0) })
+                + rows(comparison.rates, { values.effect($0) }, { values.effect($0) }, { values.bare($0) })
+                + rows(comparison.values, { values.mean($0) }, { values.effect($0) }, { values.bare($0) }))
     }
 
     private func armSections(_ figure: Figure) -> [Section] {
@@ -155,7 +157,7 @@ extension EvaluationReport {
         let each = Section(
             title: "Each arm against \(arms.control)",
             reading:
-                "Doubly robust, over everyone. Net is the effect at \(Figure.significant(arms.outcomeValue)) an outcome, "
+                "Doubly robust, over everyone. Net is the effect at \(Figure.significant(arms.outcomeValue)) per outcome, "
                 + "less the arm's cost.",
             columns: [
                 ("arm", false), ("rows", true), ("mean", true), ("effect\(unit(figure))", true), (level, true),
@@ -190,35 +192,46 @@ extension EvaluationReport {
             })
         let choice = Section(
             title: "Which arm for whom",
-            reading: "What each way to choose would have earned a person, doubly robust; shares are of "
+            reading: "What each way to choose would have earned per person, doubly robust; shares are of "
                 + "\(([arms.control] + arms.arms.map(\.label)).joined(separator: " / ")). The best arm for each is the one "
                 + "with the highest predicted net value, control when none is over 0; \(arms.bestArm) is the best single arm. "
                 + "It was chosen by these same rows, so it is a little flattered.",
             columns: [
                 ("who gets what", false), ("shares", false), ("value", true), ("over nobody\(unit(figure))", true),
-                (level, true), ("over \(arms.bestArm)\(unit(figure))", true), (level, true), ("net", true),
                 (level, true),
             ],
             rows: arms.choices.map { choice in
                 [
                     choice.name, choice.shares.map { Figure.share($0) }.joined(separator: " / "),
                     figure.mean(choice.value.value), figure.bare(choice.gainOverNobody.value),
-                    figure.bare(choice.gainOverNobody.interval), figure.bare(choice.gainOverBestArm.value),
-                    figure.bare(choice.gainOverBestArm.interval), money.bare(choice.net.value),
-                    money.bare(choice.net.interval),
+                    figure.bare(choice.gainOverNobody.interval),
+                ]
+            })
+        let against = Section(
+            title: "The choice against \(arms.bestArm) for everybody",
+            reading: "The same ways to choose against the best single arm, and what they earn less the arms' costs.",
+            columns: [
+                ("who gets what", false), ("over \(arms.bestArm)\(unit(figure))", true), (level, true), ("net", true),
+                (level, true),
+            ],
+            rows: arms.choices.map { choice in
+                [
+                    choice.name, figure.bare(choice.gainOverBestArm.value),
+                    figure.bare(choice.gainOverBestArm.interval),
+                    money.bare(choice.net.value), money.bare(choice.net.interval),
                 ]
             })
         let every = max(1, (arms.budget.points.count - 1) / 10)
         let budget = Section(
             title: "Multi-arm Qini curve",
             reading:
-                "What the best use of a budget gains a person: upgrades are bought by predicted effect a unit of cost. "
+                "What the best use of a budget gains per person: upgrades are bought by predicted effect per unit of cost. "
                 + "Its mean height over the line to its end is \(figure.effect(arms.budget.area.value)) "
                 + "(\(level) \(figure.effect(interval(arms.budget.area)))); 0 says that the predictions spend no better "
                 + "than chance.",
             chart: .budget,
             columns: [
-                (arms.hasCosts ? "budget a person" : "people treated", true), ("gain\(unit(figure))", true),
+                (arms.hasCosts ? "budget per person" : "people treated", true), ("gain\(unit(figure))", true),
                 (level, true), ("gets " + arms.arms.map(\.label).joined(separator: " / "), false),
             ],
             rows: arms.budget.points.enumerated().filter { $0.offset > 0 && $0.offset % every == 0 }.map { _, point in
@@ -228,6 +241,6 @@ extension EvaluationReport {
                     point.shares.map { Figure.share($0) }.joined(separator: " / "),
                 ]
             })
-        return [each, rankings, choice, budget]
+        return [each, rankings, choice, against, budget]
     }
 }

@@ -37,7 +37,7 @@ extension EvaluationReport {
         out += "\nUplift@k\(effects)\n" + topTable(figure).text(width: width)
         out += "\nBins of the ranking, best first\(effects)\n" + binTable(figure).text(width: width)
         out += "\nCumulative gain (outcomes)\n" + gainTable(figure).text(width: width)
-        out += "\nTargeting rules, value a person (doubly robust)\n" + targetingTable(figure).text(width: width)
+        out += "\nTargeting rules, value per person (doubly robust)\n" + targetingTable(figure).text(width: width)
         for section in sections(figure) { out += "\n\(section.title)\n" + section.table.text(width: width) }
         if let comparison { out += "\n\(comparison.verdict)\n" }
         if !notes.isEmpty {

@@ -1,9 +1,13 @@
 import Foundation
 import Rows
+import Statistics
 
 /// The best linear predictor test of calibration and heterogeneity (Chernozhukov, Demirer, Duflo and Fernández-Val 2018):
-/// Ỹ = α T̃ θ̄ + β T̃ (θ(x) − θ̄) + noise. α near 1: the average effect is right; β clearly above 0: the forest has found
-/// differences that are there, near 1: of the right size.
+/// Ỹ = Σ_k [α_k T̃_k θ̄_k + β_k T̃_k (θ_k(x) − θ̄_k)] + noise. α near 1: the average effect is right; β clearly above 0: the forest
+/// has found differences that are there, near 1: of the right size.
+///
+/// All effects stand in one regression. Each by itself, with the others' estimates subtracted, would be wrong: arms share a
+/// control, so the errors of two effects go together, and that alone would look like heterogeneity.
 package struct Calibration: Sendable, Equatable {
     package var mean: Double
     package var meanError: Double
@@ -12,61 +16,101 @@ package struct Calibration: Sendable, Equatable {
     /// One-sided, of no heterogeneity.
     package var pValue: Double
 
-    init(_ data: TrainingData, treatment: [Float], outcome: [Float], effects: [Float]) {
-        let count = data.count
-        var (sum, total) = (0.0, 0.0)
-        for row in 0..<count {
-            sum += Double(data.weight(row)) * Double(effects[row])
-            total += Double(data.weight(row))
+    /// - Parameters:
+    ///   - treatment: residuals, by effect.
+    ///   - effects: of each row by models that have not seen it, by effect.
+    /// - Returns: one an effect; NaN and p 1 for effects that are the same for everybody, or 0.
+    static func all(_ data: TrainingData, treatment: [[Float]], outcome: [Float], effects: [[Float]]) -> [Calibration] {
+        let (count, q) = (data.count, effects.count)
+        var averages = [Double](repeating: 0, count: q)
+        var total = 0.0
+        for row in 0..<count { total += Double(data.weight(row)) }
+        for effect in 0..<q {
+            for row in 0..<count { averages[effect] += Double(data.weight(row)) * Double(effects[effect][row]) }
+            averages[effect] /= max(total, .leastNormalMagnitude)
         }
-        let average = sum / max(total, .leastNormalMagnitude)
-        func columns(_ row: Int) -> (Double, Double) {
-            let t = Double(treatment[row])
-            return (t * average, t * (Double(effects[row]) - average))
-        }
-        var (aa, ab, bb, ay, by) = (0.0, 0.0, 0.0, 0.0, 0.0)
-        for row in 0..<count {
-            let (a, b) = columns(row)
-            let (w, y) = (Double(data.weight(row)), Double(outcome[row]))
-            aa += w * a * a
-            ab += w * a * b
-            bb += w * b * b
-            ay += w * a * y
-            by += w * b * y
-        }
-        let determinant = aa * bb - ab * ab
-        guard determinant > 0 else {
-            (mean, meanError, heterogeneity, heterogeneityError, pValue) = (.nan, .nan, .nan, .nan, 1)
-            return
-        }
-        let (alpha, beta) = ((bb * ay - ab * by) / determinant, (aa * by - ab * ay) / determinant)
-        // Heteroskedasticity-robust, by cluster when there are some.
-        var (maa, mab, mbb) = (0.0, 0.0, 0.0)
-        var scores: [(Double, Double)] = []
-        if data.clusters != nil { scores = .init(repeating: (0, 0), count: data.clusterCount) }
-        for row in 0..<count {
-            let (a, b) = columns(row)
-            let error = Double(data.weight(row)) * (Double(outcome[row]) - alpha * a - beta * b)
-            if let clusters = data.clusters {
-                scores[Int(clusters[row])].0 += error * a
-                scores[Int(clusters[row])].1 += error * b
-            } else {
-                maa += error * error * a * a
-                mab += error * error * a * b
-                mbb += error * error * b * b
+        // Two columns an effect: its average, and the rest.
+        let size = 2 * q
+        func fill(_ x: inout [Double], _ row: Int) {
+            for effect in 0..<q {
+                let t = Double(treatment[effect][row])
+                x[2 * effect] = t * averages[effect]
+                x[2 * effect + 1] = t * (Double(effects[effect][row]) - averages[effect])
             }
         }
-        for (a, b) in scores {
-            maa += a * a
-            mab += a * b
-            mbb += b * b
+        var (x, gram, moment) = (
+            [Double](repeating: 0, count: size), [Double](repeating: 0, count: size * size),
+            [Double](repeating: 0, count: size)
+        )
+        for row in 0..<count {
+            fill(&x, row)
+            let (w, y) = (Double(data.weight(row)), Double(outcome[row]))
+            for i in 0..<size {
+                moment[i] += w * x[i] * y
+                for j in 0...i { gram[i * size + j] += w * x[i] * x[j] }
+            }
         }
-        let inverse = (bb / determinant, -ab / determinant, aa / determinant)
-        func variance(_ x: Double, _ y: Double) -> Double { x * x * maa + 2 * x * y * mab + y * y * mbb }
-        mean = alpha
-        meanError = variance(inverse.0, inverse.1).squareRoot()
-        heterogeneity = beta
-        heterogeneityError = variance(inverse.1, inverse.2).squareRoot()
-        pValue = 0.5 * erfc(beta / heterogeneityError / 2.0.squareRoot())
+        // Columns of nothing are left out.
+        let used = (0..<size).filter { gram[$0 * size + $0] > 0 }
+        let small = used.count
+        var compact = [Double](repeating: 0, count: small * small)
+        for (a, i) in used.enumerated() {
+            for (b, j) in used.enumerated() { compact[a * small + b] = gram[max(i, j) * size + min(i, j)] }
+        }
+        let unknown = Calibration(
+            mean: .nan, meanError: .nan, heterogeneity: .nan, heterogeneityError: .nan, pValue: 1)
+        guard small > 0, let factor = Cholesky(compact, size: small) else { return .init(repeating: unknown, count: q) }
+        let fit = factor.solve(used.map { moment[$0] })
+        let errors = errors(data, outcome, fit, used, factor.inverse()) { fill(&$0, $1) }
+        return (0..<q).map { effect in
+            var found = unknown
+            if let place = used.firstIndex(of: 2 * effect) {
+                (found.mean, found.meanError) = (fit[place], errors[place])
+            }
+            if let place = used.firstIndex(of: 2 * effect + 1) {
+                (found.heterogeneity, found.heterogeneityError) = (fit[place], errors[place])
+                found.pValue = 0.5 * erfc(fit[place] / errors[place] / 2.0.squareRoot())
+            }
+            return found
+        }
+    }
+
+    /// Heteroskedasticity-robust standard errors, by cluster when there are some.
+    private static func errors(
+        _ data: TrainingData, _ outcome: [Float], _ fit: [Double], _ used: [Int], _ inverse: [Double],
+        _ fill: (inout [Double], Int) -> Void
+    ) -> [Double] {
+        let size = used.count
+        var x = [Double](repeating: 0, count: 2 * data.effects)
+        var meat = [Double](repeating: 0, count: size * size)
+        var parts = [Double](repeating: 0, count: data.clusters == nil ? 0 : data.clusterCount * size)
+        var score = [Double](repeating: 0, count: size)
+        func add(_ score: UnsafeBufferPointer<Double>) {
+            for i in 0..<size { for j in 0..<size { meat[i * size + j] += score[i] * score[j] } }
+        }
+        for row in 0..<data.count {
+            fill(&x, row)
+            var residual = Double(outcome[row])
+            for (place, column) in used.enumerated() { residual -= fit[place] * x[column] }
+            let weighted = Double(data.weight(row)) * residual
+            for (place, column) in used.enumerated() { score[place] = weighted * x[column] }
+            if let clusters = data.clusters {
+                for place in 0..<size { parts[Int(clusters[row]) * size + place] += score[place] }
+            } else {
+                score.withUnsafeBufferPointer(add)
+            }
+        }
+        parts.withUnsafeBufferPointer { parts in
+            for start in stride(from: 0, to: parts.count, by: max(1, size)) {
+                add(UnsafeBufferPointer(rebasing: parts[start..<start + size]))
+            }
+        }
+        return (0..<size).map { row in
+            var variance = 0.0
+            for i in 0..<size {
+                for j in 0..<size { variance += inverse[row * size + i] * meat[i * size + j] * inverse[j * size + row] }
+            }
+            return variance.squareRoot()
+        }
     }
 }

@@ -23,7 +23,7 @@ package struct EffectScores: Sendable {
         clusters = data.clusters
         clusterCount = data.clusterCount
         if data.plan.arms == nil {
-            scores = [Self.continuous(data, residuals, effects[0])]
+            scores = [Self.continuous(data, residuals, effects[0], nuisances.variance)]
             return
         }
         let (column, fitted) = (data.outcomes[outcome], nuisances.outcome[outcome])
@@ -44,20 +44,24 @@ package struct EffectScores: Sendable {
         }
     }
 
-    /// For a number: θ + T̃ (Ỹ − T̃θ) / E[T̃²], the score of the average partial effect when the treatment's variance does
-    /// not depend on the features.
-    private static func continuous(_ data: TrainingData, _ residuals: Residuals, _ effects: [Float]) -> [Float] {
+    /// For a number: θ + T̃ (Ỹ − T̃θ) / Var(T | X), the score of the average partial effect of an outcome that is linear in the
+    /// treatment.
+    private static func continuous(
+        _ data: TrainingData, _ residuals: Residuals, _ effects: [Float], _ variance: [Float]
+    ) -> [Float] {
+        func score(_ row: Int, _ variance: Float) -> Float {
+            let t = residuals.treatment[0][row]
+            return effects[row] + t * (residuals.outcome[row] - t * effects[row]) / variance
+        }
+        if !variance.isEmpty { return (0..<data.count).map { score($0, variance[$0]) } }
         var (sum, total) = (0.0, 0.0)
         for row in 0..<data.count {
             let t = Double(residuals.treatment[0][row])
             sum += Double(data.weight(row)) * t * t
             total += Double(data.weight(row))
         }
-        let variance = Float(sum / max(total, .leastNormalMagnitude))
-        return (0..<data.count).map { row in
-            let t = residuals.treatment[0][row]
-            return effects[row] + t * (residuals.outcome[row] - t * effects[row]) / variance
-        }
+        let constant = Float(sum / max(total, .leastNormalMagnitude))
+        return (0..<data.count).map { score($0, constant) }
     }
 
     /// The mean of an effect's scores with its standard error, by cluster when there are some.

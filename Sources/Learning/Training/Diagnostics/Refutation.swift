@@ -48,8 +48,8 @@ package struct Refutation: Sendable {
         ) {
             let scores = EffectScores(data, nuisances, residuals, outcome: index, effects: effects, arms: arms)
             let average = scores.average(0)
-            let test = Calibration(
-                data, treatment: residuals.treatment[0], outcome: residuals.outcome, effects: effects[0])
+            let test = Calibration.all(
+                data, treatment: residuals.treatment, outcome: residuals.outcome, effects: effects)[0]
             return (average.estimate, average.standardError, test.pValue)
         }
         var found: [Refutation] = []
@@ -82,8 +82,10 @@ package struct Refutation: Sendable {
                     holds: abs(result.estimate) <= 3 * result.standardError && result.p > 0.001))
         }
         var stream = RandomStream(seed: grower.seed, lane: 0x4E4F_4953)
-        let noise = FloatColumn((0..<data.count).map { _ in Float(stream.normal()) })
-        let wide = BinnedMatrix(columns: data.features.map(\.buffer) + [noise.buffer], threads: threads)
+        let noise = (0..<data.count).map { _ in Float(stream.normal()) }
+        let wide = noise.withUnsafeBufferPointer { noise in
+            BinnedMatrix(columns: data.features.map(\.buffer) + [noise], threads: threads)
+        }
         let effects = try forest(problem(wide, residuals))
         let result = judge(data, data.arms, residuals, effects)
         let original = outcome.averages[0]

@@ -55,7 +55,7 @@ package struct TrainingDiagnostics: Sendable {
         balance = []
         if let arms = data.plan.arms {
             for arm in 1..<arms.count {
-                balance.append(Self.balance(data, nuisances, arm, name: arms[arm], rows: rows))
+                balance.append(Self.balance(data, nuisances, arm, name: data.plan.effects[arm - 1], rows: rows))
             }
             overlap = Self.overlap(nuisances)
         }
@@ -145,15 +145,15 @@ package struct TrainingDiagnostics: Sendable {
                 continue
             }
             guard !data.arms.isEmpty else { continue }
-            let z = Self.armDifference(column, data)
-            let bound = isRandomised ? 6.0 : 60.0 * (Double(data.count) / 100_000).squareRoot().clamped(to: 0.3...3)
-            if z > bound {
-                let how =
+            let (z, deviations) = Self.armDifference(column, data)
+            // Outside a trial arms may differ much in what led to them; only what all but names the arm is suspect.
+            let isSuspect = isRandomised ? z > 6 : deviations > mostDeviations
+            if isSuspect {
+                let why =
                     isRandomised
-                    ? "in a randomised trial nothing before the treatment does"
-                    : "hardly anything before the treatment does"
-                found.append(
-                    Suspect(feature: name, why: "tells the arms apart (z = \(String(format: "%.0f", z))); \(how)"))
+                    ? "(z = \(String(format: "%.0f", z))); in a randomised trial nothing before the treatment does"
+                    : "by \(String(format: "%.1f", deviations)) standard deviations; hardly anything before the treatment does"
+                found.append(Suspect(feature: name, why: "tells the arms apart \(why)"))
             }
         }
         return found
@@ -187,8 +187,13 @@ package struct TrainingDiagnostics: Sendable {
         }
     }
 
-    /// The greatest |z| of the difference between an arm's mean and the control's.
-    private static func armDifference(_ column: FloatColumn, _ data: TrainingData) -> Double {
+    /// Means of two arms that are so many standard deviations apart leave no overlap to speak of.
+    private static let mostDeviations = 2.0
+
+    /// The greatest difference between an arm's mean and the control's: |z|, and in standard deviations.
+    private static func armDifference(
+        _ column: FloatColumn, _ data: TrainingData
+    ) -> (z: Double, deviations: Double) {
         var (n, s, q) = (
             [Double](repeating: 0, count: data.armCount), [Double](repeating: 0, count: data.armCount),
             [Double](repeating: 0, count: data.armCount)
@@ -199,17 +204,18 @@ package struct TrainingDiagnostics: Sendable {
             s[arm] += x
             q[arm] += x * x
         }
-        func variance(_ arm: Int) -> Double { max(0, q[arm] / n[arm] - s[arm] / n[arm] * s[arm] / n[arm]) / n[arm] }
-        return (1..<data.armCount).map { arm in
-            guard n[arm] > 1, n[0] > 1 else { return 0 }
-            let error = (variance(arm) + variance(0)).squareRoot()
-            return error > 0 ? abs(s[arm] / n[arm] - s[0] / n[0]) / error : 0
-        }.max() ?? 0
-    }
-}
-
-extension Double {
-    fileprivate func clamped(to range: ClosedRange<Double>) -> Double {
-        min(max(self, range.lowerBound), range.upperBound)
+        func variance(_ arm: Int) -> Double { max(0, q[arm] / n[arm] - s[arm] / n[arm] * s[arm] / n[arm]) }
+        var greatest = (z: 0.0, deviations: 0.0)
+        for arm in 1..<data.armCount where n[arm] > 1 && n[0] > 1 {
+            let difference = abs(s[arm] / n[arm] - s[0] / n[0])
+            let (own, control) = (variance(arm), variance(0))
+            guard own + control > 0 else {
+                if difference > 0 { greatest = (.infinity, .infinity) }
+                continue
+            }
+            greatest.z = max(greatest.z, difference / (own / n[arm] + control / n[0]).squareRoot())
+            greatest.deviations = max(greatest.deviations, difference / ((own + control) / 2).squareRoot())
+        }
+        return greatest
     }
 }

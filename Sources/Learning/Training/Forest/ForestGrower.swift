@@ -66,7 +66,7 @@ package final class ForestGrower {
         guard !failed.load(ordering: .relaxed) else {
             throw ImpactError(
                 .failed, code: "out_of_memory",
-                "there is no memory to grow trees on \(problem.rows.rows) rows: use fewer threads or rows")
+                "not enough memory to grow trees on \(problem.rows.rows) rows: use fewer threads or rows")
         }
         let all = grown.values
         outOfBag?.add(all.flatMap { bag in bag.trees.map { ($0, bag.inside) } }, rows, threads: threads)

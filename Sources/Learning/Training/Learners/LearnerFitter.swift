@@ -131,8 +131,9 @@ package struct LearnerFitter {
     // MARK: Learners
 
     private func single(_ rows: [UInt32]) -> FittedLearner {
-        let arm = FloatColumn(data.arms.map { Float($0) })
-        let wide = BinnedMatrix(columns: data.features.map(\.buffer) + [arm.buffer], threads: threads)
+        let wide = data.arms.map { Float($0) }.withUnsafeBufferPointer { arm in
+            BinnedMatrix(columns: data.features.map(\.buffer) + [arm], threads: threads)
+        }
         let model = boost(wide, target, rows: rows, loss: loss)
         let fixed = (0..<data.armCount).map { model.fixing(feature: data.features.count, to: Float($0)) }
         let names = (data.plan.arms ?? []).map { "outcome as if \($0)" }
@@ -244,7 +245,7 @@ package struct LearnerFitter {
             for effect in 0..<effects {
                 let treatment = Double(residuals.treatment[effect][row])
                 for column in 0..<design.width {
-                    x[effect * width + column] = treatment * Double(design.columns[column][row])
+                    x[effect * width + column] = treatment * design.value(column, row)
                 }
                 x[effect * width + design.width] = treatment
             }
@@ -335,7 +336,7 @@ package struct LearnerFitter {
                 rows.map { row -> Float in
                     var value = solution[effect * width + design.width]
                     for column in 0..<design.width {
-                        value += solution[effect * width + column] * Double(design.columns[column][Int(row)])
+                        value += solution[effect * width + column] * design.value(column, Int(row))
                     }
                     return Float(value)
                 }

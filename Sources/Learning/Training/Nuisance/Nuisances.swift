@@ -37,6 +37,8 @@ package struct Nuisances: Sendable {
     package var propensity: [[Float]]
     /// E[T | X] when the treatment is a number.
     package var treatment: [Float]
+    /// Var(T | X) when the treatment is a number; empty: taken as the same for all rows.
+    package var variance: [Float] = []
     package var reports: [NuisanceReport]
     /// Rows whose estimated chance of an arm was below the bound, and put there.
     package var clipped: Int
@@ -55,6 +57,8 @@ package struct NuisanceFitter {
     package static let foldCount = 5
     /// Chances of arms below this are put there.
     package static let leastPropensity: Float = 0.01
+    /// Variances of a treatment that is a number below this share of their mean are put there.
+    package static let leastVariance: Float = 0.05
 
     package init(_ data: TrainingData, _ matrix: BinnedMatrix, seed: UInt64, threads: Int, model: NuisanceModel) {
         self.data = data
@@ -87,6 +91,7 @@ package struct NuisanceFitter {
             let (values, report) = try best("treatment", isBinary: false) { column[$0] }
             nuisances.treatment = values
             nuisances.reports.append(report)
+            try estimateVariance(&nuisances)
         case .constant(let chances):
             nuisances.propensity = chances.map { [Float](repeating: Float($0), count: data.count) }
         case .ownArm:
@@ -99,6 +104,17 @@ package struct NuisanceFitter {
         case .estimate: try estimatePropensity(&nuisances)
         }
         return nuisances
+    }
+
+    /// How much the treatment varies around its mean, by the features: scores divide by it.
+    private func estimateVariance(_ nuisances: inout Nuisances) throws(ImpactError) {
+        let (column, expected) = (data.treatment, nuisances.treatment)
+        func square(_ row: Int) -> Float { (column[row] - expected[row]) * (column[row] - expected[row]) }
+        let (values, report) = try best("variance of the treatment", isBinary: false, prefersConstant: true, square)
+        let mean = (0..<data.count).reduce(0.0) { $0 + Double(square($1)) } / Double(max(1, data.count))
+        let least = Float(mean) * Self.leastVariance
+        nuisances.variance = values.map { max($0, least) }
+        nuisances.reports.append(report)
     }
 
     private func estimatePropensity(_ nuisances: inout Nuisances) throws(ImpactError) {

@@ -8,7 +8,6 @@ import Trees
 ///
 /// One pass over the rows adds up the moments of each fold; every fit after it is a small linear system.
 struct RidgeFolds {
-    /// Standardised columns, missing values 0, by column.
     let design: Design
     let folds: Folds
     private let weights: [Float]?
@@ -22,7 +21,7 @@ struct RidgeFolds {
         self.folds = folds
         self.weights = weights
         size = design.width + 1
-        let (rows, width, size) = (design.rows, design.width, size)
+        let (rows, size) = (design.rows, size)
         // A fold's moments are added up by one thread, in the order of the rows.
         let found = Slots<[Double]>(folds.count)
         let fold = folds.fold
@@ -30,7 +29,7 @@ struct RidgeFolds {
             var gram = [Double](repeating: 0, count: size * size)
             var x = [Double](repeating: 1, count: size)
             for row in 0..<rows where Int(fold[row]) == number {
-                for column in 0..<width { x[column] = Double(design.columns[column][row]) }
+                design.read(row, into: &x)
                 let weight = Double(weights?[row] ?? 1)
                 for i in 0..<size {
                     let scaled = weight * x[i]
@@ -57,13 +56,14 @@ struct RidgeFolds {
         let (rows, width) = (design.rows, design.width)
         var moments = [[Double]](repeating: [Double](repeating: 0, count: size), count: folds.count)
         var squares = [Double](repeating: 0, count: folds.count)
+        var x = [Double](repeating: 1, count: size)
         for row in 0..<rows {
             let fold = Int(folds.fold[row])
             let value = Double(target(row))
             let weighted = value * Double(weights?[row] ?? 1)
             squares[fold] += weighted * value
-            for column in 0..<width { moments[fold][column] += weighted * Double(design.columns[column][row]) }
-            moments[fold][width] += weighted
+            design.read(row, into: &x)
+            for column in 0..<size { moments[fold][column] += weighted * x[column] }
         }
         let gram = Self.sum(grams), moment = Self.sum(moments)
         let total = gram[size * size - 1]
@@ -90,8 +90,9 @@ struct RidgeFolds {
         var predictions = [Float](repeating: 0, count: rows)
         for row in 0..<rows {
             let fit = chosen.fits[Int(folds.fold[row])]
+            design.read(row, into: &x)
             var value = fit[width]
-            for column in 0..<width { value += fit[column] * Double(design.columns[column][row]) }
+            for column in 0..<width { value += fit[column] * x[column] }
             predictions[row] = Float(value)
         }
         return Result(predictions: predictions, error: chosen.error, penalty: chosen.penalty)

@@ -29,6 +29,8 @@ struct OffsetFitter {
     let threads: Int
 
     private static let penalties: [Double] = [1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3, 10, 100]
+    /// Groups of rows that are left out in turn: for the penalty, for offsets of rows unseen, and for the variance.
+    static let groups = 20
     /// Columns of φ that a quadratic may have: its moments grow with their square.
     private static let mostTerms = 160
 
@@ -39,19 +41,10 @@ struct OffsetFitter {
         var terms = linear
         for i in 0..<design.width {
             // The square of a column with two values is a line of it.
-            let isBinary = Self.hasTwoValues(design.columns[i])
+            let isBinary = design.hasTwoValues(i)
             for j in i..<design.width where !(i == j && isBinary) { terms.append((i, j)) }
         }
         return terms.count <= Self.mostTerms && terms.count > linear.count ? terms : nil
-    }
-
-    private static func hasTwoValues(_ column: [Float]) -> Bool {
-        guard let first = column.first else { return true }
-        var second: Float?
-        for value in column where value != first {
-            if second == nil { second = value } else if value != second { return false }
-        }
-        return true
     }
 
     /// nil when the shape has too many terms for these columns, or none.
@@ -94,11 +87,14 @@ struct OffsetFitter {
         let whole = solve(gram, moment, best.penalty * scale, width)
         var cross = [[Float]](repeating: [Float](repeating: 0, count: rows), count: effects)
         var fitted = cross
+        var inputs = [Double](repeating: 0, count: design.width)
+        var phi = [Double](repeating: 1, count: width)
         for row in 0..<rows {
             let fit = best.fits[Int(folds.fold[row])]
+            read(row, terms, inputs: &inputs, phi: &phi)
             for effect in 0..<effects {
-                cross[effect][row] = Float(value(row, terms, fit, effect * width))
-                fitted[effect][row] = Float(value(row, terms, whole, effect * width))
+                cross[effect][row] = Float(value(phi, fit, effect * width))
+                fitted[effect][row] = Float(value(phi, whole, effect * width))
             }
         }
         let offset = EffectOffset(
@@ -111,19 +107,34 @@ struct OffsetFitter {
                 EffectOffset.Term(
                     first: term.first, second: term.second < 0 ? nil : term.second,
                     coefficients: (0..<effects).map { whole[$0 * width + index] })
-            })
+            }, deviations: Self.deviations(best.fits))
         return FittedOffset(shape: shape, offset: offset, crossFitted: cross, fitted: fitted)
     }
 
-    @inline(__always)
-    private func term(_ row: Int, _ term: (first: Int, second: Int)) -> Double {
-        let first = Double(design.columns[term.first][row])
-        return term.second < 0 ? first : first * Double(design.columns[term.second][row])
+    /// The fits without one group each, as deviations from their mean whose squares add up to a variance (delete-a-group
+    /// jackknife; Kott 2001).
+    private static func deviations(_ fits: [[Double]]) -> [[Double]] {
+        let count = Double(fits.count)
+        let mean = RidgeFolds.sum(fits).map { $0 / count }
+        let scale = ((count - 1) / count).squareRoot()
+        return fits.map { fit in zip(fit, mean).map { ($0 - $1) * scale } }
     }
 
-    private func value(_ row: Int, _ terms: [(first: Int, second: Int)], _ fit: [Double], _ start: Int) -> Double {
-        var sum = fit[start + terms.count]
-        for index in terms.indices { sum += fit[start + index] * term(row, terms[index]) }
+    /// The inputs of a row and its terms, a 1 for the constant last.
+    @inline(__always)
+    private func read(
+        _ row: Int, _ terms: [(first: Int, second: Int)], inputs: inout [Double], phi: inout [Double]
+    ) {
+        design.read(row, into: &inputs)
+        for index in terms.indices {
+            let (first, second) = terms[index]
+            phi[index] = second < 0 ? inputs[first] : inputs[first] * inputs[second]
+        }
+    }
+
+    private func value(_ phi: [Double], _ fit: [Double], _ start: Int) -> Double {
+        var sum = fit[start + phi.count - 1]
+        for index in 0..<phi.count - 1 { sum += fit[start + index] * phi[index] }
         return sum
     }
 
@@ -135,10 +146,11 @@ struct OffsetFitter {
             [Double](repeating: 0, count: size * size), [Double](repeating: 0, count: size), 0.0
         )
         var (phi, x) = ([Double](repeating: 1, count: width), [Double](repeating: 0, count: size))
+        var inputs = [Double](repeating: 0, count: design.width)
         gram.withUnsafeMutableBufferPointer { gram in
             x.withUnsafeMutableBufferPointer { x in
                 for row in 0..<design.rows where Int(folds.fold[row]) == fold {
-                    for index in terms.indices { phi[index] = term(row, terms[index]) }
+                    read(row, terms, inputs: &inputs, phi: &phi)
                     for effect in 0..<effects {
                         let treatment = Double(residuals.treatment[effect][row])
                         for index in 0..<width { x[effect * width + index] = treatment * phi[index] }

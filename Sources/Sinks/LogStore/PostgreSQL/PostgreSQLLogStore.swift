@@ -162,13 +162,14 @@ package final class PostgreSQLLogStore: LogStore {
         score.sourceTopic = result.text(row, 14) ?? ""
         score.sourcePartition = Int32(clamping: result.integer(row, 15) ?? 0)
         score.sourceOffset = result.integer(row, 16) ?? 0
+        score.effects = result.text(row, 17)
         return score
     }
 
     package func close() { session = nil }
 
     /// Runs `body` on the open session, and gives its errors the store's words.
-    private func run<Result>(
+    func run<Result>(
         _ body: (PostgreSQLSession) throws(PostgreSQLError) -> Result
     ) throws(LogStoreError) -> Result {
         guard let session else { throw LogStoreError("log_store_closed", "\(place) is not open", isRetriable: true) }

@@ -107,6 +107,8 @@ final class PostgreSQLSession {
         // PostgreSQL holds no text with a zero byte, so such a user has no rows.
         let names = users.filter { !$0.contains(0) }.compactMap { String(validating: $0, as: UTF8.self) }
         if names.isEmpty { return 0 }
+        try connection.execute(
+            "DELETE FROM \(StoredPrediction.table) WHERE user_id = ANY($1::text[])", [Self.array(names)])
         return try connection.execute("DELETE FROM scores WHERE user_id = ANY($1::text[])", [Self.array(names)])
             .affected
     }

@@ -13,7 +13,8 @@ package final class LogStoreCounters: Sendable {
     private let duplicateRows = Counter(
         "impactiq_log_store_duplicates_total", .count("were there"), help: "Scores whose row was there before")
     private let rejectedMessages = Counter(
-        "impactiq_log_store_rejected_total", .count("rejected"), help: "Messages of the output topic that are no scores"
+        "impactiq_log_store_rejected_total", .count("rejected"),
+        help: "Messages of the output topic that are not scores"
     )
     private let erasedRows = Counter(
         "impactiq_log_store_erased_total", .countIfAny("erased"), help: "Rows that tombstones deleted")

@@ -170,7 +170,7 @@ final class LogStoreFollower: AssignmentHandler {
                 """)
         }
         if rejectionsSaid + rejections.count > 5 {
-            Log.warning("log-store", "\(rejections.count) messages of \(options.topic) in one batch are no scores")
+            Log.warning("log-store", "\(rejections.count) messages of \(options.topic) in one batch are not scores")
         }
         rejectionsSaid += rejections.count
     }

@@ -4,7 +4,7 @@ import Foundation
 import Kafka
 import Synchronization
 
-/// Keeps a log store up to date with the output topic: one row a committed score, after any crash of either side.
+/// Keeps a log store up to date with the output topic: one row per committed score, after any crash of either side.
 ///
 /// ```swift
 /// let reader = LogStoreReader(properties: kafka, options: .init(topic: "uplift-scores")) { SQLiteLogStore(path: path) }
@@ -16,7 +16,7 @@ import Synchronization
 /// It costs the pipeline nothing: it reads `read_committed` what was published, on a thread of its own, in `run` or in a
 /// process of its own. While broker or database are away it waits and says so.
 package final class LogStoreReader: Sendable {
-    package let counters = LogStoreCounters()
+    package let counters: LogStoreCounters
     private let properties: KafkaProperties
     private let options: LogStoreReaderOptions
     private let makeStore: @Sendable () throws(LogStoreError) -> any LogStore
@@ -27,13 +27,15 @@ package final class LogStoreReader: Sendable {
 
     /// - Parameters:
     ///   - properties: bootstrap servers and the user's `kafka.consumer.*`.
+    ///   - counters: those of the reader before this one go on, for who looks at them.
     ///   - makeStore: makes the store, closed; called once, on the reader's thread.
     package init(
-        properties: KafkaProperties, options: LogStoreReaderOptions,
+        properties: KafkaProperties, options: LogStoreReaderOptions, counters: LogStoreCounters = LogStoreCounters(),
         makeStore: @escaping @Sendable () throws(LogStoreError) -> any LogStore
     ) {
         self.properties = properties
         self.options = options
+        self.counters = counters
         self.makeStore = makeStore
     }
 

@@ -6,6 +6,8 @@ import Foundation
 final class SQLiteConnection {
     let path: String
     let handle: OpaquePointer
+    /// How long a lock of another process is waited for.
+    static let busyMilliseconds: Int32 = 5_000
 
     /// Opens or creates the file, in WAL mode.
     ///
@@ -28,7 +30,7 @@ final class SQLiteConnection {
             throw error
         }
         handle = opened
-        sqlite3_busy_timeout(handle, 5_000)
+        sqlite3_busy_timeout(handle, Self.busyMilliseconds)
     }
 
     deinit {

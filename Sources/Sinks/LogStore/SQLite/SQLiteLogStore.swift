@@ -46,6 +46,9 @@ package final class SQLiteLogStore: LogStore {
         session = try SQLiteSession(connection)
     }
 
+    /// Whether the write-ahead log may hold rows that were erased: a reader kept it from being cut.
+    private var holdsErased = false
+
     package func positions(of source: FollowedTopic) throws(LogStoreError) -> [Int32: Int64] {
         try opened().positions(of: source)
     }
@@ -67,7 +70,7 @@ package final class SQLiteLogStore: LogStore {
                 "log_store_moved", "\(place) was moved or deleted while it was open; opening the path again",
                 isRetriable: true)
         }
-        return try session.connection.transaction { () throws(LogStoreError) in
+        let outcome = try session.connection.transaction { () throws(LogStoreError) in
             let stored = try session.positions(of: batch.source)
             if let outcome = AppendOutcome.decide(batch.advances, stored: stored) { return outcome }
             let inserted = try session.insert(batch.rows)
@@ -76,8 +79,11 @@ package final class SQLiteLogStore: LogStore {
             try session.insert(batch.rejections, of: batch.source)
             try session.move(batch.advances, of: batch.source)
             KillPoint.logStoreBeforeCommit.reached()
-            return .stored(inserted: inserted, duplicates: batch.rows.count - inserted, erased: erased)
+            return AppendOutcome.stored(inserted: inserted, duplicates: batch.rows.count - inserted, erased: erased)
         }
+        if case .stored(_, _, let erased) = outcome, erased > 0 { holdsErased = true }
+        if holdsErased { holdsErased = try !session.truncateLog(waits: false) }
+        return outcome
     }
 
     package func erase(users: Set<[UInt8]>) throws(LogStoreError) -> Int {
@@ -86,8 +92,7 @@ package final class SQLiteLogStore: LogStore {
         try session.connection.execute("PRAGMA synchronous = FULL")
         let erased = try session.connection.transaction { () throws(LogStoreError) in try session.erase(users) }
         try session.connection.execute("PRAGMA synchronous = NORMAL")
-        // Also the write-ahead log must not hold them, unless another process is reading from it just now.
-        try session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if erased > 0 { holdsErased = try !session.truncateLog(waits: true) }
         return erased
     }
 
@@ -128,6 +133,7 @@ package final class SQLiteLogStore: LogStore {
             score.sourceTopic = statement.text(14)
             score.sourcePartition = Int32(clamping: statement.integer(15))
             score.sourceOffset = statement.integer(16)
+            score.effects = statement.isNull(17) ? nil : statement.text(17)
             scores.append(score)
         }
         return scores
@@ -135,7 +141,7 @@ package final class SQLiteLogStore: LogStore {
 
     package func close() { session = nil }
 
-    private func opened() throws(LogStoreError) -> SQLiteSession {
+    func opened() throws(LogStoreError) -> SQLiteSession {
         guard let session else { throw LogStoreError("log_store_closed", "\(place) is not open", isRetriable: true) }
         return session
     }

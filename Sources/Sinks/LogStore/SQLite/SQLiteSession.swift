@@ -42,6 +42,16 @@ final class SQLiteSession {
         return positions
     }
 
+    /// Puts the write-ahead log into the file and cuts it to nothing, so that it does not hold what was erased.
+    ///
+    /// - Parameter waits: for readers; in the stream the next batch tries again instead.
+    /// - Returns: false when another process reads from it just now.
+    func truncateLog(waits: Bool) throws(LogStoreError) -> Bool {
+        if !waits { sqlite3_busy_timeout(connection.handle, 0) }
+        defer { sqlite3_busy_timeout(connection.handle, SQLiteConnection.busyMilliseconds) }
+        return try connection.integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0
+    }
+
     /// Returns how many rows were new.
     func insert(_ rows: ScoreRows) throws(LogStoreError) -> Int {
         let before = sqlite3_total_changes64(connection.handle)
@@ -95,6 +105,8 @@ final class SQLiteSession {
         }
         try connection.execute("DELETE FROM scores WHERE user_id IN (SELECT user_id FROM erased_users)")
         let erased = Int(sqlite3_changes64(connection.handle))
+        try connection.execute(
+            "DELETE FROM \(StoredPrediction.table) WHERE user_id IN (SELECT user_id FROM erased_users)")
         try connection.execute("DELETE FROM erased_users")
         return erased
     }

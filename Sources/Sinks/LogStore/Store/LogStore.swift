@@ -1,4 +1,4 @@
-/// A database that holds one row a score, and how far it has read the output topic.
+/// A database that holds one row per score, and how far it has read the output topic.
 ///
 /// Rows and positions change in one database transaction, so after any crash the table holds exactly the scores before
 /// the position. An instance belongs to one thread. ``LogStoreStop`` may cut a wait short from any other.
@@ -23,7 +23,8 @@ package protocol LogStore: AnyObject {
     /// A row whose `source_topic`, `source_partition`, `source_offset` are there already is left as it is.
     func append(_ batch: ScoreBatch) throws(LogStoreError) -> AppendOutcome
 
-    /// Deletes the rows of these users (UTF-8 of `user_id`), durably. Returns how many rows there were.
+    /// Deletes the rows of these users (UTF-8 of `user_id`), durably, their predictions too. Returns how many scores there
+    /// were.
     func erase(users: Set<[UInt8]>) throws(LogStoreError) -> Int
 
     /// Number of rows of a user or, for nil, of all. For checks, not for the stream.
@@ -33,6 +34,12 @@ package protocol LogStore: AnyObject {
     ///
     /// - Throws: `no_user_index` when the search would read a large table whole.
     func scores(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredScore]
+
+    /// Keeps predictions with what moved them, all or none.
+    func append(predictions: [StoredPrediction]) throws(LogStoreError)
+
+    /// A user's last predictions, the latest first.
+    func predictions(ofUser user: String, limit: Int) throws(LogStoreError) -> [StoredPrediction]
 
     /// Lets go of every handle. ``open(stop:)`` may follow.
     func close()

@@ -62,7 +62,7 @@ enum ScoresTable {
                 kafka_partition INTEGER NOT NULL, kafka_offset \(dialect.int64) NOT NULL, code TEXT NOT NULL, \
                 message TEXT NOT NULL, PRIMARY KEY (cluster, topic, kafka_partition, kafka_offset))\(dialect.suffix)
                 """,
-            ]
+            ], [StoredPrediction.creation(dialect)],
         ]
     }
 

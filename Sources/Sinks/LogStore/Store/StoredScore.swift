@@ -20,13 +20,15 @@ package struct StoredScore: Sendable, Equatable {
     package var sourceTopic = ""
     package var sourcePartition: Int32 = 0
     package var sourceOffset: Int64 = 0
+    /// The JSON array of all effects, when the model has several.
+    package var effects: String?
 
     package init() {}
 
     /// The columns of ``read``, in its order.
     static let columns = """
         user_id, time, event_type, treatment, outcome, uplift, std_error, ci_lower, ci_upper, ci_level, decision, model, \
-        model_version, model_sha256, source_topic, source_partition, source_offset
+        model_version, model_sha256, source_topic, source_partition, source_offset, effects
         """
 
     /// Rows that may be searched without an index on `user_id`.
