@@ -131,7 +131,7 @@ package final class PostgreSQLLogStore: LogStore {
             let index = try session.connection.execute("SELECT to_regclass('scores_user_id') IS NOT NULL")
             if index.text(0, 0) != "t" {
                 let some = try session.connection.execute(
-                    "SELECT count(*) FROM (SELECT 1 FROM scores LIMIT \(StoredScore.mostUnindexed + 1)) AS some")
+                    "SELECT count(*) FROM (SELECT 1 FROM scores LIMIT \(StoredScore.mostUnindexed + 1)) AS found")
                 if Int(some.integer(0, 0) ?? 0) > StoredScore.mostUnindexed { return nil }
             }
             let result = try session.connection.execute(
