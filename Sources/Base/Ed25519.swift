@@ -35,7 +35,7 @@ public final class Ed25519: @unchecked Sendable {  // OpenSSL's keys are counted
     private static func read(
         _ path: String, _ kind: String, hint: String, _ parse: (OpaquePointer) -> OpaquePointer?
     ) throws(ImpactError) -> Ed25519 {
-        let text = Array(try MappedFile(path: path).bytes.prefix(1 << 16))
+        let text = try MappedFile.prefix(1 << 16, of: path)
         defer { ERR_clear_error() }
         guard let memory = BIO_new_mem_buf(text, Int32(text.count)) else {
             throw ImpactError(.failed, code: "signing_key", "OpenSSL has no memory for \(path)")

@@ -1,6 +1,7 @@
 import Foundation
 
-/// A file mapped for reading: its pages are shared with every process that maps it. Unmapped when it goes.
+/// A file mapped for reading: its pages are shared with every process that maps it. Unmapped when it goes:
+/// whoever uses the bytes holds on to it (`withExtendedLifetime`), or takes a copy by ``prefix(_:of:)``.
 ///
 /// The file must not be cut short while it is mapped; model files are replaced by renaming, never written in place.
 public final class MappedFile: @unchecked Sendable {  // the bytes are never written to after the mapping
@@ -30,6 +31,12 @@ public final class MappedFile: @unchecked Sendable {  // the bytes are never wri
         // what is not cached yet into huge pages, which processes still share. A kernel without them refuses or ignores it.
         _ = madvise(address, size, Int32(MADV_HUGEPAGE))
         bytes = UnsafeRawBufferPointer(start: address, count: size)
+    }
+
+    /// A copy of the file's first bytes, at most so many.
+    public static func prefix(_ most: Int, of path: String) throws(ImpactError) -> [UInt8] {
+        let file = try MappedFile(path: path)
+        return withExtendedLifetime(file) { Array(file.bytes.prefix(most)) }
     }
 
     deinit {

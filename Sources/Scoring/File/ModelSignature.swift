@@ -14,7 +14,9 @@ package enum ModelSignature {
         let model = try Model.open(path: path)
         let file = try MappedFile(path: model.path)
         let out = try OutputFile(Self.path(of: model.path), access: .shared)
-        try out.append(try key.sign(file.bytes))
+        let signature = try key.sign(file.bytes)
+        extendLifetime(file)
+        try out.append(signature)
         try out.finish()
         return out.path
     }
@@ -28,7 +30,7 @@ package enum ModelSignature {
                 "\(path) has no signature (\(place)), and a public key is configured: 'impactiq model sign' makes one, where "
                     + "the private key is")
         }
-        let signature = Array(try MappedFile(path: place).bytes.prefix(Ed25519.signatureSize + 1))
+        let signature = try MappedFile.prefix(Ed25519.signatureSize + 1, of: place)
         guard key.isValid(signature, of: bytes) else {
             throw ImpactError(
                 .badInput, code: "model_signature",
