@@ -83,6 +83,8 @@ final class RocksDB: @unchecked Sendable {  // Only constants; the library locks
         // No log file of RocksDB's own: what matters comes as errors, and on a full disk that file would end the process.
         impactiq_rocksdb_silence(UnsafeMutableRawPointer(options))
         rocksdb_options_set_bytes_per_sync(options, 1 << 20)
+        // It lists the files' first and last keys, of erased users too until it is written anew: here, or at a start.
+        rocksdb_options_set_max_manifest_file_size(options, 64 << 10)
         return options
     }
 

@@ -163,6 +163,8 @@ struct RowsTests {
             .init(user: "a", type: "ad_view", time: start + 1, arm: "ad", propensity: 0.5),
             .init(user: "a", type: "click", time: start + 2), .init(user: "a", type: "click", time: start + 3),
             .init(user: "b", type: "treatment", time: start + 2 * Self.day, arm: "control"),
+            // One user's clock alone ends nobody's window.
+            .init(user: "c", type: "click", time: start + 2 * Self.day),
         ]
         let file = try scratch.write(events.map(\.json).joined(separator: "\n"), "e.jsonl")
         let made = try write([file]) {

@@ -159,6 +159,29 @@ struct NewCommandsTests {
         #expect(try production() == "1")
     }
 
+    @Test("model sign and model verify: a changed byte is found, a missing key is named")
+    func signature() throws {
+        // A pair for this test only, as openssl genpkey makes them.
+        let privateKey = try folder.write(
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIEU8iN0et2g9UFrtgYD/doUPbcIai7BcpafpxEpk9E3u\n-----END PRIVATE KEY-----\n",
+            "private.pem")
+        let publicKey = try folder.write(
+            "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAXJ1GwsMifz64v4fRQSHUcnTDbnRghyLwchebqABIGP0=\n-----END PUBLIC KEY-----\n",
+            "public.pem")
+        let model = folder.file("signed.model")
+        let source = SharedMaterial.repository.appending(path: "examples/demo/demo.model").path
+        try FileManager.default.copyItem(atPath: source, toPath: model)
+        let verify = ["model", "verify", model, "--public-key", publicKey]
+        #expect(CommandLineTool.run(verify) == 65, "no signature")
+        #expect(CommandLineTool.run(["model", "sign", model, "--key", folder.file("none.pem")]) == 65)
+        #expect(CommandLineTool.run(["model", "sign", model, "--key", privateKey]) == 0)
+        #expect(CommandLineTool.run(verify) == 0)
+        var bytes = try Data(contentsOf: URL(filePath: model + ".sig"))
+        bytes[0] ^= 1
+        try bytes.write(to: URL(filePath: model + ".sig"))
+        #expect(CommandLineTool.run(verify) == 65, "another signature")
+    }
+
     @Test("model explain: text and JSON of a forest and of response models")
     func explain() throws {
         let events = folder.file("events.jsonl")

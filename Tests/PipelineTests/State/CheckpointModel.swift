@@ -148,6 +148,21 @@ final class CheckpointModel {
     /// Whether a state is what the changelog says.
     func isTruth(_ state: PartitionState) -> Bool { Self.image(state) == truth }
 
+    /// Copies the store as it is at one moment: files that come or go during the copy, as merging makes them do, would make it
+    /// one of two moments.
+    private func copyStore(to copy: String) throws {
+        func names() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: local.store.path).sorted()
+        }
+        for _ in 0..<1_000 {
+            let before = try names()
+            let isCopied = (try? FileManager.default.copyItem(atPath: local.store.path, toPath: copy)) != nil
+            if isCopied, try names() == before { return }
+            try? FileManager.default.removeItem(atPath: copy)
+        }
+        throw ImpactError(.failed, code: "test", "the store's files never stood still")
+    }
+
     /// The store as a kill would leave it, with the tail replayed; nil without a checkpoint.
     ///
     /// - Parameter adopts: whether the restored partition takes the store over.
@@ -159,7 +174,7 @@ final class CheckpointModel {
             adopt(shard)
         }
         let copy = folder.appending(path: name).path
-        try FileManager.default.copyItem(atPath: local.store.path, toPath: copy)
+        try copyStore(to: copy)
         try? FileManager.default.removeItem(atPath: copy + "/LOCK")
         defer { try? FileManager.default.removeItem(atPath: copy) }
         let store = try StateStore(path: copy)
