@@ -100,7 +100,7 @@ class Bench:
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def measure(self, case, rate=None, topic=None):
-        """One row: events a second, microseconds per event, messages per commit."""
+        """One row: events per second, microseconds per event, messages per commit."""
         label, program, values = case
         name = self.name()
         folder = tempfile.mkdtemp(prefix=name)
@@ -202,7 +202,7 @@ def main():
 
     def show(where, label, row):
         more = "".join(
-            [f", {row['commit']:,.0f} messages a commit" if row["commit"] else "",
+            [f", {row['commit']:,.0f} messages per commit" if row["commit"] else "",
              f", {row['sleeps']:,.1f} sleeps per 1,000 events" if "sleeps" in row else "",
              f", {row['bytes'] / 1e6:,.0f} MB of scores and changelog" if "bytes" in row else "",
              f", restored in {row['restore']:.2f} s" if "restore" in row else ""])

@@ -3,7 +3,7 @@
 
     scripts/bench-state-memory.py [--users 20000] [--ids 0] [--bin .build/release]
 
-Needs Debian's librocksdb7.8 and a built `impactiq`. Generates a fortnight of the simulated trial (126 events a user) and
+Needs Debian's librocksdb7.8 and a built `impactiq`. Generates a fortnight of the simulated trial (126 events per user) and
 writes, for the demo's 16 features over 3 windows, what a Kafka Streams topology stores: a window store each for the buckets
 of 2 h, 12 h and 1 d (key: user, window start, sequence number; value: timestamp and aggregate) and a key-value store
 for the rest, with Kafka Streams' RocksDB options (no compression, 4 KiB blocks, Bloom filter). Only windows that

@@ -146,7 +146,7 @@ def speed(options, lib):
         t = (rng.random(n) < 0.5) - 0.5
         y = t * (X[:, 0] > 0) + rng.normal(size=n)
         other = bench.econml(X, t, y, None, 1, theirs) / theirs
-        line = "%7d x 10: EconML %.1f ms a tree" % (n, 1e3 * other)
+        line = "%7d x 10: EconML %.1f ms per tree" % (n, 1e3 * other)
         for kernel, name in enumerate(KERNELS):
             if not lib.ctraining_supports(kernel):
                 continue

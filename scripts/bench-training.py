@@ -189,7 +189,7 @@ def speed(options):
         for threads in (1, 2):
             report, _ = program.train(rows, *EQUAL, "--no-diagnostics", "--trees", ours, "--threads", threads)
             seconds[threads] = report["processor_seconds"]["forest"] / ours, report["wall_seconds"]["forest"]
-        line = "%9d x %3d: %.3f ms a tree" % (n, p, 1e3 * seconds[1][0])
+        line = "%9d x %3d: %.3f ms per tree" % (n, p, 1e3 * seconds[1][0])
         if theirs:
             other = econml(X, t, y, None, 1, 4 * ((theirs + 3) // 4)) / (4 * ((theirs + 3) // 4))
             line += ", EconML %.1f ms, %.0f times" % (1e3 * other, other / seconds[1][0])

@@ -3,7 +3,7 @@
 
     scripts/bench-trees.py [--rows 100000] [--threads 2] [--repeat 3] [--bench .build/release/impactiq-bench]
 
-Each fits 100 trees of 31 leaves (rate 0.1, l2 1, at least 20 rows a leaf) on 100,000 rows; the area under the ROC curve is of
+Each fits 100 trees of 31 leaves (rate 0.1, l2 1, at least 20 rows per leaf) on 100,000 rows; the area under the ROC curve is of
 50,000 others. Time is from float32 columns in memory to the fitted model, binning included; the least of the repeats, which
 take turns. Needs numpy, scikit-learn, lightgbm and xgboost (here /work/venv has them).
 """

@@ -1,6 +1,6 @@
 /// Finds the known name a person probably meant: for unknown options, configuration keys, features, commands.
 public enum NearestName {
-    /// Longer names are no slip of the hand, and comparing them takes time by the square of their length.
+    /// Longer names are not a slip of the hand, and comparing them takes time by the square of their length.
     private static let longest = 64
 
     /// The candidate with the least edit distance to `name` when it is near enough to be a slip of the hand

@@ -84,7 +84,7 @@ package enum CommandLineTool {
         return root.subcommands.flatMap(paths)
     }
 
-    /// A command's help; nil for words that are no command.
+    /// A command's help; nil for words that are not a command.
     package static func help(_ path: [String]) -> String? {
         guard case .help(let text)? = try? root.parse(path + ["--help"]) else { return nil }
         return text

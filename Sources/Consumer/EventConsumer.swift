@@ -36,7 +36,7 @@ package final class EventConsumer {
     /// - Parameters:
     ///   - properties: the user's; see ``ConsumerOptions/properties(_:)`` for what is added.
     ///   - topics: the topics to subscribe to, or those whose partitions are assigned by hand.
-    /// - Throws: `kafka_property`, `kafka_client`, `missing_bootstrap`. A broker that is away is no error.
+    /// - Throws: `kafka_property`, `kafka_client`, `missing_bootstrap`. A broker that is away is not an error.
     package convenience init(
         properties: KafkaProperties, topics: [String], options: ConsumerOptions, component: String = "consumer"
     ) throws(ImpactError) {
@@ -84,7 +84,7 @@ package final class EventConsumer {
     ///
     /// It never waits for a batch to fill: without lag a batch is what one fetch brought, with lag it is `max`.
     /// - Throws: what the library reports apart from records, one error a call: an unknown topic, an offset that is
-    ///   gone (with `reset` = `error`), a missing right, a fatal error. A broker that is away is no error: the log says so.
+    ///   gone (with `reset` = `error`), a missing right, a fatal error. A broker that is away is not an error: the log says so.
     package func poll(max: Int, timeoutMilliseconds: Int) throws(KafkaError) -> MessageBatch {
         precondition(max > 0, "a batch has room for one record at least")
         serveControl(timeoutMilliseconds: assignment.owned.isEmpty ? Int32(timeoutMilliseconds) : 0)

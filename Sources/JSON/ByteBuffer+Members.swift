@@ -1,6 +1,6 @@
 import Base
 
-/// Objects and lists, a member a line. For answers and set-up, not for the path of an event.
+/// Objects and lists, one member per line. For answers and set-up, not for the path of an event.
 extension ByteBuffer {
     /// `{…}`
     public func object<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {

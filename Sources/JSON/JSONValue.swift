@@ -22,7 +22,7 @@ public indirect enum JSONValue: Sendable, Equatable {
         }
     }
 
-    /// The value of the member with this name; nil when there is none or this is no object.
+    /// The value of the member with this name; nil when there is none or this is not an object.
     public subscript(_ name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.name == name }?.value

@@ -25,7 +25,7 @@ package struct NumpyHeader: Equatable {
     /// Elements of the array; the parser has checked that their bytes can be counted.
     package var count: Int { shape.reduce(1, *) }
 
-    /// Why bytes are no header that can be read.
+    /// Why bytes are not a header that can be read.
     package struct Refusal: Error {
         package var reason: String
     }

@@ -179,7 +179,7 @@ package struct Configuration: Sendable {
         let bytes: [UInt8]
         do throws(ImpactError) { bytes = try SmallFile.read(file, limit: 1 << 20) } catch {
             if error.code == "file_too_large" { throw unreadable("it has more than a megabyte") }
-            throw unreadable(access(file, R_OK) == 0 ? "it is no file" : String(cString: strerror(errno)))
+            throw unreadable(access(file, R_OK) == 0 ? "it is not a file" : String(cString: strerror(errno)))
         }
         guard let text = String(validating: bytes, as: UTF8.self) else { throw unreadable("it is no UTF-8 text") }
         for property in try PropertiesFile.parse(text, path: file) {
@@ -204,7 +204,7 @@ package struct Configuration: Sendable {
         }
     }
 
-    /// Variables that steer the process but are no configuration: the log's level, the kernel, kill points, the tests.
+    /// Variables that steer the process but are not configuration: the log's level, the kernel, kill points, the tests.
     private static func isReserved(_ variable: String) -> Bool {
         ["IMPACTIQ_LOG", "IMPACTIQ_KERNEL", "IMPACTIQ_SHARED", KillPoint.variable].contains(variable)
             || variable.hasPrefix("IMPACTIQ_TEST_")

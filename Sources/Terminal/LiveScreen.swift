@@ -15,7 +15,7 @@ package final class LiveScreen {
 
     /// A screen on standard output or standard error.
     ///
-    /// - Parameter plainInterval: the least time between two plain lines when the stream is no terminal.
+    /// - Parameter plainInterval: the least time between two plain lines when the stream is not a terminal.
     package convenience init(_ stream: Terminal.Stream = .output, plainInterval: Duration = .seconds(5)) {
         self.init(
             stream, isLive: stream.isTerminal, plainInterval: plainInterval, size: { stream.windowSize ?? (80, 24) },

@@ -17,7 +17,7 @@ package final class ProgressLine {
     ///   - label: what is being done, `generate`.
     ///   - total: how many items there will be, when known: gives the share done and the time left.
     ///   - unit: what is counted, `events`.
-    ///   - plainInterval: the time between two lines when standard error is no terminal.
+    ///   - plainInterval: the time between two lines when standard error is not a terminal.
     package convenience init(_ label: String, total: Int? = nil, unit: String, plainInterval: Duration = .seconds(10)) {
         let stream = Terminal.Stream.error
         self.init(

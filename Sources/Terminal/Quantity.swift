@@ -55,7 +55,7 @@ package enum Quantity {
     private static func scaled(_ text: String, _ scales: [(unit: String, factor: Double)]) -> Double? {
         for (unit, factor) in scales where text.hasSuffix(unit) {
             let digits = text.dropLast(unit.count).filter { $0 != "_" }
-            // Double also reads signs, "inf", "nan" and hexadecimal, which are no quantities.
+            // Double also reads signs, "inf", "nan" and hexadecimal, which are not quantities.
             guard digits.first?.isNumber == true || digits.first == ".", !digits.contains("x") else { continue }
             guard let value = Double(digits), value.isFinite else { continue }
             return value * factor

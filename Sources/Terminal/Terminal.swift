@@ -14,7 +14,7 @@ package enum Terminal {
             isatty(rawValue) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
         }
 
-        /// Columns and rows of the window; nil when the stream is no terminal.
+        /// Columns and rows of the window; nil when the stream is not a terminal.
         package var windowSize: (columns: Int, rows: Int)? {
             var size = winsize()
             guard ioctl(rawValue, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }

@@ -182,7 +182,7 @@ struct RestoreBenchmark {
     }
 }
 
-/// A changelog with one record a user.
+/// A changelog with one record per user.
 struct ChangelogFill {
     let properties: KafkaProperties
     let topic: String

@@ -77,7 +77,7 @@ struct LineReaderTests {
         #expect(throws: ImpactError.self) { try check(member + Array("tail".utf8)) }
     }
 
-    @Test("A byte-order mark is no part of the first line; UTF-16 is told")
+    @Test("A byte-order mark is not part of the first line; UTF-16 is told")
     func byteOrderMarks() throws {
         let path = scratch.file("bom")
         try Data([0xEF, 0xBB, 0xBF] + Array("one\ntwo".utf8)).write(to: URL(filePath: path))

@@ -128,7 +128,7 @@ struct ScoreComparerTests {
         #expect(lines[0].contains(#""from":"suppress","to":"treat","uplift_from":0.25,"uplift_to":0.5"#))
     }
 
-    @Test("What is no score is an error that shows it")
+    @Test("What is not a score is an error that shows it")
     func noScore() {
         #expect(throws: ImpactError.self) { try compare([score(1)], ["{}"]) }
     }

@@ -59,7 +59,7 @@ struct Ed25519Tests {
         }
     }
 
-    @Test("A public key verifies and does not sign; what is no key of this kind is refused by name")
+    @Test("A public key verifies and does not sign; what is not a key of this kind is refused by name")
     func keys() throws {
         let pair = try Ed25519.privateKey(path: try file("private.pem", Self.privateKey))
         let open = try Ed25519.publicKey(path: try file("public.pem", Self.publicKey))

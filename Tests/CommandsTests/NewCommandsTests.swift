@@ -98,7 +98,7 @@ struct NewCommandsTests {
         #expect(CommandLineTool.run(base + ["--model", causal]) == 64)
     }
 
-    @Test("quadrants: of columns and of a model; what is no probability is refused")
+    @Test("quadrants: of columns and of a model; what is not a probability is refused")
     func quadrants() throws {
         let rows = try customers()
         let model = try model(rows, version: "1")
@@ -144,7 +144,7 @@ struct NewCommandsTests {
         #expect(CommandLineTool.run(["models", "rollback", "purchase"] + place) == 65, "the first version")
         #expect(CommandLineTool.run(["models", "promote", "purchase@2"] + place) == 0)
         #expect(try production() == "2")
-        // Promoting once more is no step that a rollback takes back.
+        // Promoting once more is not a step that a rollback takes back.
         #expect(CommandLineTool.run(["models", "promote", "purchase@2"] + place) == 0)
         #expect(CommandLineTool.run(["models", "list"] + place) == 0)
         #expect(CommandLineTool.run(["models", "list", "--json"] + place) == 0)

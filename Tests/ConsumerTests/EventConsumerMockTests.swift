@@ -109,7 +109,7 @@ struct EventConsumerMockTests {
         #expect(consumer.close())
     }
 
-    @Test("A broker that is away at the start or in mid-stream is no error: reading goes on when it is back")
+    @Test("A broker that is away at the start or in mid-stream is not an error: reading goes on when it is back")
     func brokerAway() throws {
         let cluster = try MockCluster()
         try cluster.create(topic: "t", partitions: 1)

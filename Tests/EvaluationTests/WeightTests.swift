@@ -43,7 +43,7 @@ struct WeightTests {
         for (x, y) in zip(a.bins(), b.bins()) { #expect(near(x.effect, y.effect)) }
     }
 
-    /// Equal weights are no weights, except that unequal ones widen intervals.
+    /// Equal weights count as no weights, except that unequal ones widen intervals.
     @Test func unequalSamplingWeightsWidenIntervals() throws {
         var random = SeededGenerator.announced()
         let rows = RandomTrial(4_000, &random)

@@ -108,7 +108,7 @@ struct ScoreTests {
     }
 
     @Test(
-        "What is no score is refused",
+        "What is not a score is refused",
         arguments: ["{}", "[]", "", #"{"user_id":"u"}"#, #"{"user_id":"u","user_id":"v"}"#, #"{"uplift":"high"}"#])
     func refused(text: String) {
         var bytes = Array(text.utf8)

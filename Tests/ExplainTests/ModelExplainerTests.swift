@@ -121,7 +121,7 @@ struct ModelExplainerTests {
         try addsUp(model, rows, stride: 5, count: 20)
     }
 
-    @Test("an effect that is no sum is refused, with the reason")
+    @Test("an effect that is not a sum is refused, with the reason")
     func refused() throws {
         let linear = Composition.Linear(name: "m", intercept: 0, terms: [.init(1, [0])], link: .logistic)
         for (effect, word) in [

@@ -109,7 +109,7 @@ struct UnreadableStateTests {
         #expect(try run.verify().allSatisfy { $0.differing == 0 })
     }
 
-    @Test("A limit of 0 refuses, changes nothing, and names the place; a record that is healed is no reason")
+    @Test("A limit of 0 refuses, changes nothing, and names the place; a record that is healed is not a reason")
     func strict() throws {
         guard let broker = TestBroker.start() else { return }
         let run = try StateRun(broker, partitions: 1, settings: ["state.changelog.max.unreadable=0"])

@@ -63,7 +63,7 @@ struct CommitRuleTests {
 
     @Test("A backlog at any speed: long transactions while it lasts, the set interval within one commit after it")
     func backlog() {
-        for speed in [2_000, 50_000, 400_000] {  // messages a second
+        for speed in [2_000, 50_000, 400_000] {  // messages per second
             var lag = speed * 6
             var commits: [(age: Int, lag: Int)] = []
             var age = 0, open = 0

@@ -57,7 +57,7 @@ struct StateTieTests {
         #expect(judge(committed: 101, mark: mark) == .beyondEnd(read: 101, end: 100))
     }
 
-    @Test("Marks and positions read back as they are written; others' metadata is no mark")
+    @Test("Marks and positions read back as they are written; others' metadata is not a mark")
     func texts() {
         for mark in [
             StateTie.Mark(timestamp: nil, users: 0, changelog: 0),

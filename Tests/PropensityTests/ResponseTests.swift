@@ -326,7 +326,7 @@ private struct Shop {
         #expect(throws: ImpactError.self) { try registry.promote("../x", "1", to: "production") }
         #expect(try registry.list().map(\.version) == ["1", "2", "3"])
         #expect(try registry.list()[0].stages == ["production"])
-        // The same bytes again are no change; other bytes under a version that is taken are refused.
+        // The same bytes again are not a change; other bytes under a version that is taken are refused.
         try registry.add(folder + "/2.file")
         let other = try model("2", in: folder, intercept: 9)
         #expect(throws: ImpactError.self) { try registry.add(other) }

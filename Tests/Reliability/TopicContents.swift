@@ -7,7 +7,7 @@ import Sinks
 
 /// Everything committed in a topic, as a hash a record, in order within each partition.
 ///
-/// Eight bytes a record, so that a run of ten million scores compares in memory, and the first difference has a place.
+/// Eight bytes per record, so that a run of ten million scores compares in memory, and the first difference has a place.
 struct TopicContents {
     var partitions: [[UInt64]]
     /// Compacted view: the last record of each key; tombstones removed.

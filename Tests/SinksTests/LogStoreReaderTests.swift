@@ -14,7 +14,7 @@ import Testing
         }
     }
 
-    @Test("Every score once, also after a restart; what is no score is recorded", arguments: DatabaseKind.available)
+    @Test("Every score once, also after a restart; what is not a score is recorded", arguments: DatabaseKind.available)
     func everything(_ kind: DatabaseKind) throws {
         let mock = try MockCluster()
         let fixture = try LogStoreReaderFixture(mock: mock)

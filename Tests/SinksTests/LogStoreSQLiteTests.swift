@@ -12,7 +12,7 @@ import Testing
 
     func scores(_ offsets: Range<Int64>) -> [TestScore] { offsets.map { TestScore(offset: $0, user: "user-\($0)") } }
 
-    @Test("A file that is no database, or a damaged one, is told and left as it is")
+    @Test("A file that is not a database, or a damaged one, is told and left as it is")
     func damaged() throws {
         let database = try TestDatabase(.sqlite)
         try "this is no database, though long enough to be read as one".write(

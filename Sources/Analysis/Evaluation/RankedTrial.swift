@@ -12,7 +12,7 @@ package final class RankedTrial: Sendable {
     /// All rows together.
     var total: Tally { totals.all }
 
-    /// Sorts the rows, O(n). `threads` 0 takes one a processor.
+    /// Sorts the rows, O(n). `threads` 0 takes one per processor.
     package init(_ trial: Trial, threads: Int = 0) {
         self.trial = trial
         self.threads = threads > 0 ? threads : Parallel.processors

@@ -5,7 +5,7 @@ import Statistics
 /// Exact Shapley values of a causal forest's effects.
 ///
 /// A forest's effect solves J(x) θ = A(x), with A and J the averages over the leaves that the row ends in (EconML: w y T and
-/// w T Tᵀ; grf: the moments of its instrumental estimating equation, intercept as the second parameter). θ is no sum
+/// w T Tᵀ; grf: the moments of its instrumental estimating equation, intercept as the second parameter). θ is not a sum
 /// over trees, so the game is stated on numerator and denominator. With A_S and J_S their averages when only the features
 /// of coalition S are known (path-dependent, over the covers), θ₀ the solution of J_∅ θ₀ = A_∅, and w the row of J(x)⁻¹
 /// that the effect reads:
@@ -140,7 +140,7 @@ package struct EffectExplainer: Sendable {
     ///
     /// - Parameters:
     ///   - rows: row-major, `stride` floats per row; NaN is missing.
-    ///   - threads: 0 is one a processor; never changes a number.
+    ///   - threads: 0 is one per processor; never changes a number.
     /// - Returns: one list a row; nil for a row that has no estimate (a missing value that the model refuses, or no tree
     ///   that knows such rows).
     package func explain(

@@ -11,7 +11,7 @@ package struct Explanation: Sendable, Equatable {
     package var contributions: [Double]
 }
 
-/// Exact Shapley values of a sum of trees with one number a leaf: boosted trees, random forests.
+/// Exact Shapley values of a sum of trees with one number per leaf: boosted trees, random forests.
 ///
 /// The value is offset + scale × Σ leaves (scale 1 / trees for a mean).
 package struct EnsembleExplainer: Sendable {
@@ -24,7 +24,7 @@ package struct EnsembleExplainer: Sendable {
 
     /// - Parameters:
     ///   - trees: with covers at every node (``Covers``, or what training counted).
-    ///   - leaves: one number a leaf of each tree, in the order of `DecodedTree.leaf`.
+    ///   - leaves: one number per leaf of each tree, in the order of `DecodedTree.leaf`.
     package init(
         _ trees: [DecodedTree], leaves: [[Double]], featureCount: Int, offset: Double = 0, scale: Double = 1
     ) {
@@ -38,7 +38,7 @@ package struct EnsembleExplainer: Sendable {
 
     /// - Parameters:
     ///   - rows: row-major, `stride` floats per row.
-    ///   - threads: 0 is one a processor; never changes a number.
+    ///   - threads: 0 is one per processor; never changes a number.
     package func explain(
         rows: UnsafePointer<Float>, stride: Int, count: Int, threads: Int = 0
     ) -> [Explanation] {

@@ -45,8 +45,8 @@ package struct ModelExplainer: Sendable {
     /// - Parameters:
     ///   - background: rows that say how often each side of a split is taken, row-major with `stride` floats a row; without
     ///     any, each split is taken to send half of its rows to each side.
-    ///   - threads: 0 is one a processor; never changes a number.
-    /// - Throws: `not_explained` for a model that is no sum of trees and linear parts.
+    ///   - threads: 0 is one per processor; never changes a number.
+    /// - Throws: `not_explained` for a model that is not a sum of trees and linear parts.
     package init(
         _ model: Model, background: (rows: UnsafePointer<Float>, stride: Int, count: Int)? = nil, threads: Int = 0
     ) throws(ImpactError) {
@@ -153,7 +153,7 @@ package struct ModelExplainer: Sendable {
     ///
     /// - Parameters:
     ///   - rows: row-major, `stride` floats per row; NaN is missing.
-    ///   - threads: 0 is one a processor; never changes a number.
+    ///   - threads: 0 is one per processor; never changes a number.
     /// - Returns: one list a row; nil for a row that has no estimate.
     package func explain(
         rows: UnsafePointer<Float>, stride: Int, count: Int, threads: Int = 0

@@ -10,7 +10,7 @@ package protocol PublishedScores: AnyObject {
     /// The bytes of the score at hand, good until ``advance()``; nil behind the last one.
     func peek() throws -> UnsafeRawBufferPointer?
     func advance()
-    /// Records without a value met in this partition so far: what erasure writes for a user. They are no scores.
+    /// Records without a value met in this partition so far: what erasure writes for a user. They are not scores.
     var tombstones: Int { get }
     func close()
 }

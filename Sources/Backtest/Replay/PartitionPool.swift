@@ -5,7 +5,7 @@ import Synchronization
 /// Threads that take partitions from a list, the longest first.
 enum PartitionPool {
     /// - Parameters:
-    ///   - threads: 0 is one a processor; never more than there are partitions.
+    ///   - threads: 0 is one per processor; never more than there are partitions.
     ///   - body: a thread's work: its number, the next partition for it, and whether to stop. Returns false when it was
     ///     stopped.
     /// - Returns: whether all work is complete.

@@ -77,7 +77,7 @@ struct ReplayCheckpoint {
         return data.withUnsafeBytes { Self.read($0, into: state, span: span) } ?? damaged()
     }
 
-    /// The same from bytes; nil for those that are no whole checkpoint of this plan and range.
+    /// The same from bytes; nil for those that are not a whole checkpoint of this plan and range.
     ///
     /// The sum tells damage, not intent: whoever may write here can make one that is right, so every length is compared
     /// with what is there.

@@ -18,7 +18,7 @@ package protocol RecordSource: AnyObject {
 
     /// Lends the next records, `max` at most, one by one; waits for the first of them.
     ///
-    /// - Returns: false when the span is read to its end. A return without records is no end.
+    /// - Returns: false when the span is read to its end. A return without records is not an end.
     /// - Throws: `partition_vanished`, `range_retention`, what the file or the broker says, and what `body` throws.
     func read(max: Int, _ body: (SourceRecord) throws -> Void) throws -> Bool
 

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// It grows under a random name in the same folder, opened so that nobody's file or symbolic link is written through, and
 /// ``finish()`` flushes it to the disk and renames it; a file that was at the path is replaced, a link there is not
-/// followed. Without ``finish()`` nothing is left. `-` is standard output, and what is no regular file (`/dev/null`, a
+/// followed. Without ``finish()`` nothing is left. `-` is standard output, and what is not a regular file (`/dev/null`, a
 /// named pipe) is written directly.
 public final class OutputFile {
     /// Who may read the file, whatever the umask.

@@ -105,7 +105,7 @@ package final class DemoSession {
             ])
     }
 
-    /// The service at the address asked for; at a free port when another process has it. None is no reason to stop.
+    /// The service at the address asked for; at a free port when another process has it. None is not a reason to stop.
     private static func service(
         _ configuration: Configuration, _ application: Application, _ listen: ListenAddress
     ) -> PipelineService? {

@@ -54,7 +54,7 @@ enum QuadrantsCommand: Command {
         Terminal.Stream.output.write(command.flag("json") ? quadrants.json.line + "\n" : quadrants.text)
     }
 
-    /// One number a row, from a model or a column.
+    /// One number per row, from a model or a column.
     private static func numbers(
         _ name: String, _ path: String, _ command: ParsedCommand
     ) throws -> (values: [Double], source: String) {

@@ -16,7 +16,7 @@ struct PipelineService {
     var url: String { server.address.url(tls: hasTLS) }
 
     /// Begins to listen where http.listen says; nil when it says none, or when its default is taken: a second pipeline on
-    /// one machine is no error. An address that somebody chose must be had.
+    /// one machine is not an error. An address that somebody chose must be had.
     static func start(
         _ configuration: Configuration, _ application: Application, _ logStore: LogStoreReader?
     ) throws(ImpactError) -> PipelineService? {

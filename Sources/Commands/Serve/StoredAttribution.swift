@@ -15,7 +15,7 @@ final class StoredAttribution: AttributionSource {
     private let place: String
     private let answer = Mutex<Answer?>(nil)
 
-    /// - Throws: `unknown_place` for what is no database.
+    /// - Throws: `unknown_place` for what is not a database.
     init(_ place: String) throws(ImpactError) {
         guard AttributeInput.isDatabase(place) else {
             throw ImpactError(

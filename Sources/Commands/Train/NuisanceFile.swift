@@ -2,7 +2,7 @@ import Base
 import Foundation
 import Training
 
-/// `--save-nuisances`: what the forest was grown on, a line a row used, in the order of the file.
+/// `--save-nuisances`: what the forest was grown on, one line per row used, in the order of the file.
 enum NuisanceFile {
     static func write(_ path: String, _ data: TrainingData, _ result: TrainingResult) throws {
         let file = try OutputFile(path)

@@ -134,7 +134,7 @@ final class EventReader {
         scanner.position = general.position
     }
 
-    /// A valid text of another kind is no object; anything else is not JSON.
+    /// A valid text of another kind is not an object; anything else is not JSON.
     @inline(never)
     private func notAnObject(_ scanner: JSONScanner) throws(InputError) -> InputError {
         var scanner = scanner

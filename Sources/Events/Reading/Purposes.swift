@@ -28,7 +28,7 @@ public struct Purposes: OptionSet, Sendable, BitwiseCopyable {
 extension Event {
     /// Reads what a consent event's properties say; the message was found valid before.
     ///
-    /// - Throws: an error of `properties` when no purpose is named, or one is no truth value.
+    /// - Throws: an error of `properties` when no purpose is named, or one is not a truth value.
     mutating func readPurposes(_ message: UnsafeRawBufferPointer, maxDepth: Int) throws(InputError) {
         let properties = InputField(.properties)
         let event: JSONValue

@@ -39,7 +39,7 @@ public enum RFC3339 {
         // A digit becomes 0...9; the pattern's other characters become 0.
         let value = word ^ pattern
         let isSeparator = (pattern ^ 0x3030_3030_3030_3030)
-        // Per byte without carries: the low nibbles plus 6 reach 16 for what is no digit; the high nibbles must be 0.
+        // Per byte without carries: the low nibbles plus 6 reach 16 for what is not a digit; the high nibbles must be 0.
         let tooLarge = ((value & 0x0F0F_0F0F_0F0F_0F0F) &+ 0x0606_0606_0606_0606 | value) & 0xF0F0_F0F0_F0F0_F0F0
         // Bytes where the pattern is no 0 must be equal to it.
         let spread = isSeparator | isSeparator &>> 1 | isSeparator &>> 2 | isSeparator &>> 3 | isSeparator &>> 4

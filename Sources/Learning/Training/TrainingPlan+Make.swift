@@ -4,7 +4,7 @@ import Foundation
 import Rows
 
 extension TrainingPlan {
-    /// Columns of `impactiq rows` and of logs that are no features.
+    /// Columns of `impactiq rows` and of logs that are not features.
     private static let bookkeeping: Set = [
         "partition", "offset", "user_id", "customer_id", "id", "time", "timestamp", "experiment", "arm",
         "arm_propensity", "propensity", "uplift", "std_error", "censored",

@@ -3,7 +3,7 @@ import CTrees
 
 /// The features of a data set as bins of one byte: the only copy of the rows that learning needs.
 ///
-/// Planes of 16 features, 16 bytes a row. Bin 0 is a missing value. A split after a bin becomes a threshold in the middle
+/// Planes of 16 features, 16 bytes per row. Bin 0 is a missing value. A split after a bin becomes a threshold in the middle
 /// of the gap between the values that were seen on either side.
 ///
 /// ```swift
@@ -98,7 +98,7 @@ package final class BinnedMatrix: @unchecked Sendable {
         return edges
     }
 
-    /// Bins the rows from `first` on: one column a feature, all of one length. Not from two threads at once.
+    /// Bins the rows from `first` on: one column per feature, all of one length. Not from two threads at once.
     package func fill(_ columns: [UnsafeBufferPointer<Float>], at first: Int, threads: Int = 1) {
         precondition(columns.count == features && first + (columns.first?.count ?? 0) <= rows, "rows beyond the matrix")
         nonisolated(unsafe) let columns = columns

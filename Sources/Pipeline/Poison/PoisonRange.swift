@@ -18,7 +18,7 @@ package struct PoisonRange: Equatable, BitwiseCopyable {
 
     /// Whether it names one message.
     package var isExact: Bool { first == last }
-    /// Twice is no accident.
+    /// Twice is not an accident.
     package var isPoison: Bool { isExact && deaths >= 2 }
 
     package func isOf(_ topic: Int32, _ partition: Int32) -> Bool { topic == self.topic && partition == self.partition }

@@ -77,7 +77,7 @@ final class TopicWatch {
     func close() { admin.close() }
 
     /// One look.
-    /// - Throws: what the workers must not go on with. Brokers that are away are no reason.
+    /// - Throws: what the workers must not go on with. Brokers that are away are not a reason.
     func look() throws(ImpactError) {
         lookAtFolder()
         guard let topics = try? admin.topics() else { return }

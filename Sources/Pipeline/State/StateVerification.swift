@@ -33,7 +33,7 @@ package struct StateVerification {
 
     /// Reads the store and the whole changelog of one partition.
     ///
-    /// Holds 24 bytes a user, by a 64-bit hash of the id: that two users of a partition share one is as likely as 1 in
+    /// Holds 24 bytes per user, by a 64-bit hash of the id: that two users of a partition share one is as likely as 1 in
     /// 10 million for 2 million users.
     package init(_ copy: LocalCopies.Copy, _ reader: ChangelogReader, limit: Int = 10) throws {
         partition = copy.partition

@@ -2,7 +2,7 @@
 ///
 /// EconML's w·T·Tᵀ is symmetric and its last value is 1 with an intercept; grf's Z is W without an instrument. A value
 /// that is the same in every leaf (zero or a power of two, so that a mean of it is exact) or equals another one bit for
-/// bit in every leaf is not stored: a binary EconML forest keeps 4 of 6 doubles, a grf forest 4 of 7, 32 bytes a leaf.
+/// bit in every leaf is not stored: a binary EconML forest keeps 4 of 6 doubles, a grf forest 4 of 7, 32 bytes per leaf.
 package struct LeafColumns {
     /// Where a logical value comes from.
     package enum Source: Equatable {

@@ -8,7 +8,7 @@ struct CSVHeader: Sendable {
     let columnOfFeature: [Int]
     /// For a feature `column=text` that has no column of its own, the text that makes it 1 in `column`.
     let textOfFeature: [[UInt8]?]
-    /// Columns that are no feature.
+    /// Columns that are not features.
     let others: [String]
     /// The header's bytes as they stood, without the line break.
     let bytes: [UInt8]

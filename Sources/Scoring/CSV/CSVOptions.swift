@@ -49,6 +49,6 @@ package struct CSVSummary: Sendable, Equatable {
     package var treat: Int
     package var suppress: Int
     package var uncertain: Int
-    /// Columns of the input that are no feature of the model; they are carried along.
+    /// Columns of the input that are not features of the model; they are carried along.
     package var otherColumns: [String]
 }

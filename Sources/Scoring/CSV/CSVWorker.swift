@@ -78,7 +78,7 @@ final class CSVWorker {
         return (count, nil)
     }
 
-    /// Reads one record into the batch's next row; blank lines are no rows.
+    /// Reads one record into the batch's next row; blank lines are not rows.
     private func read(
         _ text: UnsafeRawBufferPointer, at position: Int, line: Int, isBroken: Bool
     ) throws(ImpactError) -> (next: Int, isRow: Bool) {

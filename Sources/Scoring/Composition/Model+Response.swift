@@ -1,7 +1,7 @@
 /// What response models say: the outcome itself instead of an effect on it.
 extension Model {
     /// What a response model's prediction of an outcome advises: `treat` above its ad threshold (above `threshold` when it
-    /// is no probability).
+    /// is not a probability).
     @inline(__always)
     package func responseDecision(_ prediction: Double, outcome: Int, threshold: Double) -> Decision {
         if prediction.isNaN { return .uncertain }

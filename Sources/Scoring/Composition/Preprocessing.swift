@@ -11,7 +11,7 @@ package struct Preprocessing: Codable, Sendable, Equatable {
         /// The texts of a category in the order of their codes; nil for a number. A text that is none of them has the code
         /// `levels.count`.
         package var levels: [String]?
-        /// A category becomes one column a level and one for everything unknown, 1 where it holds; otherwise its code.
+        /// A category becomes one column per level and one for everything unknown, 1 where it holds; otherwise its code.
         package var oneHot: Bool
         /// What stands for a missing value; nil: it stays missing (in one-hot columns: unknown).
         package var fill: Double?

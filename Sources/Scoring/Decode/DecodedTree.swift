@@ -1,4 +1,4 @@
-/// One tree as plain arrays, a number a node; for what looks at trees instead of scoring with them.
+/// One tree as plain arrays, a number per node; for what looks at trees instead of scoring with them.
 ///
 /// Node 0 is the root. A row goes left when `value <= threshold`, and where `missingLeft` says when the value is missing.
 package struct DecodedTree: Sendable, Equatable {

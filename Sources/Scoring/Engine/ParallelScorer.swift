@@ -14,7 +14,7 @@ package final class ParallelScorer {
     /// Rows that a thread takes at a time.
     private static let chunk = 1024
 
-    /// - Parameter threads: nil for one a processor.
+    /// - Parameter threads: nil for one per processor.
     package init(model: Model, threads: Int? = nil, kernel: Kernel = .best) {
         self.model = model
         self.threads = max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount)

@@ -39,7 +39,7 @@ package final class ServedModel: Sendable {
         return row
     }
 
-    /// The problem of a name that is no feature.
+    /// The problem of a name that is not a feature.
     func unknownFeature(_ name: String, place: String) -> Problem {
         let hint = NearestName.find(name, among: model.featureNames)
         return Problem(

@@ -4,7 +4,7 @@ import Base
 package final class Asset: Sendable {
     let type: MediaType
     let bytes: [UInt8]
-    /// Compressed with gzip; nil when that is no shorter.
+    /// Compressed with gzip; nil when that is not shorter.
     let compressed: [UInt8]?
     /// For `ETag`, quoted.
     let tag: String

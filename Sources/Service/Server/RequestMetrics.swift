@@ -16,7 +16,7 @@ package final class RequestMetrics: Sendable {
         seconds = RequestSeconds(routes: routes + [Self.none])
     }
 
-    /// Stands for a path that is no route, so that foreign paths make no labels.
+    /// Stands for a path that is not a route, so that foreign paths make no labels.
     private static let none = "none"
 
     func count(route: Int?, status: Int, seconds: Double) {

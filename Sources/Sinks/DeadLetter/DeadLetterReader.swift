@@ -4,7 +4,7 @@ import Kafka
 
 /// Reads the dead-letter topic from its beginning to the end that it had when the reading began, committed records only.
 package final class DeadLetterReader {
-    /// Records that are no dead letters, or damaged ones.
+    /// Records that are not dead letters, or damaged ones.
     package private(set) var foreign = 0
     /// Records in the topic, about: for progress.
     package private(set) var total = 0

@@ -27,7 +27,7 @@ package final class OutputProducer {
 
     /// - Parameters:
     ///   - properties: the user's; see ``ProducerOptions/properties(_:)`` for what is added.
-    /// - Throws: `kafka_property`, `kafka_client`, `missing_bootstrap`. A broker that is away is no error.
+    /// - Throws: `kafka_property`, `kafka_client`, `missing_bootstrap`. A broker that is away is not an error.
     package init(
         properties: KafkaProperties, options: ProducerOptions, component: String = "producer"
     ) throws(ImpactError) {

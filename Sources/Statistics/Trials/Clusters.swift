@@ -1,10 +1,10 @@
 /// Which rows belong together (a user, a household): rows of one cluster are not independent, clusters are.
 package struct Clusters: Sendable, Equatable {
-    /// One number a row, 0 ..< `count`.
+    /// One number per row, 0 ..< `count`.
     package let code: [Int32]
     package let count: Int
 
-    /// - Parameter code: one number a row, every one of 0 ..< `count`.
+    /// - Parameter code: one number per row, every one of 0 ..< `count`.
     package init(code: [Int32], count: Int) {
         self.code = code
         self.count = count
@@ -26,7 +26,7 @@ package struct Clusters: Sendable, Equatable {
     /// The clusters of some of the rows, numbered anew.
     package func taking(_ rows: [Int]) -> Clusters { Clusters(labels: rows.lazy.map { code[$0] }) }
 
-    /// The sum of one value a row over each cluster.
+    /// The sum of one value per row over each cluster.
     package func sums(_ value: [Double]) -> [Double] {
         var sums = [Double](repeating: 0, count: count)
         for row in value.indices { sums[Int(code[row])] += value[row] }

@@ -25,7 +25,7 @@ package struct CovariateBalance: Sendable, Equatable {
 
     /// - Parameters:
     ///   - names: of the covariates.
-    ///   - columns: one array a covariate, one number a row; NaN is missing.
+    ///   - columns: one array a covariate, one number per row; NaN is missing.
     ///   - treatment: 1 treated, 0 control.
     ///   - propensity: the probability of treatment, strictly between 0 and 1; nil: the treated share.
     ///   - weight: how much a row counts, before the propensities.
@@ -51,7 +51,7 @@ package struct CovariateBalance: Sendable, Equatable {
             omnibus = nil
             return
         }
-        // Missing values at the mean; centred, so that a common shift of the treated share is no imbalance.
+        // Missing values at the mean; centred, so that a common shift of the treated share is not an imbalance.
         var tested: [[Double]] = []
         for column in columns {
             var sum = (weight: 0.0, value: 0.0)

@@ -1,4 +1,4 @@
-/// Doubly robust scores of a treatment's effect (AIPW; Robins, Rotnitzky and Zhao 1994): one number a row whose mean over
+/// Doubly robust scores of a treatment's effect (AIPW; Robins, Rotnitzky and Zhao 1994): one number per row whose mean over
 /// any group of rows, chosen without their outcomes, is that group's average effect when the propensities or the outcome
 /// models are right.
 package enum DoublyRobustScores {

@@ -37,7 +37,7 @@ package struct TrialEstimate: Sendable, Equatable {
             degreesOfFreedom: Double(max(1, units - 1)))
     }
 
-    /// The mean of one number a row, each counted by its weight.
+    /// The mean of one number per row, each counted by its weight.
     package init(mean contributions: [Double], weight: [Double]? = nil, clusters: Clusters? = nil) {
         var total = (weight: 0.0, value: 0.0, rows: 0)
         for row in contributions.indices {

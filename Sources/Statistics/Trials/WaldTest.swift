@@ -6,7 +6,7 @@ package struct WaldTest: Sendable, Equatable {
     package let pValue: Double
 
     /// - Parameters:
-    ///   - columns: each one number a row, of mean 0 under the hypothesis.
+    ///   - columns: each one number per row, of mean 0 under the hypothesis.
     ///   - clusters: rows that are not independent.
     package init(columns: [[Double]], clusters: Clusters? = nil) {
         let units = columns.map { clusters?.sums($0) ?? $0 }

@@ -50,7 +50,7 @@ struct StageBenchmark {
             command.flag("json") ? StageTimes.json(results).line + "\n" : StageTimes.text(results, benchmark))
     }
 
-    /// Each stage's nanoseconds an event, one value a round.
+    /// Each stage's nanoseconds an event, one value per round.
     func measure(rounds: Int) throws -> [StageTimes] {
         var results = StageTimes.Stage.allCases.map { StageTimes(stage: $0) }
         for round in 0..<rounds {

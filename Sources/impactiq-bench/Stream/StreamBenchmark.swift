@@ -15,7 +15,7 @@ enum StreamBenchmark {
             "stream", "The stages of the stream beside a raw C consume loop, on a Kafka broker",
             discussion: """
                 Makes a topic of simulated events, reads it by each stage in turn, several rounds, and prints each \
-                stage's events a second and its ratio to the C loop of the same round. Makes topics of its own and \
+                stage's events per second and its ratio to the C loop of the same round. Makes topics of its own and \
                 removes them.
                 """,
             options: Benchmark.brokerOptions + [

@@ -23,7 +23,7 @@ package struct ValueEstimate: Sendable, Equatable {
         interval = nil
     }
 
-    /// The weighted mean of one number a row; its standard error sums over clusters.
+    /// The weighted mean of one number per row; its standard error sums over clusters.
     init(mean contributions: [Double], weight: [Double]?, clusters: Clusters?, level: Double) {
         self.init(TrialEstimate(mean: contributions, weight: weight, clusters: clusters), level: level)
     }
@@ -61,7 +61,7 @@ package struct OffPolicyValue: Sendable {
     package let warnings: [String]
     /// Why there are too few decisions for a verdict; nil when there are enough.
     package let evidence: String?
-    /// One doubly robust number a row; their mean is the value. Differences of two policies are means of differences.
+    /// One doubly robust number per row; their mean is the value. Differences of two policies are means of differences.
     let contributions: [Double]
 
     /// - Parameters:

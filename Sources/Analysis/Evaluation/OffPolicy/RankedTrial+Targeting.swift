@@ -15,7 +15,7 @@ struct TrialLog {
     /// a trial that gave everyone the same chance. The reward model is a cross-fitted ridge regression of outcome on score
     /// and covariates for each arm.
     ///
-    /// - Parameter covariates: one array each, one number a row; NaN is missing and takes the mean.
+    /// - Parameter covariates: one array each, one number per row; NaN is missing and takes the mean.
     init(
         _ trial: Trial, covariates: [[Double]] = [], folds: Int = 5, seed: UInt64, level: Double
     ) throws(ImpactError) {

@@ -21,7 +21,7 @@ package struct EvaluationOptions: Sendable, Equatable {
     package var outcomeValue = 1.0
     /// Score above which the targeting rule treats.
     package var threshold = 0.0
-    /// 0: one a processor. Never changes a number.
+    /// 0: one per processor. Never changes a number.
     package var threads = 0
 
     package init() {}

@@ -19,7 +19,7 @@ size_t cnumeric_write_double(char *out, size_t capacity, double value);
 size_t cnumeric_write_float(char *out, size_t capacity, float value);
 
 /// Reads a decimal number that spans exactly `count` bytes (C++17 `std::from_chars`, correctly rounded).
-/// Returns 0 when it was read, 1 when the text is no number or has bytes left over, 2 when it is outside the range
+/// Returns 0 when it was read, 1 when the text is not a number or has bytes left over, 2 when it is outside the range
 /// of a double (overflow).
 int cnumeric_read_double(const char *text, size_t count, double *value);
 

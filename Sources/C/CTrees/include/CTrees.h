@@ -3,7 +3,7 @@
 
 // The inner loops of tree learning on a binned matrix: Sources/Learning/Trees calls them and sizes every buffer.
 //
-// The matrix: planes of 16 features, 16 bytes a row; bin 0 is a missing value, bins 1 … n are in the order of the values.
+// The matrix: planes of 16 features, 16 bytes per row; bin 0 is a missing value, bins 1 … n are in the order of the values.
 // A gradient and a Hessian are one 64-bit integer, the gradient (signed) above the Hessian (32 bits each): sums of
 // integers do not depend on their order, so neither do trees on the number of threads.
 

@@ -10,7 +10,7 @@ package struct LearnerComparison: Sendable {
         /// The areas under the curves of the rank-weighted effect, on rows left out.
         package var autoc: TrialEstimate
         package var qini: TrialEstimate
-        /// The mean of (Ỹ − T̃ θ)²; nil for the response, which is no effect.
+        /// The mean of (Ỹ − T̃ θ)²; nil for the response, which is not an effect.
         package var rLoss: Double?
         package var seconds: Double
     }

@@ -165,7 +165,7 @@ final class LogStoreFollower: AssignmentHandler {
             Log.warning(
                 "log-store",
                 """
-                \(options.topic) [\(rejection.partition)] offset \(rejection.offset) is no score: \(rejection.message) \
+                \(options.topic) [\(rejection.partition)] offset \(rejection.offset) is not a score: \(rejection.message) \
                 (\(rejection.code)); recorded in impactiq_rejected
                 """)
         }

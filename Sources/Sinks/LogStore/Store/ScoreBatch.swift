@@ -16,7 +16,7 @@ package final class ScoreBatch {
         }
     }
 
-    /// A message of the output topic that is no score.
+    /// A message of the output topic that is not a score.
     package struct Rejection: Sendable, Equatable {
         package var partition: Int32
         package var offset: Int64
