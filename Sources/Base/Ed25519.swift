@@ -37,11 +37,13 @@ public final class Ed25519: @unchecked Sendable {  // OpenSSL's keys are counted
     ) throws(ImpactError) -> Ed25519 {
         let text = try MappedFile.prefix(1 << 16, of: path)
         defer { ERR_clear_error() }
-        guard let memory = BIO_new_mem_buf(text, Int32(text.count)) else {
-            throw ImpactError(.failed, code: "signing_key", "OpenSSL has no memory for \(path)")
+        // OpenSSL's memory buffer reads from where the text is, so it lives inside.
+        let found = text.withUnsafeBytes { bytes -> OpaquePointer? in
+            guard let memory = BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count)) else { return nil }
+            defer { BIO_free(memory) }
+            return parse(memory)
         }
-        defer { BIO_free(memory) }
-        guard let key = parse(memory) else {
+        guard let key = found else {
             throw ImpactError(
                 .badInput, code: "signing_key",
                 "\(path) holds no \(kind) key in PEM, or one that wants a password; '\(hint)' makes one")
