@@ -234,7 +234,7 @@ struct StateStoreTests {
         let holding = try files(holding: gone).filter { !$0.hasPrefix("MANIFEST-") }
         #expect(holding == [], "merging takes the bytes away")
         #expect(try !files(holding: stays).isEmpty && store.content(3).count == 601)
-        #expect(try store.partitions().isEmpty, "what the store remembers is no checkpoint")
+        #expect(try store.partitions().isEmpty, "what the store remembers is not a checkpoint")
         store.close()
         let again = try StateStore(path: folder.path)
         let left = try files(holding: gone)

@@ -175,7 +175,7 @@ struct StateReport {
         }
         // Looking must not make a database.
         if let path = address.path, !FileManager.default.fileExists(atPath: path) {
-            let what = "there is no such file"
+            let what = "the file does not exist"
             return findings.append(Finding(isHeld: false, place: address.description, what: what, until: ""))
         }
         do {
@@ -232,7 +232,7 @@ struct StateReport {
         findings.append(
             Finding(
                 isHeld: count > 0, place: topic,
-                what: "\(count) dead letter\(count == 1 ? "" : "s") that name the user, by key or in the bytes",
+                what: "\(count) dead letter\(count == 1 ? "" : "s") with the user's key or id",
                 until: count > 0 ? Self.retention(admin, topic) : ""))
     }
 

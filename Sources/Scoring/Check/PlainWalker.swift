@@ -40,10 +40,11 @@ final class PlainWalker {
             score(row, outcome, into: &estimates) { self.model.effectIndex(treatment: $0, outcome: outcome) }
             guard let offset = model.offsets[outcome] else { continue }
             let (values, variances) = (offset.values(row), offset.variances(row))
+            let hasVariances = !(offset.deviations ?? []).isEmpty
             for effect in values.indices {
                 let place = model.effectIndex(treatment: effect, outcome: outcome)
                 estimates[place].effect += values[effect]
-                guard offset.deviations?.isEmpty == false else { continue }
+                guard hasVariances else { continue }
                 let error = estimates[place].standardError
                 estimates[place].standardError = (error * error + variances[effect]).squareRoot()
             }
