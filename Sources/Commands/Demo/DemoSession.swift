@@ -39,15 +39,15 @@ package struct DemoSettings: Sendable {
 package final class DemoSession {
     private let settings: DemoSettings
     private let metrics = PipelineMetrics()
-    private let stateFolder: URL
+    private let stateFolder: String
     private let stream = Terminal.Stream.output
 
-    package init(_ settings: DemoSettings) {
+    package init(_ settings: DemoSettings) throws(ImpactError) {
         self.settings = settings
-        stateFolder = FileManager.default.temporaryDirectory.appending(path: "impactiq-demo-\(getpid())")
+        stateFolder = try Folder.temporary("demo")
     }
 
-    deinit { try? FileManager.default.removeItem(at: stateFolder) }
+    deinit { Folder.remove(stateFolder) }
 
     /// Runs until the time is up, Ctrl-C, or a failure of one of its parts; what there was at the end.
     @discardableResult
@@ -98,7 +98,7 @@ package final class DemoSession {
             overrides: [
                 "application.id=demo", "bootstrap.servers=\(cluster.bootstrap)", "model.path=\(settings.model)",
                 // The embedded broker forgets its topics with the process, so there is nothing to come back to.
-                "state.dir=\(stateFolder.path)", "state.store=none", "processing.guarantee=at_least_once",
+                "state.dir=\(stateFolder)", "state.store=none", "processing.guarantee=at_least_once",
                 "workers=\(settings.workers)", "group.instance.id=none",
                 // A day of the trial passes in seconds: a long demo runs ahead of the clock.
                 "event.time.max.ahead.ms=2000000000000",
