@@ -63,6 +63,19 @@ import Testing
         #expect(try server.client().request("GET", "/health")?.status == 200)
     }
 
+    /// libmicrohttpd answers these by itself, and must not do so once it stops.
+    @Test func aStopAmongBytesThatAreNoRequest() throws {
+        var generator = SeededGenerator.announced()
+        for _ in 0..<100 {
+            let server = try TestServer()
+            let clients = try (0..<24).map { _ in try server.client() }
+            for client in clients {
+                client.write((0..<64).map { _ in UInt8.random(in: 0...255, using: &generator) } + [13, 10, 13, 10])
+            }
+            server.server.stop()
+        }
+    }
+
     /// The address sanitizer keeps freed memory for a while, so that no bound on memory holds under it.
     private static var isSanitized: Bool {
         ProcessInfo.processInfo.environment["IMPACTIQ_TEST_SANITIZER"] != nil

@@ -51,4 +51,11 @@ final class ConnectionWatch: Sendable {
             return count
         }
     }
+
+    /// Shuts every connection down; the server's threads then close them.
+    func closeAll() {
+        entries.withLock { entries in
+            for entry in entries.values { shutdown(entry.descriptor, Int32(SHUT_RDWR)) }
+        }
+    }
 }

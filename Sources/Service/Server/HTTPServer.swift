@@ -122,6 +122,13 @@ package final class HTTPServer: Sendable {
         stream.finish()
         let end = ContinuousClock.now + .seconds(options.stopSeconds)
         while inHand.load(ordering: .acquiring) > 0, ContinuousClock.now < end { usleep(10_000) }
+        // libmicrohttpd 0.9.75 takes no response once it stops, its own to a malformed request included, which it then looks
+        // for at address 0. So it stops when no connection is left to send one.
+        let closed = ContinuousClock.now + .seconds(1)
+        repeat {
+            watch.closeAll()
+            usleep(5_000)
+        } while watch.count > 0 && ContinuousClock.now < closed
         MHD_stop_daemon(started)
         if socket >= 0 { Foundation.close(socket) }
         hasStopped.store(true, ordering: .releasing)
