@@ -226,4 +226,5 @@ def main():
                     show(f"{rate:,}/s", case[0], bench.measure(case, rate))
 
 
-main()
+if __name__ == "__main__":
+    main()

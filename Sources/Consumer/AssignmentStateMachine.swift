@@ -9,7 +9,7 @@ import Kafka
 ///       │                  │  └─► assigned
 ///       │                  │ lost / discard, then unassign
 ///       └──────────────────┘
-///   any ── close ──► closing (assignments are refused, revocations are served) ── closed ──► closed
+///   any ── close ──► closing (assignments are declined, revocations are served) ── closed ──► closed
 /// ```
 /// The assignor is `range`, which is eager: every rebalance revokes all partitions before it assigns anew.
 package struct AssignmentStateMachine: Sendable {
@@ -35,6 +35,8 @@ package struct AssignmentStateMachine: Sendable {
         case discard([TopicPartition])
         /// Answer the group that nothing is owned.
         case unassign
+        /// Answer an assignment, and take nothing of it: librdkafka leaves no group before it has an answer.
+        case decline
     }
 
     package private(set) var state = State.unassigned
@@ -79,7 +81,11 @@ package struct AssignmentStateMachine: Sendable {
             let lost = owned.sorted()
             drop()
             return lost.isEmpty ? [.unassign] : [.discard(lost), .unassign]
-        case (.closing, .assign), (.closed, .assign), (.closed, .revoke), (.closed, .lost):
+        case (.closing, .assign):
+            let lost = owned.sorted()
+            drop()
+            return lost.isEmpty ? [.decline] : [.discard(lost), .decline]
+        case (.closed, .assign), (.closed, .revoke), (.closed, .lost):
             return [.unassign]
         case (.unassigned, .close), (.assigned, .close):
             state = .closing

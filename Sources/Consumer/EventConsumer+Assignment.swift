@@ -36,6 +36,10 @@ extension EventConsumer {
                 handler?.lost(partitions)
             case .unassign:
                 rd_kafka_assign(handle.pointer, nil)
+            case .decline:
+                    // An empty list: none at all is the answer to a revocation.
+                let nothing = TopicPartitionList(capacity: 0)
+                rd_kafka_assign(handle.pointer, nothing.pointer)
             }
         }
     }

@@ -113,8 +113,8 @@ package final class EventConsumer {
         if isClosed { return true }
         isClosed = true
         let deadline = DispatchTime.now() + .milliseconds(timeoutMilliseconds)
-        if leaves { leaveGroup(until: deadline) }
         perform(assignment.handle(.close))
+        if leaves { leaveGroup(until: deadline) }
         if let error = KafkaError(
             consuming: rd_kafka_consumer_close_queue(handle.pointer, controlQueue), doing: "closing the consumer")
         {
@@ -143,12 +143,22 @@ package final class EventConsumer {
 
     /// librdkafka lets no static member leave when it closes (KIP-345), but when it unsubscribes: then, and once its
     /// partitions are given back, it asks the coordinator to forget it and forgets its own member id.
+    ///
+    /// A client that is still joining has no member id yet. The coordinator may hold a place for it all the same, which
+    /// only its answer to the join tells; librdkafka would drop that answer, and the place would stay until the session
+    /// ends. So the answer comes first.
     private func leaveGroup(until deadline: DispatchTime) {
         guard options.group != nil, handle.fatalError == nil else { return }
+        let joined = min(deadline, DispatchTime.now() + .milliseconds(Self.joinMilliseconds))
+        while !isMember && DispatchTime.now() < joined { serveControl(timeoutMilliseconds: 5) }
         rd_kafka_unsubscribe(handle.pointer)
-        let patience = min(deadline, DispatchTime.now() + .milliseconds(2_000))
-        repeat { serveControl(timeoutMilliseconds: 5) } while isMember && DispatchTime.now() < patience
+        let left = min(deadline, DispatchTime.now() + .milliseconds(2_000))
+        repeat { serveControl(timeoutMilliseconds: 5) } while isMember && DispatchTime.now() < left
     }
+
+    /// A little more than `group.initial.rebalance.delay.ms` of a broker as it comes (3 s), by which it holds back the
+    /// answer to the first join.
+    private static let joinMilliseconds = 3_500
 
     /// Whether the coordinator has given this client a member id that it has not given back.
     private var isMember: Bool {

@@ -59,6 +59,12 @@ package final class UserFold {
         if Int(batch[0].type) == eraseNumber { state.remove(user: batch.user(0)) }
     }
 
+    /// Whether the user refuses, by an event of ``Purposes/eventType`` among those applied, that anybody scores them.
+    package func refusesScoring(_ user: UnsafeRawBufferPointer, in state: PartitionState) -> Bool {
+        guard let slot = state.slot(ofUser: user) else { return false }
+        return !state.refuses(slot).isDisjoint(with: [.scoring, .storing])
+    }
+
     /// Writes the row of a user; false when nothing is known of them.
     ///
     /// - Parameter row: room for the plan's count of numbers.

@@ -2,62 +2,111 @@ import Base
 import Foundation
 import ModelImport
 import Scoring
+import Terminal
 
 /// `impactiq-bench forest …`: the forest engine alone.
-///
-///     forest time MODEL ROWS [--kernels a,b] [--batches 1,64] [--threads 1,2] [--seconds S] [--rounds N]
-///         [--clock wall|cpu] [--json]
-///     forest import FOREST.npz MODEL [--trees N]   an EconML forest, without a feature specification; N trees of it,
-///         taken again from the first one when it has fewer: for timing by size
-///     forest open MODEL                  milliseconds to open it, by how much is checked
-///     forest score MODEL ROWS OUT        effects and standard errors as float64 pairs, for the peers' script to compare
-///
-/// ROWS: raw float32, as many a row as the model has features.
 package enum ForestBenchmarkCommand {
-    package static func run(_ arguments: [String]) throws {
-        func value(_ option: String) -> String? {
-            arguments.firstIndex(of: option).flatMap { $0 + 1 < arguments.count ? arguments[$0 + 1] : nil }
-        }
-        func list(_ option: String) -> [String]? { value(option)?.split(separator: ",").map(String.init) }
-        switch (arguments.first, arguments.count) {
-        case ("time", 3...):
-            let rows = try ForestRows(modelPath: arguments[1], rowFile: arguments[2])
-            var benchmark = ForestBenchmark(rows: rows)
-            benchmark.seconds = value("--seconds").flatMap(Double.init) ?? benchmark.seconds
-            benchmark.rounds = value("--rounds").flatMap(Int.init) ?? benchmark.rounds
-            benchmark.countsProcessorTime = value("--clock") == "cpu"
-            let results = benchmark.run(
-                kernels: list("--kernels")?.compactMap(Kernel.init(rawValue:)).filter(\.isAvailable)
-                    ?? Kernel.available,
-                batches: list("--batches")?.compactMap(Int.init) ?? [1, 64, 256, 1024],
-                threads: list("--threads")?.compactMap(Int.init) ?? [1, 2])
-            if arguments.contains("--json") {
-                print(String(decoding: try JSONEncoder().encode(results), as: UTF8.self))
-            } else {
-                print(ForestBenchmark.table(results))
-                print("\(try hugePages(of: arguments[1])) of \(rows.model.byteCount >> 10) KiB in huge pages")
-            }
-        case ("import", 3...):
-            try importForest(arguments[1], to: arguments[2], trees: value("--trees").flatMap(Int.init))
-        case ("open", 2):
-            for (name, check) in [("trusted", ModelCheck.trusted), ("structure", .structure), ("checksum", .checksum)] {
-                var best = Duration.seconds(1000)
-                for _ in 0..<5 {
-                    let begin = ContinuousClock.now
-                    _ = try Model.open(path: arguments[1], verify: check)
-                    best = min(best, ContinuousClock.now - begin)
-                }
-                print("\(name): \(best / .milliseconds(1)) ms")
-            }
-        case ("score", 4):
-            let rows = try ForestRows(modelPath: arguments[1], rowFile: arguments[2])
+    private static let model = CommandSpecification.Argument("MODEL", "A model file")
+    private static let rows = CommandSpecification.Argument(
+        "ROWS", "Raw float32 in the machine's order, as many per row as the model has features")
+
+    private static let help = CommandSpecification(
+        "forest", "The forest engine on a model and rows; scripts/bench-forest-peers.py adds the peers",
+        subcommands: [
+            CommandSpecification(
+                "time", "Microseconds per row, with and without the interval",
+                options: [
+                    .value("kernels", "LIST", "Kernels; those that this machine has not are left out (default: all)"),
+                    .value("batches", "LIST", "Rows scored together", default: "1,64,256,1024"),
+                    .value("threads", "LIST", "Threads", default: "1,2"),
+                    .value("seconds", "S", "Time of each measurement", default: "0.2"),
+                    .value("rounds", "N", "Rounds, of which the median counts", default: "3"),
+                    .value("clock", "CLOCK", "wall, or cpu for processor time", default: "wall"),
+                    .flag("json", "Print one JSON list"),
+                ], arguments: [model, rows],
+                examples: [
+                    .init("time bench.model rows.f32 --kernels avx512 --clock cpu", "one kernel, processor time")
+                ]),
+            CommandSpecification(
+                "import", "Writes an EconML forest as a model without a feature specification, for timing",
+                options: [.value("trees", "N", "So many trees; those of the forest are taken again when it has fewer")],
+                arguments: [.init("FOREST", "An .npz of exporters/econml_export.py"), model]),
+            CommandSpecification(
+                "open", "Milliseconds to open a model, by how much of it is checked", arguments: [model]),
+            CommandSpecification(
+                "score", "Writes effects and standard errors as pairs of float64",
+                arguments: [model, rows, .init("OUT", "The file to write")]),
+        ])
+
+    package static func run(_ words: [String]) throws {
+        guard let command = try Benchmark.parse(help, words) else { return }
+        let arguments = command.arguments
+        switch command.path.last {
+        case "time": try time(command)
+        case "import":
+            try importForest(arguments[0], to: arguments[1], trees: try command.count("trees"))
+        case "open": try open(arguments[0])
+        default:
+            let rows = try ForestRows(modelPath: arguments[0], rowFile: arguments[1])
             var estimates = [Estimate](
                 repeating: Estimate(effect: 0, standardError: 0), count: rows.count * rows.model.effectCount)
             ParallelScorer(model: rows.model).score(
                 rows: rows.values, stride: rows.model.rowStride, count: rows.count, into: &estimates)
-            try estimates.withUnsafeBytes { try Data($0).write(to: URL(filePath: arguments[3])) }
-        default:
-            throw ImpactError(.usage, code: "usage", "impactiq-bench forest time|import|open|score …")
+            try estimates.withUnsafeBytes { try Data($0).write(to: URL(filePath: arguments[2])) }
+        }
+    }
+
+    private static func time(_ command: ParsedCommand) throws {
+        func list(_ option: String) -> [String] {
+            (command.text(option) ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        }
+        func counts(_ option: String) throws(ImpactError) -> [Int] {
+            var counts: [Int] = []
+            for word in list(option) {
+                guard let count = Int(word), count > 0 else {
+                    throw command.invalid(option, "'\(word)' is not a positive count")
+                }
+                counts.append(count)
+            }
+            return counts
+        }
+        var kernels: [Kernel] = []
+        for word in list("kernels") {
+            guard let kernel = Kernel(rawValue: word) else {
+                let known = Kernel.allCases.map(\.rawValue).joined(separator: ", ")
+                throw command.invalid("kernels", "there is no '\(word)'; known are \(known)")
+            }
+            if kernel.isAvailable { kernels.append(kernel) }
+        }
+        let rows = try ForestRows(modelPath: command.arguments[0], rowFile: command.arguments[1])
+        var benchmark = ForestBenchmark(rows: rows)
+        benchmark.seconds = try command.number("seconds") ?? benchmark.seconds
+        benchmark.rounds = try command.count("rounds") ?? benchmark.rounds
+        switch command.text("clock") {
+        case "cpu": benchmark.countsProcessorTime = true
+        case "wall": break
+        default: throw command.invalid("clock", "must be wall or cpu")
+        }
+        let results = benchmark.run(
+            kernels: kernels.isEmpty ? Kernel.available : kernels, batches: try counts("batches"),
+            threads: try counts("threads"))
+        if command.flag("json") {
+            print(String(decoding: try JSONEncoder().encode(results), as: UTF8.self))
+        } else {
+            print(ForestBenchmark.table(results))
+            print("\(try hugePages(of: command.arguments[0])) of \(rows.model.byteCount >> 10) KiB in huge pages")
+        }
+    }
+
+    private static func open(_ path: String) throws {
+        for (name, check) in [("trusted", ModelCheck.trusted), ("structure", .structure), ("checksum", .checksum)] {
+            var best = Duration.seconds(1000)
+            for _ in 0..<5 {
+                let begin = ContinuousClock.now
+                _ = try Model.open(path: path, verify: check)
+                best = min(best, ContinuousClock.now - begin)
+            }
+            print("\(name): \(best / .milliseconds(1)) ms")
         }
     }
 

@@ -54,7 +54,7 @@ struct AssignmentStateMachineTests {
         Transition(
             before: [.assign(p), .close], event: .lost(p), actions: [.discard(p), .unassign], state: .closing,
             owned: []),
-        Transition(before: [.close], event: .assign(p), actions: [.unassign], state: .closing, owned: []),
+        Transition(before: [.close], event: .assign(p), actions: [.decline], state: .closing, owned: []),
         Transition(before: [.close], event: .revoke(p), actions: [.unassign], state: .closing, owned: []),
         Transition(before: [.close], event: .close, actions: [], state: .closing, owned: []),
         Transition(before: [.close], event: .closed, actions: [], state: .closed, owned: []),
@@ -118,7 +118,7 @@ struct AssignmentStateMachineTests {
                     case .revoke(let partitions), .discard(let partitions):
                         #expect(owned == Set(partitions))
                         owned = []
-                    case .unassign: #expect(owned.isEmpty)
+                    case .unassign, .decline: #expect(owned.isEmpty)
                     }
                 }
                 #expect(machine.owned == owned)

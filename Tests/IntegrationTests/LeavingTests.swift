@@ -66,6 +66,31 @@ struct LeavingTests {
         }
     }
 
+    @Test("Whenever it stops, in the middle of joining too, nobody is left in the group")
+    func stopWhileJoining() throws {
+        guard let broker = TestBroker.start() else { return }
+        var random = SeededGenerator.announced()
+        let admin = try Admin(properties: ["bootstrap.servers": broker.bootstrap])
+        defer { admin.close() }
+        for _ in 0..<12 {
+            let run = try StateRun(broker, settings: Self.session + ["workers=2"])
+            let group = run.harness.configuration.applicationID
+            let application = try start(run.harness.configuration)
+            // Joining takes some 10 to 300 ms from here, the moments between two members' joins are in it.
+            let patience = Double.random(in: 0...0.3, using: &random)
+            if Bool.random(using: &random) {
+                // The first of them: the other one joins now.
+                wait("a member") { (try? admin.members(ofGroup: group).isEmpty) == false }
+            } else {
+                Thread.sleep(forTimeInterval: patience)
+            }
+            application.stop()
+            try application.wait()
+            let left = (try? admin.members(ofGroup: group)) ?? []
+            #expect(left.isEmpty, "\(patience) s: \(left)")
+        }
+    }
+
     @Test("The partitions of a process that stops go to the other one at once; their scores are those of one process")
     func handOver() throws {
         guard let broker = TestBroker.start() else { return }

@@ -200,6 +200,28 @@ struct ScoreTests {
         #expect(first.text == second.text)
     }
 
+    @Test func aRefusalAmongTheEventsIsHonoured() throws {
+        let server = try TestServer()
+        let client = try server.client()
+        func ask(_ consents: String...) throws -> (status: Int, text: String) {
+            let time = #""time":"2026-11-21T10:00:00Z""#
+            let events =
+                [#"{"type":"click",\#(time)}"#]
+                + consents.map { #"{"type":"user.consent",\#(time),"properties":{\#($0)}}"# }
+                + [#"{"type":"click",\#(time)}"#]
+            let body = "{\"user_id\":\"u\",\"events\":[\(events.joined(separator: ","))]}"
+            let answer = try #require(client.request("POST", "/v1/score", body: body))
+            return (answer.status, answer.text)
+        }
+        for refusal in [#""scoring":false"#, #""storing":false"#] {
+            let refused = try ask(refusal)
+            #expect(refused.status == 422)
+            #expect(refused.text.contains("scoring_refused"))
+        }
+        #expect(try ask(#""scoring":true"#).status == 200)
+        #expect(try ask(#""scoring":false"#, #""scoring":true"#).status == 200)
+    }
+
     @Test func aGridHoldsTheScoresOfItsPoints() throws {
         let server = try TestServer()
         let client = try server.client()

@@ -11,8 +11,8 @@ package final class ParallelScorer {
     private let scorers: Scorers
     private var refused: [Int32] = []
 
-    /// Rows that a thread takes at a time.
-    private static let chunk = 1024
+    /// Rows that a thread takes at a time: few, since a thread of the pool wakes up late.
+    private static let chunk = 256
 
     /// - Parameter threads: nil for one per processor.
     package init(model: Model, threads: Int? = nil, kernel: Kernel = .best) {

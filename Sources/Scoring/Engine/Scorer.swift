@@ -36,9 +36,9 @@ package final class Scorer {
     /// Rows × trees that go down together when a tree has room for more than its rows: enough to hide the memory's
     /// latency, and their tiles, 64 bytes each, are still in the L1 cache when their turn comes.
     private static let slots = 256
-    /// Bytes of leaf addresses kept for the standard errors of a block of rows: with the leaves they should fit the L2
-    /// cache. But 64 rows at the least, that trees from beyond the caches are fetched for more than a few rows.
-    private static let addressBytes = 128 << 10
+    /// Bytes of leaf addresses kept for the standard errors of a block of rows: they should fit the L1 cache. But 64 rows
+    /// at the least, that trees from beyond the caches are fetched for more than a few rows.
+    private static let addressBytes = 32 << 10
 
     /// - Parameter maxRows: rows that one call may have; memory grows with it, up to a block.
     package init(model: Model, maxRows: Int, kernel: Kernel = .best) {

@@ -108,6 +108,10 @@ struct ScoreRoute: Sendable {
             index += 1
             more = try Self.nextElement(&scanner, "events")
         }
+        if folding.refusesScoring(session.users.bytes(user), in: state) {
+            throw Problem(
+                422, "scoring_refused", "the user refuses scoring by a \"user.consent\" event", field: "events")
+        }
         session.clear(session.row(0))
         guard folding.row(of: session.users.bytes(user), in: state, into: session.row(0)) else {
             throw Problem(422, "no_events", "there is no event to score at", field: "events")
