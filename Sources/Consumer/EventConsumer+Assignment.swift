@@ -37,7 +37,7 @@ extension EventConsumer {
             case .unassign:
                 rd_kafka_assign(handle.pointer, nil)
             case .decline:
-                    // An empty list: none at all is the answer to a revocation.
+                // An empty list: none at all is the answer to a revocation.
                 let nothing = TopicPartitionList(capacity: 0)
                 rd_kafka_assign(handle.pointer, nothing.pointer)
             }
