@@ -28,7 +28,8 @@ WORKDIR /var/lib/impactiq
 VOLUME /var/lib/impactiq
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-# Healthy: the broker answers and every topic of the configuration is there.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["impactiq", "topics", "check"]
+# Healthy: the pipeline says that it is ready, as a load balancer would ask it. The image has bash, and no curl.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["bash", "-c", \
+    "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /ready HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 ENTRYPOINT ["impactiq"]
 CMD ["run"]

@@ -20,6 +20,6 @@ enum CompletionCommand: Command {
             throw ImpactError(
                 .usage, code: "unknown_shell", "no completion for '\(command.arguments[0])': name bash, zsh or fish")
         }
-        Terminal.Stream.output.write(shell.script(for: CommandLineTool.root))
+        Terminal.Stream.output.writeRaw(shell.script(for: CommandLineTool.root))
     }
 }

@@ -1,3 +1,4 @@
+import Base
 import Pipeline
 import Settings
 import Terminal
@@ -29,11 +30,17 @@ enum ConfigCommand: Command {
                 )
             }
             Terminal.Stream.output.write(JSONOutput.object(members).line + "\n")
-            return try TopicRoles.check(configuration)
+            return try check(configuration)
         }
         var table = Table(.text("key"), .text("value"), .text("from"), .text("meaning"))
         for line in lines { table.add(line.name, line.value.isEmpty ? "–" : line.value, line.origin, line.summary) }
         Terminal.Stream.output.write(table.text())
+        try check(configuration)
+    }
+
+    /// What `run` would refuse before it asks a broker.
+    private static func check(_ configuration: Configuration) throws(ImpactError) {
         try TopicRoles.check(configuration)
+        if !configuration.modelPublicKey.isEmpty { _ = try Ed25519.publicKey(path: configuration.modelPublicKey) }
     }
 }

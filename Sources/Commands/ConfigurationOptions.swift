@@ -17,8 +17,7 @@ enum ConfigurationOptions {
             groups: ProductSettings.groups, file: command.text("config"),
             environment: ProcessInfo.processInfo.environment,
             overrides: command.texts("set"))
-        // What goes to librdkafka is checked by librdkafka, before any broker is asked.
-        for client in ["consumer", "producer"] { try configuration.kafkaProperties(client: client).validate() }
+        try ClientCheck.check(configuration)
         Log.setFormat(configuration.logFormat)
         return configuration
     }

@@ -80,11 +80,11 @@ enum ModelExplainCommand: Command {
         let cover =
             background.map { "splits as common as in \(HumanNumber.grouped($0.count)) rows of \(given ?? input)" }
             ?? "every split taken as even (name rows with --background)"
-        Terminal.Stream.output.show(
+        Terminal.Stream.output.write(
             (model.isResponse ? "\(names.1): what adds to \(scale.words)" : "Effect of \(names.0) on \(names.1)")
                 + " by model \(model.name) \(model.version); \(cover)\n")
         for (row, answer) in answers.enumerated() {
-            Terminal.Stream.output.show(
+            Terminal.Stream.output.write(
                 text(row, answer?[effect], rows, model, top: top, explainer, effect))
         }
         if rows.count > count {
@@ -149,7 +149,7 @@ enum ModelExplainCommand: Command {
     private static func shown(_ value: Double, _ model: Model, _ feature: Int) -> String {
         if value.isNaN { return "missing" }
         guard let levels = model.levels(feature: feature) else { return Figure.significant(value) }
-        return levels.indices.contains(Int(value)) ? levels[Int(value)] : "unknown"
+        return levels.indices.contains(Int(saturating: value)) ? levels[Int(saturating: value)] : "unknown"
     }
 
     private static func signed(_ value: Double) -> String { (value > 0 ? "+" : "") + Figure.significant(value) }

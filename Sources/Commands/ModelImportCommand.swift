@@ -50,7 +50,7 @@ enum ModelImportCommand: CommandGroup {
             Terminal.Stream.output.write(object.line + "\n")
             return
         }
-        Terminal.Stream.output.show(
+        Terminal.Stream.output.write(
             "\(summary.output): \(HumanNumber.grouped(summary.trees)) trees, \(HumanNumber.grouped(summary.nodes)) nodes, "
                 + "\(summary.features.count) features, effect of \(summary.treatments.joined(separator: ", ")) on "
                 + "\(summary.outcomes.joined(separator: ", "))"

@@ -20,7 +20,7 @@ enum ModelSignCommand: Command {
         guard let path = command.text("key") else { throw command.invalid("key", "name the private key") }
         let key = try Ed25519.privateKey(path: path)
         let signature = try ModelSignature.sign(command.arguments[0], key: key)
-        Terminal.Stream.output.show("\(signature): signed by key \(key.fingerprint)\n")
+        Terminal.Stream.output.write("\(signature): signed by key \(key.fingerprint)\n")
     }
 }
 
@@ -38,7 +38,7 @@ enum ModelVerifyCommand: Command {
         }
         let key = try Ed25519.publicKey(path: path)
         let model = try Model.open(path: command.arguments[0], key: key)
-        Terminal.Stream.output.show(
+        Terminal.Stream.output.write(
             "\(model.path): whole (sha256 \(model.sha256)), signed by key \(key.fingerprint)\n")
     }
 }

@@ -93,18 +93,23 @@ package final class KafkaHandle: @unchecked Sendable {
         case .consumer: rd_kafka_conf_set_rebalance_cb(configuration, rebalanceCallback)
         case .producer: rd_kafka_conf_set_dr_msg_cb(configuration, deliveryCallback)
         }
-        var reason = [CChar](repeating: 0, count: 512)
-        let type = kind == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER
-        guard let pointer = rd_kafka_new(type, configuration, &reason, reason.count) else {
-            rd_kafka_conf_destroy(configuration)
-            let bytes = reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-            throw ImpactError(
-                .badConfiguration, code: "kafka_client",
-                "librdkafka makes no \(component): \(String(decoding: bytes, as: UTF8.self))")
-        }
-        self.pointer = pointer
+        self.pointer = try Self.make(kind, configuration, named: component)
         self.bootstrap = bootstrap
         self.context = context
+    }
+
+    /// A client of librdkafka's, which takes the configuration over.
+    static func make(
+        _ kind: Kind, _ configuration: OpaquePointer, named name: String
+    ) throws(ImpactError) -> OpaquePointer {
+        var reason = [CChar](repeating: 0, count: 512)
+        let type = kind == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER
+        if let pointer = rd_kafka_new(type, configuration, &reason, reason.count) { return pointer }
+        rd_kafka_conf_destroy(configuration)
+        let bytes = reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        throw ImpactError(
+            .badConfiguration, code: "kafka_client",
+            "librdkafka makes no \(name): \(String(decoding: bytes, as: UTF8.self))")
     }
 
     deinit { close() }

@@ -70,6 +70,21 @@ extension KafkaProperties {
     /// Checks every key and value without connecting anywhere.
     package func validate() throws(ImpactError) { rd_kafka_conf_destroy(try makeConfiguration()) }
 
+    /// Checks that the properties make a client; it is given no broker to connect to.
+    ///
+    /// - Throws: `kafka_client`: properties that do not go together, a certificate's file that is not there.
+    package func validate(as kind: KafkaHandle.Kind) throws(ImpactError) {
+        // Such clients ask for tickets and tokens as soon as they are made.
+        let mechanism = (self["sasl.mechanism"] ?? self["sasl.mechanisms"] ?? "").uppercased()
+        if mechanism == "GSSAPI" || mechanism == "OAUTHBEARER" { return }
+        var own = self
+        own["bootstrap.servers"] = nil
+        let configuration = try own.makeConfiguration()
+        rd_kafka_conf_set_log_cb(configuration) { _, _, _, _ in }
+        let client = try KafkaHandle.make(kind, configuration, named: kind == .consumer ? "consumer" : "producer")
+        rd_kafka_destroy_flags(client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
+    }
+
     private static func set(_ entry: Entry, in configuration: OpaquePointer) -> ImpactError? {
         var reason = [CChar](repeating: 0, count: 512)
         let result = rd_kafka_conf_set(configuration, entry.key, entry.value, &reason, reason.count)

@@ -24,6 +24,9 @@ final class RocksDB: @unchecked Sendable {  // Only constants; the library locks
         write = rocksdb_writeoptions_create()
         read = rocksdb_readoptions_create()
         rocksdb_readoptions_set_verify_checksums(read, 1)
+        // RocksDB makes its files as readable as the umask allows, on threads of its own and as long as it is open. What else
+        // a process makes that keeps users' state says itself who may read it.
+        if !isReadOnly { umask(0o077) }
         var opened: (OpaquePointer, OpaquePointer)?
         var fault: UnsafeMutablePointer<CChar>?
         "default".withCString { name in

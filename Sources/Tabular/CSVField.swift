@@ -8,11 +8,15 @@ package enum CSVField: Sendable {
 
     /// Whether a spreadsheet would run the text. Numbers are none, whatever their sign.
     package static func isFormula(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        switch bytes.first {
-        case UInt8(ascii: "="), UInt8(ascii: "@"), 0x09, 0x0D: true
+        // Blanks before the sign do not keep all spreadsheets from it.
+        let text = bytes.drop { $0 == 0x20 }
+        switch text.first {
+        case UInt8(ascii: "="), UInt8(ascii: "@"), 0x09, 0x0A, 0x0D: return true
         case UInt8(ascii: "+"), UInt8(ascii: "-"):
-            Double(String(decoding: bytes, as: UTF8.self))?.isFinite != true
-        default: false
+            return Double(String(decoding: text, as: UTF8.self))?.isFinite != true
+        default:
+            // The same signs in full width, U+FF1D and its like.
+            return text.starts(with: [0xEF, 0xBC]) && [0x9D, 0xA0, 0x8B, 0x8D].contains(text.dropFirst(2).first)
         }
     }
 

@@ -1,3 +1,5 @@
+import Base
+
 /// A JSON value to print for machines (`--json`): members keep their order, numbers their shortest exact text.
 ///
 /// For the output of commands, not for the hot path.
@@ -71,7 +73,7 @@ package indirect enum JSONOutput: Sendable, ExpressibleByStringLiteral, Expressi
             case "\n": text += "\\n"
             case "\r": text += "\\r"
             case "\t": text += "\\t"
-            case "\u{00}"..."\u{1F}":
+            case _ where scalar.isUnprintable:
                 let hex = String(scalar.value, radix: 16)
                 text += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
             default: text.unicodeScalars.append(scalar)

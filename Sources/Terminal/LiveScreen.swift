@@ -19,7 +19,7 @@ package final class LiveScreen {
     package convenience init(_ stream: Terminal.Stream = .output, plainInterval: Duration = .seconds(5)) {
         self.init(
             stream, isLive: stream.isTerminal, plainInterval: plainInterval, size: { stream.windowSize ?? (80, 24) },
-            write: { stream.write($0) })
+            write: { stream.writeRaw($0) })
     }
 
     package init(

@@ -68,7 +68,7 @@ package struct ParsedCommand: Sendable {
 
     /// A value that the command itself finds wrong.
     package func invalid(_ option: String, _ why: String) -> ImpactError {
-        let given = text(option).map { " '\($0)'" } ?? ""
+        let given = text(option).map { " '\(Secrets.masked(option, $0))'" } ?? ""
         return ImpactError(
             .usage, code: "invalid_option_value",
             "--\(option)\(given): \(why)\nsee '\(path.joined(separator: " ")) --help'")

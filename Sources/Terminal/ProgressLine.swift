@@ -22,7 +22,7 @@ package final class ProgressLine {
         let stream = Terminal.Stream.error
         self.init(
             label, total: total, unit: unit, isLive: stream.isTerminal, plainInterval: plainInterval, start: .now,
-            write: { stream.write($0) })
+            write: { stream.writeRaw($0) })
     }
 
     package init(

@@ -50,12 +50,14 @@ package enum Terminal {
             return true
         }
 
-        /// Writes text for people, lines and all, in which names, keys or paths stand that others chose: what could move
-        /// the cursor or forge a line is escaped.
-        package func show(_ text: String) { write(text.printable(keepsLines: true)) }
-
+        /// Writes text, lines and all, in which names, keys or paths may stand that others chose: what could move the
+        /// cursor or forge a line is escaped.
         @discardableResult
-        package func write(_ text: String) -> Bool {
+        package func write(_ text: String) -> Bool { writeRaw(text.printable(keepsLines: true)) }
+
+        /// Writes text that moves the cursor, or that another program reads.
+        @discardableResult
+        package func writeRaw(_ text: String) -> Bool {
             var text = text
             return text.withUTF8 { write(UnsafeRawBufferPointer($0)) }
         }

@@ -57,6 +57,25 @@ import Testing
         }
     }
 
+    @Test(arguments: ["1e19", "9223372036854775808", "1.1e15", "-1", "x", "inf"])
+    func aCountThatIsNoneNamesItsPlace(count: String) throws {
+        let scratch = try Scratch()
+        let file = scratch.path + "/paths.csv"
+        for column in ["conversions", "value", "nulls"] {
+            try "path,\(column)\na > b,1\na,\(count)\n".write(toFile: file, atomically: true, encoding: .utf8)
+            let error = #expect(throws: ImpactError.self) {
+                try PathComparison.compare(file, [.linear, .markov], ModelOptions())
+            }
+            #expect(error?.message.contains("line 3, column '\(column)'") == true, "\(error?.message ?? "")")
+        }
+        // The largest that is taken.
+        try "path,conversions\na > b,1e15\nb,1e15\n".write(toFile: file, atomically: true, encoding: .utf8)
+        let outcome = try PathComparison.compare(file, PathComparison.kinds, ModelOptions())
+        for column in outcome.comparison.columns {
+            #expect(column.units.reduce(0, +) == 2_000_000_000_000_000 * Int128(Credit.unit), "\(column.kind)")
+        }
+    }
+
     @Test func aModelThatNeedsTimesIsRefused() {
         #expect(throws: ImpactError.self) { try PathComparison.compare("none.csv", [.ihc], ModelOptions()) }
     }

@@ -1,3 +1,4 @@
+import Base
 import Terminal
 import Testing
 
@@ -115,4 +116,12 @@ func shortNumbers(value: Double, text: String) { #expect(HumanNumber.short(value
     #expect(
         value.line
             == #"{"b":1,"a":[true,null,0.1],"text":"quote \" slash \\ line\n\u0001 é","nan":null,"whole":3}"#)
+}
+
+/// The output of commands holds names that others chose; what a program reads of it stays JSON.
+@Test func controlCharactersInJSONAreEscaped() {
+    let hostile = "a\u{1B}]0;x\u{7}\u{9B}31m\u{202E}\u{2028}\u{7F}b"
+    let line = JSONOutput.object([(name: "name", value: .text(hostile))]).line
+    #expect(line == #"{"name":"a\u001b]0;x\u0007\u009b31m\u202e\u2028\u007fb"}"#)
+    #expect(line.printable() == line)
 }

@@ -38,11 +38,14 @@ package final class PostgreSQLDatabase: SQLDatabase {
     /// The URL without its password, and what must not appear in a message.
     private static func describe(_ url: String) throws(ImpactError) -> (String, [String]) {
         var said: UnsafeMutablePointer<CChar>?
-        guard let options = PQconninfoParse(url, &said) else {
+        // With an @ in the password its end would be read as the host's name, and stand in messages.
+        let authority = url.split(separator: "://", maxSplits: 1).last?.prefix { !"/?".contains($0) } ?? ""
+        guard authority.count(where: { $0 == "@" }) <= 1, let options = PQconninfoParse(url, &said) else {
             PQfreemem(said)
             throw ImpactError(
                 .usage, code: "database_url",
-                "the postgresql:// URL cannot be read: percent-encode what is special in it (a / in a password is %2F)")
+                "the postgresql:// URL cannot be read: percent-encode what is special in it (in a password a / is %2F, an "
+                    + "@ is %40)")
         }
         defer { PQconninfoFree(options) }
         var values: [String: String] = [:]
@@ -53,7 +56,8 @@ package final class PostgreSQLDatabase: SQLDatabase {
         }
         let host = values["host"] ?? values["hostaddr"] ?? "localhost"
         let place = "postgresql://\(host)" + (values["port"].map { ":\($0)" } ?? "") + "/" + (values["dbname"] ?? "")
-        return (place, [values["password"]].compactMap { $0 }.filter { !$0.isEmpty })
+        // To hide a letter or two wherever they stand would tell them.
+        return (place, [values["password"]].compactMap { $0 }.filter { $0.count > 3 })
     }
 
     package func begin(writing: Bool) throws(ImpactError) {

@@ -12,6 +12,8 @@ package final class PathSource {
     private let value: Int?
     private let nulls: Int?
     package private(set) var channels: ChannelTable
+    /// Of a row. Sums of credits are exact to 2^-40 of a conversion up to here.
+    private static let most = 1e15
     private var lookup = NameLookup()
     package private(set) var rows = 0
 
@@ -64,6 +66,7 @@ package final class PathSource {
     ) throws(ImpactError) -> Double? {
         guard let column else { return nil }
         switch CSVDouble.read(text, fields[column]) {
+        case .value(let value) where value > Self.most: throw file.fault(column, "is larger than 10^15")
         case .value(let value) where value >= 0: return value
         case .value: throw file.fault(column, "is negative")
         case .missing: return 0

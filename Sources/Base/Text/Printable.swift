@@ -17,8 +17,14 @@ extension StringProtocol {
     }
 
     private static func isUnprintable(_ scalar: Unicode.Scalar, _ keepsLines: Bool) -> Bool {
-        switch scalar.value {
-        case 0x0A: !keepsLines
+        scalar.isUnprintable && !(keepsLines && scalar == "\n")
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether it could move the cursor, colour what follows, forge a line, or turn the direction of writing.
+    public var isUnprintable: Bool {
+        switch value {
         // C0, DEL and C1.
         case 0..<0x20, 0x7F..<0xA0: true
         // Line and paragraph separators, marks and overrides of direction.

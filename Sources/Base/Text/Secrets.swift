@@ -46,36 +46,48 @@ public enum Secrets {
     /// A text without the secrets that stand in it: a password before an @ (also of a URL with a slip in its scheme), and
     /// the values of `name=value` and `name: value` where the name is a secret's.
     public static func masked(_ text: String) -> String {
-        maskedPairs(maskedUser(text))
+        // A key that was pasted where its file's name belongs.
+        if text.contains("PRIVATE KEY-----") { return mask }
+        return maskedPairs(maskedUser(text))
     }
 
     /// `scheme://user:password@host`, and `scheme:/user:password@host` or whatever it was meant to be.
     private static func maskedUser(_ text: String) -> String {
-        // An @ in a query is an address, not the end of a password.
-        let end = text.firstIndex { $0 == "?" || $0.isWhitespace } ?? text.endIndex
-        let head = text[..<end]
-        guard let at = head.lastIndex(of: "@") else { return text }
-        var start = head.startIndex
-        if let scheme = head.firstRange(of: "://") {
-            guard scheme.upperBound <= at else { return text }
+        let word = text.prefix { !$0.isWhitespace }
+        var start = word.startIndex
+        if let scheme = word.firstRange(of: "://") {
             start = scheme.upperBound
-        } else if let colon = head.firstIndex(of: ":"), colon < at {
+        } else if let colon = word.firstIndex(of: ":"), let at = word.lastIndex(of: "@"), colon < at {
             // Whatever follows the first colon may be the password's beginning.
             return text[...colon] + mask + text[at...]
         }
-        guard let colon = head[start..<at].firstIndex(of: ":") else { return text }
+        guard let colon = word[start...].firstIndex(of: ":"),
+            let at = endOfPassword(word[start...], after: colon)
+        else { return text }
         return text[...colon] + mask + text[at...]
+    }
+
+    /// The @ that ends the password which begins after a colon: the last one, for people write a bare @, ? or / into
+    /// passwords. After a port an @ stands in the query and is an address.
+    private static func endOfPassword(_ rest: Substring, after colon: String.Index) -> String.Index? {
+        guard let at = rest.lastIndex(of: "@"), colon < at, !rest[..<colon].contains("@") else { return nil }
+        let port = rest[colon...].dropFirst().prefix { !"/?@".contains($0) }
+        let isPort = !port.isEmpty && port.allSatisfy(\.isNumber)
+        if isPort, !rest.prefix(while: { $0 != "?" }).contains("@") { return nil }
+        return at
     }
 
     private static func maskedPairs(_ text: String) -> String {
         var result = ""
         var rest = Substring(text)
         while let separator = rest.firstIndex(where: { $0 == "=" || $0 == ":" }) {
-            let name = rest[..<separator].reversed().prefix { $0.isLetter || $0.isNumber || "._-".contains($0) }
+            let name = rest[..<separator].reversed().prefix { $0.isLetter || $0.isNumber || "._-%".contains($0) }
             let after = rest.index(after: separator)
             result += rest[..<after]
             rest = rest[after...]
-            guard isSecret(String(name.reversed())) else { continue }
+            let written = String(name.reversed())
+            // libpq decodes names too.
+            guard isSecret(written.removingPercentEncoding ?? written) else { continue }
             if result.last == ":", rest.first == " " { result.append(rest.removeFirst()) }
             let value = rest.prefix { !$0.isWhitespace && $0 != "&" && $0 != ";" }
             if !value.isEmpty { result += mask }

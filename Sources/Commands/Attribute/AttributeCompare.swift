@@ -80,7 +80,7 @@ enum AttributeCompare: Command {
             table.add(cells)
         }
         var text = table.text(width: nil)
-        text += "\n\(HumanNumber.grouped(Int(comparison.conversions))) conversions\n"
+        text += "\n\(HumanNumber.grouped(Int(saturating: comparison.conversions.rounded()))) conversions\n"
         for channel in comparison.order {
             if let words = comparison.disagreement(channel) { text += "- \(comparison.channels[channel]): \(words)\n" }
         }

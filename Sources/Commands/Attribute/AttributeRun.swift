@@ -30,7 +30,14 @@ enum AttributeRun: Command {
         ])
 
     static func run(_ command: ParsedCommand) throws {
-        if AttributeInput.paths(command) != nil { return try AttributeCompare.run(command) }
+        if AttributeInput.paths(command) != nil {
+            // Paths have no conversions and sessions that a table could name.
+            guard command.text("out") == nil else {
+                throw command.invalid(
+                    "out", "a file of paths gives channel totals, which are printed; use --json for a program")
+            }
+            return try AttributeCompare.run(command)
+        }
         let kind = try ModelKind(named: command.text("model") ?? "ihc")
         let input = try AttributeInput.open(command)
         var options = AttributionRun.Options()

@@ -76,7 +76,7 @@ enum ReplayCommand: Command {
         let summary = ReplaySummary(result: result, model: model, description: job.description, remarks: job.remarks)
         // The scores may be on standard output.
         let stream: Terminal.Stream = command.text("out") == "-" ? .error : .output
-        stream.show(command.flag("json") ? summary.json.line + "\n" : summary.text)
+        stream.write(command.flag("json") ? summary.json.line + "\n" : summary.text)
         try summary.check()
     }
 }

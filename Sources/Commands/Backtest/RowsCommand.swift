@@ -62,7 +62,7 @@ enum RowsCommand: Command {
     static func run(_ command: ParsedCommand) throws {
         let configuration = try ConfigurationOptions.load(command)
         guard let out = command.text("out") else { throw command.invalid("out", "name a file") }
-        var options = RowsOptions(specification: try specification(command))
+        var options = RowsOptions(specification: try specification(command, configuration))
         options.threads = try command.count("workers") ?? 0
         options.field = command.flag("spreadsheet") ? .spreadsheet : .plain
         let rules = command.texts("outcome")
@@ -71,19 +71,21 @@ enum RowsCommand: Command {
         let counters = try run.write(to: out)
         let summary = RowsSummary(
             counters: counters, options: options, source: run.source, scores: command.text("scores"))
-        Terminal.Stream.error.show(summary.text)
+        Terminal.Stream.error.write(summary.text)
         guard out != "-" else { return }
         try OutputFile.write(Array((summary.json.line + "\n").utf8), to: out + ".json")
     }
 
-    private static func specification(_ command: ParsedCommand) throws -> FeatureSpecification {
+    private static func specification(
+        _ command: ParsedCommand, _ configuration: Configuration
+    ) throws -> FeatureSpecification {
         if let path = command.text("features") {
             return try FeatureSpecification(json: try SmallFile.read(path), name: path)
         }
         guard let path = command.text("model") else {
             throw command.invalid("features", "name a feature specification, or a --model that has one")
         }
-        guard let specification = try Model.open(path: path).specification else {
+        guard let specification = try configuration.openModel(path).specification else {
             throw ImpactError(.badInput, code: "missing_specification", "\(path) holds no feature specification")
         }
         return specification

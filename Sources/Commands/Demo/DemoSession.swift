@@ -139,7 +139,7 @@ package final class DemoSession {
         let start = ContinuousClock.now
         var reading = DemoReading(metrics, follower)
         while true {
-            let stopped = StopSignal.wait(milliseconds: Int(interval * 1000))
+            let stopped = StopSignal.wait(milliseconds: Int(saturating: interval * 1000))
             let now = ContinuousClock.now
             let next = DemoReading(metrics, follower)
             var snapshot = next.snapshot(since: reading, metrics: metrics, sent: feeder.count)

@@ -81,7 +81,7 @@ enum EvaluateCommand: Command {
         if command.flag("json") {
             Terminal.Stream.output.write(report.json.line + "\n")
         } else {
-            Terminal.Stream.output.show(report.text(width: width))
+            Terminal.Stream.output.write(report.text(width: width))
             if command.flag("plot") { Terminal.Stream.output.write("\n" + report.plot(width: min(width, 100))) }
         }
     }

@@ -42,7 +42,7 @@ enum OffPolicyEvaluation {
         let report = OffPolicyReport(value: value, reading: reading, level: level, provenance: provenance)
         if let page = command.text("report") { try EvaluateCommand.write(report.html, to: page) }
         let width = Terminal.Stream.output.windowSize?.columns ?? 100
-        Terminal.Stream.output.show(command.flag("json") ? report.json.line + "\n" : report.text(width: width))
+        Terminal.Stream.output.write(command.flag("json") ? report.json.line + "\n" : report.text(width: width))
     }
 
     private static func policy(_ command: ParsedCommand) throws(ImpactError) -> LoggedPolicy {

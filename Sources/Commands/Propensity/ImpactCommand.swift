@@ -19,6 +19,7 @@ enum ImpactCommand: Command {
         options: [
             .value("weights", "FILE.json", "Weights and baselines", required: true),
             .value("model", "MODEL", "A response model, for the prediction and its reasons"),
+            ModelKey.option,
             .value("background", "FILE.csv", "Rows that say how common values are; the file's own when not given"),
             .value("id", "COLUMN", "The column that names a customer", default: "customer_id"),
             .value("customer", "ID", "Only this customer; may be repeated", repeated: true),
@@ -35,7 +36,7 @@ enum ImpactCommand: Command {
     static func run(_ command: ParsedCommand) throws {
         guard let weights = command.text("weights") else { throw command.invalid("weights", "name the file") }
         let analysis = try ImpactAnalysis(json: try OpenFile.contents(of: weights), name: weights)
-        let model = try command.text("model").map { try Model.open(path: $0) }
+        let model = try command.text("model").map { try ModelKey.open($0, command) }
         if let model, !model.predictsProbabilities {
             throw command.invalid("model", "must be a model of 'impactiq train --kind response'")
         }

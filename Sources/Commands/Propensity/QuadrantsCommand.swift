@@ -16,6 +16,7 @@ enum QuadrantsCommand: Command {
         options: [
             .value("propensity-model", "MODEL", "A response model of people without an ad"),
             .value("uplift-model", "MODEL", "A model of the ad's effect"),
+            ModelKey.option,
             .value("propensity", "COLUMN", "The column of the propensity, instead of a model"),
             .value("uplift", "COLUMN", "The column of the uplift, instead of a model"),
             .value("cut", "P", "The propensity from which a customer buys anyway", default: "0.5"),
@@ -60,7 +61,7 @@ enum QuadrantsCommand: Command {
     ) throws -> (values: [Double], source: String) {
         if let file = command.text("\(name)-model") {
             guard !command.isGiven(name) else { throw command.invalid(name, "give a column or a model, not both") }
-            let model = try Model.open(path: file)
+            let model = try ModelKey.open(file, command)
             guard name != "propensity" || model.predictsProbabilities else {
                 throw command.invalid("propensity-model", "must be a model of 'impactiq train --kind response'")
             }

@@ -24,11 +24,12 @@ enum ModelsCommand: CommandGroup {
 /// `impactiq models add`.
 enum ModelsAddCommand: Command {
     static let specification = CommandSpecification(
-        "add", "Copy a model into the registry under its own name and version",
+        "add", "Copy a model into the registry under its own name and version", options: [ModelKey.option],
         arguments: [.init("MODEL", "The model file")],
         examples: [.init("impactiq models add purchase.model", "to ./models/purchase/1.model")])
 
     static func run(_ command: ParsedCommand) throws {
+        _ = try ModelKey.open(command.arguments[0], command)
         let entry = try ModelsCommand.registry(command).add(command.arguments[0])
         Terminal.Stream.output.write("\(entry.name) \(entry.version) is in \(entry.path)\n")
     }

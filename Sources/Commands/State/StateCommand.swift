@@ -53,7 +53,7 @@ enum StateGetCommand: Command {
             return
         }
         for (i, place) in found.enumerated() {
-            Terminal.Stream.output.show((i > 0 ? "\n" : "") + text(user, place))
+            Terminal.Stream.output.write((i > 0 ? "\n" : "") + text(user, place))
         }
         if found.count > 1 {
             Terminal.Stream.output.write(
@@ -125,7 +125,7 @@ enum StateDeleteCommand: Command {
             if command.flag("yes") { throw command.invalid("report", "changes nothing: leave out --yes") }
             let report = try StateReport(user, configuration, rows: command.texts("rows"))
             let out = Terminal.Stream.output
-            if command.flag("json") { out.write(report.json.line + "\n") } else { out.show(report.text) }
+            if command.flag("json") { out.write(report.json.line + "\n") } else { out.write(report.text) }
             return
         }
         let erasure = try StateErasure(
@@ -135,7 +135,7 @@ enum StateDeleteCommand: Command {
         if command.flag("json") {
             Terminal.Stream.output.write(erasure.json(isDone: isConfirmed).line + "\n")
         } else {
-            Terminal.Stream.output.show(erasure.text(isDone: isConfirmed))
+            Terminal.Stream.output.write(erasure.text(isDone: isConfirmed))
         }
     }
 }

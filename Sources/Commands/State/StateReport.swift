@@ -133,6 +133,7 @@ struct StateReport {
                             + "(state.checkpoint.interval.ms); one that runs no more keeps it until it starts"))
             }
             for store in Set(copies.copies.map(\.store.path)).sorted() {
+                lookAtManifest(of: store)
                 guard let since = try copies.copies.first(where: { $0.store.path == store })?.store.deletionsSince()
                 else { continue }
                 let due = Date(timeIntervalSince1970: Double(since + LocalState.deletionDeadline) / 1_000)
@@ -151,6 +152,20 @@ struct StateReport {
                 Finding(
                     isHeld: nil, place: path, what: "a damaged copy that was moved aside, with every user it had",
                     until: "until the next damage, or until you delete the folder"))
+        }
+    }
+
+    /// RocksDB notes the first and the last key of each of its files.
+    private mutating func lookAtManifest(of store: String) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: store)) ?? []
+        for name in names.sorted() where name.hasPrefix("MANIFEST-") {
+            guard let bytes = FileManager.default.contents(atPath: "\(store)/\(name)"), !key.isEmpty,
+                bytes.range(of: Data(key)) != nil
+            else { continue }
+            findings.append(
+                Finding(
+                    isHeld: true, place: "\(store)/\(name)", what: "the user's id, as the first or last of a file",
+                    until: "until the process that owns it starts again, or 64 KiB of later changes"))
         }
     }
 

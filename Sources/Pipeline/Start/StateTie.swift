@@ -75,7 +75,7 @@ package enum StateTie {
         text.split(separator: ",").reduce(into: [:]) { positions, part in
             guard let equals = part.lastIndex(of: "=") else { return }
             let numbers = part[part.index(after: equals)...].split(separator: "@", maxSplits: 1)
-            guard let first = numbers.first, let offset = Int64(first) else { return }
+            guard let first = numbers.first, let offset = Int64(first), offset >= 0 else { return }
             positions[String(part[..<equals])] = Position(
                 offset, timestamp: numbers.count > 1 ? Int64(numbers[1]) : nil)
         }

@@ -334,7 +334,7 @@ package final class StateRestorer: AssignmentHandler {
             component,
             "restoring \(targets.count) partitions"
                 + (loading > 0 ? " (\(loading) from the local copy, \(loaded) users so far)" : "")
-                + ": \(loaded + replayed) records, \(Int(rate)) per second, "
+                + ": \(loaded + replayed) records, \(Int(saturating: rate)) per second, "
                 + "\(Int(saturating: Double(left) / max(1, rate))) s left of the changelog")
     }
 

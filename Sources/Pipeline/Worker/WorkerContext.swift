@@ -78,8 +78,9 @@ extension Configuration {
     }
 
     /// Opens the model, with its signature when a key is configured.
-    package func openModel() throws(ImpactError) -> Model {
-        let path = try required("model.path")
+    package func openModel() throws(ImpactError) -> Model { try openModel(try required("model.path")) }
+
+    package func openModel(_ path: String) throws(ImpactError) -> Model {
         if self.modelPublicKey.isEmpty { return try Model.open(path: path) }
         return try Model.open(path: path, key: try Ed25519.publicKey(path: self.modelPublicKey))
     }

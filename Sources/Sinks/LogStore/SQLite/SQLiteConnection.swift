@@ -18,8 +18,14 @@ final class SQLiteConnection {
     init(path: String) throws(LogStoreError) {
         self.path = path
         // SQLite would make it readable for all; its log beside it takes the file's rights. What is wrong, SQLite says.
-        let made = path.hasPrefix(":") ? -1 : Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let made = path.hasPrefix(":") ? -1 : Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         if made >= 0 { Foundation.close(made) }
+        if made < 0, errno == ELOOP, access(path, F_OK) != 0 {
+            throw LogStoreError(
+                "log_store_open",
+                "\(path) is a symbolic link to a file that does not exist; nothing is made through a link",
+                kind: .badConfiguration)
+        }
         var opened: OpaquePointer?
         // Without SQLite's own mutex: a connection belongs to one thread.
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
