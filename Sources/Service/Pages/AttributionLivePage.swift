@@ -15,7 +15,7 @@ enum AttributionLivePage {
             <section class="card"><header><h2>Day by day</h2><span class="muted" id="days-note"></span></header>
             <ul class="legend" id="days-legend"></ul><div id="days"></div></section>
             <section class="card"><header><h2>Channels</h2><span class="muted">CPO: cost per conversion; ROAS: revenue per unit \
-            of cost</span></header><div class="scroll" tabindex="0" role="region" aria-label="Channels">\
+            of cost; incremental: conversions that the channel's scored sessions caused</span></header><div class="scroll" tabindex="0" role="region" aria-label="Channels">\
             <table id="channels"></table></div></section>
             </div>
             """)
@@ -77,8 +77,10 @@ enum AttributionLivePage {
           $("#money-note").textContent = channels.length > 12 ? "the 12 with most credit" : "";
           $("#days-note").textContent = days.length ? `${days[0].date} to ${days[days.length - 1].date}, by the day of the session` : "";
           chart.set(days);
-          fill($("#channels"), el("thead", {}, el("tr", {}, ["Channel", "Credit", "Share", "Revenue", "Cost", "CPO", "ROAS"].map((name, i) => el("th", { scope: "col", class: i ? "n" : null }, name)))),
-            el("tbody", {}, channels.map(line => el("tr", {}, el("th", { scope: "row", class: "clip" }, line.channel_name), [credit(line.ihc), (line.ihc / (total.ihc || 1) * 100).toFixed(1) + " %", amount(line.ihc_revenue), amount(line.cost), ratio(line.cpo), ratio(line.roas)].map(text => el("td", { class: "n" }, text))))));
+          const isScored = total.scored_sessions > 0;
+          const effect = line => !(line.scored_sessions > 0) ? "–" : `${credit(line.incremental)} (${credit(line.incremental - 1.96 * line.incremental_std_error)} to ${credit(line.incremental + 1.96 * line.incremental_std_error)})`;
+          fill($("#channels"), el("thead", {}, el("tr", {}, ["Channel", "Credit", "Share", "Revenue", "Cost", "CPO", "ROAS", ...(isScored ? ["Incremental (95 %)"] : [])].map((name, i) => el("th", { scope: "col", class: i ? "n" : null }, name)))),
+            el("tbody", {}, channels.map(line => el("tr", {}, el("th", { scope: "row", class: "clip" }, line.channel_name), [credit(line.ihc), (line.ihc / (total.ihc || 1) * 100).toFixed(1) + " %", amount(line.ihc_revenue), amount(line.cost), ratio(line.cpo), ratio(line.roas), ...(isScored ? [effect(line)] : [])].map(text => el("td", { class: "n" }, text))))));
         }
 
         async function load() {
