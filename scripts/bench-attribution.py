@@ -175,8 +175,7 @@ def main() -> None:
             [options.program, "attribute", "compare", "--source", f"paths:{file}", "--model", "markov", "--json"],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ours = cpu(resource.RUSAGE_CHILDREN) - before
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"impactiq, with reading the file: {ours:.2f} s CPU, {time.monotonic() - start:.2f} s, {memory:.0f} MiB")
+        print(f"impactiq, with reading the file: {ours:.2f} s CPU, {time.monotonic() - start:.2f} s")
 
     try:
         import ChannelAttribution

@@ -61,7 +61,7 @@ import Testing
             else { return nil }
             return
                 "{\"user_id\":\"\(user)\",\"time\":\(Int(time)),\"event_type\":\"\(type)\",\"uplift\":\(Double(index % 97) / 1_000 - 0.02),"
-                + "\"std_error\":0.01,\"decision\":\"treat\",\"model\":\"m\",\"model_version\":\"1\",\"model_sha256\":\"ab\","
+                + "\"std_error\":0.01,\"ci_level\":0.95,\"decision\":\"treat\",\"model\":\"m\",\"model_version\":\"1\",\"model_sha256\":\"ab\","
                 + "\"source\":{\"topic\":\"events\",\"partition\":0,\"offset\":\(index)}}"
         }
     }
@@ -146,6 +146,10 @@ import Testing
         var generator = SeededGenerator.announced("followed erasure")
         let scratch = try Scratch()
         var lines = events(&generator, 2_500, erases: true)
+        // A refusal that a random event may have left.
+        lines.append(
+            "{\"type\":\"user.consent\",\"user_id\":\"user-7-x\",\"time\":1800000000000,\"properties\":{\"storing\":true}}"
+        )
         lines.append("{\"type\":\"user.delete\",\"user_id\":\"user-7-x\",\"time\":1800000000000}")
         lines.append(
             "{\"type\":\"user.consent\",\"user_id\":\"user-8-x\",\"time\":1800000000000,\"properties\":{\"storing\":false}}"

@@ -87,9 +87,11 @@ import Testing
             // With another model beside it the file is read from the start to the end.
             let whole = try PathComparison.compare(file, [.markov, .linear], options)
             let totals = try #require(whole.comparison.columns[0].ownTotals)
+            var channels = ChannelTable()
+            _ = AttributionModels(options, channels: &channels)
             for bytes in [1, 7, 64, 1 << 20] {
                 let parts = PathParts.read(
-                    file, .init(path: 1, conversions: 3, value: 4, nulls: 0, count: 5), channels: ChannelTable(),
+                    file, .init(path: 1, conversions: 3, value: 4, nulls: 0, count: 5), channels: channels,
                     order: order,
                     partBytes: bytes)
                 if isOdd {

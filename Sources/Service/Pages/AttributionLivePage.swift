@@ -50,7 +50,7 @@ enum AttributionLivePage {
             if (!days) return;
             if (days.length < 2) { this.empty(days.length ? `All of it is of ${days[0].date}: a curve needs a second day.` : "No day yet."); return; }
             this.count = days.length;
-            const first = this.xAt(0), last = this.xAt(days.length - 1), steps = this.host.clientWidth > 460 ? 6 : 3;
+            const first = this.xAt(0), last = this.xAt(days.length - 1), steps = Math.min(days.length, this.host.clientWidth > 460 ? 6 : 3);
             const xTicks = Array.from({ length: steps }, (_, i) => { const at = first + (last - first) * i / (steps - 1); return { at, label: new Date(at).toLocaleDateString([], { month: "short", day: "numeric", timeZone: "UTC" }) }; });
             const plot = this.frame(first, last, 0, Math.max(...days.flatMap(day => [day.ihc_revenue, day.cost]), 1) * 1.06, xTicks, value => format.count(value));
             for (const [color, read] of [["accent", day => day.ihc_revenue], ["warn", day => day.cost]]) {
