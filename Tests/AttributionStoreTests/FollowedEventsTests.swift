@@ -160,7 +160,8 @@ import Testing
         for (name, most) in [("small.db", 40), ("large.db", 900)] {
             try follow(lines, scored, .ihc, &generator, most: most) { try scratch.database(name) }
             let database = try scratch.database(name)
-            reports.append(try results(database) + incremental(database))
+            // Not the effects: which scores came before an erasure is another matter in each run.
+            reports.append(try results(database))
             try expectNothing(of: "user-7-x", in: database, but: [])
             // A refusal is remembered, or the next event would undo it.
             try expectNothing(of: "user-8-x", in: database, but: ["impactiq_refusals"])
@@ -194,7 +195,7 @@ import Testing
     }
 
     private func sums(_ database: any SQLDatabase) throws -> [String: [Double]] {
-        try StoredReport.read(database).lines.reduce(into: [:]) {
+        try StoredReport.read(database).lines.filter { $0.creditRows + $0.costRows > 0 }.reduce(into: [:]) {
             $0["\($1.channel) \($1.day ?? 0)", default: [0, 0]][0] += $1.credit
             $0["\($1.channel) \($1.day ?? 0)", default: [0, 0]][1] += $1.revenue
         }
