@@ -103,7 +103,9 @@ targets += [
     module("Propensity", in: "Learning", ["Base", "Terminal", "JSON", "Statistics", "Scoring", "Trees", "Report"]),
     module("Evaluation", in: "Analysis", ["Base", "Terminal", "Tabular", "Statistics", "Report"]),
     module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
-    module("AttributionStore", ["Base", "JSON", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
+    module(
+        "AttributionStore",
+        ["Base", "JSON", "Events", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
 
     // The HTTP API and its pages.
     module(
@@ -163,8 +165,8 @@ targets += [
         "IntegrationTests",
         [
             "Base", "JSON", "Settings", "Kafka", "Consumer", "Events", "Features", "Scoring", "ModelImport", "Engine",
-            "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "Simulation", "Commands", "CRdkafka",
-            "CSQLite", "TestSupport", "Reliability",
+            "Sinks", "StateStore", "Pipeline", "Backtest", "Evaluation", "AttributionStore", "Simulation", "Commands",
+            "CRdkafka", "CSQLite", "TestSupport", "Reliability",
         ]),
     tests("JSONTests", ["Base", "JSON", "Events", "CNumeric", "TestSupport"]),
     tests("KafkaTests", ["Base", "Kafka", "CRdkafka"]),

@@ -11,11 +11,18 @@ that runs this; a package that is missing is skipped aloud.
 
 Runs the batch path (SQLite in, credit and report out) over so many sessions each, and prints CPU seconds, sessions a second and
 peak memory.
+
+    scripts/bench-attribution.py --stream 1000000 --bootstrap localhost:9092
+
+Attributes a topic of so many events as 'attribute follow' does, beside 'impactiq run' with a model of 16 features over the same
+topic, both from its beginning to its end, and prints CPU seconds (user and system) an event.
 """
 
 import argparse
 import os
 import resource
+import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -84,6 +91,42 @@ def batch(program: str, counts: list[int], model: str) -> None:
                 f"{count / usage.ru_utime / 1e6:.2f} M sessions a CPU second, peak {peak / 1024:.0f} MiB")
 
 
+def stream(program: str, bootstrap: str, events: int, users: int, model: str, out: str) -> None:
+    name, folder = f"bench-follow-{os.getpid()}", tempfile.mkdtemp()
+    topics = [f"{name}-{kind}" for kind in ("events", "scores", "dead")]
+    settings = []
+    for setting in (
+        f"bootstrap.servers={bootstrap}", f"application.id={name}", f"input.topics={topics[0]}", f"output.topic={topics[1]}",
+        f"dead.letter.topic={topics[2]}", f"model.path={model}", f"state.dir={folder}/state", "workers=1",
+        "event.time.max.ahead.ms=2000000000000",
+    ):
+        settings += ["--set", setting]
+    subprocess.run([program, "topics", "create", "--partitions", "4", *settings], check=True, capture_output=True)
+    subprocess.run(
+        [program, "generate", "--events", str(events), "--users", str(users), "--to", f"topic:{topics[0]}", *settings],
+        check=True, capture_output=True)
+
+    def measured(words: list[str], last: str) -> float:
+        process = subprocess.Popen([program, *words, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:
+            if last in line:
+                process.send_signal(signal.SIGTERM)
+                break
+        process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            raise SystemExit(f"{words[0]} failed with {status}")
+        return (usage.ru_utime + usage.ru_stime) / events * 1e6
+
+    run = measured(["run", "--report-every", "200ms"], f" {events} messages,")
+    print(f"run, 16 features: {run:.2f} us CPU an event", flush=True)
+    place = out or f"sqlite:{folder}/followed.db"
+    follow = measured(["attribute", "follow", "--out", place, "--every", "200ms"], f" {events} records,")
+    print(f"attribute follow: {follow:.2f} us CPU an event, {follow / run:.1f} times as much")
+    shutil.rmtree(folder)
+    print("topics to delete: " + " ".join([*topics, f"{name}-state-changelog"]))
+
+
 def high_water(pid: int) -> int:
     """The most memory that a process has held so far, KiB; 0 when it is gone."""
     try:
@@ -106,7 +149,15 @@ def main() -> None:
     parser.add_argument("--program", default=".build/release/impactiq")
     parser.add_argument("--sessions", help="numbers of sessions for the batch path, separated by commas")
     parser.add_argument("--model", default="ihc")
+    parser.add_argument("--stream", type=int, help="a number of events for 'attribute follow'")
+    parser.add_argument("--bootstrap", default="localhost:9092")
+    parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--stream-model", default="Tests/Golden/econml-demo.model")
+    parser.add_argument("--out", default="", help="with --stream: a database; default: an SQLite file")
     options = parser.parse_args()
+    if options.stream:
+        stream(options.program, options.bootstrap, options.stream, options.users, options.stream_model, options.out)
+        return
     if options.sessions:
         batch(options.program, [int(count) for count in options.sessions.split(",")], options.model)
         return
@@ -124,8 +175,7 @@ def main() -> None:
             [options.program, "attribute", "compare", "--source", f"paths:{file}", "--model", "markov", "--json"],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ours = cpu(resource.RUSAGE_CHILDREN) - before
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"impactiq, with reading the file: {ours:.2f} s CPU, {time.monotonic() - start:.2f} s, {memory:.0f} MiB")
+        print(f"impactiq, with reading the file: {ours:.2f} s CPU, {time.monotonic() - start:.2f} s")
 
     try:
         import ChannelAttribution

@@ -33,15 +33,10 @@ package enum AttributionComparison {
                 .init(kind: kind, units: [Int128](repeating: 0, count: channels), ownTotals: own))
         }
         var weights: [Double] = []
-        var seen: Set<String> = []
         var shares: [Int64] = []
+        reader.eachUser = { causal.add($0) }
+        defer { reader.eachUser = nil }
         try reader.forEachJourney(progress: { progress?("divide", $0) }) { (journey) throws(ImpactError) in
-            // A session in several journeys of one user was shown once.
-            if journey.touches.contains(where: { $0.uplift.isFinite }) {
-                causal.add(journey.touches.filter { seen.insert($0.session).inserted })
-            } else {
-                causal.add(journey.touches)
-            }
             guard let conversion = journey.conversion else { return }
             comparison.conversions += 1
             for (index, model) in chosen.enumerated() {

@@ -13,9 +13,6 @@ package final class AttributionRun {
         package var since = false
         /// How much earlier than the last run's latest conversion it begins, milliseconds.
         package var grace: Int64 = 7 * 86_400_000
-        /// Only users of the table ``JourneyScope/touchedTable`` have new rows; all when the settings are other ones or the model
-        /// learns from all journeys.
-        package var touchedOnly = false
         /// Credit is what an IHC API answered, not a model's.
         package var usesAnswers = false
 
@@ -31,6 +28,8 @@ package final class AttributionRun {
         package var rows = 0
         /// Journeys that an IHC API has not answered: without credit.
         package var unanswered = 0
+        /// Of a stream: channels and days that changed.
+        package var changed = 0
         /// Whose conversions were attributed anew.
         package var scope = JourneyScope.all
         /// The first local day that was attributed anew; nil when that is not what was asked.
@@ -44,6 +43,7 @@ package final class AttributionRun {
     private let models: AttributionModels
     private let options: Options
     private let settingsText: String
+    private let hasScores: Bool
 
     /// - Parameters:
     ///   - sink: may be the source itself.
@@ -56,6 +56,7 @@ package final class AttributionRun {
         self.sink = sink
         self.options = options
         self.settingsText = settingsText
+        hasScores = scores != nil
         var channels = ChannelTable()
         models = AttributionModels(options.models, channels: &channels)
         reader = JourneyReader(source, reading, channels: channels, scores: scores)
@@ -81,22 +82,35 @@ package final class AttributionRun {
     package func attribute(_ progress: ((String, Int) -> Void)? = nil) throws(ImpactError) -> Outcome {
         try ResultTables.create(sink)
         var outcome = Outcome()
-        let fingerprint = SHA256.hex(SHA256.digest(Array(settingsText.utf8)))
         let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }
-        if options.touchedOnly {
-            let isSame = try ResultTables.state("settings", sink) == fingerprint
-            if isSame, !options.kind.learns { outcome.scope = .touched }
-        } else if options.since, let watermark {
-            if options.kind.learns {
+        if options.since, let watermark {
+            if hasScores {
+                outcome.remarks.append("scores may have come for any session: every conversion was attributed anew")
+            } else if options.kind.learns {
                 outcome.remarks.append(
                     "\(options.kind.rawValue) learns from all journeys: every conversion was attributed anew")
-            } else if try ResultTables.state("settings", sink) != fingerprint {
+            } else if try !hasSameSettings() {
                 outcome.remarks.append(
                     "the settings are not those of the last run: every conversion was attributed anew")
             } else {
                 outcome.scope = .since(day: reader.settings.clock.reading(watermark - options.grace).day)
             }
         }
+        try divide(&outcome, progress)
+        if outcome.scope != .all { try reader.addStoredCredit(to: &outcome.report) }
+        // All sessions were read, or some: then duplicates are not known.
+        let hasDuplicates = outcome.scope != .all || outcome.journeys.duplicateSessions > 0
+        try reader.addCosts(to: &outcome.report, hasDuplicates: hasDuplicates)
+        outcome.reading = reader.counts
+        try ResultTables.write(outcome.report, sink)
+        try noteRun()
+        return outcome
+    }
+
+    /// Forgets the credit of those who are attributed anew and writes it anew; the report gets what was written.
+    private func divide(
+        _ outcome: inout Outcome, _ progress: ((String, Int) -> Void)?
+    ) throws(ImpactError) {
         let model = try fitted(&outcome, progress)
         switch outcome.scope {
         case .since(let day):
@@ -105,25 +119,91 @@ package final class AttributionRun {
                 DELETE FROM \(ResultTables.credit) WHERE conv_id IN \
                 (SELECT CAST(conv_id AS TEXT) FROM conversions WHERE \(try ConversionRows.day(source)) >= $1)
                 """, [.text(CivilDay.text(day))])
-        case .touched:
-            try sink.execute(
-                """
-                DELETE FROM \(ResultTables.credit) WHERE conv_id IN (SELECT conv_id FROM conversions \
-                WHERE user_id IN (SELECT user_id FROM \(JourneyScope.touchedTable)))
-                """)
+        case .touched: try removeTouchedCredit()
         case .all: try sink.execute("DELETE FROM \(ResultTables.credit)")
         }
         try write(model, &outcome, progress)
-        if outcome.scope != .all { try reader.addStoredCredit(to: &outcome.report) }
-        try reader.addCosts(to: &outcome.report)
-        outcome.reading = reader.counts
-        try ResultTables.write(outcome.report, sink)
-        if let latest = [reader.counts.latest, watermark].compactMap({ $0 }).max() {
+    }
+
+    private var fingerprint: String { SHA256.hex(SHA256.digest(Array(settingsText.utf8))) }
+
+    /// Whether the last run had these settings.
+    func hasSameSettings() throws(ImpactError) -> Bool {
+        try ResultTables.state("settings", sink) == fingerprint
+    }
+
+    /// What the next run goes on from.
+    private func noteRun() throws(ImpactError) {
+        let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }
+        if let latest = [reader.counts.latest, watermark].compactMap({ $0 }).max(), latest != watermark {
             try ResultTables.setState("watermark", String(latest), sink)
         }
-        try ResultTables.setState("settings", fingerprint, sink)
-        try ResultTables.setState("model", options.usesAnswers ? "ihc-api" : options.kind.rawValue, sink)
+        for (name, value) in [
+            ("settings", fingerprint), ("model", options.usesAnswers ? "ihc-api" : options.kind.rawValue),
+        ] where try ResultTables.state(name, sink) != value {
+            try ResultTables.setState(name, value, sink)
+        }
+    }
+
+    // MARK: As events come
+
+    var learns: Bool { options.kind.learns }
+
+    /// Whose conversions a stream attributes anew: users with new events, but all when the settings are other ones or the model
+    /// learns from all journeys.
+    func followedScope() throws(ImpactError) -> JourneyScope {
+        try hasSameSettings() && !options.kind.learns ? .touched : .all
+    }
+
+    /// Takes what the users with new events have so far out of `report`.
+    func takeBack(from report: inout ChannelReport) throws(ImpactError) {
+        for line in try stored().lines { report.add(-line) }
+    }
+
+    /// Leaves the sums of the users in ``JourneyScope/touchedTable`` behind as those of nobody, and removes their credit.
+    func leaveSums() throws(ImpactError) {
+        try ChannelSums.leave(try stored(), sink)
+        try removeTouchedCredit()
+    }
+
+    /// What the users with new events have.
+    private func stored() throws(ImpactError) -> ChannelReport {
+        var stored = ChannelReport()
+        try reader.addStoredCredit(to: &stored, of: .touched)
+        try reader.addStoredEffects(to: &stored, of: .touched)
+        return stored
+    }
+
+    /// Attributes what is new in a stream, in a transaction of the caller's.
+    ///
+    /// - Parameters:
+    ///   - changes: what ``takeBack(from:)`` took.
+    ///   - costDays: days with new costs.
+    func follow(
+        _ scope: JourneyScope, _ changes: ChannelReport, _ costDays: Set<String>
+    ) throws(ImpactError) -> Outcome {
+        var outcome = Outcome()
+        outcome.scope = scope
+        outcome.report = changes
+        try divide(&outcome, nil)
+        if scope == .all {
+            try reader.addCosts(to: &outcome.report)
+            try ChannelSums.replace(outcome.report, sink)
+            outcome.changed = outcome.report.lines.count
+        } else {
+            try reader.addCosts(to: &outcome.report, of: costDays)
+            outcome.changed = try ChannelSums.add(outcome.report, costDays: costDays, sink)
+        }
+        try noteRun()
         return outcome
+    }
+
+    private func removeTouchedCredit() throws(ImpactError) {
+        try sink.execute(
+            """
+            DELETE FROM \(ResultTables.credit) WHERE conv_id IN (SELECT conv_id FROM conversions \
+            WHERE user_id IN (SELECT user_id FROM \(JourneyScope.touchedTable)))
+            """)
     }
 
     /// The model, after a pass over all journeys when it learns.
@@ -148,17 +228,28 @@ package final class AttributionRun {
     private func write(
         _ model: any CreditModel, _ outcome: inout Outcome, _ progress: ((String, Int) -> Void)?
     ) throws(ImpactError) {
-        let writer = CreditWriter(sink, isEmpty: outcome.scope == .all)
+        var isPart = false
+        if case .since = outcome.scope { isPart = true }
+        let writer = CreditWriter(sink, isEmpty: !isPart)
         var weights: [Double] = []
         var units: [Int64] = []
-        var report = ChannelReport()
+        var report = outcome.report
         var attributed = 0
         // A day earlier: a text with a zone may name another day than the local one.
         let first = outcome.since.map { $0 - 1 }
-        let isFull = outcome.scope == .all
         let scope = first.map { JourneyScope.since(day: $0) } ?? outcome.scope
         let answers = options.usesAnswers ? try IHCAnswers(sink) : nil
         var unanswered = 0
+        if !isPart {
+            reader.eachUser = { [unowned reader] touches in
+                for touch in touches where touch.uplift.isFinite {
+                    report.add(
+                        channel: reader.channels[touch.channel], day: touch.day, uplift: touch.uplift,
+                        error: touch.upliftError)
+                }
+            }
+        }
+        defer { reader.eachUser = nil }
         try reader.forEachJourney(of: scope, progress: { progress?("attribute", $0) }) {
             (journey) throws(ImpactError) in
             guard let conversion = journey.conversion else { return }
@@ -175,7 +266,7 @@ package final class AttributionRun {
             Credit.divide(weights, into: &units)
             try writer.add(conversion.id, journey.touches, units)
             attributed += 1
-            guard isFull else { return }
+            guard !isPart else { return }
             for (touch, share) in zip(journey.touches, units) {
                 report.add(
                     channel: self.reader.channels[touch.channel], day: touch.day, units: share,

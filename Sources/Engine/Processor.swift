@@ -51,7 +51,7 @@ package final class Processor {
     }
 
     /// The type of an event that erases its user.
-    package static let eraseType = "user.delete"
+    package static let eraseType = Event.eraseType
     /// Types that every stream knows, beside those that features and scoring name.
     package static let userTypes = [eraseType, Purposes.eventType]
 

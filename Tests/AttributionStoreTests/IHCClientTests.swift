@@ -4,6 +4,7 @@ import Base
 import Foundation
 import JSON
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct IHCClientTests {
@@ -155,6 +156,72 @@ import Testing
         changed[0].touches[0].time -= 5
         let again = try IHCCollection.collect(changed, channels, client(second, channels), IHCAnswers(database))
         #expect(again.answeredNow == 1)
+    }
+
+    /// The program, killed when it has an answer and may not have stored it yet: what is stored is never sent again, what was on
+    /// its way is, and the result is that of a run that nothing disturbed.
+    @Test func killedBetweenAnAnswerAndItsStore() throws {
+        let program = SharedMaterial.repository.appending(path: ".build/release/impactiq").path
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            print("skipped: needs the program impactiq beside the tests")
+            return
+        }
+        let (scratch, database, journeys, _) = try team(25)
+        #expect(journeys.count > 200)
+        let key = scratch.path + "/key"
+        try "secret-key".write(toFile: key, atomically: true, encoding: .utf8)
+        let child = Mutex<pid_t>(0)
+        /// Calls the API until the call of this number, which kills the process.
+        func call(_ server: LoopbackServer) throws -> Int32 {
+            let process = try Spawn.start([
+                program, "attribute", "call-ihc", "--source", "sqlite:\(scratch.path)/team.db", "--url", server.url,
+                "--key-file", key, "--lookback", "30d",
+            ])
+            child.withLock { $0 = process }
+            return Spawn.wait(process)
+        }
+        func stored() throws -> Set<String> {
+            let rows = try database.query("SELECT DISTINCT conv_id FROM impactiq_ihc_answers", [])
+            var stored: Set<String> = []
+            while try rows.next() { stored.insert(rows.text(0) ?? "") }
+            return stored
+        }
+        var known: Set<String> = []
+        var lost = 0
+        for round in 0..<8 {
+            let server = try LoopbackServer { number, body in
+                let last = round < 4 ? 0 : 1
+                guard number == last else { return .json(Self.answer(body)) }
+                return .jsonThen(Self.answer(body)) {
+                    // From at once to when it may be stored: both happen.
+                    usleep(UInt32(round % 4) * 1_500)
+                    child.withLock { _ = kill($0, SIGKILL) }
+                    // Nothing more is said to what may have lived a moment longer.
+                }
+            }
+            let status = try call(server)
+            server.stop()
+            for request in server.received {
+                #expect(Self.conversions(request.body).isDisjoint(with: known), "round \(round)")
+            }
+            if status == 0 { break }
+            let sent = server.received.reduce(into: Set<String>()) { $0.formUnion(Self.conversions($1.body)) }
+            let now = try stored()
+            #expect(now.isSuperset(of: known) && now.subtracting(known).isSubset(of: sent))
+            // A call is stored whole or not at all.
+            #expect((now.count - known.count) % IHCClient.maximumJourneys == 0 || now.count == journeys.count)
+            if !sent.isSubset(of: now) { lost += 1 }
+            known = now
+        }
+        let server = try LoopbackServer { _, body in .json(Self.answer(body)) }
+        defer { server.stop() }
+        #expect(try call(server) == 0)
+        for request in server.received { #expect(Self.conversions(request.body).isDisjoint(with: known)) }
+        #expect(try stored() == Set(journeys.compactMap { $0.conversion?.id }))
+        let called = try results(database)
+        _ = try run(database, .ihc)
+        #expect(try results(database) == called)
+        print("killed with an answer that was not stored yet in \(lost) rounds")
     }
 
     @Test func aRefusalEndsTheRunAtOnce() throws {

@@ -6,6 +6,8 @@ final class LoopbackServer: Sendable {
     enum Reply: Sendable {
         case json(String)
         case status(Int, retryAfter: String?)
+        /// The same, and then something happens.
+        case jsonThen(String, @Sendable () -> Void)
         /// Closes the connection without a word.
         case hangUp
         /// Says nothing for so long (milliseconds).
@@ -78,6 +80,10 @@ final class LoopbackServer: Sendable {
         case .json(let text):
             send(
                 connection, "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\nConnection: close\r\n\r\n\(text)")
+        case .jsonThen(let text, let next):
+            send(
+                connection, "HTTP/1.1 200 OK\r\nContent-Length: \(text.utf8.count)\r\nConnection: close\r\n\r\n\(text)")
+            next()
         case .status(let status, let retryAfter):
             let extra = retryAfter.map { "Retry-After: \($0)\r\n" } ?? ""
             send(connection, "HTTP/1.1 \(status) No\r\n\(extra)Content-Length: 0\r\nConnection: close\r\n\r\n")

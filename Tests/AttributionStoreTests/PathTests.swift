@@ -2,6 +2,7 @@ import Attribution
 import AttributionStore
 import Base
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct PathTests {
@@ -57,22 +58,84 @@ import Testing
         }
     }
 
-    @Test(arguments: ["1e19", "9223372036854775808", "1.1e15", "-1", "x", "inf"])
-    func aCountThatIsNoneNamesItsPlace(count: String) throws {
+    /// Parts of any length give what reading from the start to the end gives.
+    @Test(arguments: [1, 2, 4]) func partsGiveTheSameAsTheWhole(_ order: Int) throws {
+        var generator = SeededGenerator.announced("path parts \(order)")
+        let scratch = try Scratch()
+        func pick(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+        let names = ["a", "Paid Search", "a channel with a very long name, indeed", "é", "b#", "(direct)", "12345678"]
+        for round in 0..<40 {
+            let ends = pick(0...1) == 0 ? "\n" : "\r\n"
+            let isOdd = round % 4 == 3
+            var lines = ["nulls,path,note,conversions,value"]
+            for _ in 0..<pick(1...60) {
+                var path = (0..<pick(0...6)).map { _ in names[pick(0...names.count - 1)] }
+                    .joined(separator: [">", " > ", "  >"][pick(0...2)])
+                if pick(0...5) == 0 { path += " >" }
+                let isQuoted = path.contains(",") || pick(0...2) == 0
+                let note = pick(0...9) == 0 ? "\"two\nlines, one field\"" : "x"
+                let number = ["0", "1", "2.5", "", "17"][pick(0...4)]
+                lines.append("\(pick(0...3)),\(isQuoted ? "\"\(path)\"" : path),\(note),\(number),\(pick(0...99)).25")
+                if pick(0...20) == 0 { lines.append("") }
+            }
+            if isOdd { lines.append("1,\"a \"\"b\"\"\",x,1,1") }
+            let file = scratch.path + "/paths-\(round).csv"
+            try (lines.joined(separator: ends) + (pick(0...1) == 0 ? ends : ""))
+                .write(toFile: file, atomically: true, encoding: .utf8)
+            var options = ModelOptions()
+            options.markovOrder = order
+            // With another model beside it the file is read from the start to the end.
+            let whole = try PathComparison.compare(file, [.markov, .linear], options)
+            let totals = try #require(whole.comparison.columns[0].ownTotals)
+            var channels = ChannelTable()
+            _ = AttributionModels(options, channels: &channels)
+            for bytes in [1, 7, 64, 1 << 20] {
+                let parts = PathParts.read(
+                    file, .init(path: 1, conversions: 3, value: 4, nulls: 0, count: 5), channels: channels,
+                    order: order,
+                    partBytes: bytes)
+                if isOdd {
+                    #expect(parts == nil)
+                    continue
+                }
+                let read = try #require(parts, "\(round), parts of \(bytes)")
+                #expect(read.rows == whole.rows)
+                #expect(read.conversions == whole.comparison.conversions)
+                #expect(read.channels.names == whole.comparison.channels)
+                let fitted = MarkovFitter(read.counts).finish(channels: read.channels.count)
+                let own = try #require(fitted.channelTotals)
+                for (a, b) in zip(own, totals) { #expect(abs(a - b) < 1e-9 * max(1, b), "\(round), parts of \(bytes)") }
+            }
+            #expect(
+                try PathComparison.compare(file, [.markov], options).comparison.columns[0].ownTotals?.count
+                    == totals.count)
+        }
+    }
+
+    @Test func aFaultInAPartIsSaidWithItsLine() throws {
         let scratch = try Scratch()
         let file = scratch.path + "/paths.csv"
-        for column in ["conversions", "value", "nulls"] {
-            try "path,\(column)\na > b,1\na,\(count)\n".write(toFile: file, atomically: true, encoding: .utf8)
+        let good = String(repeating: "a > b,1\n", count: 1_000)
+        for (bad, words) in [
+            ("a,x\n", "is not a number"), ("a,-1\n", "is negative"), ("a,1e308\n", "more than 10^15"),
+            ("a,1,2\n", "3 fields"), ("a\"b,1\n", "quote"),
+        ] {
+            try ("path,conversions\n" + good + bad + good).write(toFile: file, atomically: true, encoding: .utf8)
             let error = #expect(throws: ImpactError.self) {
-                try PathComparison.compare(file, [.linear, .markov], ModelOptions())
+                try PathComparison.compare(file, [.markov], ModelOptions())
             }
-            #expect(error?.message.contains("line 3, column '\(column)'") == true, "\(error?.message ?? "")")
+            #expect(error?.message.contains("line 1002") == true && error?.message.contains(words) == true, "\(bad)")
         }
-        // The largest that is taken.
-        try "path,conversions\na > b,1e15\nb,1e15\n".write(toFile: file, atomically: true, encoding: .utf8)
-        let outcome = try PathComparison.compare(file, PathComparison.kinds, ModelOptions())
-        for column in outcome.comparison.columns {
-            #expect(column.units.reduce(0, +) == 2_000_000_000_000_000 * Int128(Credit.unit), "\(column.kind)")
+    }
+
+    @Test func missingNumbersAreCounted() throws {
+        let scratch = try Scratch()
+        let file = scratch.path + "/paths.csv"
+        try "path,conversions\na,NaN\nb,2\na > b,\n".write(toFile: file, atomically: true, encoding: .utf8)
+        for kinds in [[ModelKind.markov], [.markov, .linear]] {
+            let comparison = try PathComparison.compare(file, kinds, ModelOptions()).comparison
+            #expect(comparison.conversions == 2)
+            #expect(comparison.remarks.contains { $0.hasPrefix("2 numbers that are missing") })
         }
     }
 

@@ -62,4 +62,32 @@ import Testing
         let lines = try journeys(raw.database)
         #expect(lines == ["e/0/70 15000000 e/0/1/a/60000/3 e/0/60/a/3600000/4 e/0/61/b/3660000/4"])
     }
+
+    /// What no date can be written for, and texts that no database holds, in either kind of database.
+    @Test func hostileEventsAreCountedAndTheOthersStay() throws {
+        let raw = try RawEvents(clock: try LocalClock(named: "Europe/Berlin"))
+        func add(_ line: String) throws {
+            var text = line
+            try text.withUTF8 { try raw.add(UnsafeRawBufferPointer($0), place: "e/0/\(raw.counts.events)") }
+        }
+        for time in ["9e18", "-9e18", "1e300", "1.5", "253402300800000", "-62135596800001", "\"soon\"", "null"] {
+            try add("{\"type\":\"click\",\"user_id\":\"u\",\"time\":\(time)}")
+        }
+        try add("{\"type\":\"click\",\"user_id\":\"a\\u0000b\",\"time\":1}")
+        #expect(raw.counts.invalid == 9)
+        try add("{\"type\":\"ad_cost\",\"channel\":\"c\\u0000d\",\"time\":9e18,\"amount\":1}")
+        #expect(raw.counts.costsWithoutDay == 1)
+        try add("{\"type\":\"click\",\"id\":\"i\\u0000j\",\"user_id\":\"u\",\"time\":5,\"channel\":\"c\\u0000d\"}")
+        try add("{\"type\":\"purchase\",\"id\":\"o\",\"user_id\":\"u\",\"time\":253402300799999,\"value\":1e308}")
+        try raw.finish(timeout: 1_800_000)
+        let outcome = try run(
+            raw.database, .last,
+            reading: {
+                var reading = try Tables.reading()
+                reading.journeys.lookback = .max / 4
+                return reading
+            }())
+        #expect(outcome.attributed == 1 && outcome.reading.unreadableAmounts == 1)
+        #expect(try results(raw.database).contains { $0.hasPrefix("c\u{FFFD}d 1970-01-01") })
+    }
 }

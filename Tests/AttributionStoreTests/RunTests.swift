@@ -264,4 +264,34 @@ import Testing
         #expect(none1 == nil && none2 == nil)
         #expect(throws: ImpactError.self) { _ = try LocalClock(named: "Europe/Atlantis") }
     }
+
+    /// Ids that stand in tables without keys more than once count once: in credit, revenue and cost, in a whole run and one that
+    /// goes on from it.
+    @Test func duplicateIdsCountOnceHoweverOftenItRuns() throws {
+        let scratch = try Scratch()
+        let database = try scratch.database()
+        try database.execute(
+            """
+            CREATE TABLE session_sources (session_id TEXT, user_id TEXT, event_date TEXT, event_time TEXT, channel_name TEXT);
+            CREATE TABLE conversions (conv_id TEXT, user_id TEXT, conv_date TEXT, conv_time TEXT, revenue REAL);
+            CREATE TABLE session_costs (session_id TEXT, cost REAL);
+            INSERT INTO session_sources VALUES ('s1','u1','2024-03-01','10:00:00','Search'), \
+            ('s2','u1','2024-03-02','10:00:00','Social'), ('s1','u1','2024-03-01','12:00:00','Other'), \
+            ('s1','u1','2024-03-01','10:00:00','Search');
+            INSERT INTO conversions VALUES ('c1','u1','2024-03-03','10:00:00',50), ('c1','u1','2024-03-04','10:00:00',70), \
+            ('c1','u2','2024-03-02','10:00:00',90);
+            INSERT INTO session_costs VALUES ('s1',2), ('s2',3)
+            """)
+        let outcome = try run(database, .last)
+        #expect(outcome.journeys.duplicateSessions == 2 && outcome.journeys.duplicateConversions == 2)
+        let first = try results(database)
+        #expect(
+            first == [
+                "Search 2024-03-01 2.0 0.0 0.0", "Social 2024-03-02 3.0 1.0 50.0", "c1 s1 0.0", "c1 s2 1.0",
+            ])
+        for _ in 0..<2 {
+            _ = try run(database, .last, since: true)
+            #expect(try results(database) == first)
+        }
+    }
 }

@@ -91,6 +91,43 @@ import Testing
         #expect(quality.meanError < 0.003 && quality.equalSplit > 0.05)
     }
 
+    /// Answers of a model with curves over the position: they are found, and answers without any get none.
+    @Test func aFitFindsCurvesOverThePosition() throws {
+        var random = RandomStream(seed: 6, lane: 7)
+        func answers(_ count: Int, _ name: String, _ truth: IHCModel) -> [IHCAnswer] {
+            (0..<count).map { index in
+                var hour = 0.0
+                let journey = touches(
+                    (0..<(1 + random.below(8))).map { _ in
+                        hour += random.exponential(mean: 12)
+                        return hour
+                    })
+                return IHCAnswer(
+                    id: "\(name)\(index)", touches: journey, phases: truth.phases(of: journey).map(\.0),
+                    credit: truth.credit(of: journey))
+            }
+        }
+        var parameters = IHCParameters(
+            initializer: IHCCurve(hours: [2, 40], values: [0, 1]), closer: IHCCurve(hours: [0, 30], values: [1, 0]),
+            restartHours: 40, initializerWeight: 0.3, holderWeight: 0.4, closerWeight: 0.3)
+        let flat = try IHCFit.fit(answers(600, "flat", IHCModel(parameters)))
+        #expect(flat.positions == .flat)
+        let holder = IHCCurve(hours: [0, 0.5, 1], values: [0.3, 1, 0.4])
+        parameters.positions = .init(holder: holder)
+        let truth = IHCModel(parameters)
+        let fitted = try IHCFit.fit(answers(900, "fit", truth))
+        let found = try #require(fitted.positions.holder)
+        for place in [0, 0.25, 0.5, 0.75, 1] { #expect(abs(found.at(place) - holder.at(place)) < 0.12, "\(place)") }
+        let new = answers(400, "new", truth)
+        var without = fitted
+        without.positions = .flat
+        let (with, flatError) = (
+            IHCFit.compare(IHCModel(fitted), new).meanError, IHCFit.compare(IHCModel(without), new).meanError
+        )
+        #expect(with < 0.3 * flatError, "\(with), \(flatError)")
+        #expect(try IHCParameters(json: fitted.json(fit: nil), name: "test").positions.holder != nil)
+    }
+
     @Test func theFileOfCurvesReadsBack() throws {
         let read = try IHCParameters(json: IHCParameters.standard.json(fit: nil), name: "test")
         #expect(read == .standard)

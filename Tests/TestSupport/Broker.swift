@@ -31,8 +31,24 @@ package struct TestBroker: Sendable {
         "\(name)-\(UInt32.random(in: 0 ... .max))-\(ProcessInfo.processInfo.processIdentifier)"
     }
 
+    /// A cluster for one test, which may pause and kill it; nil, and says `skipped`, where there is none to have. It is gone
+    /// with the process.
+    package static func own(test: String = #function) -> TestBroker? {
+        var environment = ProcessInfo.processInfo.environment
+        for name in ["KAFKA_BOOTSTRAP_SERVERS", "KAFKA_TEST_DIR", "KAFKA_TEST_PORT"] { environment[name] = nil }
+        let number = UInt32.random(in: 0 ... .max)
+        guard let broker = make(environment, "\(ProcessInfo.processInfo.processIdentifier)-\(number)") else {
+            print("skipped: \(test) needs a Kafka broker of its own: the reference material has one")
+            return nil
+        }
+        return broker
+    }
+
     private static func make() -> TestBroker? {
-        let environment = ProcessInfo.processInfo.environment
+        make(ProcessInfo.processInfo.environment, "\(ProcessInfo.processInfo.processIdentifier)")
+    }
+
+    private static func make(_ environment: [String: String], _ name: String) -> TestBroker? {
         if let given = environment["KAFKA_BOOTSTRAP_SERVERS"], !given.isEmpty {
             return TestBroker(bootstrap: given, environment: nil)
         }
@@ -41,7 +57,7 @@ package struct TestBroker: Sendable {
         var own = environment
         let folder =
             environment["KAFKA_TEST_DIR"]
-            ?? FileManager.default.temporaryDirectory.appending(path: "impactiq-kafka-\(process)").path
+            ?? FileManager.default.temporaryDirectory.appending(path: "impactiq-kafka-\(name)").path
         own["KAFKA_TEST_DIR"] = folder
         own["KAFKA_TEST_PORT"] = environment["KAFKA_TEST_PORT"] ?? "\(freePort())"
         // A given folder may hold a cluster that runs already and is its owner's to stop.

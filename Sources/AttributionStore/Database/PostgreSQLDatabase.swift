@@ -28,7 +28,7 @@ package final class PostgreSQLDatabase: SQLDatabase {
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
         guard PQstatus(handle) == CONNECTION_OK else {
             let said = message()
-            throw ImpactError(.failed, code: "database_open", "cannot connect to \(place): \(said)")
+            throw ImpactError(.failed, code: "database_away", "cannot connect to \(place): \(said)")
         }
         try execute("SET lock_timeout = \(max(1, lockWait)); SET extra_float_digits = 3")
     }
@@ -65,6 +65,7 @@ package final class PostgreSQLDatabase: SQLDatabase {
         try execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
     }
     package func commit() throws(ImpactError) { try execute("COMMIT") }
+    package func lock(_ table: String) throws(ImpactError) { try execute("LOCK TABLE \(table) IN EXCLUSIVE MODE") }
     package func rollback() { PQclear(PQexec(handle, "ROLLBACK")) }
 
     package func execute(_ sql: String) throws(ImpactError) { PQclear(try checked(PQexec(handle, sql))) }
@@ -112,6 +113,10 @@ package final class PostgreSQLDatabase: SQLDatabase {
     }
 
     package func byBytes(_ expression: String) -> String { "CAST(\(expression) AS text) COLLATE \"C\"" }
+    package func asText(_ column: String) -> String { "CAST(\(column) AS text)" }
+    package var clusters: String { "" }
+    package func noteRows(of table: String) throws(ImpactError) { try execute("ANALYZE \(table)") }
+    package func checkPlace() {}
 
     /// Sends one statement and gives its result, which the caller clears.
     func send(_ sql: String, _ parameters: [SQLValue]) throws(ImpactError) -> OpaquePointer? {
@@ -134,6 +139,11 @@ package final class PostgreSQLDatabase: SQLDatabase {
         let state = PQresultErrorField(result, Int32(UInt8(ascii: "C"))).map { String(cString: $0) } ?? ""
         PQclear(result)
         let said = message()
+        // Connections, resources, the operator, and transactions that met: SQLSTATE classes 08, 53, 57 and 40.
+        let isPassing = state != "57014" && ["08", "53", "57", "40"].contains(state.prefix(2))
+        if PQstatus(handle) != CONNECTION_OK || isPassing {
+            throw ImpactError(.failed, code: "database_away", "\(place): \(said)")
+        }
         if state == "55P03" || state == "57014" {
             throw ImpactError(
                 .failed, code: "database_locked",

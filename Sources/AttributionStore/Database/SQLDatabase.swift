@@ -33,6 +33,8 @@ package protocol SQLDatabase: AnyObject {
     /// Begins a transaction; with `writing` it takes the write lock at once where the database has one.
     func begin(writing: Bool) throws(ImpactError)
     func commit() throws(ImpactError)
+    /// Keeps other writers of a table away until the transaction ends; where `begin` did not do that already.
+    func lock(_ table: String) throws(ImpactError)
     /// Undoes the transaction; never fails.
     func rollback()
     func execute(_ sql: String) throws(ImpactError)
@@ -46,6 +48,14 @@ package protocol SQLDatabase: AnyObject {
     func columns(of table: String) throws(ImpactError) -> [String]
     /// An expression that orders text by its bytes.
     func byBytes(_ expression: String) -> String
+    /// A column of any type, to be compared with text.
+    func asText(_ column: String) -> String
+    /// What stands behind CREATE TABLE (…) for rows that lie in the order of their primary key, where there is such a thing.
+    var clusters: String { get }
+    /// Tells the planner that a table has other rows now, where it does not see that by itself.
+    func noteRows(of table: String) throws(ImpactError)
+    /// - Throws: `database_away` when what was opened is not there any more.
+    func checkPlace() throws(ImpactError)
 }
 
 extension SQLDatabase {
@@ -73,6 +83,11 @@ extension SQLDatabase {
 
 /// Opens databases by their place.
 package enum SQLPlace {
+    /// Whether another try may succeed: the database is locked, away or full.
+    package static func isPassing(_ error: ImpactError) -> Bool {
+        ["database_locked", "database_away", "database_full"].contains(error.code)
+    }
+
     /// - Parameters:
     ///   - place: `sqlite:PATH` or `postgresql://…`.
     ///   - creates: whether an SQLite file that is not there is made.

@@ -8,6 +8,7 @@ package final class SQLiteDatabase: SQLDatabase {
     private let path: String
     private let isTemporary: Bool
     private let lockWait: Int64
+    private let file: [UInt64]?
     let handle: OpaquePointer
 
     package init(path: String, creates: Bool, lockWait: Int64 = 5_000) throws(ImpactError) {
@@ -25,6 +26,7 @@ package final class SQLiteDatabase: SQLDatabase {
         place = "sqlite:\(path)"
         isTemporary = false
         handle = try Self.open(path)
+        file = Self.file(path)
         sqlite3_busy_timeout(handle, Int32(clamping: lockWait))
     }
 
@@ -43,6 +45,7 @@ package final class SQLiteDatabase: SQLDatabase {
         }
         close(file)
         handle = try Self.open(path)
+        self.file = nil
         try execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE")
     }
 
@@ -68,6 +71,7 @@ package final class SQLiteDatabase: SQLDatabase {
 
     package func begin(writing: Bool) throws(ImpactError) { try execute(writing ? "BEGIN IMMEDIATE" : "BEGIN") }
     package func commit() throws(ImpactError) { try execute("COMMIT") }
+    package func lock(_ table: String) {}
     package func rollback() {
         if sqlite3_get_autocommit(handle) == 0 { sqlite3_exec(handle, "ROLLBACK", nil, nil, nil) }
     }
@@ -106,6 +110,22 @@ package final class SQLiteDatabase: SQLDatabase {
     }
 
     package func byBytes(_ expression: String) -> String { "CAST(\(expression) AS TEXT) COLLATE BINARY" }
+    // SQLite compares by the column's affinity; a cast would keep it from the index.
+    package func asText(_ column: String) -> String { column }
+    package var clusters: String { " WITHOUT ROWID" }
+    package func noteRows(of table: String) {}
+
+    package func checkPlace() throws(ImpactError) {
+        guard !isTemporary, Self.file(path) != file else { return }
+        throw ImpactError(
+            .failed, code: "database_away", "SQLite file \(path) is gone, or another one stands in its place")
+    }
+
+    /// Which file stands at a path; nil for none.
+    private static func file(_ path: String) -> [UInt64]? {
+        var found = stat()
+        return stat(path, &found) == 0 ? [UInt64(found.st_dev), UInt64(found.st_ino)] : nil
+    }
 
     func error(_ code: Int32) -> ImpactError {
         let said = String(cString: sqlite3_errmsg(handle))
@@ -117,6 +137,8 @@ package final class SQLiteDatabase: SQLDatabase {
                     + "longer with --lock-wait")
         case SQLITE_FULL:
             return ImpactError(.failed, code: "database_full", "\(place): the disk is full; nothing was changed")
+        case SQLITE_IOERR:
+            return ImpactError(.failed, code: "database_away", "\(place): \(said)")
         case SQLITE_CORRUPT, SQLITE_NOTADB:
             return ImpactError(
                 .badInput, code: "database_damaged", "\(place) is damaged or no SQLite database (\(said))")

@@ -5,6 +5,7 @@ import Base
 enum ResultTables {
     static let credit = "attribution_customer_journey"
     static let report = "channel_reporting"
+    static let incremental = "channel_incremental"
     static let state = "impactiq_attribution_state"
 
     static func create(_ database: any SQLDatabase) throws(ImpactError) {
@@ -18,6 +19,12 @@ enum ResultTables {
             CREATE TABLE IF NOT EXISTS \(report) (channel_name TEXT NOT NULL, date TEXT NOT NULL, \
             cost DOUBLE PRECISION NOT NULL, ihc DOUBLE PRECISION NOT NULL, ihc_revenue DOUBLE PRECISION NOT NULL, \
             PRIMARY KEY (channel_name, date))
+            """)
+        try database.execute(
+            """
+            CREATE TABLE IF NOT EXISTS \(incremental) (channel_name TEXT NOT NULL, date TEXT NOT NULL, \
+            scored_sessions BIGINT NOT NULL, incremental DOUBLE PRECISION NOT NULL, \
+            incremental_std_error DOUBLE PRECISION NOT NULL, PRIMARY KEY (channel_name, date))
             """)
         try database.execute(
             "CREATE TABLE IF NOT EXISTS \(state) (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
@@ -35,15 +42,56 @@ enum ResultTables {
     /// Replaces the channel report.
     static func write(_ channelReport: ChannelReport, _ database: any SQLDatabase) throws(ImpactError) {
         try database.execute("DELETE FROM \(report)")
-        let insertion = try database.insertion(
-            into: report, columns: ["channel_name", "date", "cost", "ihc", "ihc_revenue"], suffix: "")
-        for line in channelReport.lines {
-            try insertion.add([
-                .text(line.channel), .text(CivilDay.text(line.day ?? 0)), .double(line.cost.amount),
-                .double(line.credit), .double(line.revenue),
-            ])
+        try database.execute("DELETE FROM \(incremental)")
+        let writer = try Writer(database, replaces: false)
+        for line in channelReport.lines { try writer.add(line) }
+        try writer.finish()
+    }
+
+    /// Writes lines of the channel report, and of the incremental conversions beside it.
+    struct Writer {
+        private let database: any SQLDatabase
+        private let lines: any SQLInsertion
+        private let effects: any SQLInsertion
+        private let replaces: Bool
+
+        /// - Parameter replaces: whether lines of the same channel and day are there.
+        init(_ database: any SQLDatabase, replaces: Bool) throws(ImpactError) {
+            func insertion(_ table: String, _ columns: [String]) throws(ImpactError) -> any SQLInsertion {
+                let assigned = columns.map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
+                return try database.insertion(
+                    into: table, columns: ["channel_name", "date"] + columns,
+                    suffix: replaces ? "ON CONFLICT (channel_name, date) DO UPDATE SET \(assigned)" : "")
+            }
+            self.database = database
+            self.replaces = replaces
+            lines = try insertion(report, ["cost", "ihc", "ihc_revenue"])
+            effects = try insertion(incremental, ["scored_sessions", "incremental", "incremental_std_error"])
         }
-        try insertion.finish()
+
+        func add(_ line: ChannelReport.Line) throws(ImpactError) {
+            let (channel, day) = (SQLValue.text(line.channel), SQLValue.text(CivilDay.text(line.day ?? 0)))
+            if line.creditRows > 0 || line.costRows > 0 {
+                try lines.add([
+                    channel, day, .double(line.cost.amount), .double(line.credit), .double(line.revenue),
+                ])
+            } else if replaces {
+                try database.run("DELETE FROM \(report) WHERE channel_name = $1 AND date = $2", [channel, day])
+            }
+            if line.scored > 0 {
+                try effects.add([
+                    channel, day, .integer(Int64(line.scored)), .double(line.incremental),
+                    .double(line.incrementalError),
+                ])
+            } else if replaces {
+                try database.run("DELETE FROM \(incremental) WHERE channel_name = $1 AND date = $2", [channel, day])
+            }
+        }
+
+        func finish() throws(ImpactError) {
+            try lines.finish()
+            try effects.finish()
+        }
     }
 }
 

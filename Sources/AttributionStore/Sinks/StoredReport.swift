@@ -30,6 +30,18 @@ package enum StoredReport {
             report.add(
                 channel: name, day: day, storedCredit: rows.double(3) ?? 0, storedRevenue: rows.double(4) ?? 0)
         }
+        guard try !database.columns(of: ResultTables.incremental).isEmpty else { return report }
+        let effects = try database.query(
+            """
+            SELECT channel_name, CAST(date AS TEXT), scored_sessions, incremental, incremental_std_error \
+            FROM \(ResultTables.incremental)
+            """, [])
+        while try effects.next() {
+            guard let day = CivilDay.parse(effects.text(1) ?? "") else { continue }
+            report.add(
+                channel: effects.text(0) ?? "", day: day, scored: Int(effects.double(2) ?? 0),
+                incremental: effects.double(3) ?? 0, error: effects.double(4) ?? 0)
+        }
         return report
     }
 }

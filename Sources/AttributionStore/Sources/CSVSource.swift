@@ -35,6 +35,13 @@ package enum CSVSource {
         }
         var rows = 0
         for file in files { try load(file, into: database, isNamed: paths.contains(file), &rows, progress) }
+        let tables = try database.query("SELECT name FROM sqlite_master WHERE type = 'table'", [])
+        guard try tables.next() else {
+            throw ImpactError(
+                .badInput, code: "csv_table",
+                "\(paths.joined(separator: ", ")): no CSV file there has the heading of a table: sessions need session_id and "
+                    + "user_id, conversions conv_id and user_id")
+        }
         return database
     }
 

@@ -69,6 +69,8 @@ package final class JourneyReader {
     package private(set) var journeyCounts = JourneyCounts()
     package var channels: ChannelTable
     private let database: any SQLDatabase
+    /// Is called with all sessions of each user, each once.
+    var eachUser: (([Touch]) -> Void)?
     /// Where uplift scores are, in a table `scores` as the log store has it.
     private let scores: (any SQLDatabase)?
 
@@ -115,6 +117,7 @@ package final class JourneyReader {
             }
             if let scored { try scored.attach(to: &touches, of: user, clock: &settings.clock, counts: &counts) }
             try builder.journeys(sessions: &touches, conversions: &orders, body)
+            eachUser?(touches)
         }
         journeyCounts = builder.counts
     }
@@ -222,11 +225,21 @@ package final class JourneyReader {
     // MARK: Costs
 
     /// Adds the costs of all sessions, whether they led to a conversion or not, and those that are stated by channel and day.
-    package func addCosts(to report: inout ChannelReport) throws(ImpactError) {
+    ///
+    /// - Parameters:
+    ///   - days: only the stated costs of these days; nil for all.
+    ///   - hasDuplicates: whether ids of sessions may stand there more than once; the search for them is not free.
+    package func addCosts(
+        to report: inout ChannelReport, of days: Set<String>? = nil, hasDuplicates: Bool = true
+    ) throws(ImpactError) {
         counts.missingCosts = 0
         counts.negativeCosts = 0
+        if let days {
+            for day in days.sorted() { try addStatedCosts(to: &report, " WHERE date = $1", [.text(day)]) }
+            return
+        }
         if try !database.columns(of: "session_costs").isEmpty {
-            let rows = try SessionRows(database, .all, costs: true)
+            let rows = try SessionRows(database, .all, .costs(once: hasDuplicates))
             while try rows.cursor.next() {
                 guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else {
                     continue
@@ -242,14 +255,20 @@ package final class JourneyReader {
                 try add(rows.text(.cost), rows.double(.cost), rows.text(.costCurrency), name, reading.day, &report)
             }
         }
+        try addStatedCosts(to: &report, "", [])
+    }
+
+    private func addStatedCosts(
+        to report: inout ChannelReport, _ condition: String, _ parameters: [SQLValue]
+    ) throws(ImpactError) {
         let columns = try database.columns(of: "ad_costs")
         guard !columns.isEmpty else { return }
         func column(_ name: String) -> String { columns.contains(name) ? name : "NULL" }
         let rows = try database.query(
             """
             SELECT \(column("channel_name")), CAST(date AS TEXT), amount, \(column("currency")), \(column("campaign")) \
-            FROM ad_costs
-            """, [])
+            FROM ad_costs\(condition)
+            """, parameters)
         while try rows.next() {
             guard let day = settings.clock.read(date: rows.text(1), time: nil)?.day else {
                 counts.unreadableAmounts += 1
@@ -274,8 +293,10 @@ package final class JourneyReader {
     }
 
     /// Adds credit that is stored, with the revenue that its conversions have by now.
-    package func addStoredCredit(to report: inout ChannelReport) throws(ImpactError) {
-        let rows = try SessionRows(database, .all, credit: true)
+    package func addStoredCredit(
+        to report: inout ChannelReport, of scope: JourneyScope = .all
+    ) throws(ImpactError) {
+        let rows = try SessionRows(database, scope, .credit)
         while try rows.cursor.next() {
             guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else { continue }
             let before = counts
@@ -287,6 +308,19 @@ package final class JourneyReader {
             report.add(
                 channel: name, day: reading.day, units: Credit.units(rows.double(.credit) ?? 0),
                 revenue: revenue - refund)
+        }
+    }
+    /// Adds the effects that are stored with sessions.
+    func addStoredEffects(to report: inout ChannelReport, of scope: JourneyScope) throws(ImpactError) {
+        let rows = try SessionRows(database, scope, .effects)
+        while try rows.cursor.next() {
+            guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else { continue }
+            let before = counts
+            let name = channel(rows)
+            counts = before
+            report.add(
+                channel: name, day: reading.day, uplift: Float(rows.double(.uplift) ?? .nan),
+                error: Float(rows.double(.upliftError) ?? .nan))
         }
     }
 }

@@ -26,7 +26,7 @@ package enum PathComparison {
         var channels = ChannelTable()
         let models = AttributionModels(options, channels: &channels)
         let source = try PathSource(file, channels: channels)
-        let markov = kinds.contains(.markov) ? MarkovFitter(order: options.markovOrder) : nil
+        var markov = kinds.contains(.markov) ? MarkovFitter(order: options.markovOrder) : nil
         let others = kinds.filter { $0 != .markov }
         let shapley =
             others.contains(.shapley)
@@ -35,6 +35,15 @@ package enum PathComparison {
         var distinct: [[Int32]: (conversions: Double, value: Double)] = [:]
         let keepsPaths = !others.isEmpty
         var (conversions, value) = (0.0, 0.0)
+        if !keepsPaths, let parts = source.parts(order: options.markovOrder) {
+            markov = MarkovFitter(parts.counts)
+            return noting(
+                parts.missing,
+                outcome(
+                    kinds, channels: parts.channels, conversions: parts.conversions, value: parts.value,
+                    rows: parts.rows,
+                    markov, nil, [:], models, keepsPaths: false))
+        }
         try source.forEach(progress: progress) { (path, count, worth, lost) throws(ImpactError) in
             markov?.add(path, conversions: count, nulls: lost)
             conversions += count
@@ -47,19 +56,39 @@ package enum PathComparison {
                 distinct[key, default: (0, 0)].value += worth
             }
         }
-        var comparison = ModelComparison(channels: source.channels.names)
+        return noting(
+            source.missing,
+            outcome(
+                kinds, channels: source.channels, conversions: conversions, value: value, rows: source.rows, markov,
+                shapley,
+                distinct, models, keepsPaths: keepsPaths))
+    }
+
+    private static func noting(_ missing: Int, _ outcome: Outcome) -> Outcome {
+        guard missing > 0 else { return outcome }
+        var outcome = outcome
+        outcome.comparison.remarks.insert("\(missing) numbers that are missing (empty, NaN, NA): counted as 0", at: 0)
+        return outcome
+    }
+
+    private static func outcome(
+        _ kinds: [ModelKind], channels: ChannelTable, conversions: Double, value: Double, rows: Int,
+        _ markov: MarkovFitter?, _ shapley: ShapleyFitter?,
+        _ distinct: [[Int32]: (conversions: Double, value: Double)], _ models: AttributionModels, keepsPaths: Bool
+    ) -> Outcome {
+        var comparison = ModelComparison(channels: channels.names)
         comparison.conversions = conversions
         var values: [[Double]] = []
         for kind in kinds {
             let fitted: (any FittedModel)? =
                 switch kind {
-                case .markov: markov?.finish(channels: source.channels.count)
-                case .shapley: shapley?.finish(channels: source.channels.count)
+                case .markov: markov?.finish(channels: channels.count)
+                case .shapley: shapley?.finish(channels: channels.count)
                 default: nil
                 }
             let own = fitted?.channelTotals
             comparison.remarks += fitted?.remarks ?? []
-            var units = [Int128](repeating: 0, count: source.channels.count)
+            var units = [Int128](repeating: 0, count: channels.count)
             var worth = [Double](repeating: 0, count: units.count)
             if keepsPaths, let model = fitted ?? models.rule(kind) {
                 divide(distinct, model, &units, &worth)
@@ -72,7 +101,7 @@ package enum PathComparison {
             comparison.columns.append(.init(kind: kind, units: units, ownTotals: own))
             values.append(worth)
         }
-        return Outcome(comparison: comparison, values: values, rows: source.rows)
+        return Outcome(comparison: comparison, values: values, rows: rows)
     }
 
     private static func divide(

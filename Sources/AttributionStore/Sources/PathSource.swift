@@ -12,10 +12,10 @@ package final class PathSource {
     private let value: Int?
     private let nulls: Int?
     package private(set) var channels: ChannelTable
-    /// Of a row. Sums of credits are exact to 2^-40 of a conversion up to here.
-    private static let most = 1e15
     private var lookup = NameLookup()
     package private(set) var rows = 0
+    /// Empty numbers, and those that say NaN or NA.
+    package private(set) var missing = 0
 
     package init(_ name: String, channels: ChannelTable) throws(ImpactError) {
         file = try CSVTable(path: name)
@@ -32,6 +32,14 @@ package final class PathSource {
         nulls = find("nulls", "total_null", "null", "total_nulls")
         self.channels = channels
         for (number, name) in channels.names.enumerated() { lookup.insert(Array(name.utf8), Int32(number)) }
+    }
+
+    /// The Markov counts of all rows, where the file can be read in parts.
+    func parts(order: Int) -> PathParts.Outcome? {
+        PathParts.read(
+            file.name,
+            .init(path: path, conversions: conversions, value: value, nulls: nulls, count: file.columns.count),
+            channels: channels, order: order)
     }
 
     /// Calls `body` with each row: channels, conversions, their value, and journeys of the path that did not convert.
@@ -66,10 +74,11 @@ package final class PathSource {
     ) throws(ImpactError) -> Double? {
         guard let column else { return nil }
         switch CSVDouble.read(text, fields[column]) {
-        case .value(let value) where value > Self.most: throw file.fault(column, "is larger than 10^15")
-        case .value(let value) where value >= 0: return value
-        case .value: throw file.fault(column, "is negative")
-        case .missing: return 0
+        case .value(let value) where value >= 0 && value <= PathParts.largestNumber: return value
+        case .value(let value): throw file.fault(column, value < 0 ? "is negative" : "is more than 10^15")
+        case .missing:
+            missing += 1
+            return 0
         case .notANumber, .outOfRange: throw file.fault(column, "is not a number")
         }
     }

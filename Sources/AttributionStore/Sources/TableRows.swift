@@ -10,12 +10,19 @@ final class SessionRows {
 
     let cursor: any SQLCursor
 
-    /// - Parameters:
-    ///   - costs: with the cost of each session, unordered.
-    ///   - credit: a row a stored share of credit, with its conversion's revenue, unordered.
-    init(
-        _ database: any SQLDatabase, _ scope: JourneyScope, costs: Bool = false, credit: Bool = false
-    ) throws(ImpactError) {
+    /// What a row stands for.
+    enum Kind: Equatable {
+        /// A session, by user.
+        case sessions
+        /// A session with its cost, unordered; with the flag a session whose id stands there more than once is taken once.
+        case costs(once: Bool)
+        /// A stored share of credit with its conversion's revenue, unordered.
+        case credit
+        /// A session with a stored effect, unordered.
+        case effects
+    }
+
+    init(_ database: any SQLDatabase, _ scope: JourneyScope, _ kind: Kind = .sessions) throws(ImpactError) {
         let known = try database.columns(of: "session_sources")
         guard !known.isEmpty else { throw Self.missing("session_sources", database) }
         for column in ["session_id", "user_id"] where !known.contains(column) {
@@ -26,8 +33,12 @@ final class SessionRows {
         }
         func text(_ name: String) -> String { known.contains(name) ? "CAST(s.\(name) AS TEXT)" : "NULL" }
         func value(_ name: String) -> String { known.contains(name) ? "s.\(name)" : "NULL" }
+        var costs = false
+        // A stream's own tables hold every id once.
+        var isOnce = kind == .credit && scope != .touched
+        if case .costs(let once) = kind { (costs, isOnce) = (true, once) }
         let costColumns = costs ? try database.columns(of: "session_costs") : []
-        let orders = credit ? try ConversionRows.expressions(database) : nil
+        let orders = kind == .credit ? try ConversionRows.expressions(database, scope) : nil
         var selected = [
             text("user_id"), text("session_id"), text("event_date"), text("event_time"), value("channel_name"),
             value("holder_engagement"), value("closer_engagement"), value("impression_interaction"), value("campaign"),
@@ -38,18 +49,30 @@ final class SessionRows {
         selected += orders.map { ["a.ihc", $0.revenue, $0.currency, $0.refund] } ?? ["NULL", "NULL", "NULL", "NULL"]
         var sql = "SELECT " + selected.joined(separator: ", ") + " FROM "
         var parameters: [SQLValue] = []
+        // The earliest of the rows with one id, as journeys take it.
+        let order = ["event_date", "event_time", "channel_name"].filter { known.contains($0) }.joined(separator: ", ")
+        let sessions =
+            isOnce
+            ? "(SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY user_id, session_id ORDER BY \(order)) AS impactiq_place "
+                + "FROM session_sources t) u WHERE impactiq_place = 1) s"
+            : "session_sources s"
+        let conversions =
+            isOnce && orders != nil
+            ? ConversionRows.once(database, try database.columns(of: "conversions")) : "conversions o"
         if let orders {
             sql +=
-                "attribution_customer_journey a JOIN session_sources s ON s.session_id = a.session_id "
-                + "JOIN conversions o ON o.conv_id = a.conv_id \(orders.join)"
+                "attribution_customer_journey a JOIN \(conversions) "
+                + "ON \(database.asText("o.conv_id")) = a.conv_id JOIN \(sessions) ON \(database.asText("s.session_id")) = a.session_id "
+                + "AND s.user_id = o.user_id \(orders.join)"
         } else {
-            sql += "session_sources s"
+            sql += sessions
             if costs { sql += " LEFT JOIN session_costs c ON c.session_id = s.session_id" }
-            let condition = try scope.condition("s.user_id", database)
-            sql += condition.sql
-            parameters = condition.parameters
-            if !costs { sql += " ORDER BY " + database.byBytes("s.user_id") }
         }
+        let condition = try scope.condition(orders == nil ? "s.user_id" : "o.user_id", database)
+        sql += condition.sql
+        if kind == .effects { sql += (condition.sql.isEmpty ? " WHERE " : " AND ") + "s.uplift IS NOT NULL" }
+        if kind == .sessions { sql += " ORDER BY " + database.byBytes("s.user_id") }
+        parameters = condition.parameters
         cursor = try database.query(sql, parameters)
     }
 
@@ -76,10 +99,18 @@ final class ConversionRows {
         return "substr(CAST(\(column) AS TEXT), 1, 10)"
     }
 
+    /// Conversions, each id once: as journeys take them, the first user's earliest.
+    static func once(_ database: any SQLDatabase, _ known: [String]) -> String {
+        let order = ["conv_date", "conv_time"].filter { known.contains($0) }.joined(separator: ", ")
+        return
+            "(SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY conv_id ORDER BY "
+            + "\(database.byBytes("user_id")), \(order)) AS impactiq_place FROM conversions t WHERE user_id IS NOT NULL) u WHERE impactiq_place = 1) o"
+    }
+
     let cursor: any SQLCursor
 
     init(_ database: any SQLDatabase, _ scope: JourneyScope) throws(ImpactError) {
-        let sql = try Self.expressions(database)
+        let sql = try Self.expressions(database, scope)
         let condition = try scope.condition("o.user_id", database)
         cursor = try database.query(
             """
@@ -90,7 +121,7 @@ final class ConversionRows {
     }
 
     static func expressions(
-        _ database: any SQLDatabase
+        _ database: any SQLDatabase, _ scope: JourneyScope
     ) throws(ImpactError) -> (
         date: String, time: String, revenue: String, currency: String, refund: String, join: String
     ) {
@@ -104,11 +135,13 @@ final class ConversionRows {
         }
         func text(_ name: String) -> String { known.contains(name) ? "CAST(o.\(name) AS TEXT)" : "NULL" }
         let hasRefunds = try !database.columns(of: "refunds").isEmpty
+        // The stream's own table says whose they are; others are summed whole.
+        let those = scope == .touched ? try scope.condition("user_id", database).sql : ""
         return (
             text("conv_date"), text("conv_time"), known.contains("revenue") ? "o.revenue" : "NULL", text("currency"),
             hasRefunds ? "r.amount" : "NULL",
             hasRefunds
-                ? "LEFT JOIN (SELECT conv_id, sum(abs(amount)) AS amount FROM refunds GROUP BY conv_id) r ON r.conv_id = o.conv_id"
+                ? "LEFT JOIN (SELECT conv_id, sum(abs(amount)) AS amount FROM refunds\(those) GROUP BY conv_id) r ON r.conv_id = o.conv_id"
                 : ""
         )
     }

@@ -12,7 +12,8 @@ enum AttributeFitIHC: Command {
         discussion: """
             RESULTS.json is a list of journeys, each with its sessions: session_id, timestamp, channel_label, \
             holder_engagement, closer_engagement, and the answers initializer, holder, closer and ihc; or one flat list of \
-            such sessions with a conversion_id each. Fits the curves and phase weights, says by cross-validation how well they \
+            such sessions with a conversion_id each. Fits the curves over time and phase weights, curves over the position in the \
+            journey where journeys that were not used come out better with them, says by cross-validation how well they \
             reproduce journeys that were not used for the fit, and writes the curves fitted to all of them. With --check \
             another file of results is compared with the curves as they are.
             """,
@@ -66,6 +67,14 @@ enum AttributeFitIHC: Command {
             "phase weights: initializer \(Figure.fixed(parameters.initializerWeight, 3)), holder "
             + "\(Figure.fixed(parameters.holderWeight, 3)), closer \(Figure.fixed(parameters.closerWeight, 3)); new start after "
             + (parameters.restartHours.isFinite ? "\(Figure.fixed(parameters.restartHours, 1)) h\n" : "no gap\n")
+        let positions = [
+            ("initializer", parameters.positions.initializer), ("holder", parameters.positions.holder),
+            ("closer", parameters.positions.closer),
+        ].filter { $0.1 != nil }.map(\.0)
+        text +=
+            positions.isEmpty
+            ? "the position in the journey makes no difference\n"
+            : "curves over the position: \(positions.joined(separator: ", "))\n"
         if let quality { text += line("held out, \(quality.folds) folds", quality) }
         if let checked { text += line("check", checked) }
         Terminal.Stream.output.write(text)

@@ -107,7 +107,7 @@ enum AttributeFiles {
     static func report(_ report: ChannelReport, to path: String) throws(ImpactError) {
         let file = try OutputFile(path)
         try file.append("channel_name,date,cost,ihc,ihc_revenue,CPO,ROAS\n")
-        for line in report.lines {
+        for line in report.lines where line.creditRows + line.costRows > 0 {
             let numbers = [line.cost.amount, line.credit, line.revenue, line.cpo, line.roas].map(CSVText.number)
             try file.append(
                 "\(CSVText.field(line.channel)),\(CivilDay.text(line.day ?? 0)),\(numbers.joined(separator: ","))\n")

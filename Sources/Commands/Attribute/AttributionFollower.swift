@@ -1,4 +1,3 @@
-import Attribution
 import AttributionStore
 import Base
 import Consumer
@@ -8,24 +7,41 @@ import Pipeline
 import Settings
 import Terminal
 
-/// Reads the event topic from where the database stands, a bounded piece at a time.
+/// Reads the event topic, and scores where they are asked for, from where the database stands, a bounded piece at a time.
+///
+/// A piece is in memory before the database hears of it: a broker that goes away leaves no transaction open, and the database
+/// is locked only while it is written.
 final class AttributionFollower {
-    private let topic: String
-    private let reader: BoundedReader
+    /// Records and bytes of one piece at the most.
+    private static let pieceRecords = 250_000
+    private static let pieceBytes = 64 << 20
+
+    private struct Source {
+        var topic: String
+        var reader: BoundedReader
+        var isOfScores: Bool
+    }
+
+    private let sources: [Source]
     private let admin: Admin
-    private let events: FollowedEvents
-    /// Milliseconds of silence that end a session.
-    var sessionTimeout: Int64 = 1_800_000
-    /// Events of one transaction at the most.
-    private static let piece: Int64 = 200_000
+    private let open: (_ again: Bool) throws(ImpactError) -> FollowedEvents
+    private var events: FollowedEvents?
+    private var wasOpen = false
+    private var piece = RecordPiece()
+    private var read = 0
     private var conversions = 0
 
-    init(_ configuration: Configuration, _ events: FollowedEvents) throws(ImpactError) {
+    /// - Parameters:
+    ///   - withScores: whether the pipeline's scores are read too.
+    ///   - open: opens the database; `again` when it was open before, and must be there.
+    init(
+        _ configuration: Configuration, withScores: Bool,
+        open: @escaping (_ again: Bool) throws(ImpactError) -> FollowedEvents
+    ) throws(ImpactError) {
         guard configuration.inputTopics.count == 1, let topic = configuration.inputTopics.first else {
             throw ImpactError(.badConfiguration, code: "several_inputs", "input.topics must name one topic")
         }
-        self.topic = topic
-        self.events = events
+        self.open = open
         let properties = configuration.kafkaProperties(client: "consumer")
         admin = try Admin(properties: properties, readCommitted: true)
         var options = ConsumerOptions()
@@ -33,77 +49,132 @@ final class AttributionFollower {
         options.isolation = .readCommitted
         options.reset = .error
         options.fetchWaitMilliseconds = 20
-        reader = try BoundedReader(topic: topic, properties: properties, options: options, component: "attribution")
+        var sources: [Source] = []
+        // Scores first: the events that they were made of are then read no later than they.
+        for (topic, isOfScores) in (withScores ? [(configuration.outputTopic, true)] : []) + [(topic, false)] {
+            let reader = try BoundedReader(
+                topic: topic, properties: properties, options: options, component: "attribution")
+            sources.append(Source(topic: topic, reader: reader, isOfScores: isOfScores))
+        }
+        self.sources = sources
     }
 
     func close() {
-        reader.close()
+        for source in sources { source.reader.close() }
         admin.close()
     }
 
     /// What was done so far, in words.
-    var said: String { "\(events.counts.events) events, \(conversions) conversions attributed" }
+    var said: String { "\(read) records, \(conversions) conversions attributed" }
+
+    /// Opens the database anew with the next step: what is known of it may be wrong.
+    func forgetDatabase() { events = nil }
 
     /// Reads and attributes what has come, up to a bound.
     ///
     /// - Returns: whether more waits already.
     func step() throws -> Bool {
-        var ranges: [Int32: Range<Int64>] = [:]
-        var left = Self.piece, hasMore = false
-        for (number, marks) in try admin.watermarks(ofTopic: topic).enumerated() {
-            let known = try events.position(topic, Int32(number))
-            if let known, known < marks.low || known > marks.high { try refuse(number, known, marks) }
-            let next = known ?? marks.low
-            let end = min(marks.high, next + left)
-            hasMore = hasMore || end < marks.high
-            left -= end - next
-            if next < end { ranges[Int32(number)] = next..<end }
-        }
-        guard !ranges.isEmpty else { return false }
-        try events.begin()
-        do {
-            try reader.begin(ranges)
-            var asked = ContinuousClock.now
-            while try read(&asked) {
-                if StopSignal.isRaised {
-                    events.rollback()
-                    return false
-                }
-                guard ContinuousClock.now - asked < .seconds(30) else {
-                    throw ImpactError(
-                        .failed, code: "kafka_unreachable", "\(topic): nothing came for 30 s although records wait")
-                }
+        let events = try opened()
+        piece.removeAll()
+        var (from, next): (FollowedEvents.Positions, FollowedEvents.Positions) = ([:], [:])
+        var hasMore = false
+        for source in sources {
+            let ranges = try ranges(source, events)
+            guard !ranges.isEmpty else { continue }
+            hasMore = try !fill(source, ranges) || hasMore
+            if StopSignal.isRaised { return false }
+            from[source.topic] = ranges.mapValues(\.lowerBound)
+            for partition in ranges.keys {
+                next[source.topic, default: [:]][partition] = source.reader.position(partition)
             }
-            let outcome = try events.end(topic, ranges.mapValues(\.upperBound), timeout: sessionTimeout)
+        }
+        guard from != next else { return hasMore }
+        try store(events, from, next)
+        return hasMore
+    }
+
+    private func opened() throws(ImpactError) -> FollowedEvents {
+        if let events { return events }
+        let opened = try open(wasOpen)
+        wasOpen = true
+        events = opened
+        return opened
+    }
+
+    private func store(
+        _ events: FollowedEvents, _ from: FollowedEvents.Positions, _ next: FollowedEvents.Positions
+    ) throws {
+        try events.begin(from: from)
+        do {
+            try piece.forEach { (record, value) throws(ImpactError) in
+                let source = sources[record.source]
+                if source.isOfScores { return try events.addScore(value) }
+                try events.add(value, place: "\(source.topic)/\(record.partition)/\(record.offset)")
+            }
+            let outcome = try events.end(sources.last { !$0.isOfScores }?.topic ?? "", next)
+            read += piece.count
             conversions += outcome.attributed
-            let total = outcome.report.total
             Log.info(
                 "attribution",
-                "\(said); credit \(total.credit.formatted(.number.precision(.fractionLength(0)))) conversions, "
-                    + "cost \(total.cost.amount.formatted(.number.precision(.fractionLength(2))))")
+                "\(said); \(outcome.changed) channels and days changed" + Self.odd(events.counts))
         } catch {
             events.rollback()
             throw error
         }
-        return hasMore
     }
 
-    /// Reads some records. The library goes on by itself after what passes.
-    private func read(_ asked: inout ContinuousClock.Instant) throws -> Bool {
-        do {
-            return try reader.step { message in
-                if let value = message.payloadBuffer {
-                    try events.add(value, place: "\(topic)/\(message.partition)/\(message.offset)")
-                }
-                asked = .now
-            }
-        } catch let error as KafkaError {
-            guard error.isRetriable, !error.isFatal else { throw error.impactError(doing: "reading \(topic)") }
-            return true
+    private static func odd(_ counts: RawEvents.Counts) -> String {
+        counts.notes.isEmpty ? "" : "; " + counts.notes.joined(separator: ", ")
+    }
+
+    /// What waits in a topic.
+    private func ranges(_ source: Source, _ events: FollowedEvents) throws(ImpactError) -> [Int32: Range<Int64>] {
+        var ranges: [Int32: Range<Int64>] = [:]
+        for (number, marks) in try admin.watermarks(ofTopic: source.topic).enumerated() {
+            let known = try events.position(source.topic, Int32(number))
+            if let known, known < marks.low || known > marks.high { try refuse(source.topic, number, known, marks) }
+            let next = known ?? marks.low
+            if next < marks.high { ranges[Int32(number)] = next..<marks.high }
         }
+        return ranges
     }
 
-    private func refuse(_ number: Int, _ known: Int64, _ marks: Watermarks) throws(ImpactError) {
+    /// Reads into the piece until the ranges are read or it is full.
+    ///
+    /// - Returns: whether the ranges are read.
+    private func fill(_ source: Source, _ ranges: [Int32: Range<Int64>]) throws -> Bool {
+        let number = sources.firstIndex { $0.topic == source.topic } ?? 0
+        let most = piece.count + Self.pieceRecords / sources.count
+        try source.reader.begin(ranges)
+        var asked = ContinuousClock.now
+        while !source.reader.isDone {
+            do {
+                let left = min(4_096, most - piece.count)
+                guard left > 0, piece.bytes < Self.pieceBytes else { return false }
+                _ = try source.reader.step(max: left) { message in
+                    piece.append(number, message)
+                    asked = .now
+                }
+            } catch let error as KafkaError {
+                // The library goes on by itself after what passes.
+                guard error.isRetriable, !error.isFatal else {
+                    throw error.impactError(doing: "reading \(source.topic)")
+                }
+            }
+            if StopSignal.isRaised { return true }
+            // What came so far is attributed; the rest waits for the next step.
+            let isSlow = ContinuousClock.now - asked > .seconds(10)
+            if isSlow, ranges.contains(where: { source.reader.position($0.key) > $0.value.lowerBound }) { return false }
+            if ContinuousClock.now - asked > .seconds(30) {
+                throw ImpactError(
+                    .failed, code: "kafka_unreachable",
+                    "\(source.topic): nothing came for 30 s although records wait")
+            }
+        }
+        return true
+    }
+
+    private func refuse(_ topic: String, _ number: Int, _ known: Int64, _ marks: Watermarks) throws(ImpactError) {
         throw ImpactError(
             .badInput, code: "range_retention",
             known > marks.high
@@ -111,5 +182,40 @@ final class AttributionFollower {
                     + "anew? Begin with another --out"
                 : "\(topic) [\(number)]: retention has removed the records from offset \(known) to \(marks.low - 1), "
                     + "which were not attributed yet. Begin with another --out")
+    }
+}
+
+/// Records on their way from the topics to the database.
+private struct RecordPiece {
+    struct Record {
+        var source: Int
+        var partition: Int32
+        var offset: Int64
+        var start: Int
+        var end: Int
+    }
+
+    private var records: [Record] = []
+    private let values = ByteBuffer(capacity: 1 << 20)
+
+    var count: Int { records.count }
+    var bytes: Int { values.count }
+
+    mutating func append(_ source: Int, _ message: borrowing Message) {
+        guard let value = message.payloadBuffer else { return }
+        let start = values.count
+        values.append(value)
+        records.append(
+            Record(
+                source: source, partition: message.partition, offset: message.offset, start: start, end: values.count))
+    }
+
+    mutating func removeAll() {
+        records.removeAll(keepingCapacity: true)
+        values.removeAll()
+    }
+
+    func forEach(_ body: (Record, UnsafeRawBufferPointer) throws(ImpactError) -> Void) throws(ImpactError) {
+        for record in records { try body(record, values.bytes(record.start..<record.end)) }
     }
 }

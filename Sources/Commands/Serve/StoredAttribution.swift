@@ -67,6 +67,10 @@ final class StoredAttribution: AttributionSource {
             out.member("ihc_revenue", line.revenue)
             out.member("cpo", line.cpo ?? .nan)
             out.member("roas", line.roas ?? .nan)
+            guard line.scored > 0 else { return }
+            out.member("scored_sessions", line.scored)
+            out.member("incremental", line.incremental)
+            out.member("incremental_std_error", line.incrementalError)
         }
     }
 }

@@ -10,6 +10,9 @@ public struct Event: Sendable, BitwiseCopyable {
         public var needsEscape = false
     }
 
+    /// The type of an event that erases its user.
+    public static let eraseType = "user.delete"
+
     /// The type's number in the schema, or ``unknownType``.
     public var type: UInt8 = Event.unknownType
     /// What a consent event refuses, and what it allows; none in others.

@@ -15,7 +15,7 @@ enum AttributionLivePage {
             <section class="card"><header><h2>Day by day</h2><span class="muted" id="days-note"></span></header>
             <ul class="legend" id="days-legend"></ul><div id="days"></div></section>
             <section class="card"><header><h2>Channels</h2><span class="muted">CPO: cost per conversion; ROAS: revenue per unit \
-            of cost</span></header><div class="scroll" tabindex="0" role="region" aria-label="Channels">\
+            of cost; incremental: conversions that the channel's scored sessions caused</span></header><div class="scroll" tabindex="0" role="region" aria-label="Channels">\
             <table id="channels"></table></div></section>
             </div>
             """)
@@ -50,7 +50,7 @@ enum AttributionLivePage {
             if (!days) return;
             if (days.length < 2) { this.empty(days.length ? `All of it is of ${days[0].date}: a curve needs a second day.` : "No day yet."); return; }
             this.count = days.length;
-            const first = this.xAt(0), last = this.xAt(days.length - 1), steps = this.host.clientWidth > 460 ? 6 : 3;
+            const first = this.xAt(0), last = this.xAt(days.length - 1), steps = Math.min(days.length, this.host.clientWidth > 460 ? 6 : 3);
             const xTicks = Array.from({ length: steps }, (_, i) => { const at = first + (last - first) * i / (steps - 1); return { at, label: new Date(at).toLocaleDateString([], { month: "short", day: "numeric", timeZone: "UTC" }) }; });
             const plot = this.frame(first, last, 0, Math.max(...days.flatMap(day => [day.ihc_revenue, day.cost]), 1) * 1.06, xTicks, value => format.count(value));
             for (const [color, read] of [["accent", day => day.ihc_revenue], ["warn", day => day.cost]]) {
@@ -77,8 +77,10 @@ enum AttributionLivePage {
           $("#money-note").textContent = channels.length > 12 ? "the 12 with most credit" : "";
           $("#days-note").textContent = days.length ? `${days[0].date} to ${days[days.length - 1].date}, by the day of the session` : "";
           chart.set(days);
-          fill($("#channels"), el("thead", {}, el("tr", {}, ["Channel", "Credit", "Share", "Revenue", "Cost", "CPO", "ROAS"].map((name, i) => el("th", { scope: "col", class: i ? "n" : null }, name)))),
-            el("tbody", {}, channels.map(line => el("tr", {}, el("th", { scope: "row", class: "clip" }, line.channel_name), [credit(line.ihc), (line.ihc / (total.ihc || 1) * 100).toFixed(1) + " %", amount(line.ihc_revenue), amount(line.cost), ratio(line.cpo), ratio(line.roas)].map(text => el("td", { class: "n" }, text))))));
+          const isScored = total.scored_sessions > 0;
+          const effect = line => !(line.scored_sessions > 0) ? "–" : `${credit(line.incremental)} (${credit(line.incremental - 1.96 * line.incremental_std_error)} to ${credit(line.incremental + 1.96 * line.incremental_std_error)})`;
+          fill($("#channels"), el("thead", {}, el("tr", {}, ["Channel", "Credit", "Share", "Revenue", "Cost", "CPO", "ROAS", ...(isScored ? ["Incremental (95 %)"] : [])].map((name, i) => el("th", { scope: "col", class: i ? "n" : null }, name)))),
+            el("tbody", {}, channels.map(line => el("tr", {}, el("th", { scope: "row", class: "clip" }, line.channel_name), [credit(line.ihc), (line.ihc / (total.ihc || 1) * 100).toFixed(1) + " %", amount(line.ihc_revenue), amount(line.cost), ratio(line.cpo), ratio(line.roas), ...(isScored ? [effect(line)] : [])].map(text => el("td", { class: "n" }, text))))));
         }
 
         async function load() {

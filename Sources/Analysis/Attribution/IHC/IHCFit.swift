@@ -46,27 +46,62 @@ package struct IHCFitQuality: Sendable, Equatable {
 
 /// Fits IHC curves to answers.
 package enum IHCFit {
+    /// Curves over time, and curves over the position where they make journeys that were not used for the fit come out better by
+    /// a tenth at least.
+    ///
     /// - Throws: `ihc_results` when there is no journey of several sessions to learn from.
     package static func fit(_ answers: [IHCAnswer]) throws(ImpactError) -> IHCParameters {
+        let overTime = try fit(answers, overPosition: false)
+        let overBoth = try fit(answers, overPosition: true)
+        guard overBoth.positions != .flat,
+            let flat = try? crossValidate(answers, folds: 5, overPosition: false).meanError,
+            let curved = try? crossValidate(answers, folds: 5, overPosition: true).meanError, curved < 0.9 * flat
+        else { return overTime }
+        return overBoth
+    }
+
+    /// Fits the curves over time to what those over the position leave, and these to what the former leave, in turn.
+    static func fit(_ answers: [IHCAnswer], overPosition: Bool) throws(ImpactError) -> IHCParameters {
+        var parameters = try fit(answers, positions: .flat)
+        guard overPosition else { return parameters }
+        for _ in 0..<6 {
+            let positions = positions(answers, parameters)
+            parameters = try fit(answers, positions: positions)
+        }
+        return parameters
+    }
+
+    private static func fit(
+        _ answers: [IHCAnswer], positions: IHCParameters.Positions
+    ) throws(ImpactError) -> IHCParameters {
         var gaps: [(hours: Double, value: Double)] = []
         var closers: [(hours: Double, value: Double)] = []
         var restarts: [Double] = []
         for answer in answers where answer.touches.count > 1 {
             let begin = answer.begin
+            let count = answer.touches.count
             func hours(_ a: Int, _ b: Int) -> Double {
                 Double(answer.touches[b].time - answer.touches[a].time) / 3_600_000
             }
+            /// What a phase has without the share of the position.
+            func straight(_ phase: Double, _ index: Int, _ curve: IHCCurve?) -> Double? {
+                let share = curve?.at(IHCModel.position(index, count, from: begin)) ?? 1
+                return share > 0.01 ? phase / share : nil
+            }
             if begin > 0 { restarts.append(hours(begin - 1, begin)) }
-            let end = answer.touches.count - 1
-            let first = answer.phases[begin].initializer
-            if first > 0 {
-                for index in (begin + 1)..<max(answer.touches.count, begin + 1) {
-                    gaps.append((hours(index - 1, index), min(1, answer.phases[index].initializer / first)))
+            let end = count - 1
+            if let first = straight(answer.phases[begin].initializer, begin, positions.initializer), first > 0 {
+                for index in (begin + 1)..<max(count, begin + 1) {
+                    guard let phase = straight(answer.phases[index].initializer, index, positions.initializer) else {
+                        continue
+                    }
+                    gaps.append((hours(index - 1, index), min(1, phase / first)))
                 }
             }
-            let last = answer.phases[end].closer
-            for index in begin..<end where last > 0 && answer.touches[index].flags.contains(.closerEngagement) {
-                closers.append((hours(index, end), min(1, answer.phases[index].closer / last)))
+            guard let last = straight(answer.phases[end].closer, end, positions.closer), last > 0 else { continue }
+            for index in begin..<end where answer.touches[index].flags.contains(.closerEngagement) {
+                guard let phase = straight(answer.phases[index].closer, index, positions.closer) else { continue }
+                closers.append((hours(index, end), min(1, phase / last)))
             }
         }
         guard gaps.count >= 2 else {
@@ -84,7 +119,59 @@ package enum IHCFit {
         let weights = phaseWeights(answers)
         return IHCParameters(
             initializer: initializer, closer: closer, restartHours: restart, initializerWeight: weights.0,
-            holderWeight: weights.1, closerWeight: weights.2)
+            holderWeight: weights.1, closerWeight: weights.2, positions: positions)
+    }
+
+    /// Curves over the position: at a few places the geometric mean of how much more of a phase sessions have than curves over
+    /// time alone give them, each journey by itself, as phases are scaled.
+    private static func positions(
+        _ answers: [IHCAnswer], _ parameters: IHCParameters
+    ) -> IHCParameters.Positions {
+        var flat = parameters
+        flat.positions = .flat
+        let model = IHCModel(flat)
+        let phases: [(IHCModel.Phases) -> Double] = [{ $0.initializer }, { $0.holder }, { $0.closer }]
+        var sums = [[(log: Double, count: Double)]](repeating: .init(repeating: (0, 0), count: places.count), count: 3)
+        for answer in answers where answer.touches.count - answer.begin > 2 {
+            let expected = model.phases(of: answer.touches).map(\.0)
+            let (begin, count) = (answer.begin, answer.touches.count)
+            for (number, phase) in phases.enumerated() {
+                let known = (begin..<count).filter {
+                    phase(expected[$0]) > 1e-3 && phase(answer.phases[$0]) > 1e-4
+                }
+                guard known.count > 1 else { continue }
+                let ratios = known.map { log(phase(answer.phases[$0]) / phase(expected[$0])) }
+                // What the journey shares is its scale. The curve found before says what its own sessions leave of it.
+                let before = known.map {
+                    current(parameters.positions, number, IHCModel.position($0, count, from: begin))
+                }
+                let scale = zip(ratios, before).reduce(0) { $0 + $1.0 - $1.1 } / Double(known.count)
+                for (index, ratio) in zip(known, ratios) {
+                    let at = IHCModel.position(index, count, from: begin) * Double(places.count - 1)
+                    let low = min(Int(at), places.count - 2)
+                    let share = at - Double(low)
+                    for (place, weight) in [(low, 1 - share), (low + 1, share)] where weight > 0 {
+                        sums[number][place].log += weight * (ratio - scale)
+                        sums[number][place].count += weight
+                    }
+                }
+            }
+        }
+        let curves = sums.map { sums -> IHCCurve? in
+            guard sums.allSatisfy({ $0.count >= 20 }) else { return nil }
+            let values = sums.map { exp($0.log / $0.count) }
+            let most = values.max() ?? 1
+            let scaled = values.map { $0 / most }
+            return scaled.allSatisfy { $0 > 0.98 } ? nil : IHCCurve(hours: places, values: scaled)
+        }
+        return .init(initializer: curves[0], holder: curves[1], closer: curves[2])
+    }
+
+    private static let places = [0, 0.25, 0.5, 0.75, 1]
+
+    private static func current(_ positions: IHCParameters.Positions, _ phase: Int, _ position: Double) -> Double {
+        let curve = [positions.initializer, positions.holder, positions.closer][phase]
+        return curve.map { log(max(1e-3, $0.at(position))) } ?? 0
     }
 
     /// The gap from which on a journey starts anew: where the curve reaches 1, between the longest gap that was none and
@@ -132,13 +219,24 @@ package enum IHCFit {
     }
 
     /// Cross-validation: each journey is predicted by curves fitted to the others.
-    package static func crossValidate(_ answers: [IHCAnswer], folds: Int = 10) throws(ImpactError) -> IHCFitQuality {
+    ///
+    /// - Parameter overPosition: whether there are curves over the position; nil when the other journeys decide.
+    package static func crossValidate(
+        _ answers: [IHCAnswer], folds: Int = 10, overPosition: Bool? = nil
+    ) throws(ImpactError) -> IHCFitQuality {
         var errors: [Double] = []
         var equal = 0.0
         var several = 0
         for fold in 0..<folds {
             let held = answers.filter { place($0.id, folds) == fold }
-            let model = IHCModel(try fit(answers.filter { place($0.id, folds) != fold }))
+            let others = answers.filter { place($0.id, folds) != fold }
+            let fitted: IHCParameters
+            if let overPosition {
+                fitted = try fit(others, overPosition: overPosition)
+            } else {
+                fitted = try fit(others)
+            }
+            let model = IHCModel(fitted)
             for answer in held where answer.touches.count > 1 {
                 several += 1
                 for (credit, expected) in zip(model.credit(of: answer.touches), answer.credit) {

@@ -56,6 +56,9 @@ package struct IHCModel: CreditModel {
         for index in begin..<count where touches[index].flags.contains(.holderEngagement) {
             holding[index] = IHCParameters.holder(initializer: shares[index], closer: closing[index])
         }
+        Self.multiply(&initial, parameters.positions.initializer, from: begin)
+        Self.multiply(&holding, parameters.positions.holder, from: begin)
+        Self.multiply(&closing, parameters.positions.closer, from: begin)
         redistribute(&initial, touches)
         redistribute(&holding, touches)
         redistribute(&closing, touches)
@@ -82,6 +85,18 @@ package struct IHCModel: CreditModel {
         let others = touches.indices.reduce(0) { $0 + (redistributed.contains(touches[$1].channel) ? 0 : phase[$1]) }
         guard others > 0 else { return }
         for index in touches.indices where redistributed.contains(touches[index].channel) { phase[index] = 0 }
+    }
+
+    /// Memberships by the position of their sessions, 0 … 1. A phase that would lose all of it stays as it is.
+    private static func multiply(_ phase: inout [Double], _ curve: IHCCurve?, from begin: Int) {
+        guard let curve, phase.count - begin > 1 else { return }
+        let before = phase
+        for index in begin..<phase.count { phase[index] *= curve.at(position(index, phase.count, from: begin)) }
+        if !phase.contains(where: { $0 > 0 }) { phase = before }
+    }
+
+    static func position(_ index: Int, _ count: Int, from begin: Int) -> Double {
+        Double(index - begin) / Double(max(1, count - 1 - begin))
     }
 
     @discardableResult

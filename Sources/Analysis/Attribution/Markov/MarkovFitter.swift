@@ -10,9 +10,9 @@ package final class MarkovFitter: ModelFitter {
 
     private var counts: MarkovCounts
 
-    package init(order: Int) {
-        counts = MarkovCounts(order: min(max(order, Self.orders.lowerBound), Self.orders.upperBound))
-    }
+    package init(order: Int) { counts = MarkovCounts(order: order) }
+
+    package init(_ counts: MarkovCounts) { self.counts = counts }
 
     package func add(_ touches: [Touch], conversion: Int64?, conversions: Double, nulls: Double) {
         let channels = touches.map(\.channel)
@@ -38,12 +38,16 @@ package final class MarkovFitter: ModelFitter {
 
 /// How often states followed one another, and where journeys ended. A value, so that a path costs one check of exclusive
 /// access and not one a channel.
-struct MarkovCounts {
+package struct MarkovCounts: Sendable {
     private static let start: Int32 = 0
 
     let order: Int
     private let mask: UInt64
     private var states = StateIndex()
+    /// Of order 1 the state of each channel is found without a search; 0 where it has none.
+    private var statesOfChannels: [Int32] = []
+    /// The last channels of each state, 16 bits each and one more than their numbers.
+    private var keys: [UInt64] = [0]
     /// Newest channel of each state; the start has none.
     private(set) var newest: [Int32] = [-1]
     private(set) var edges = EdgeCounts()
@@ -51,18 +55,30 @@ struct MarkovCounts {
     private(set) var nulls: [Double] = [0]
     private(set) var totalConversions = 0.0
 
-    init(order: Int) {
+    package init(order: Int) {
+        let order = min(max(order, MarkovFitter.orders.lowerBound), MarkovFitter.orders.upperBound)
         self.order = order
         mask = order == 4 ? .max : (1 << UInt64(16 * order)) - 1
     }
 
     @inline(__always)
-    mutating func add(_ channels: UnsafeBufferPointer<Int32>, conversions more: Double, nulls lost: Double) {
+    package mutating func add(_ channels: UnsafeBufferPointer<Int32>, conversions more: Double, nulls lost: Double) {
         let weight = more + lost
         guard weight > 0, !channels.isEmpty else { return }
         totalConversions += more
-        var key: UInt64 = 0
         var from = Self.start
+        if order == 1 {
+            for channel in channels {
+                var to: Int32 = Int(channel) < statesOfChannels.count ? statesOfChannels[Int(channel)] : 0
+                if to == 0 { to = firstState(channel) }
+                edges.add(from, to, weight)
+                from = to
+            }
+            conversions[Int(from)] += more
+            nulls[Int(from)] += lost
+            return
+        }
+        var key: UInt64 = 0
         for channel in channels {
             key = (key << 16 | UInt64(channel + 1)) & mask
             let to = state(key, channel)
@@ -78,10 +94,41 @@ struct MarkovCounts {
         let (index, isNew) = states.index(of: key, next: Int32(truncatingIfNeeded: newest.count))
         if isNew {
             newest.append(channel)
+            keys.append(key)
             conversions.append(0)
             nulls.append(0)
         }
         return index
+    }
+
+    @inline(never)
+    private mutating func firstState(_ channel: Int32) -> Int32 {
+        let index = state(UInt64(channel + 1), channel)
+        while statesOfChannels.count <= Int(channel) { statesOfChannels.append(0) }
+        statesOfChannels[Int(channel)] = index
+        return index
+    }
+
+    /// Adds the counts of a part of the journeys, where channels have numbers of their own.
+    ///
+    /// - Parameter channels: the number here of each channel there.
+    package mutating func add(_ part: MarkovCounts, channels: [Int32]) {
+        var places = [Self.start]
+        for number in part.keys.indices.dropFirst() {
+            var key: UInt64 = 0
+            for shift in stride(from: UInt64(0), to: 64, by: 16) {
+                let there = Int(part.keys[number] >> shift & 0xFFFF)
+                if there > 0 { key |= UInt64(channels[there - 1] + 1) << shift }
+            }
+            let channel = channels[Int(part.newest[number])]
+            places.append(order == 1 ? firstState(channel) : state(key, channel))
+        }
+        for edge in part.edges.sorted() { edges.add(places[Int(edge.from)], places[Int(edge.to)], edge.count) }
+        for number in part.keys.indices {
+            conversions[Int(places[number])] += part.conversions[number]
+            nulls[Int(places[number])] += part.nulls[number]
+        }
+        totalConversions += part.totalConversions
     }
 }
 

@@ -73,7 +73,12 @@ package struct AttributionPage: Sendable {
     private func charts(_ lines: [ChannelReport.Line], _ days: [ChannelReport.Line]) -> String {
         var figures = [channelBars(lines)]
         if let phases { figures.append(phaseBars(phases)) }
-        if let chart = dayChart(days, id: "cpo", "Cost per order by day", { $0.cpo }) { figures.append(chart) }
+        // Without any cost an order costs nothing on every day.
+        if lines.contains(where: { $0.cost > .zero }),
+            let chart = dayChart(days, id: "cpo", "Cost per order by day", { $0.cpo })
+        {
+            figures.append(chart)
+        }
         if let chart = dayChart(days, id: "roas", "Return on ad spend by day", { $0.roas }) { figures.append(chart) }
         var html = "<div class=\"charts\">\n\(figures.joined(separator: "\n"))\n</div>"
         if let flows, flows.journeys > 0 { html += "<div style=\"margin-top:16px\">\(sankey(flows))</div>" }
@@ -94,7 +99,7 @@ package struct AttributionPage: Sendable {
         for (index, line) in shown.enumerated() {
             let y = Double(index) * 24 + 4
             drawing.text(138, y + 13, line.channel, anchor: "end", limit: 21)
-            let width = line.credit / largest * 170
+            let width = line.credit / largest * 145
             drawing.rectangle(
                 146, y, width, 17, colour: "var(--model)",
                 tip:

@@ -12,6 +12,51 @@ package struct ChannelReport: Sendable {
         package var cost: Money
         package var creditUnits: Int128
         package var revenueUnits: Int128
+        /// How many shares and costs were summed: a line without any is none.
+        package var creditRows = 0
+        package var costRows = 0
+        /// Sessions with a causal effect, the sum of their effects and of the effects' standard errors, in units of
+        /// ``Credit``: the errors of one model's scores are taken as wholly dependent, which is the widest interval.
+        package var scored = 0
+        package var upliftUnits: Int128 = 0
+        package var upliftErrorUnits: Int128 = 0
+
+        package init(channel: String, day: Int32?) {
+            self.channel = channel
+            self.day = day
+            cost = .zero
+            creditUnits = 0
+            revenueUnits = 0
+        }
+
+        package var isEmpty: Bool { creditRows == 0 && costRows == 0 && scored == 0 }
+        /// Conversions that would not have happened without the sessions, whether these converted or not.
+        package var incremental: Double { Credit.value(upliftUnits) }
+        package var incrementalError: Double { Credit.value(upliftErrorUnits) }
+
+        package static func += (a: inout Line, b: Line) {
+            a.cost += b.cost
+            a.creditUnits += b.creditUnits
+            a.revenueUnits += b.revenueUnits
+            a.creditRows += b.creditRows
+            a.costRows += b.costRows
+            a.scored += b.scored
+            a.upliftUnits += b.upliftUnits
+            a.upliftErrorUnits += b.upliftErrorUnits
+        }
+
+        package static prefix func - (a: Line) -> Line {
+            var line = Line(channel: a.channel, day: a.day)
+            line.cost = .zero - a.cost
+            line.creditUnits = -a.creditUnits
+            line.revenueUnits = -a.revenueUnits
+            line.creditRows = -a.creditRows
+            line.costRows = -a.costRows
+            line.scored = -a.scored
+            line.upliftUnits = -a.upliftUnits
+            line.upliftErrorUnits = -a.upliftErrorUnits
+            return line
+        }
 
         package var credit: Double { Credit.value(creditUnits) }
         package var revenue: Double { Credit.value(revenueUnits) / 1e6 }
@@ -25,44 +70,66 @@ package struct ChannelReport: Sendable {
         var channel: Int32
         var day: Int32
     }
-    private struct Sums {
-        var cost: Int64 = 0
-        var credit: Int128 = 0
-        var revenue: Int128 = 0
-    }
-
-    private var sums: [Key: Sums] = [:]
+    private var sums: [Key: Line] = [:]
     package private(set) var channels: ChannelTable
 
     package init(channels: ChannelTable = ChannelTable()) { self.channels = channels }
 
+    private mutating func change(_ channel: String, _ day: Int32, _ body: (inout Line) -> Void) {
+        let key = Key(channel: channels.number(of: channel), day: day)
+        body(&sums[key, default: Line(channel: channel, day: day)])
+    }
+
     /// Adds a session's share of a conversion.
     package mutating func add(channel: String, day: Int32, units: Int64, revenue: Money) {
-        let key = Key(channel: channels.number(of: channel), day: day)
-        sums[key, default: Sums()].credit += Int128(units)
-        sums[key, default: Sums()].revenue += Int128(units) * Int128(revenue.micros)
+        change(channel, day) {
+            $0.creditUnits += Int128(units)
+            $0.revenueUnits += Int128(units) * Int128(revenue.micros)
+            $0.creditRows += 1
+        }
     }
 
     /// Adds credit and revenue that were summed before.
     package mutating func add(channel: String, day: Int32, storedCredit: Double, storedRevenue: Double) {
-        let key = Key(channel: channels.number(of: channel), day: day)
-        sums[key, default: Sums()].credit += Int128((storedCredit * 0x1p40).rounded())
-        sums[key, default: Sums()].revenue += Int128((storedRevenue * 1e6 * 0x1p40).rounded())
+        change(channel, day) {
+            $0.creditUnits += Int128((storedCredit * 0x1p40).rounded())
+            $0.revenueUnits += Int128((storedRevenue * 1e6 * 0x1p40).rounded())
+            $0.creditRows += 1
+        }
     }
 
     /// Adds what a channel cost on a day.
     package mutating func add(channel: String, day: Int32, cost: Money) {
-        sums[Key(channel: channels.number(of: channel), day: day), default: Sums()].cost &+= cost.micros
+        change(channel, day) {
+            $0.cost += cost
+            $0.costRows += 1
+        }
     }
 
-    /// A line a channel and day, by channel name and day.
-    package var lines: [Line] {
-        sums.map { key, sums in
-            Line(
-                channel: channels[key.channel], day: key.day, cost: Money(micros: sums.cost), creditUnits: sums.credit,
-                revenueUnits: sums.revenue)
-        }.sorted { ($0.channel, $0.day ?? 0) < ($1.channel, $1.day ?? 0) }
+    /// Adds the causal effect of a session, where it has one.
+    package mutating func add(channel: String, day: Int32, uplift: Float, error: Float) {
+        guard uplift.isFinite else { return }
+        change(channel, day) {
+            $0.scored += 1
+            $0.upliftUnits += Int128((Double(uplift) * 0x1p40).rounded())
+            $0.upliftErrorUnits += Int128((error.isFinite ? Double(error) * 0x1p40 : 0).rounded())
+        }
     }
+
+    /// Adds incremental conversions that were summed before.
+    package mutating func add(channel: String, day: Int32, scored: Int, incremental: Double, error: Double) {
+        change(channel, day) {
+            $0.scored += scored
+            $0.upliftUnits += Int128((incremental * 0x1p40).rounded())
+            $0.upliftErrorUnits += Int128((error * 0x1p40).rounded())
+        }
+    }
+
+    /// Adds a line of another report.
+    package mutating func add(_ line: Line) { change(line.channel, line.day ?? 0) { $0 += line } }
+
+    /// A line a channel and day, by channel name and day.
+    package var lines: [Line] { sums.values.sorted { ($0.channel, $0.day ?? 0) < ($1.channel, $1.day ?? 0) } }
 
     /// A line a channel over all days: sums, so that its ratios are ratios of sums.
     package var totals: [Line] {
@@ -84,14 +151,12 @@ package struct ChannelReport: Sendable {
     package var total: Line {
         var all: Line?
         for line in lines { Self.add(line, to: &all, day: nil, channel: "") }
-        return all ?? Line(channel: "", day: nil, cost: .zero, creditUnits: 0, revenueUnits: 0)
+        return all ?? Line(channel: "", day: nil)
     }
 
     private static func add(_ line: Line, to sum: inout Line?, day: Int32?, channel: String) {
-        var next = sum ?? Line(channel: channel, day: day, cost: .zero, creditUnits: 0, revenueUnits: 0)
-        next.cost += line.cost
-        next.creditUnits += line.creditUnits
-        next.revenueUnits += line.revenueUnits
+        var next = sum ?? Line(channel: channel, day: day)
+        next += line
         sum = next
     }
 }
