@@ -106,7 +106,7 @@ enum UserPage {
           const score = user.score;
           fill($("#score"), score ? [el("div", { class: "effect " + score.decision }, format.effect(score.uplift)),
             el("div", { class: "muted" }, `${Math.round(score.ci_level * 1000) / 10} % interval ${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
-            el("p", { class: "sentence" }, tag(score.decision), " ", sentence(score)), el("p", { class: "muted small" }, unitOf(model) + "."),
+            el("p", { class: "sentence" }, tag(score.decision), " ", sentence(score)), el("p", { class: "muted small" }, "The " + unitOf(model) + "."),
             el("a", { class: "button", href: "/simulate#" + encodeURIComponent(JSON.stringify({ a: user.features, name: id })) }, "Play with this person")]
             : el("div", { class: "empty" }, "The model cannot score this person: a feature has no value."));
           $("#features-note").textContent = "as of the last event";
