@@ -74,6 +74,16 @@ struct ModelRoute: Sendable {
             out.member("choices")
             if let choices = range.choices { out.list(choices) { out.append($0) } } else { out.append("null") }
             out.member("range_from", range.source)
+            out.member("seen")
+            if let seen = range.seen {
+                out.list([seen.lowerBound, seen.upperBound]) { out.append($0) }
+            } else {
+                out.append("null")
+            }
+            // What stands for "it never happened".
+            if served.model.specification?.features[index].aggregate == .recency {
+                out.member("never", Double(served.defaults[index]))
+            }
         }
     }
 
