@@ -31,18 +31,18 @@ package final class Application: Sendable {
     /// - Throws: `badConfiguration`, `badInput` for the model, `missing_topic`, `topic_misfit`; `stopped` when it was.
     package convenience init(
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
-        isStopped: () -> Bool
+        acceptsSplitUsers: Bool = false, isStopped: () -> Bool
     ) throws(ImpactError) {
         try self.init(
             configuration: configuration, metrics: metrics, layout: layout, writesChangelog: true,
-            isStopped: isStopped)
+            acceptsSplitUsers: acceptsSplitUsers, isStopped: isStopped)
     }
 
     /// - Parameter writesChangelog: false leaves the state without a copy, which only a benchmark may want: it tells what
     ///   the changelog costs.
     package init(
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
-        writesChangelog: Bool, isStopped: () -> Bool
+        writesChangelog: Bool, acceptsSplitUsers: Bool = false, isStopped: () -> Bool
     ) throws(ImpactError) {
         let model = try configuration.openModel()
         // A specification that does not compile is better known now than on a worker's thread.
@@ -52,7 +52,11 @@ package final class Application: Sendable {
         isEmbedded = layout != nil
         self.plan = plan
         let known: TopicLayout
-        if let layout { known = layout } else { known = try Self.layout(configuration, plan, isStopped) }
+        if let layout {
+            known = layout
+        } else {
+            known = try Self.layout(configuration, plan, acceptsSplitUsers, isStopped)
+        }
         // Only now: what is refused must leave the folder as it was.
         let folder = try StateFolder.prepare(configuration)
         let identity = try ProcessIdentity(stateDirectory: folder)
@@ -63,7 +67,7 @@ package final class Application: Sendable {
 
     /// Waits for the broker, however long it is away: asks in short turns, so that a stop is heard.
     private static func layout(
-        _ configuration: Configuration, _ plan: FeaturePlan, _ isStopped: () -> Bool
+        _ configuration: Configuration, _ plan: FeaturePlan, _ acceptsSplitUsers: Bool, _ isStopped: () -> Bool
     ) throws(ImpactError) -> TopicLayout {
         let patient = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
         defer { patient.close() }
@@ -81,6 +85,7 @@ package final class Application: Sendable {
                     let layout = try TopicLayout.check(configuration, admin: patient)
                     for remark in layout.remarks(configuration) { Log.warning("pipeline", remark) }
                     try StartCheck.run(configuration, plan, layout: layout, admin: patient, isStopped: isStopped)
+                    try GrownInput.check(configuration, layout, patient, isAccepted: acceptsSplitUsers, isStopped)
                     return layout
                 }
             } catch {

@@ -59,6 +59,21 @@ struct TrialReaderTests {
         }
     }
 
+    @Test("A file of arms and conversions is read as it is; of two labels, the one beside a name of control is treated")
+    func rowsAsTheyAre() throws {
+        let reading = try read("uplift,arm,conversion\n1,ad,1\n2,control,0\n3,ad,0\n")
+        #expect(reading.trial.treatment == [1, 0, 1] && reading.trial.outcome == [1, 0, 0])
+        #expect(reading.treatedLabel == "ad" && reading.controlLabel == "control")
+        #expect {
+            try read(
+                "uplift,arm,outcome,region\n1,ad,1,north\n2,control,0,south\n", columns { $0.covariates = ["region"] })
+        } throws: {
+            let message = ($0 as? ImpactError)?.message ?? ""
+            return message.contains("'north' is not a number")
+                && message.contains("one column of 0 and 1 for each text")
+        }
+    }
+
     /// What is wrong, and the words that must be in the message.
     @Test(arguments: [
         ("", "csv_empty", "is empty"),

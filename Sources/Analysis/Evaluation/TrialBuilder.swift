@@ -355,6 +355,8 @@ struct TrialBuilder {
         if labels.count == 2 {
             if columns.treated != nil, columns.control == nil, let treated { control = 1 - treated }
             if columns.control != nil, columns.treated == nil, let control { treated = 1 - control }
+            // A name that means control leaves no doubt about the other.
+            if columns.treated == nil, columns.control == nil, let control, treated == nil { treated = 1 - control }
         }
         guard let treated, let control, treated != control else {
             let seen = labels.sorted().prefix(10).map { "'\($0)'" }.joined(separator: ", ")

@@ -25,7 +25,8 @@ struct ReplaySummary {
                         ? "" : " (never seen: \(NameList.text(result.unseenFields)))"))
         }
         guard let comparison = result.comparison, !comparison.isIdentical, !comparison.isOfTwoModels else { return }
-        throw ImpactError(.failed, code: "not_identical", verdict(comparison))
+        let cause = counters.stream.users?.finding.map { "; \($0): \(BacktestSource.splitCause)" } ?? ""
+        throw ImpactError(.failed, code: "not_identical", verdict(comparison) + cause)
     }
 
     private func verdict(_ comparison: ScoreComparison) -> String {

@@ -87,8 +87,8 @@ package enum StateTie {
         package var committed: CommittedOffset?
         /// The input's first and next offset.
         package var marks: Watermarks
-        /// The timestamp of the record just before the committed offset, or without one before the state's; nil when it
-        /// is not there any more.
+        /// The timestamp of the record just before the committed offset, or without one that lies in the topic before the
+        /// state's; nil when it is not there any more.
         package var timestampBefore: Int64?
         /// The log's end of the changelog; committed records may end before it.
         package var changelogEnd: Int64
@@ -141,6 +141,11 @@ package enum StateTie {
             }
         }
 
+        /// Users whom the changelog has lost.
+        package var lostUsers: Int {
+            if case .stateGone(_, let users) = self { users } else { 0 }
+        }
+
         /// Whether the group has an offset that it could go on from.
         var hasOffset: Bool {
             if case .offsetGone = self { false } else { true }
@@ -162,7 +167,16 @@ package enum StateTie {
             return .offsetGone(state: position.offset)
         }
         let offset = committed.offset
-        if offset > finding.marks.high { return .beyondEnd(read: offset, end: finding.marks.high) }
+        if offset > finding.marks.high {
+            // Where the state itself stands within the topic, and the record there is the one that it read, the topic is the
+            // one that it was, and somebody has set the offset.
+            if Mark(committed.metadata) == nil, let position = finding.position, position.offset <= finding.marks.high,
+                let then = position.timestamp, finding.timestampBefore == then
+            {
+                return .offsetSet(state: position.offset, committed: offset)
+            }
+            return .beyondEnd(read: offset, end: finding.marks.high)
+        }
         guard let mark = Mark(committed.metadata) else {
             guard let state = finding.state, state != offset else { return nil }
             return .offsetSet(state: state, committed: offset)
