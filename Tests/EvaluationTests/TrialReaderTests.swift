@@ -74,6 +74,21 @@ struct TrialReaderTests {
         }
     }
 
+    @Test("With several arms and their effects in one column, uplift is not taken for an arm's own effect")
+    func effectsColumn() throws {
+        let text = "uplift,effects,arm,outcome\n1,[],a,1\n2,[],control,0\n3,[],b,0\n"
+        #expect { try read(text, columns { $0.treated = "a" }) } throws: {
+            ($0 as? ImpactError)?.code == "several_effects"
+        }
+        let meant = try read(
+            text,
+            columns {
+                $0.treated = "a"
+                $0.score = "uplift"
+            })
+        #expect(meant.trial.score == [1, 2])
+    }
+
     /// What is wrong, and the words that must be in the message.
     @Test(arguments: [
         ("", "csv_empty", "is empty"),

@@ -369,6 +369,13 @@ struct TrialBuilder {
                         : "no row is \(wanted.map { "'\($0)'" }.joined(separator: " or "))")
                     + "; the labels are \(seen). Say --treated LABEL --control LABEL")
         }
+        if slots.isScoreOfBestArm, labels.count > 2 {
+            throw ImpactError(
+                .badInput, code: "several_effects",
+                "\(name): with \(labels.count - 1) arms the column uplift is the best arm's effect, and not that of '\(labels[treated])', "
+                    + "which is inside the column effects. Make a column for each arm (uplift:OUTCOME:ARM, as 'impactiq model "
+                    + "score' and 'impactiq rows --scores' write them), or say --score uplift if it is meant")
+        }
         return (UInt8(treated), UInt8(control))
     }
 }

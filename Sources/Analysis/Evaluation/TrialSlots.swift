@@ -27,6 +27,8 @@ struct TrialSlots {
     private(set) var scoredArms: [String] = []
     /// One probability of treatment for all rows.
     private(set) var constantPropensity: Double?
+    /// Whether the score is the best arm's, and each arm's own is in a column `effects` that is not read.
+    let isScoreOfBestArm: Bool
     /// A column `censored`, of rows whose outcome window was not over.
     let censored: Int?
 
@@ -47,6 +49,7 @@ struct TrialSlots {
         scoredArms = arms.map(\.arm)
         if given.score == nil { columns.score = try Self.score(names, arms, columns, table.name) }
         let score = columns.score ?? "uplift"
+        isScoreOfBestArm = given.score == nil && score == "uplift" && names.contains("effects")
         columns.standardError = given.standardError ?? Self.standardError(of: score, names)
         if given.propensity == "arm_propensity" {
             columns.propensity = nil

@@ -63,6 +63,7 @@ struct ReplaySummary {
     private var notes: [String] {
         let counters = result.counters
         var notes = remarks
+        if let finding = counters.stream.users?.finding { notes.append("\(finding): \(BacktestSource.splitCause)") }
         if counters.stream.eventTimeBackwards > 0 {
             notes.append(
                 "\(counters.stream.eventTimeBackwards) events are older than one before them in their partition, by up to "

@@ -64,7 +64,12 @@ enum StateAlignment: Command {
                 finding.committed.map { "\($0.offset)" } ?? "none", "\(finding.marks.low) to \(finding.marks.high)",
                 next.map { "\($0)" } ?? "none")
             guard let next else { continue }
-            let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+            var mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+            // Whoever aligns with the state wants it to be there at the next start.
+            if place == "state", finding.hasState {
+                mark.users = finding.committed.flatMap { StateTie.Mark($0.metadata)?.users } ?? 0
+                mark.changelog = finding.changelogEnd
+            }
             offsets[finding.input] = CommittedOffset(next, metadata: mark.text)
         }
         let isJSON = command.flag("json")
@@ -108,7 +113,14 @@ enum StateAlignment: Command {
 
     private static func next(_ finding: StateTie.Finding, _ place: String) throws(ImpactError) -> Int64? {
         switch place {
-        case "committed": return finding.committed?.offset
+        case "committed":
+            if let committed = finding.committed?.offset, committed > finding.marks.high {
+                throw ImpactError(
+                    .failed, code: "committed_beyond_end",
+                    "\(finding.input): the committed offset is \(committed), and the topic ends at \(finding.marks.high): say --to "
+                        + "state, beginning or end")
+            }
+            return finding.committed?.offset
         case "beginning": return finding.marks.low
         case "end": return finding.marks.high
         default:

@@ -58,7 +58,8 @@ enum StateGetCommand: Command {
         if found.count > 1 {
             Terminal.Stream.output.write(
                 "\nnote: the user's events are in \(found.count) partitions, which count apart: some producers place keys in "
-                    + "another way than others ('impactiq state placement' counts such users)\n")
+                    + "another way than others, or the topic has got partitions ('impactiq state placement' counts such users)\n"
+            )
         }
     }
 
