@@ -16,12 +16,15 @@ package struct StreamCounts: Sendable, Equatable, Codable {
     package var firstTime: Int64?
     package var lastTime: Int64?
 
+    /// The users met; nil in checkpoints of earlier versions.
+    package var users: UserSample?
+
     package var rejectedCount: Int { rejected.values.reduce(0, +) }
 
     var isPlausible: Bool {
         PlausibleCount.holds(messages, warmUpMessages, events, duplicates, eventTimeBackwards)
             && rejected.count < 1_000 && PlausibleCount.holds(rejected.values) && PlausibleCount.holds(time: firstTime)
-            && PlausibleCount.holds(time: lastTime)
+            && PlausibleCount.holds(time: lastTime) && users?.isPlausible ?? true
     }
 
     mutating func add(_ other: StreamCounts) {
@@ -31,6 +34,11 @@ package struct StreamCounts: Sendable, Equatable, Codable {
         duplicates += other.duplicates
         rejected.merge(other.rejected, uniquingKeysWith: +)
         if let others = other.unusable { unusable = (unusable ?? [:]).merging(others, uniquingKeysWith: +) }
+        if let others = other.users {
+            var all = users ?? UserSample()
+            all.add(others)
+            users = all
+        }
         eventTimeBackwards += other.eventTimeBackwards
         firstTime = [firstTime, other.firstTime].compactMap { $0 }.min()
         lastTime = [lastTime, other.lastTime].compactMap { $0 }.max()

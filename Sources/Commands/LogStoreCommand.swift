@@ -37,6 +37,7 @@ enum LogStoreCommand: Command {
         reader.stop(within: seconds)
         let isDone = try reader.wait(within: seconds + 1)
         Log.info("log-store", LogStoreRun.counts(reader) + LogStoreRun.rest(reader, isDone: isDone))
+        if let trouble = LogStoreRun.unreached(reader, configuration) { throw trouble }
     }
 }
 
@@ -68,6 +69,15 @@ enum LogStoreRun {
                 ? "; what the topic still holds is stored to its end"
                 : "; the topic is stored to its end"
             : "; \(unread) records of open transactions are left to the next start"
+    }
+
+    /// What is wrong when the log store was never there, though it was waited for.
+    static func unreached(_ reader: LogStoreReader, _ configuration: Configuration) -> ImpactError? {
+        guard !reader.counters.hasOpened, reader.counters.retries > 0 else { return nil }
+        return ImpactError(
+            .failed, code: "log_store_unreached",
+            "nothing was stored: the log store \(configuration.logStore.map { "\($0)" } ?? "") was never reached. What it lacks is "
+                + "in \(configuration.outputTopic) and is read when it works")
     }
 
     static func counts(_ reader: LogStoreReader) -> String { "log store: \(reader.counters.table.line)" }

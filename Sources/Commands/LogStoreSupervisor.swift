@@ -10,6 +10,8 @@ import Sinks
 final class LogStoreSupervisor {
     private let configuration: Configuration
     private(set) var reader: LogStoreReader
+    /// Set by ``finish()`` when the log store was never there and need not be.
+    private(set) var unreached: ImpactError?
     private var due: ContinuousClock.Instant?
     private var wait = Duration.seconds(10)
     private static let longestWait = Duration.seconds(300)
@@ -51,5 +53,8 @@ final class LogStoreSupervisor {
         reader.stop(within: seconds)
         let isDone = try reader.wait(within: seconds + 1)
         Log.info("log-store", LogStoreRun.counts(reader) + LogStoreRun.rest(reader, isDone: isDone))
+        guard let trouble = LogStoreRun.unreached(reader, configuration) else { return }
+        if configuration.requiresLogStore { throw trouble }
+        unreached = trouble
     }
 }

@@ -20,6 +20,9 @@ enum RunCommand: Command {
         options: ConfigurationOptions.options + [
             .value("model", "FILE", "The model file; the same as --set model.path=FILE"),
             .value("for", "DURATION", "Stop by itself after this time, as 30s or 5m"),
+            .flag(
+                "split-users",
+                "Begin with a topic that has got partitions, though users' events are split"),
             .value("report-every", "DURATION", "How often to log the counts", default: "60s"),
         ],
         examples: [
@@ -43,7 +46,7 @@ enum RunCommand: Command {
         let application: Application
         do throws(ImpactError) {
             application = try Application(
-                prepared,
+                prepared, acceptsSplitUsers: command.flag("split-users"),
                 isStopped: { StopSignal.isRaised || deadline.map { ContinuousClock.now >= $0 } ?? false })
         } catch {
             if error.code == "stopped", StopSignal.isRaised { return }
@@ -67,6 +70,7 @@ enum RunCommand: Command {
         if trouble == nil { trouble = finish(logStore) }
         try ended.get()
         Log.info("pipeline", "stopped: \(application.context.metrics.table.line)")
+        if let unreached = logStore?.unreached { Log.warning("log-store", unreached.message) }
         if let trouble { throw trouble }
     }
 

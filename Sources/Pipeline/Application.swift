@@ -31,35 +31,40 @@ package final class Application: Sendable {
     /// - Throws: `badConfiguration`, `badInput` for the model, `missing_topic`, `topic_misfit`; `stopped` when it was.
     package convenience init(
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
-        isStopped: () -> Bool
+        acceptsSplitUsers: Bool = false, isStopped: () -> Bool
     ) throws(ImpactError) {
         try self.init(
             configuration: configuration, metrics: metrics, layout: layout, writesChangelog: true,
-            isStopped: isStopped)
+            acceptsSplitUsers: acceptsSplitUsers, isStopped: isStopped)
     }
 
     /// - Parameter writesChangelog: false leaves the state without a copy, which only a benchmark may want: it tells what
     ///   the changelog costs.
     package convenience init(
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
-        writesChangelog: Bool, isStopped: () -> Bool
+        writesChangelog: Bool, acceptsSplitUsers: Bool = false, isStopped: () -> Bool
     ) throws(ImpactError) {
         try self.init(
             try Preparation(configuration, metrics: metrics), layout: layout, writesChangelog: writesChangelog,
-            isStopped: isStopped)
+            acceptsSplitUsers: acceptsSplitUsers, isStopped: isStopped)
     }
 
     /// Waits for the broker. What was prepared can be looked at meanwhile.
     ///
     /// - Throws: `missing_topic`, `topic_misfit`; `stopped` when it was.
     package init(
-        _ prepared: Preparation, layout: TopicLayout? = nil, writesChangelog: Bool = true, isStopped: () -> Bool
+        _ prepared: Preparation, layout: TopicLayout? = nil, writesChangelog: Bool = true,
+        acceptsSplitUsers: Bool = false, isStopped: () -> Bool
     ) throws(ImpactError) {
         let configuration = prepared.configuration
         isEmbedded = layout != nil
         plan = prepared.plan
         let known: TopicLayout
-        if let layout { known = layout } else { known = try Self.layout(prepared, isStopped) }
+        if let layout {
+            known = layout
+        } else {
+            known = try Self.layout(prepared, acceptsSplitUsers, isStopped)
+        }
         // Only now: what is refused must leave the folder as it was.
         let folder = try StateFolder.prepare(configuration)
         let identity = try ProcessIdentity(stateDirectory: folder)
@@ -70,7 +75,7 @@ package final class Application: Sendable {
 
     /// Waits for the broker, however long it is away: asks in short turns, so that a stop is heard.
     private static func layout(
-        _ prepared: Preparation, _ isStopped: () -> Bool
+        _ prepared: Preparation, _ acceptsSplitUsers: Bool, _ isStopped: () -> Bool
     ) throws(ImpactError) -> TopicLayout {
         let (configuration, plan) = (prepared.configuration, prepared.plan)
         let patient = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
@@ -90,6 +95,7 @@ package final class Application: Sendable {
                     let layout = try TopicLayout.check(configuration, admin: patient)
                     for remark in layout.remarks(configuration) { Log.warning("pipeline", remark) }
                     try StartCheck.run(configuration, plan, layout: layout, admin: patient, isStopped: isStopped)
+                    try GrownInput.check(configuration, layout, patient, isAccepted: acceptsSplitUsers, isStopped)
                     return layout
                 }
             } catch {

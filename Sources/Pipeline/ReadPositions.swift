@@ -116,6 +116,11 @@ package final class ReadPositions {
         lags(marks).reduce(0 as Int?) { sum, lag in sum.flatMap { sum in lag.1.map { sum + $0 } } }
     }
 
+    /// Partitions whose end was not reached yet: there a fetch's marks count what open transactions hold.
+    package var withoutEnd: [TopicPartition] {
+        partitions.indices.filter { ends[$0] == Self.unknown }.map { partitions[$0] }
+    }
+
     /// The same of each topic's partition.
     package func lags(_ marks: (TopicPartition) -> Watermarks?) -> [(TopicPartition, Int?)] {
         partitions.indices.map { topic in

@@ -102,6 +102,34 @@ struct LineReaderTests {
         #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
     }
 
+    @Test("Progress is not taken for that of another file of the same name; a file may grow, and move with its time")
+    func replacedFile() throws {
+        let scratch = try TemporaryFolder()
+        let file = try scratch.write("first\nsecond\n", "e.jsonl"), path = scratch.file("progress")
+        var progress = LoadProgress(files: [file])
+        progress.line = 1
+        try progress.write(path)
+        #expect(try LoadProgress.read(path, files: [file])?.line == 1)
+        let handle = try #require(FileHandle(forWritingAtPath: file))
+        try handle.seekToEnd()
+        try handle.write(contentsOf: Data("third\n".utf8))
+        try handle.close()
+        #expect(try LoadProgress.read(path, files: [file])?.line == 1)
+        // Shorter; of the same length with other bytes; longer, under the same name, but another file.
+        for (text, isMoved) in [("first\n", false), ("fIrst\nsecond\n", false), ("first\nsecond\nfourth\n", true)] {
+            if isMoved {
+                try FileManager.default.moveItem(atPath: file, toPath: scratch.file("old.jsonl"))
+                try scratch.write(text, "e.jsonl")
+            } else {
+                let handle = try #require(FileHandle(forWritingAtPath: file))
+                try handle.truncate(atOffset: 0)
+                try handle.write(contentsOf: Data(text.utf8))
+                try handle.close()
+            }
+            #expect(throws: ImpactError.self, "\(text)") { try LoadProgress.read(path, files: [file]) }
+        }
+    }
+
     @Test("Plain, gzip, zstd and several members or frames give the same lines")
     func kinds() throws {
         let plain = scratch.file("plain"), gz = scratch.file("gz"), zst = scratch.file("zst")

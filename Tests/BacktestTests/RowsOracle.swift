@@ -64,10 +64,18 @@ struct RowsOracle {
         }
     }
 
+    private func reached(_ times: [Int64]) -> Int64 {
+        let farthest = times.sorted(by: >)
+        if farthest.count < 2 { return farthest.first ?? 0 }
+        var time = farthest[max(2, Int((Double(farthest.count) / 4).rounded(.up))) - 1]
+        for next in farthest.reversed() where next > time && next - time <= lateness { time = next }
+        return time
+    }
+
     func rows(_ events: [Event]) -> (rows: [Row], outOfOrder: Int) {
         let kept = kept(events)
-        // How far the users have come, before each event: the latest time, but of a user who is ahead of all others by more
-        // than the lateness only what the others say; the highest that this ever was.
+        // How far the users have come, before each event: what a quarter of them, and two at least, have reached, and from
+        // there on whoever follows within the lateness; the highest that this ever was. It begins with the ninth user.
         var clocks: [Int64] = []
         var latest: [String: Int64] = [:]
         var highest = Int64.min
@@ -75,11 +83,9 @@ struct RowsOracle {
             clocks.append(highest)
             guard kept[place] else { continue }
             latest[event.user] = max(latest[event.user] ?? .min, event.time)
-            let farthest = latest.values.sorted(by: >)
-            guard farthest.count > 1 else { continue }
-            highest = max(highest, farthest[0] - farthest[1] <= lateness ? farthest[0] : farthest[1])
+            if latest.count >= 9 { highest = max(highest, reached(Array(latest.values))) }
         }
-        let end = latest.count > 1 ? highest : latest.values.first ?? 0
+        let end = max(highest, reached(Array(latest.values)))
         var rows: [Row] = []
         var outOfOrder = 0
         for (place, event) in events.enumerated() where event.arm != nil && kept[place] {

@@ -27,7 +27,7 @@ struct RowsTests {
             default: break
             }
             let types = ["page_view", "click", "purchase", "refund", "ad_view", "treatment", "own"]
-            var event = RowsOracle.Event(user: "u-\(uniform(6))", type: types[uniform(types.count)], time: time)
+            var event = RowsOracle.Event(user: "u-\(uniform(12))", type: types[uniform(types.count)], time: time)
             if uniform(5) > 0 { event.id = "e-\(i)" }
             if event.type == "treatment" || uniform(12) == 0 {
                 event.arm = ["ad", "control", "arm, \"quoted\""][uniform(3)]
@@ -204,6 +204,84 @@ struct RowsTests {
         #expect(closed.rows.map(\.outcomes) == [[1, 20, 0], [0, 0, 1]])
         #expect(closed.rows.map(\.isCensored) == [false, false])
         #expect(closed.counters.leads.isEmpty)
+    }
+
+    @Test("A few users whose clocks are days ahead do not end anybody's windows, wherever they come in the stream")
+    func clocksAhead() throws {
+        let scratch = try TemporaryFolder()
+        let start: Int64 = 1_795_255_200_000
+        for place in [0, 1, 25, 49] {
+            var events = (0..<50).map {
+                RowsOracle.Event(user: "u-\($0)", type: "treatment", time: start + Int64($0), arm: "ad")
+            }
+            events += (0..<50).map {
+                .init(user: "u-\($0)", type: "purchase", time: start + Self.day + Int64($0), value: 1)
+            }
+            let odd = ["odd-1", "odd-2"].map { RowsOracle.Event(user: $0, type: "click", time: start + 40 * Self.day) }
+            events.insert(contentsOf: odd, at: place)
+            let made = try write([try scratch.write(events.map(\.json).joined(separator: "\n"), "odd-\(place).jsonl")])
+            #expect(made.rows[0]?.count == 50)
+            #expect(made.rows[0]?.allSatisfy { $0.outcomes[0] == 1 && $0.isCensored } == true, "at \(place)")
+            #expect(made.counters.leads == [0: 39 * Self.day - 49], "at \(place)")
+        }
+    }
+
+    @Test("A pause of the whole stream ends windows: everybody is ahead of the clock then")
+    func pause() throws {
+        let scratch = try TemporaryFolder()
+        let start: Int64 = 1_795_255_200_000
+        let events =
+            (0..<40).map { RowsOracle.Event(user: "u-\($0)", type: "treatment", time: start, arm: "ad") }
+            + (0..<40).map { .init(user: "u-\($0)", type: "click", time: start + 10 * Self.day + Int64($0)) }
+        let made = try write([try scratch.write(events.map(\.json).joined(separator: "\n"), "pause.jsonl")])
+        #expect(made.rows[0]?.allSatisfy { !$0.isCensored && $0.outcomes == [0, 0, 0] } == true)
+        #expect(made.counters.leads.isEmpty)
+    }
+
+    @Test(
+        "Users with events in several partitions are counted, also where there are too many to keep all; files are guarded as topics"
+    )
+    func splitUsersAndTimes() throws {
+        let scratch = try TemporaryFolder()
+        let start: Int64 = 1_795_255_200_000
+        func file(_ users: Range<Int>, _ name: String) throws -> String {
+            try scratch.write(
+                users.map { RowsOracle.Event(user: "u-\($0)", type: "click", time: start + Int64($0)).json }
+                    .joined(separator: "\n"), name)
+        }
+        let apart = try write([try file(0..<500, "a.jsonl"), try file(500..<900, "b.jsonl")])
+        #expect(apart.counters.stream.users?.finding == nil)
+        let split = try write([try file(0..<500, "c.jsonl"), try file(490..<900, "d.jsonl")])
+        #expect(split.counters.stream.users?.splitUsers == 10)
+        let many = try write([try file(0..<40_000, "e.jsonl"), try file(30_000..<60_000, "f.jsonl")])
+        let users = try #require(many.counters.stream.users)
+        #expect(users.isEstimate && (8_000...12_000).contains(users.splitUsers), "\(users.splitUsers)")
+        #expect(throws: ImpactError.self) {
+            _ = try FileSourceFactory(paths: [scratch.file("a.jsonl"), scratch.file("./a.jsonl")], topic: "t")
+        }
+        // Times are guarded against the present, seconds for milliseconds among them.
+        let seconds = try scratch.write(
+            #"{"user_id":"a","type":"click","time":1795255200}"# + "\n"
+                + #"{"user_id":"b","type":"click","time":1795255200000}"# + "\n"
+                + #"{"user_id":"c","type":"click","time":1805255200000}"#, "seconds.jsonl")
+        let source = try FileSourceFactory(paths: [seconds], topic: "t", present: start).make(component: "test")
+        try source.begin(PartitionSpan(partition: 0, first: 0, from: 0, end: .max))
+        var stamps: [Int64] = []
+        while try source.read(max: 10, { stamps.append($0.timestamp) }) {}
+        #expect(stamps == [start, start, start])
+        var options = RowsOptions(specification: try FeatureSpecification(json: Array(RowsOracle.features.utf8)))
+        options.limits.requiresKey = false
+        let job = try RowsJob(
+            options: options,
+            spans: [PartitionSpan(partition: 0, first: 0, from: 0, end: .max)],
+            sources: try FileSourceFactory(paths: [seconds], topic: "t", present: start))
+        #expect(throws: CancellationError.self) {
+            _ = try job.run(to: scratch.file("none.csv"), progress: { _ in }, isStopped: { false }) { counters in
+                #expect(counters.stream.rejected == ["time_too_old": 1, "time_in_future": 1])
+                throw CancellationError()
+            }
+        }
+        #expect(!FileManager.default.fileExists(atPath: scratch.file("none.csv")))
     }
 
     @Test("Values that no outcome and no feature can use are counted by field; the events live")

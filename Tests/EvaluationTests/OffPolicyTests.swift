@@ -92,6 +92,13 @@ struct OffPolicyTests {
             propensity: (0..<count).map { $0 < 20 ? 0.01 : 0.99 })
         let poor = try OffPolicyValue(.table("rare", [0, 1], log: rare), rare)
         #expect(poor.warnings.contains { $0.hasPrefix("poor overlap") })
+        // Few decisions that count in full overlap well; few that do not, do not.
+        let few = try DecisionLog(action: [0, 1, 0], actionCount: 2, reward: [1, 0, 1], propensity: [0.5, 0.5, 0.5])
+        #expect(try !OffPolicyValue(.uniform, few).warnings.contains { $0.hasPrefix("poor overlap") })
+        #expect(
+            try OffPolicyValue(.table("first", [1, 0], log: few), few).warnings.contains {
+                $0.hasPrefix("poor overlap")
+            })
     }
 
     @Test func refusesWhatIsNoPolicyOrLog() throws {

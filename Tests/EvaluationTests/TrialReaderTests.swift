@@ -59,6 +59,36 @@ struct TrialReaderTests {
         }
     }
 
+    @Test("A file of arms and conversions is read as it is; of two labels, the one beside a name of control is treated")
+    func rowsAsTheyAre() throws {
+        let reading = try read("uplift,arm,conversion\n1,ad,1\n2,control,0\n3,ad,0\n")
+        #expect(reading.trial.treatment == [1, 0, 1] && reading.trial.outcome == [1, 0, 0])
+        #expect(reading.treatedLabel == "ad" && reading.controlLabel == "control")
+        #expect {
+            try read(
+                "uplift,arm,outcome,region\n1,ad,1,north\n2,control,0,south\n", columns { $0.covariates = ["region"] })
+        } throws: {
+            let message = ($0 as? ImpactError)?.message ?? ""
+            return message.contains("'north' is not a number")
+                && message.contains("one column of 0 and 1 for each text")
+        }
+    }
+
+    @Test("With several arms and their effects in one column, uplift is not taken for an arm's own effect")
+    func effectsColumn() throws {
+        let text = "uplift,effects,arm,outcome\n1,[],a,1\n2,[],control,0\n3,[],b,0\n"
+        #expect { try read(text, columns { $0.treated = "a" }) } throws: {
+            ($0 as? ImpactError)?.code == "several_effects"
+        }
+        let meant = try read(
+            text,
+            columns {
+                $0.treated = "a"
+                $0.score = "uplift"
+            })
+        #expect(meant.trial.score == [1, 2])
+    }
+
     /// What is wrong, and the words that must be in the message.
     @Test(arguments: [
         ("", "csv_empty", "is empty"),

@@ -44,6 +44,10 @@ struct StateTieTests {
         #expect(judge(committed: 90, mark: nil) == .offsetSet(state: 60, committed: 90))
         #expect(judge(committed: 40) == .offsetSet(state: 60, committed: 40))
         #expect(judge(committed: 101) == .beyondEnd(read: 101, end: 100))
+        // Another program set it, and the topic is the one that the state was read from: or it is not.
+        #expect(judge(committed: 999_999, mark: nil) == .offsetBeyondEnd(state: 60, committed: 999_999, end: 100))
+        #expect(judge(committed: 999_999, mark: nil, before: 8) == .beyondEnd(read: 999_999, end: 100))
+        #expect(judge(committed: 999_999, mark: nil, state: 101) == .beyondEnd(read: 999_999, end: 100))
         #expect(judge(committed: 60, before: 8) == .otherTopic(read: 60))
         #expect(judge(committed: 60, end: 0, hasState: false, state: nil) == .stateGone(committed: 60, users: 3))
         #expect(judge(committed: 60, end: 4) == .stateGone(committed: 60, users: 3))
@@ -54,6 +58,12 @@ struct StateTieTests {
         let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
         #expect(judge(committed: 0, mark: mark) == nil)
         #expect(judge(committed: 99, mark: mark) == nil)
+        // Its state must be there, when it was aligned with one.
+        let known = StateTie.Mark(timestamp: nil, users: 3, changelog: 5, isAligned: true)
+        #expect(judge(committed: 40, mark: known) == nil)
+        #expect(
+            judge(committed: 60, mark: known, end: 0, hasState: false, state: nil)
+                == .stateGone(committed: 60, users: 3))
         #expect(judge(committed: 101, mark: mark) == .beyondEnd(read: 101, end: 100))
     }
 

@@ -355,6 +355,8 @@ struct TrialBuilder {
         if labels.count == 2 {
             if columns.treated != nil, columns.control == nil, let treated { control = 1 - treated }
             if columns.control != nil, columns.treated == nil, let control { treated = 1 - control }
+            // A name that means control leaves no doubt about the other.
+            if columns.treated == nil, columns.control == nil, let control, treated == nil { treated = 1 - control }
         }
         guard let treated, let control, treated != control else {
             let seen = labels.sorted().prefix(10).map { "'\($0)'" }.joined(separator: ", ")
@@ -366,6 +368,13 @@ struct TrialBuilder {
                         ? "which label means treated and which control is not clear"
                         : "no row is \(wanted.map { "'\($0)'" }.joined(separator: " or "))")
                     + "; the labels are \(seen). Say --treated LABEL --control LABEL")
+        }
+        if slots.isScoreOfBestArm, labels.count > 2 {
+            throw ImpactError(
+                .badInput, code: "several_effects",
+                "\(name): with \(labels.count - 1) arms the column uplift is the best arm's effect, and not that of '\(labels[treated])', "
+                    + "which is inside the column effects. Make a column for each arm (uplift:OUTCOME:ARM, as 'impactiq model "
+                    + "score' and 'impactiq rows --scores' write them), or say --score uplift if it is meant")
         }
         return (UInt8(treated), UInt8(control))
     }

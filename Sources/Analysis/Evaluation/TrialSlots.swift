@@ -27,6 +27,8 @@ struct TrialSlots {
     private(set) var scoredArms: [String] = []
     /// One probability of treatment for all rows.
     private(set) var constantPropensity: Double?
+    /// Whether the score is the best arm's, and each arm's own is in a column `effects` that is not read.
+    let isScoreOfBestArm: Bool
     /// A column `censored`, of rows whose outcome window was not over.
     let censored: Int?
 
@@ -37,15 +39,17 @@ struct TrialSlots {
         var columns = given
         let names = table.columns
         let isRows = names.contains("arm") && names.contains("arm_propensity")
-        columns.treatment = given.treatment ?? (isRows ? "arm" : "treatment")
-        columns.outcome =
-            given.outcome
-            ?? (isRows && names.contains("conversion") && !names.contains("outcome") ? "conversion" : "outcome")
+        func found(_ usual: String, _ ofRows: String) -> String {
+            names.contains(ofRows) && !names.contains(usual) ? ofRows : usual
+        }
+        columns.treatment = given.treatment ?? (isRows ? "arm" : found("treatment", "arm"))
+        columns.outcome = given.outcome ?? found("outcome", "conversion")
         censored = isRows ? names.firstIndex(of: "censored") : nil
         let arms = Self.armColumns(names, outcome: columns.outcome ?? "")
         scoredArms = arms.map(\.arm)
         if given.score == nil { columns.score = try Self.score(names, arms, columns, table.name) }
         let score = columns.score ?? "uplift"
+        isScoreOfBestArm = given.score == nil && score == "uplift" && names.contains("effects")
         columns.standardError = given.standardError ?? Self.standardError(of: score, names)
         if given.propensity == "arm_propensity" {
             columns.propensity = nil
@@ -91,7 +95,10 @@ struct TrialSlots {
         try add(table, .cost, columns.cost, "cost", "--cost-column", "a number") { _ in true }
         for (place, name) in columns.covariates.enumerated() {
             try add(
-                table, .covariate(place), name, "covariate", "--covariates", "a number", allowsMissing: true
+                table, .covariate(place), name, "covariate", "--covariates",
+                "a number, and covariates must be: a column of texts becomes one column of 0 and 1 for each text (but one); "
+                    + "name those, or leave it out",
+                allowsMissing: true
             ) { _ in true }
         }
         if arms.count > 1 {

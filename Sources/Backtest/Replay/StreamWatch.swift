@@ -32,9 +32,13 @@ struct StreamWatch: Codable, Equatable {
             counters.stream.unusable?[batch.schema.fields[field].path, default: 0] += count
         }
         var first = counters.stream.firstTime ?? .max
+        // Taken out while it changes: no copy.
+        var users = counters.stream.users.take() ?? UserSample()
+        defer { counters.stream.users = users }
         for i in 0..<batch.count {
             let event = batch[i]
             first = min(first, event.time)
+            users.see(event.userHash)
             if event.time < latestEvent {
                 counters.stream.eventTimeBackwards += 1
                 counters.farthestBack = max(counters.farthestBack, latestEvent - event.time)

@@ -64,6 +64,7 @@ final class PartitionRows {
         rules = options.outcomes.map { Rule(kind: $0.kind, plus: mask($0.types), minus: mask($0.subtracted)) }
         outcomeTypes = rules.reduce(0) { $0 | $1.plus | $1.minus }
         eraseNumber = UInt8(clamping: plan.schema.typeNumber(Processor.eraseType) ?? 255)
+        counters.stream.users = UserSample()
         counters.totals = [Double](repeating: 0, count: rules.count)
     }
 
@@ -134,6 +135,7 @@ final class PartitionRows {
                 return
             }
             counters.stream.events += 1
+            counters.stream.users?.see(event.userHash)
             if event.type == eraseNumber {
                 state.remove(user: batch.user(i))
                 erasures[event.userHash] = event.source.offset

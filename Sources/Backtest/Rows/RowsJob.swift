@@ -29,13 +29,16 @@ package final class RowsJob: Sendable {
 
     /// Writes the rows to a file; it appears when it is whole.
     ///
-    /// - Parameter path: `-` is standard output.
+    /// - Parameters:
+    ///   - path: `-` is standard output.
+    ///   - check: looks at the counts before anything is written; what it throws leaves no file.
     package func run(
-        to path: String, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
+        to path: String, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool,
+        check: (RowsCounters) throws -> Void = { _ in }
     ) throws -> RowsCounters {
         let folder = Self.folder(path)
         try OutputFolder.check(path)
-        try Folder.make(folder)
+        try OutputFolder.make(folder, for: path)
         defer { Folder.remove(folder) }
         let isComplete = try PartitionPool.run(
             spans, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },
@@ -62,12 +65,13 @@ package final class RowsJob: Sendable {
             return true
         }
         guard isComplete else { throw ImpactError(.failed, code: "stopped", "stopped; nothing was written") }
-        try PartFile.join(
-            spans.map { "\(folder)/\($0.partition)" }, into: path,
-            heading: RowColumns.heading(options, hasScores: published != nil))
         var total = RowsCounters()
         let parts = results.withLock { $0 }
         for partition in parts.keys.sorted() { if let part = parts[partition] { total.add(part) } }
+        try check(total)
+        try PartFile.join(
+            spans.map { "\(folder)/\($0.partition)" }, into: path,
+            heading: RowColumns.heading(options, hasScores: published != nil))
         return total
     }
 

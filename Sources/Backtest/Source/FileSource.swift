@@ -3,24 +3,29 @@ import Foundation
 
 /// Reads event files: one JSON object a line, plain, gzipped or zstd-compressed, told apart by their first bytes.
 ///
-/// File i stands for partition i of a topic; a line's number, counted from 0, is its offset. Records have no key and
-/// no timestamp. Blank lines are passed over.
+/// File i stands for partition i of a topic; a line's number, counted from 0, is its offset. Records have no key; all have
+/// the timestamp that is given. Blank lines are passed over.
 package struct FileSourceFactory: RecordSourceFactory {
     package let topic: String
     package let hasKeys = false
     package let paths: [String]
+    private let present: Int64
 
-    /// - Parameter topic: the name that scores give as their source.
-    /// - Throws: `file_not_readable` for a file that is not there.
-    package init(paths: [String], topic: String) throws(ImpactError) {
+    /// - Parameters:
+    ///   - topic: the name that scores give as their source.
+    ///   - present: the clock, milliseconds since 1970, so that times are guarded as in a topic; −1 guards none.
+    /// - Throws: `file_not_readable` for a file that is not there; `file_twice`.
+    package init(paths: [String], topic: String, present: Int64 = -1) throws(ImpactError) {
+        try SameFile.refuse(paths)
         for path in paths where !FileManager.default.isReadableFile(atPath: path) {
             throw ImpactError(.badInput, code: "file_not_readable", "cannot read \(path): is it there?")
         }
         self.paths = paths
         self.topic = topic
+        self.present = present
     }
 
-    package func make(component: String) throws -> any RecordSource { FileSource(paths: paths) }
+    package func make(component: String) throws -> any RecordSource { FileSource(paths: paths, present: present) }
 
     /// The spans of the files; a point is `beginning`, `end` or lines as `FILE:LINE`.
     package func spans(from: ReplayPoint, to: ReplayPoint, warmUp: WarmUp) throws(ImpactError) -> [PartitionSpan] {
@@ -67,7 +72,12 @@ final class FileSource: RecordSource {
     private var first: Int64 = 0
     private var end: Int64 = 0
 
-    init(paths: [String]) { self.paths = paths }
+    private let present: Int64
+
+    init(paths: [String], present: Int64) {
+        self.paths = paths
+        self.present = present
+    }
 
     func begin(_ span: PartitionSpan) throws {
         reader = try LineReader(path: paths[Int(span.partition)])
@@ -86,7 +96,7 @@ final class FileSource: RecordSource {
             }
             defer { position += 1 }
             if position < first || line.isEmpty { continue }
-            try body(SourceRecord(key: nil, value: line, offset: position, timestamp: -1))
+            try body(SourceRecord(key: nil, value: line, offset: position, timestamp: present))
             left -= 1
         }
         return true

@@ -11,8 +11,13 @@ package struct LoadProgress: Codable, Equatable, Sendable {
     package var file = 0
     /// Lines of it that are done.
     package var line = 0
+    /// The files as they were, by their places; nil in progress that an earlier version wrote.
+    private var marks: [FileMark?]?
 
-    package init(files: [String]) { self.files = files }
+    package init(files: [String]) {
+        self.files = files
+        marks = files.map { FileMark($0) }
+    }
 
     /// - Returns: nil when there is no such file yet.
     /// - Throws: `progress_mismatch` when it is of other files, or damaged.
@@ -25,6 +30,14 @@ package struct LoadProgress: Codable, Equatable, Sendable {
                 .badInput, code: "progress_mismatch",
                 "\(path) does not say how far a load of these files came: name another file, or delete it to begin anew"
             )
+        }
+        // Those that are done need not be there any more.
+        for (place, mark) in (progress.marks ?? []).enumerated() where place >= progress.file && place < files.count {
+            guard let what = mark?.difference(files[place]) else { continue }
+            throw ImpactError(
+                .badInput, code: "progress_mismatch",
+                "\(files[place]) \(what): line \(progress.line) of the file that \(path) speaks of means nothing in it. Name "
+                    + "another progress file to load it from its beginning")
         }
         return progress
     }

@@ -28,6 +28,7 @@ struct BacktestSource {
             "input", "FILE",
             "Events from a file instead, one per line, plain, .gz or .zst; several are partitions 0, 1, …",
             repeated: true),
+        .flag("split-users", "Go on though users have events in several partitions, whose parts count apart"),
     ]
 
     /// - Parameter withHeaders: whether records come with those headers that go from an event to its score.
@@ -40,7 +41,8 @@ struct BacktestSource {
         }
         let files = command.texts("input")
         guard files.isEmpty else {
-            let factory = try FileSourceFactory(paths: files, topic: topic)
+            let factory = try FileSourceFactory(
+                paths: files, topic: topic, present: Int64(Date().timeIntervalSince1970 * 1_000))
             self.factory = factory
             spans = try factory.spans(from: from, to: to, warmUp: warmUp)
             partitions = files.count
@@ -69,6 +71,16 @@ struct BacktestSource {
         }
         self.remarks = remarks
     }
+
+    /// - Throws: `users_split` when users have events in several partitions and nobody has said that this is well.
+    static func refuse(_ stream: StreamCounts, _ command: ParsedCommand, then: String) throws(ImpactError) {
+        guard !command.flag("split-users"), let finding = stream.users?.finding else { return }
+        throw ImpactError(.badInput, code: "users_split", "\(finding): \(splitCause). \(then)")
+    }
+
+    static let splitCause =
+        "each partition counts its part alone, so that their features are too small (files of --input are partitions; a topic "
+        + "may have got more partitions by 'topics grow', or producers that place keys differently)"
 
     private static func point(_ option: String, _ command: ParsedCommand) throws(ImpactError) -> ReplayPoint {
         do { return try ReplayPoint(command.text(option) ?? "") } catch { throw command.invalid(option, error.message) }

@@ -91,12 +91,15 @@ private struct Load {
         self.progressFile = progressFile
         self.isEventTime = isEventTime
         self.limits = limits
+        try SameFile.refuse(files)
         place = LoadProgress(files: files)
         if let progressFile, let found = try LoadProgress.read(progressFile, files: files) {
             place = found
             let at = found.file < files.count ? "\(files[found.file]) after line \(found.line)" : "the end"
             Log.info("load", "going on at \(at)")
         }
+        // From the beginning on, so that a load that is killed early is gone on with as any other.
+        if let progressFile { try place.write(progressFile) }
         producer = try OutputProducer(properties: properties, options: ProducerOptions())
         output = try producer.topic(topic)
     }

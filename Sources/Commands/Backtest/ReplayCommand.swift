@@ -78,6 +78,14 @@ enum ReplayCommand: Command {
         let stream: Terminal.Stream = command.text("out") == "-" ? .error : .output
         stream.write(command.flag("json") ? summary.json.line + "\n" : summary.text)
         try summary.check()
+        // What the pipeline published from the same parts is the same.
+        if result.comparison?.isIdentical != true {
+            try BacktestSource.refuse(
+                result.counters.stream, command,
+                then:
+                    "The scores were written, and are those of a pipeline whose users are split in this way; --split-users "
+                    + "says that this is wanted")
+        }
     }
 }
 
@@ -94,6 +102,8 @@ struct ReplayJob {
 
     init(_ command: ParsedCommand, _ configuration: Configuration, _ model: Model) throws {
         let output = try ReplayOutput(command.text("out"))
+        if case .file(let path, _) = output { try OutputFolder.check(path) }
+        if let path = command.text("changes") { try OutputFolder.check(path) }
         folder = ReplayFolder(output.folder)
         isEphemeral = output.isEphemeral
         var settings = try configuration.processorSettings()

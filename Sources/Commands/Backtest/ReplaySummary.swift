@@ -25,7 +25,8 @@ struct ReplaySummary {
                         ? "" : " (never seen: \(NameList.text(result.unseenFields)))"))
         }
         guard let comparison = result.comparison, !comparison.isIdentical, !comparison.isOfTwoModels else { return }
-        throw ImpactError(.failed, code: "not_identical", verdict(comparison))
+        let cause = counters.stream.users?.finding.map { "; \($0): \(BacktestSource.splitCause)" } ?? ""
+        throw ImpactError(.failed, code: "not_identical", verdict(comparison) + cause)
     }
 
     private func verdict(_ comparison: ScoreComparison) -> String {
@@ -62,6 +63,7 @@ struct ReplaySummary {
     private var notes: [String] {
         let counters = result.counters
         var notes = remarks
+        if let finding = counters.stream.users?.finding { notes.append("\(finding): \(BacktestSource.splitCause)") }
         if counters.stream.eventTimeBackwards > 0 {
             notes.append(
                 "\(counters.stream.eventTimeBackwards) events are older than one before them in their partition, by up to "

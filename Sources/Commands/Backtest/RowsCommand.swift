@@ -4,6 +4,7 @@ import Engine
 import Events
 import Features
 import Foundation
+import JSON
 import Pipeline
 import Scoring
 import Settings
@@ -31,8 +32,8 @@ enum RowsCommand: Command {
             refunds) and visit (a click). A row whose window is not over at the end of the range has censored = 1. An \
             outcome counts in every row of its user whose window holds it, once: duplicates are known by their id.
 
-            A row stays open until the partition's latest event time is past its window by --lateness (a single user whose \
-            events are farther ahead than that does not count); what arrives later, or lies before its assignment, is \
+            A row stays open until the partition's event time is past its window by --lateness (users whose events are farther \
+            ahead than that count only when they are a quarter of those seen lately); what arrives later, or lies before its assignment, is \
             counted and not used. An assignment that arrives after later events of \
             its user is counted and gives no row, since the state holds the future by then. arm_propensity is the \
             probability of the arm that was taken, as logged; 'impactiq evaluate' reads all of these columns as they are. Memory: the users' state, and about 120 bytes plus 4 per \
@@ -96,12 +97,14 @@ enum RowsCommand: Command {
 struct RowsRun {
     let source: BacktestSource
     private let job: RowsJob
+    private let command: ParsedCommand
 
     init(
         _ command: ParsedCommand, _ configuration: Configuration, _ options: inout RowsOptions, scores: String?
     ) throws {
         let source = try BacktestSource(command, configuration)
         self.source = source
+        self.command = command
         options.window = try command.milliseconds("outcome-window") ?? options.window
         options.lateness = try command.milliseconds("lateness") ?? options.lateness
         guard options.window > 0 else { throw command.invalid("outcome-window", "must be longer than nothing") }
@@ -130,7 +133,13 @@ struct RowsRun {
     func write(to path: String) throws -> RowsCounters {
         let progress = ProgressLine("rows", total: source.total, unit: "offsets")
         let counters = try job.run(
-            to: path, progress: { progress.update($0) }, isStopped: { StopSignal.isRaised })
+            to: path, progress: { progress.update($0) }, isStopped: { StopSignal.isRaised }
+        ) { counters in
+            try BacktestSource.refuse(
+                counters.stream, command,
+                then: "Nothing was written. Bring each user's events into one file, in order, or into a new topic; "
+                    + "--split-users writes the rows as they are")
+        }
         progress.finish(counters.stream.messages)
         return counters
     }
@@ -180,8 +189,13 @@ struct RowsSummary {
         }
         for (partition, lead) in counters.leads.sorted(by: { $0.key < $1.key }) {
             notes.append(
-                "partition \(partition): one user's events are \(HumanNumber.span(seconds: Double(lead) / 1_000)) ahead of "
-                    + "everybody else's; rows whose windows only they would have ended have censored = 1")
+                "partition \(partition): a few users' events are up to \(HumanNumber.span(seconds: Double(lead) / 1_000)) ahead "
+                    + "of everybody else's; rows whose windows only they would have ended have censored = 1")
+        }
+        if let finding = counters.stream.users?.finding { notes.append("\(finding): \(BacktestSource.splitCause)") }
+        for (code, count) in counters.stream.rejected.sorted(by: { $0.key < $1.key }) {
+            let explanation = InputErrorCode.allCases.first { $0.name == code }?.explanation
+            notes.append("\(count) rejected as \(code)\(explanation.map { ": \($0)" } ?? "")")
         }
         notes += UnusableValues.notes(counters.stream)
         if counters.outcomesWithoutValue > 0 {

@@ -12,6 +12,32 @@ struct DeadLetterReplay {
     private let configuration: Configuration
     private let selection: DeadLetterSelection
     private let sendsAgain: Bool
+    /// Records whose letters were sent, or are due, in the reading at hand: a pipeline that was reset rejects a record again,
+    /// and one letter of it is enough.
+    private let records = Records()
+
+    private final class Records {
+        struct Record: Hashable {
+            var topic: String
+            var partition: Int32
+            var offset: Int64
+            var key: [UInt8]?
+            var value: Int
+        }
+
+        private var sent: Set<Record> = []
+
+        func begin() { sent = [] }
+
+        /// - Returns: whether it is the first letter of its record.
+        func insert(_ letter: DeadLetter) -> Bool {
+            sent.insert(
+                Record(
+                    topic: letter.reason.topic, partition: letter.reason.partition, offset: letter.reason.offset,
+                    key: letter.record.key, value: letter.record.value.hashValue)
+            ).inserted
+        }
+    }
 
     init(_ command: ParsedCommand, _ configuration: Configuration, _ selection: DeadLetterSelection) {
         self.command = command
@@ -24,6 +50,8 @@ struct DeadLetterReplay {
     private struct Plan {
         var due: [String: [String: Int]] = [:]
         var done = 0
+        /// Further letters of records that go back, or went, with another one.
+        var copies = 0
         var ofOthers = 0
         var unreachable: [String: Int] = [:]
         /// More places without sent letters than can be written down.
@@ -49,10 +77,13 @@ struct DeadLetterReplay {
         let progress = ProgressLine("dead-letter replay", total: plan.count, unit: "letters")
         // Another replay may have sent some since the plan was made.
         replayer.beginReading()
+        records.begin()
         try reader().read { letter in
             if StopSignal.isRaised { return false }
             guard isReachable(letter, partitions) else { return true }
+            try note(letter, replayer)
             if selection.holds(letter), try isDue(letter, replayer) {
+                if try isCopy(letter, replayer) { return true }
                 try replayer.send(letter)
                 progress.update(replayer.sent)
             } else {
@@ -90,6 +121,21 @@ struct DeadLetterReplay {
         return try sendsAgain || !replayer.isReplayed(letter)
     }
 
+    /// Whether the letter's record went or goes back with another letter; then this one counts as sent too.
+    private func isCopy(_ letter: DeadLetter, _ replayer: DeadLetterReplayer) throws -> Bool {
+        if records.insert(letter) { return false }
+        try replayer.count(letter)
+        return true
+    }
+
+    /// Notes what was sent before, so that later letters of the same record are known.
+    private func note(_ letter: DeadLetter, _ replayer: DeadLetterReplayer) throws {
+        guard !sendsAgain, letter.application == configuration.applicationID, try replayer.isReplayed(letter) else {
+            return
+        }
+        _ = records.insert(letter)
+    }
+
     /// Letters that --skip passes over count as sent as soon as a later one of their code is sent.
     private func pass(_ letter: DeadLetter, _ replayer: DeadLetterReplayer) throws {
         let wasSent = try replayer.isReplayed(letter)
@@ -98,14 +144,20 @@ struct DeadLetterReplay {
 
     private func plan(_ replayer: DeadLetterReplayer, _ partitions: [String: Int]) throws -> Plan {
         var plan = Plan()
+        records.begin()
         try reader().read { letter in
             if StopSignal.isRaised { return false }
             let isWanted = selection.holds(letter)
+            try note(letter, replayer)
             if letter.application != configuration.applicationID {
                 if isWanted { plan.ofOthers += 1 }
             } else if !isReachable(letter, partitions) {
                 if isWanted { plan.unreachable[letter.reason.topic, default: 0] += 1 }
             } else if isWanted, try isDue(letter, replayer) {
+                if try isCopy(letter, replayer) {
+                    plan.copies += 1
+                    return true
+                }
                 plan.due[letter.reason.code, default: [:]][letter.reason.topic, default: 0] += 1
                 try replayer.count(letter)
             } else {
@@ -132,6 +184,11 @@ struct DeadLetterReplay {
             out.write(table.text())
         }
         if plan.done > 0 { out.write("\(plan.done) were sent back before (--again sends them once more)\n") }
+        if plan.copies > 0 {
+            out.write(
+                "\(plan.copies) are letters of the same records, rejected again after a reset: each record goes back once\n"
+            )
+        }
         if plan.ofOthers > 0 { out.write("\(plan.ofOthers) are another application's and stay\n") }
         for (topic, count) in plan.unreachable.sorted(by: { $0.key < $1.key }) {
             out.write(
@@ -152,6 +209,7 @@ struct DeadLetterReplay {
         let object = JSONOutput.object([
             (name: "sent", value: .integer(sent)), (name: "due", value: .integer(plan.count)),
             (name: "by_code", value: .object(codes)), (name: "sent_before", value: .integer(plan.done)),
+            (name: "copies", value: .integer(plan.copies)),
             (name: "of_other_applications", value: .integer(plan.ofOthers)),
             (name: "unreachable", value: .integer(plan.unreachable.values.reduce(0, +))),
         ])

@@ -15,7 +15,8 @@ enum EvaluateOptions {
         .value("treatment", "COLUMN", "The arm; default treatment, or arm in a file of 'impactiq rows'"),
         .value(
             "outcome", "COLUMN",
-            "The outcome: 0/1, or any number; default outcome, or conversion in a file of 'impactiq rows'"),
+            "The outcome, with --policy the reward: 0/1, or any number; default outcome, or conversion; with --policy reward"
+        ),
         .value("treated", "LABEL", "The arm that means treated; default 1, true, yes, treated, treatment"),
         .value("control", "LABEL", "The arm that means control; default 0, false, no, control, none"),
         .value("weight", "COLUMN", "How much a row counts"),

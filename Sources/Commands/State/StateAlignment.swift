@@ -13,7 +13,8 @@ enum StateAlignment: Command {
             program, or when a topic was made anew, they disagree, and the pipeline refuses to start: it would count events \
             twice or skip them. The state stays as it is; only offsets are set. --to state goes on exactly where the state \
             stands; committed accepts the offsets as they are; beginning reads all that the topic holds now on top of the \
-            state. Refuses while the application runs. Shows what it would do and asks first.
+            state, so that what it has counted already counts twice. Users whom the changelog has lost begin empty: then \
+            say which of the others it shall be. Refuses while the application runs. Shows what it would do and asks first.
             """,
         options: [
             .value("to", "PLACE", "state, committed, beginning or end", default: "state"),
@@ -43,10 +44,16 @@ enum StateAlignment: Command {
             configuration, partitions: layout.inputPartitions, admin: admin, committedAdmin: committedAdmin,
             isStopped: { StopSignal.isRaised })
         var offsets: [TopicPartition: CommittedOffset] = [:]
+        var lost = 0, again = 0
         var table = Table(
             .text("partition"), .text("state goes up to"), .text("committed"), .text("topic holds"), .text("then"))
         for finding in findings {
-            if place == "state", let problem = StateTie.judge(finding, isExactlyOnce: false), problem.isOfInput {
+            let problem = StateTie.judge(finding, isExactlyOnce: false)
+            lost += problem?.lostUsers ?? 0
+            if place == "beginning", let state = finding.state, state > finding.marks.low, problem?.isOfInput != true {
+                again += Int(min(state, finding.marks.high) - finding.marks.low)
+            }
+            if place == "state", let problem, problem.isOfInput {
                 throw ImpactError(
                     .failed, code: "input_made_anew",
                     "\(problem.text(finding.input)): the state's offset means nothing there; say --to beginning or end")
@@ -57,11 +64,33 @@ enum StateAlignment: Command {
                 finding.committed.map { "\($0.offset)" } ?? "none", "\(finding.marks.low) to \(finding.marks.high)",
                 next.map { "\($0)" } ?? "none")
             guard let next else { continue }
-            let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+            var mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+            // Whoever aligns with the state wants it to be there at the next start.
+            if place == "state", finding.hasState {
+                mark.users = finding.committed.flatMap { StateTie.Mark($0.metadata)?.users } ?? 0
+                mark.changelog = finding.changelogEnd
+            }
             offsets[finding.input] = CommittedOffset(next, metadata: mark.text)
         }
         let isJSON = command.flag("json")
         if !isJSON { Terminal.Stream.output.write(table.text()) }
+        var warnings: [String] = []
+        if lost > 0 {
+            warnings.append("the changelog has lost \(lost) users: whatever is set, their features begin empty")
+        }
+        if again > 0 {
+            warnings.append(
+                "up to \(again) events that the state has counted are read again: they count twice (but for ids that a user "
+                    + "still remembers), and their scores are published again; --to state goes on without that")
+        }
+        if !isJSON { for warning in warnings { Terminal.Stream.output.write("warning: \(warning)\n") } }
+        if lost > 0, place == "state" {
+            throw ImpactError(
+                .failed, code: "users_lost",
+                "the changelog has lost \(lost) users, and there is no state to align with. Choose: --to committed goes on without "
+                    + "them, --to beginning counts again what the topic still holds, --to end passes over what is unread"
+            )
+        }
         let isConfirmed = try Confirmation.ask(
             "Set the offsets of \(configuration.applicationID)?", isGiven: command.flag("yes"), isQuiet: isJSON)
         if isConfirmed {
@@ -70,7 +99,7 @@ enum StateAlignment: Command {
         }
         guard isJSON else { return }
         let object: JSONOutput = [
-            "done": .bool(isConfirmed),
+            "done": .bool(isConfirmed), "lost_users": .integer(lost), "counted_again": .integer(again),
             "offsets": .array(
                 offsets.sorted { $0.key < $1.key }.map {
                     [
@@ -84,7 +113,14 @@ enum StateAlignment: Command {
 
     private static func next(_ finding: StateTie.Finding, _ place: String) throws(ImpactError) -> Int64? {
         switch place {
-        case "committed": return finding.committed?.offset
+        case "committed":
+            if let committed = finding.committed?.offset, committed > finding.marks.high {
+                throw ImpactError(
+                    .failed, code: "committed_beyond_end",
+                    "\(finding.input): the committed offset is \(committed), and the topic ends at \(finding.marks.high): say --to "
+                        + "state, beginning or end")
+            }
+            return finding.committed?.offset
         case "beginning": return finding.marks.low
         case "end": return finding.marks.high
         default:

@@ -24,14 +24,13 @@ enum StateGetCommand: Command {
         "get", "Show one user's state and features as of now",
         discussion: """
             Reads the local copy in state.dir and what the changelog has beyond it; without a local copy of the user's \
-            partition, that partition of the changelog. Looks where the key's partition is by murmur2 first, then in all \
-            others: producers may place keys in another way. A user who has state in several partitions is shown once for \
-            each. The pipeline may run meanwhile.
+            partition, that partition of the changelog. Looks in all partitions: producers may place keys in another way, and \
+            a user who has state in several is shown once for each. The pipeline may run meanwhile.
             """,
         options: [
             .value("partition", "N", "Look in this partition only"),
-            .flag("all", "Look in all partitions, though the user is found in the first"),
-            .flag("json", "Print one JSON object"),
+            .flag("first", "Stop at the key's own partition by murmur2 when the user is there: quicker"),
+            .flag("json", "Print a JSON object a line, one for each partition that knows the user"),
         ],
         arguments: [.init("USER", "The user_id")],
         examples: [.init("impactiq state get u-17 --config impactiq.properties", "features by name")])
@@ -41,7 +40,7 @@ enum StateGetCommand: Command {
         let user = command.arguments[0]
         let partition = try command.count("partition").map { Int32(clamping: $0) }
         let found = try UserLookup.find(
-            user, configuration: configuration, partition: partition, all: command.flag("all"))
+            user, configuration: configuration, partition: partition, all: !command.flag("first"))
         guard !found.isEmpty else {
             throw ImpactError(
                 .failed, code: "unknown_user",
@@ -49,7 +48,8 @@ enum StateGetCommand: Command {
                     + "theirs was seen, or they were erased")
         }
         if command.flag("json") {
-            for user in found { Terminal.Stream.output.write(json(command.arguments[0], user).line + "\n") }
+            let partitions = found.map(\.partition)
+            for place in found { Terminal.Stream.output.write(json(user, place, of: partitions).line + "\n") }
             return
         }
         for (i, place) in found.enumerated() {
@@ -58,14 +58,16 @@ enum StateGetCommand: Command {
         if found.count > 1 {
             Terminal.Stream.output.write(
                 "\nnote: the user's events are in \(found.count) partitions, which count apart: some producers place keys in "
-                    + "another way than others ('impactiq state placement' counts such users)\n")
+                    + "another way than others, or the topic has got partitions ('impactiq state placement' counts such users)\n"
+            )
         }
     }
 
-    private static func json(_ user: String, _ found: UserLookup) -> JSONOutput {
+    private static func json(_ user: String, _ found: UserLookup, of partitions: [Int32]) -> JSONOutput {
         let features = found.features.map { (name: $0.name, value: JSONOutput.number(Double($0.value))) }
         return [
             "user_id": .text(user), "partition": .integer(Int(found.partition)),
+            "partitions": .array(partitions.map { .integer(Int($0)) }),
             "clock": .integer(Int(found.clock)), "events": .integer(found.events),
             "refuses": .array(found.refuses.map { .text($0) }),
             "record_bytes": .integer(found.recordBytes), "features": .object(features),

@@ -199,9 +199,10 @@ package final class StartCheck {
         let states = last.compactMapValues { $0.text(ofHeader: StateTie.header).map(StateTie.positions) }
         var before: [TopicPartition: Int64] = [:]
         for input in inputs {
-            guard let read = committed[input]?.offset ?? states[state(input)]?[input.topic]?.offset,
-                let marks = marks[input], read > marks.low, read <= marks.high
-            else { continue }
+            guard let marks = marks[input] else { continue }
+            let own = states[state(input)]?[input.topic]?.offset
+            let read = committed[input].map { $0.offset <= marks.high ? $0.offset : own } ?? own
+            guard let read, read > marks.low, read <= marks.high else { continue }
             before[input] = read - 1
         }
         let records = try probe.first(at: before)
@@ -254,7 +255,12 @@ package final class StartCheck {
         let advice =
             if problems.contains(where: { $0.1.isOfInput }) {
                 "Going on would skip events or count them twice. 'impactiq state align --to beginning' keeps the users' "
-                    + "state and reads the topic that is there now from its beginning; "
+                    + "state and reads the topic that is there now from its beginning (events that it has from the old one "
+                    + "count again); "
+            } else if problems.contains(where: { $0.1.lostUsers > 0 }) {
+                "Going on would forget \(problems.reduce(0) { $0 + $1.1.lostUsers }) users: their features would begin empty. "
+                    + "Bring the changelog back if you have a copy. Else 'impactiq state align --to committed' goes on without "
+                    + "them, and 'impactiq state align --to beginning' counts again what the topic still holds; "
             } else if problems.contains(where: { $0.1.hasOffset }) {
                 "Going on would count events twice, or publish scores twice. 'impactiq state align' sets the offsets to "
                     + "where the state stands; 'impactiq state align --to committed' goes on from the offsets as they are; "

@@ -87,8 +87,8 @@ package enum StateTie {
         package var committed: CommittedOffset?
         /// The input's first and next offset.
         package var marks: Watermarks
-        /// The timestamp of the record just before the committed offset, or without one before the state's; nil when it
-        /// is not there any more.
+        /// The timestamp of the record just before the committed offset, or without one that lies in the topic before the
+        /// state's; nil when it is not there any more.
         package var timestampBefore: Int64?
         /// The log's end of the changelog; committed records may end before it.
         package var changelogEnd: Int64
@@ -127,6 +127,8 @@ package enum StateTie {
         case offsetGone(state: Int64?)
         /// The offset was set by another program.
         case offsetSet(state: Int64, committed: Int64)
+        /// The same, to where the input holds nothing; the state stands within it.
+        case offsetBeyondEnd(state: Int64, committed: Int64, end: Int64)
         /// What was read goes beyond the input's end.
         case beyondEnd(read: Int64, end: Int64)
         /// The record before the offset is not the one that was read.
@@ -141,9 +143,17 @@ package enum StateTie {
             }
         }
 
+        /// Users whom the changelog has lost.
+        package var lostUsers: Int {
+            if case .stateGone(_, let users) = self { users } else { 0 }
+        }
+
         /// Whether the group has an offset that it could go on from.
         var hasOffset: Bool {
-            if case .offsetGone = self { false } else { true }
+            switch self {
+            case .offsetGone, .offsetBeyondEnd: false
+            default: true
+            }
         }
     }
 
@@ -162,7 +172,16 @@ package enum StateTie {
             return .offsetGone(state: position.offset)
         }
         let offset = committed.offset
-        if offset > finding.marks.high { return .beyondEnd(read: offset, end: finding.marks.high) }
+        if offset > finding.marks.high {
+            // Where the state itself stands within the topic, and the record there is the one that it read, the topic is the
+            // one that it was, and somebody has set the offset.
+            if Mark(committed.metadata) == nil, let position = finding.position, position.offset <= finding.marks.high,
+                let then = position.timestamp, finding.timestampBefore == then
+            {
+                return .offsetBeyondEnd(state: position.offset, committed: offset, end: finding.marks.high)
+            }
+            return .beyondEnd(read: offset, end: finding.marks.high)
+        }
         guard let mark = Mark(committed.metadata) else {
             guard let state = finding.state, state != offset else { return nil }
             return .offsetSet(state: state, committed: offset)
@@ -170,11 +189,12 @@ package enum StateTie {
         if let then = mark.timestamp, let now = finding.timestampBefore, now != then {
             return .otherTopic(read: offset)
         }
-        if mark.isAligned { return nil }
+        // Offsets that were aligned with the state know of it too.
         let isEmpty = !finding.hasState && !finding.mayHaveMore
         if mark.users > 0 && isEmpty || mark.changelog > finding.changelogEnd {
             return .stateGone(committed: offset, users: mark.users)
         }
+        if mark.isAligned { return nil }
         if isExactlyOnce, let state = finding.state, state > offset {
             return .offsetSet(state: state, committed: offset)
         }
@@ -192,6 +212,9 @@ extension StateTie.Disagreement {
         case .offsetSet(let state, let committed):
             "\(input): the state goes up to offset \(state), and the group's committed offset is \(committed), set by "
                 + "another program"
+        case .offsetBeyondEnd(let state, let committed, let end):
+            "\(input): the state goes up to offset \(state), and the group's committed offset is \(committed), set by another "
+                + "program, though the topic ends at \(end)"
         case .beyondEnd(let read, let end):
             "\(input): it was read up to offset \(read), and ends at \(end): it was deleted and made anew, or lost records"
         case .otherTopic(let read):

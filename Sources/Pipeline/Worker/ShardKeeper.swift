@@ -137,6 +137,9 @@ final class ShardKeeper {
         owned.values.flatMap { $0.positions.lags(marks) }
     }
 
+    /// See ``ReadPositions/withoutEnd``.
+    var withoutEnd: Set<TopicPartition> { Set(owned.values.flatMap { $0.positions.withoutEnd }) }
+
     /// Messages that can be read and were not taken yet; nil when a partition's marks are not known.
     func lag(_ marks: (TopicPartition) -> Watermarks?) -> Int? {
         owned.values.reduce(0 as Int?) { sum, shard in

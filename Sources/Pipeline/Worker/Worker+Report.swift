@@ -52,12 +52,17 @@ extension Worker {
         }
     }
 
-    /// The ends of partitions that are not fetched, since their state is being restored: no fetch tells them.
+    /// The ends of partitions that were not read to their end yet: no fetch tells them while their state is being restored,
+    /// and afterwards a fetch tells the log's end, which may lie behind an open transaction.
     private func askMarks() {
         guard consumer.assignment.state == .assigned else { return askedMarks.removeAll() }
-        guard ContinuousClock.now >= askDue, !consumer.handle.isBrokerAway else { return }
-        let unknown = consumer.assignment.owned.filter { consumer.cachedWatermarks($0) == nil }.sorted()
+        let wanted = keeper.withoutEnd.union(
+            consumer.assignment.owned.filter { consumer.cachedWatermarks($0) == nil })
+        askedMarks = askedMarks.filter { wanted.contains($0.key) }
+        let unknown = wanted.intersection(consumer.assignment.owned).sorted()
         if unknown.isEmpty { return }
+        let isNew = unknown.contains { askedMarks[$0] == nil } && ContinuousClock.now >= askDue - .seconds(4)
+        guard isNew || ContinuousClock.now >= askDue, !consumer.handle.isBrokerAway else { return }
         askDue = .now + .seconds(5)
         askedMarks.merge(consumer.watermarks(unknown, timeoutMilliseconds: 1_000)) { $1 }
     }
@@ -65,13 +70,21 @@ extension Worker {
     /// Messages that can be read and were not taken yet; nil while it is not known.
     var lag: Int? {
         guard consumer.assignment.state == .assigned else { return nil }
-        return keeper.lag { consumer.cachedWatermarks($0) ?? askedMarks[$0] }
+        let withoutEnd = keeper.withoutEnd
+        return keeper.lag { readableMarks($0, withoutEnd) }
+    }
+
+    /// A partition's offsets, `high` being what can be read as far as it is known; nil while it is not.
+    private func readableMarks(_ place: TopicPartition, _ withoutEnd: Set<TopicPartition>) -> Watermarks? {
+        if let asked = askedMarks[place] { return asked }
+        return withoutEnd.contains(place) ? nil : consumer.cachedWatermarks(place)
     }
 
     /// The same for each partition; nil without an assignment.
     private var lags: [(labels: [String], value: Double?)]? {
         guard consumer.assignment.state == .assigned else { return nil }
-        return keeper.lags { consumer.cachedWatermarks($0) ?? askedMarks[$0] }.map { partition, lag in
+        let withoutEnd = keeper.withoutEnd
+        return keeper.lags { readableMarks($0, withoutEnd) }.map { partition, lag in
             (labels: [partition.topic, String(partition.partition)], value: lag.map { Double($0) })
         }
     }

@@ -56,7 +56,8 @@ struct Overlap {
         }
         var warnings: [String] = []
         let share = effectiveSampleSize / Double(count)
-        if share < 0.1 || effectiveSampleSize < 100 {
+        // Few decisions that all count in full are too little evidence, not poor overlap.
+        if share < 0.1 || effectiveSampleSize < 100 && share < 0.95 {
             warnings.append(
                 "poor overlap: \(count) decisions are worth \(Int(saturating: effectiveSampleSize.rounded())) "
                     + "of the policy's own (\(percent(share))); widen the log or value a policy nearer to it")

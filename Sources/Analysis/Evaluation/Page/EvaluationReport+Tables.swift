@@ -114,7 +114,8 @@ extension EvaluationReport {
                 average("weighted average uplift", weightedAverage.overall),
                 average("weighted average uplift, by group", weightedAverage.byGroup),
                 [
-                    "average effect", figure.effect(averageEffect.effect), figure.distance(averageEffect.standardError),
+                    "average effect (difference of means)", figure.effect(averageEffect.effect),
+                    figure.distance(averageEffect.standardError),
                     figure.effect(averageEffect.interval), "–", averageEffect.remark ?? "",
                 ],
                 [

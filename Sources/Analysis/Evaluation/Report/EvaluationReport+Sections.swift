@@ -155,12 +155,13 @@ extension EvaluationReport {
             binary: figure.percent && !arms.hasCosts && arms.outcomeValue == 1,
             scale: arms.arms.map { abs($0.net.value) }.max() ?? 0, outcomes: 0)
         let each = Section(
-            title: "Each arm against \(arms.control)",
+            title: "Each arm against \(arms.control) (doubly robust)",
             reading:
-                "Doubly robust, over everyone. Net is the effect at \(Figure.significant(arms.outcomeValue)) per outcome, "
+                "Doubly robust, over everyone: each mean is what all people would have had under the arm, adjusted for who got "
+                + "it, so that it differs a little from the arm's plain mean and the effect from the difference of means. Net is the effect at \(Figure.significant(arms.outcomeValue)) per outcome, "
                 + "less the arm's cost.",
             columns: [
-                ("arm", false), ("rows", true), ("mean", true), ("effect\(unit(figure))", true), (level, true),
+                ("arm", false), ("rows", true), ("adjusted mean", true), ("effect\(unit(figure))", true), (level, true),
                 ("cost", true), ("net", true), (level, true),
             ],
             rows: [

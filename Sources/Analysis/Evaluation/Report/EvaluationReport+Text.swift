@@ -103,7 +103,9 @@ extension EvaluationReport {
             "mean outcome (treated / control)",
             "\(figure.mean(averageEffect.treated.mean)) / "
                 + figure.mean(averageEffect.control.mean))
-        table.add("average effect", figure.effect(averageEffect.effect), figure.effect(averageEffect.interval))
+        table.add(
+            "average effect (difference of means)", figure.effect(averageEffect.effect),
+            figure.effect(averageEffect.interval))
         table.add("Qini coefficient", Figure.coefficient(qini.value), Figure.coefficient(qini.interval))
         table.add(
             "Qini, perfect without harm", Figure.coefficient(qiniWithoutHarm.value),

@@ -38,6 +38,7 @@ package final class LogStoreCounters: Sendable {
     /// In a class of its own, since `Mirror` reads the properties beside it and a noncopyable one is not for it.
     private final class PhaseCell: Sendable {
         let phase = Atomic<UInt8>(Phase.starting.rawValue)
+        let hasOpened = Atomic<Bool>(false)
     }
 
     package init() {}
@@ -64,6 +65,8 @@ package final class LogStoreCounters: Sendable {
     package var lag: Int64? { recordsBehind.value.map { Int64($0) } }
     /// Records that lay before the end of the topic when somebody asked to stop, and are not read; nil while unknown.
     package var unread: Int64? { unreadRecords.value.map { Int64($0) } }
+    /// Whether the database was ever reached.
+    package var hasOpened: Bool { state.hasOpened.load(ordering: .relaxed) }
     package var phase: Phase { Phase(rawValue: state.phase.load(ordering: .relaxed)) ?? .starting }
 
     func count(_ outcome: AppendOutcome, rejected: Int) {
@@ -75,6 +78,7 @@ package final class LogStoreCounters: Sendable {
         storedBatches.add(1)
     }
 
+    func countOpening() { state.hasOpened.store(true, ordering: .relaxed) }
     func countTombstone() { passedTombstones.add(1) }
     func countGone(_ count: Int64) { goneRecords.add(Int(count)) }
     func countFailure() { failedTries.add(1) }

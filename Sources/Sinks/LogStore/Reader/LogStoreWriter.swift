@@ -29,6 +29,7 @@ final class LogStoreWriter {
                 try store.open(stop: stop)
                 if !wasOpen {
                     wasOpen = true
+                    counters.countOpening()
                     Log.info("log-store", "writing to \(store.place)")
                 }
                 let result = try work(store)
