@@ -160,11 +160,14 @@ enum ResponseTraining {
             table.columns.first { $0.name == name }
                 ?? ResponseColumn(name: name, values: .init(repeating: .nan, count: rows))
         }
+        let isGiven = specification.names.map { name in table.columns.contains { $0.name == name } }
         let arithmetic = FeatureArithmetic(specification)
         var row = [Float](repeating: .nan, count: columns.count)
         for index in 0..<rows {
             for place in columns.indices { row[place] = columns[place].values[index] }
-            row.withUnsafeMutableBufferPointer { if let start = $0.baseAddress { arithmetic.apply(start) } }
+            row.withUnsafeMutableBufferPointer {
+                if let start = $0.baseAddress { arithmetic.apply(start) { isGiven[$0] } }
+            }
             for place in columns.indices { columns[place].values[index] = row[place] }
         }
         table.columns = columns

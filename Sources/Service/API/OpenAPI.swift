@@ -34,6 +34,12 @@ struct OpenAPI: Sendable {
     private var features: String {
         let properties = served.model.featureNames.indices.map { index in
             let meaning = served.model.specification.map { FeatureMeaning.words($0.features[index]) } ?? ""
+            if let levels = served.model.levels(feature: index) {
+                // A text that the model does not know is an answer, too: unknown.
+                return "\(quoted(served.model.featureNames[index])):{\"type\":[\"string\",\"null\"],"
+                    + "\"examples\":[\(levels.map(quoted).joined(separator: ","))],"
+                    + "\"description\":\(quoted("a category: " + served.values.choices(feature: index)))}"
+            }
             return "\(quoted(served.model.featureNames[index])):{\"type\":[\"number\",\"boolean\",\"null\"],"
                 + "\"minimum\":-1e30,\"maximum\":1e30,\"description\":\(quoted(meaning))}"
         }
@@ -47,7 +53,11 @@ struct OpenAPI: Sendable {
     }
 
     private var person: String {
-        let members = served.model.featureNames.indices.map { index in
+        // What follows from other features need not be given.
+        let members = served.model.featureNames.indices.filter { !served.values.isDerived[$0] }.map { index in
+            if let first = served.model.levels(feature: index)?.first {
+                return "\(quoted(served.model.featureNames[index])):\(quoted(first))"
+            }
             let value = served.ranges[index].typical
             let text = value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
             return "\(quoted(served.model.featureNames[index])):\(text)"
@@ -56,10 +66,14 @@ struct OpenAPI: Sendable {
     }
 
     private var csv: String {
-        let names = served.model.featureNames.map { name in
-            name.contains { ",\"\n".contains($0) } ? "\"\(name.replacing("\"", with: "\"\""))\"" : name
+        func field(_ text: String) -> String {
+            text.contains { ",\"\n".contains($0) } ? "\"\(text.replacing("\"", with: "\"\""))\"" : text
         }
-        let values = served.ranges.map { "\($0.typical)" }.joined(separator: ",")
+        let given = served.model.featureNames.indices.filter { !served.values.isDerived[$0] }
+        let names = given.map { field(served.model.featureNames[$0]) }
+        let values = given.map {
+            served.model.levels(feature: $0)?.first.map(field) ?? "\(served.ranges[$0].typical)"
+        }.joined(separator: ",")
         return names.joined(separator: ",") + "\n\(values)\n\(values)\n"
     }
 
@@ -102,18 +116,18 @@ struct OpenAPI: Sendable {
         "ScoreRequest":{"oneOf":[{"type":"object","additionalProperties":false,"required":["features"],"properties":{"user_id":{"$ref":"#/components/schemas/UserID"},"features":{"$ref":"#/components/schemas/Features"}}},{"type":"object","additionalProperties":false,"required":["user_id","events"],"properties":{"user_id":{"$ref":"#/components/schemas/UserID"},"events":{"type":"array","minItems":1,"maxItems":10000,"items":{"$ref":"#/components/schemas/Event"}}}}]},
         "Event":{"type":"object","required":["type","time"],"properties":{"id":{"type":"string"},"user_id":{"$ref":"#/components/schemas/UserID"},"type":{"type":"string","minLength":1,"maxLength":60},"time":{"oneOf":[{"type":"string","format":"date-time"},{"type":"integer","minimum":0,"maximum":7258118399999}]},"campaign_id":{"type":["string","null"],"maxLength":60},"channel":{"type":["string","null"],"maxLength":60},"value":{"type":["number","null"]},"currency":{"type":["string","null"],"maxLength":60},"properties":{"type":["object","null"]}}},
         "BatchRequest":{"type":"object","additionalProperties":false,"required":["rows"],"properties":{"rows":{"type":"array","minItems":1,"maxItems":10000,"items":{"$ref":"#/components/schemas/Features"}}}},
-        "Axis":{"type":"object","additionalProperties":false,"required":["feature"],"properties":{"feature":{"type":"string"},"from":{"type":["number","null"]},"to":{"type":["number","null"]},"steps":{"type":["integer","null"],"minimum":2,"maximum":10000},"values":{"type":"array","minItems":1,"maxItems":10000,"items":{"type":"number"}}}},
+        "Axis":{"type":"object","additionalProperties":false,"required":["feature"],"properties":{"feature":{"type":"string"},"from":{"type":["number","null"]},"to":{"type":["number","null"]},"steps":{"type":["integer","null"],"minimum":2,"maximum":10000},"values":{"type":"array","minItems":1,"maxItems":10000,"items":{"type":["number","string"]}}}},
         "SimulateRequest":{"type":"object","additionalProperties":false,"required":["vary"],"properties":{"features":{"$ref":"#/components/schemas/Features"},"vary":{"type":"array","minItems":1,"maxItems":2,"items":{"$ref":"#/components/schemas/Axis"}},"treatment":{"type":["string","null"]},"outcome":{"type":["string","null"]}}},
         "Effect":{"type":"object","required":["treatment","outcome","uplift","std_error","ci_lower","ci_upper"],"properties":{"treatment":{"type":"string"},"outcome":{"type":"string"},"uplift":"$NUMBER","std_error":"$NUMBER","ci_lower":"$NUMBER","ci_upper":"$NUMBER"}},
         "Score":{"type":"object","additionalProperties":false,"required":["treatment","outcome","uplift","std_error","ci_lower","ci_upper","ci_level","decision","model","model_version","model_sha256"],"properties":{"user_id":{"type":"string"},"time":{"type":"integer"},"event_type":{"type":"string"},"treatment":{"type":"string"},"outcome":{"type":"string"},"uplift":"$NUMBER","std_error":"$NUMBER","ci_lower":"$NUMBER","ci_upper":"$NUMBER","ci_level":{"type":"number"},"decision":{"enum":["treat","suppress","uncertain"]},"model":{"type":"string"},"model_version":{"type":"string"},"model_sha256":{"type":"string"},"probability":"$NUMBER","prediction":"$NUMBER","effects":{"type":"array","items":{"$ref":"#/components/schemas/Effect"}}}},
-        "Simulation":{"type":"object","required":["treatment","outcome","base","vary","uplift","std_error","ci_lower","ci_upper","ci_level","decision"],"properties":{"treatment":{"type":"string"},"outcome":{"type":"string"},"base":{"$ref":"#/components/schemas/Score"},"vary":{"type":"array","items":{"type":"object","required":["feature","values"],"properties":{"feature":{"type":"string"},"values":{"type":"array","items":{"type":"number"}}}}},"uplift":{"type":"array","items":"$NUMBER"},"std_error":{"type":"array","items":"$NUMBER"},"ci_lower":{"type":"array","items":"$NUMBER"},"ci_upper":{"type":"array","items":"$NUMBER"},"ci_level":{"type":"number"},"decision":{"type":"array","items":{"enum":["treat","suppress","uncertain"]}}}},
-        "Explanation":{"type":"object","required":["outcome","method","base","contributions"],"properties":{"user_id":{"type":"string"},"treatment":{"type":"string"},"outcome":{"type":"string"},"method":{"type":"string"},"base":"$NUMBER","uplift":"$NUMBER","scale":{"enum":["log_odds","probability","prediction"]},"log_odds":"$NUMBER","probability":"$NUMBER","prediction":"$NUMBER","contributions":{"type":"array","items":{"type":"object","required":["feature","value","contribution"],"properties":{"feature":{"type":"string"},"value":"$NUMBER","contribution":"$NUMBER"}}}}},
+        "Simulation":{"type":"object","required":["treatment","outcome","base","vary","uplift","std_error","ci_lower","ci_upper","ci_level","decision"],"properties":{"treatment":{"type":"string"},"outcome":{"type":"string"},"base":{"$ref":"#/components/schemas/Score"},"vary":{"type":"array","items":{"type":"object","required":["feature","values"],"properties":{"feature":{"type":"string"},"values":{"type":"array","items":{"type":"number"}},"texts":{"type":"array","items":{"type":["string","null"]}}}}},"uplift":{"type":"array","items":"$NUMBER"},"std_error":{"type":"array","items":"$NUMBER"},"ci_lower":{"type":"array","items":"$NUMBER"},"ci_upper":{"type":"array","items":"$NUMBER"},"ci_level":{"type":"number"},"decision":{"type":"array","items":{"enum":["treat","suppress","uncertain"]}}}},
+        "Explanation":{"type":"object","required":["outcome","method","base","contributions"],"properties":{"user_id":{"type":"string"},"treatment":{"type":"string"},"outcome":{"type":"string"},"method":{"type":"string"},"base":"$NUMBER","uplift":"$NUMBER","scale":{"enum":["log_odds","probability","prediction"]},"log_odds":"$NUMBER","probability":"$NUMBER","prediction":"$NUMBER","contributions":{"type":"array","items":{"type":"object","required":["feature","value","contribution"],"properties":{"feature":{"type":"string"},"value":{"type":["number","string","null"]},"contribution":"$NUMBER"}}}}},
         "User":{"type":"object","required":["user_id","partition","clock","events","features","score"],"properties":{"user_id":{"type":"string"},"partition":{"type":"integer"},"clock":{"type":"integer","description":"latest event time, milliseconds since 1970"},"events":{"type":"integer"},"features":{"type":"object","additionalProperties":"$NUMBER"},"score":{"oneOf":[{"$ref":"#/components/schemas/Score"},{"type":"null"}]}}},
         "UserScores":{"type":"object","required":["user_id","scores"],"properties":{"user_id":{"type":"string"},"scores":{"type":"array","items":{"type":"object","required":["time","uplift","decision","source"],"properties":{"time":{"type":"integer"},"event_type":{"type":"string"},"treatment":{"type":["string","null"]},"outcome":{"type":["string","null"]},"uplift":"$NUMBER","std_error":"$NUMBER","ci_lower":"$NUMBER","ci_upper":"$NUMBER","ci_level":"$NUMBER","decision":{"type":"string"},"model":{"type":"string"},"model_version":{"type":"string"},"model_sha256":{"type":"string"},"source":{"type":"object"}}}}}},
         "ChannelLine":{"type":"object","required":["cost","ihc","ihc_revenue","cpo","roas"],"properties":{"channel_name":{"type":"string"},"date":{"type":"string","format":"date"},"cost":"$NUMBER","ihc":"$NUMBER","ihc_revenue":"$NUMBER","cpo":"$NUMBER","roas":"$NUMBER"}},
         "Attribution":{"type":"object","required":["model","latest_conversion","total","channels","days"],"properties":{"model":{"type":["string","null"]},"latest_conversion":{"type":["integer","null"],"description":"milliseconds since 1970"},"total":{"$ref":"#/components/schemas/ChannelLine"},"channels":{"type":"array","items":{"$ref":"#/components/schemas/ChannelLine"}},"days":{"type":"array","items":{"$ref":"#/components/schemas/ChannelLine"}}}},
         "Health":{"type":"object","required":["status","model_loaded","version","model_info"],"properties":{"status":{"type":"string"},"model_loaded":{"type":"boolean"},"version":{"type":"string"},"model_info":{"type":"object","required":["name","version","sha256"],"properties":{"name":{"type":"string"},"version":{"type":"string"},"sha256":{"type":"string"},"trees":{"type":"integer"},"features":{"type":"integer"}}}}},
-        "Model":{"type":"object","required":["name","version","sha256","treatments","outcomes","features","forests"],"properties":{"name":{"type":"string"},"version":{"type":"string"},"sha256":{"type":"string"},"treatments":{"type":"array","items":{"type":"string"}},"outcomes":{"type":"array","items":{"type":"string"}},"missing_values":{"enum":["route","refuse"]},"intervals":{"type":"boolean"},"scores_events":{"type":"boolean"},"ci_level":{"type":"number"},"threshold":{"type":"number"},"features":{"type":"array","items":{"type":"object","required":["name","importance","low","high","typical"],"properties":{"name":{"type":"string"},"meaning":{"type":"string"},"importance":"$NUMBER","default":"$NUMBER","low":"$NUMBER","high":"$NUMBER","typical":"$NUMBER","whole":{"type":"boolean"},"choices":{"type":["array","null"],"items":{"type":"number"}},"range_from":{"type":"string"}}}},"forests":{"type":"array","items":{"type":"object"}},"provenance":{"type":"object"},"specification":{"type":["object","null"]}}}
+        "Model":{"type":"object","required":["name","version","sha256","treatments","outcomes","features","forests"],"properties":{"name":{"type":"string"},"version":{"type":"string"},"sha256":{"type":"string"},"treatments":{"type":"array","items":{"type":"string"}},"outcomes":{"type":"array","items":{"type":"string"}},"missing_values":{"enum":["route","refuse"]},"intervals":{"type":"boolean"},"scores_events":{"type":"boolean"},"ci_level":{"type":"number"},"threshold":{"type":"number"},"features":{"type":"array","items":{"type":"object","required":["name","importance","low","high","typical"],"properties":{"name":{"type":"string"},"meaning":{"type":"string"},"importance":"$NUMBER","default":"$NUMBER","low":"$NUMBER","high":"$NUMBER","typical":"$NUMBER","whole":{"type":"boolean"},"derived":{"type":"boolean"},"choices":{"type":["array","null"],"items":{"type":["number","string"]}},"range_from":{"type":"string"}}}},"forests":{"type":"array","items":{"type":"object"}},"provenance":{"type":"object"},"specification":{"type":["object","null"]}}}
         }}}
         """#
 }

@@ -28,8 +28,10 @@ struct SimulateRoute: Sendable {
         guard let members = document.members else { throw Problem(400, "not_an_object", "must be a JSON object") }
         let known = ["features", "vary", "treatment", "outcome"]
         for member in members where !known.contains(member.name) { throw ScoreRoute.unknownMember(member.name, known) }
-        let base = try row(document["features"] ?? .object([]), session)
+        var (base, given) = try row(document["features"] ?? .object([]))
+        served.values.complete(&base) { given[$0] }
         let axes = try axes(document["vary"])
+        for axis in axes { given[axis.feature] = true }
         let chosen = try effect(document["treatment"], document["outcome"])
         let model = served.model
 
@@ -53,16 +55,26 @@ struct SimulateRoute: Sendable {
                 if index > 0 { out.append(",") }
                 out.append(value)
             }
-            out.append("]}")
+            out.append("]")
+            if let levels = model.levels(feature: axis.feature) {
+                out.append(",\"texts\":[")
+                for (index, value) in axis.values.enumerated() {
+                    if index > 0 { out.append(",") }
+                    // A text that the model does not know.
+                    if value < Double(levels.count) { out.appendJSONString(levels[Int(value)]) } else { out.append("null") }
+                }
+                out.append("]")
+            }
+            out.append("}")
         }
         out.append("]")
-        try write(base, axes, effect, session, out)
+        try write(base, given, axes, effect, session, out)
         out.append("}")
     }
 
     /// Scores the grid, a block at a time, and writes its columns.
     private func write(
-        _ base: [Float], _ axes: [Axis], _ effect: Int, _ session: ScoringSession, _ out: ByteBuffer
+        _ base: [Float], _ given: [Bool], _ axes: [Axis], _ effect: Int, _ session: ScoringSession, _ out: ByteBuffer
     ) throws(Problem) {
         let inner = axes.count > 1 ? axes[1].values.count : 1
         let points = axes[0].values.count * inner
@@ -77,6 +89,7 @@ struct SimulateRoute: Sendable {
                 let point = start + index
                 row[axes[0].feature] = Float(axes[0].values[point / inner])
                 if axes.count > 1 { row[axes[1].feature] = Float(axes[1].values[point % inner]) }
+                served.values.complete(row) { given[$0] }
             }
             try session.score(count) { _ in "features" }
             for index in 0..<count { estimates.append(session.estimate(index, effect: effect)) }
@@ -110,14 +123,21 @@ struct SimulateRoute: Sendable {
         out.append("]")
     }
 
-    private func row(_ value: JSONValue, _ session: ScoringSession) throws(Problem) -> [Float] {
+    /// The person whose features stay as they are, and which of them were given.
+    private func row(_ value: JSONValue) throws(Problem) -> (row: [Float], given: [Bool]) {
         guard let members = value.members else {
             throw Problem(422, "not_an_object", "must be a JSON object", field: "features")
         }
         var row = served.defaults
+        var given = [Bool](repeating: false, count: served.model.featureCount)
         for member in members {
             guard let index = served.model.featureNames.firstIndex(of: member.name) else {
                 throw served.unknownFeature(member.name, place: "features")
+            }
+            given[index] = true
+            if !served.isCategory.isEmpty, served.isCategory[index] {
+                row[index] = try category(member.value, index, "features.\(member.name)")
+                continue
             }
             switch member.value {
             case .number(let number) where Float(number).isFinite: row[index] = Float(number)
@@ -132,7 +152,19 @@ struct SimulateRoute: Sendable {
                     field: "features.\(member.name)")
             }
         }
-        return row
+        return (row, given)
+    }
+
+    private func category(_ value: JSONValue, _ feature: Int, _ field: String) throws(Problem) -> Float {
+        let found: Float? =
+            switch value {
+            case .string(let text): served.values.value(feature: feature, text: text)
+            case .number(let number): served.values.category(feature: feature, number: number)
+            case .null: .nan
+            default: nil
+            }
+        guard let found else { throw served.unknownCategory(feature, field: field) }
+        return found
     }
 
     private func axes(_ value: JSONValue?) throws(Problem) -> [Axis] {
@@ -175,12 +207,20 @@ struct SimulateRoute: Sendable {
             }
             var values: [Double] = []
             for value in given {
+                if let levels = served.model.levels(feature: feature) {
+                    let code = try category(value, feature, "\(place).values")
+                    values.append(code.isNaN ? Double(levels.count) : Double(code))
+                    continue
+                }
                 guard let number = value.number, Float(number).isFinite else {
                     throw Problem(422, "field_type", "must be numbers that fit a float32", field: "\(place).values")
                 }
                 values.append(number)
             }
             return Axis(feature: feature, values: values)
+        }
+        if let levels = served.model.levels(feature: feature), item["from"] == nil, item["to"] == nil {
+            return Axis(feature: feature, values: levels.indices.map { Double($0) })
         }
         let range = served.ranges[feature]
         func number(_ name: String, _ other: Double) throws(Problem) -> Double {
@@ -193,6 +233,11 @@ struct SimulateRoute: Sendable {
         let (low, high, wish) = (try number("from", range.low), try number("to", range.high), try number("steps", 41))
         guard wish >= 2, wish <= Double(Self.maxPoints), wish == wish.rounded() else {
             throw Problem(422, "invalid_grid", "must be 2 to \(Self.maxPoints)", field: "\(place).steps")
+        }
+        if let levels = served.model.levels(feature: feature) {
+            throw Problem(
+                422, "invalid_grid",
+                "it is a category of \(levels.count) texts: leave from and to out, or list \"values\"", field: "\(place).from")
         }
         guard low <= high else {
             throw Problem(422, "invalid_grid", "must not be above \"to\"", field: "\(place).from")

@@ -44,7 +44,7 @@ enum SimulatorPage {
           let kept = {};
           try { kept = JSON.parse(decodeURIComponent(location.hash.slice(1) || "%7B%7D")); } catch { /* a foreign hash */ }
           const known = new Set(model.features.map(feature => feature.name));
-          const clean = features => Object.fromEntries(Object.entries(features || {}).filter(([name, value]) => known.has(name) && (value === null || Number.isFinite(value))));
+          const clean = features => Object.fromEntries(Object.entries(features || {}).filter(([name, value]) => known.has(name) && (value === null || Number.isFinite(value) || typeof value === "string")));
           scene.a = { ...typical(), ...clean(kept.a) };
           scene.b = kept.b ? { ...typical(), ...clean(kept.b) } : null;
           scene.names = { a: String(kept.name || ""), b: String(kept.name2 || "") };
@@ -269,6 +269,8 @@ enum SimulatorPage {
         document.addEventListener("DOMContentLoaded", async () => {
           curve = new Curve($("#curve"), { height: 240 });
           try { model = await ask("/v1/model"); } catch (error) { fill($("#notices"), el("p", { class: "notice bad" }, error.message)); state("bad", "disconnected"); return; }
+          // What follows from other features moves with them.
+          model.features = model.features.filter(feature => !feature.derived);
           ordered = [...model.features].sort((a, b) => b.importance - a.importance);
           $("#lead").textContent = `Change a person, and see what "${model.treatments.map(plain).join('", "')}" would do to ${model.outcomes.map(plain).join(", ")}.`;
           fill($("#second"), el("option", { value: "" }, "second feature…"), ordered.map(feature => el("option", { value: feature.name }, plain(feature.name))));
