@@ -17,7 +17,9 @@ package struct RowValues: Sendable {
     }
 
     /// The names of the features that follow from others.
-    package var derivable: [String] { model.featureNames.indices.filter { isDerived[$0] }.map { model.featureNames[$0] } }
+    package var derivable: [String] {
+        model.featureNames.indices.filter { isDerived[$0] }.map { model.featureNames[$0] }
+    }
 
     /// Computes what follows from a row's other features and was not given itself. A derived feature that was given stays,
     /// also when it was given as missing.

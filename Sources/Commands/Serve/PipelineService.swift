@@ -57,12 +57,12 @@ struct PipelineService {
             scores: configuration.logStore.map { address in
                 ScoreHistory { () throws(LogStoreError) in try address.make(storeOptions) }
             }, attribution: try StoredAttribution.of(configuration.attributionStore),
-            impact: try Self.impact(configuration.impactWeights))
+            impact: try Self.impact(configuration.impactWeights, served.model))
         server = try service.start(options)
     }
 
-    private static func impact(_ file: String) throws(ImpactError) -> ImpactAnalysis? {
-        file.isEmpty ? nil : try ImpactAnalysis(json: try OpenFile.contents(of: file), name: file)
+    private static func impact(_ file: String, _ model: Model) throws(ImpactError) -> ImpactAnalysis? {
+        file.isEmpty ? nil : try ImpactWeights.read(file, model)
     }
 
     /// Refuses new requests, lets those in hand finish.

@@ -37,7 +37,7 @@ enum ServeCommand: Command {
             return ScoreHistory { () throws(LogStoreError) in try address.make() }
         }
         let impact = try command.text("impact-weights").map { file in
-            try ImpactAnalysis(json: try OpenFile.contents(of: file), name: file)
+            try ImpactWeights.read(file, model)
         }
         let service = Service(
             served: served, version: CommandLineTool.version, scores: history,

@@ -44,6 +44,8 @@ struct CausalOptions {
         .value("features", "SPEC.json", "The feature specification; it goes into the model"),
         .value("feature", "COLUMN", "A feature's column; all that are nothing else when not given", repeated: true),
         .value("ignore", "COLUMN", "A column that is not a feature", repeated: true),
+        .value(
+            "category", "COLUMN", "A column whose values are texts, also where they look like numbers", repeated: true),
         .value("weight", "COLUMN", "Sample weights"),
         .value("cluster", "COLUMN", "Rows of one cluster are sampled, and judged, together"),
         .value("treatment-name", "NAME", "A name in the model for each arm besides the control", repeated: true),
@@ -74,7 +76,7 @@ struct CausalOptions {
         .value("cost", "[ARM=]COST", "What treating costs, in units of the outcome", repeated: true),
         .value("budget", "SHARE", "Greatest share to treat; values the rule of the greatest effects"),
         .value("save-nuisances", "FILE.csv", "Write each row's nuisances and residuals"),
-        .value("seed", "N", "The seed", default: "1"),
+        .value("seed", "N", "The seed; 42 for --kind response", default: "1"),
         .value("threads", "N", "Threads; one a core when not given; never changes a bit"),
         .flag("json", "Print one JSON object"),
     ]
@@ -107,6 +109,7 @@ struct CausalOptions {
         request.weight = command.text("weight")
         request.cluster = command.text("cluster")
         request.ignored = command.texts("ignore") + command.texts("id")
+        request.categories = command.texts("category")
         request.features = command.texts("feature")
         if let path = command.text("features") {
             request.specification = try FeatureSpecification(json: try OpenFile.contents(of: path), name: path)

@@ -223,7 +223,12 @@ package final class PredictAPI {
             let hint = NearestName.find(member.name, among: known.sorted())
             throw fault(
                 String(member.name.prefix(100)),
-                "is no feature of the model" + (hint.map { "; did you mean \"\($0)\"?" } ?? "; GET /v1/model lists them"))
+                "is no feature of the model"
+                    + (hint.map { "; did you mean \"\($0)\"?" } ?? "; GET /v1/model lists them"))
+        }
+        for member in members {
+            guard let impact, let text = Self.text(member.value) else { continue }
+            guard impact.accepts(text, for: member.name) else { throw fault(member.name, "must be a number") }
         }
         let start = index * model.rowStride
         var given = [Bool](repeating: false, count: model.featureCount)

@@ -53,12 +53,7 @@ extension TrainingPlan {
         func profile(_ name: String) -> ColumnProfile? { profiles.first { $0.name == name } }
 
         func require(_ name: String, _ option: String) throws(ImpactError) -> ColumnProfile {
-            if let found = profile(name) { return found }
-            let near = NearestName.find(name, among: profiles.map(\.name)).map { "; did you mean '\($0)'?" } ?? "."
-            throw ImpactError(
-                .badInput, code: "csv_column",
-                "\(request.rows) has no column '\(name)' for --\(option)\(near) Its columns: "
-                    + NameList.text(profiles.map(\.name), limit: 24))
+            try profiles.require(name, option, path: request.rows)
         }
 
         func fault(_ code: String, _ message: String) -> ImpactError {
@@ -66,6 +61,8 @@ extension TrainingPlan {
         }
 
         mutating func make() throws(ImpactError) -> TrainingPlan {
+            for name in request.ignored { _ = try require(name, "ignore") }
+            for name in request.categories { _ = try require(name, "category") }
             let treatment = try treatmentColumn()
             let arms = try arms(treatment)
             let outcomes = try outcomes(besides: treatment)
@@ -158,6 +155,7 @@ extension TrainingPlan {
                 var found: [String] = []
                 for name in request.outcomes {
                     let profile = try require(name, "outcome")
+                    try profile.checkIsOneKind(path: request.rows)
                     guard profile.isNumeric else {
                         throw fault("train_outcome", "the outcome '\(name)' is not a number in every row")
                     }
@@ -224,12 +222,11 @@ extension TrainingPlan {
             var features: [Feature] = []
             let named = Set(request.features)
             for name in request.features { _ = try require(name, "feature") }
-            for name in request.ignored { _ = try require(name, "ignore") }
             let hasTruth = TrainingPlan.truth.allSatisfy { profile($0) != nil }
             for profile in profiles where !taken.contains(profile.name) {
                 let name = profile.name
                 if !named.isEmpty {
-                    if named.contains(name) { append(profile, to: &features) }
+                    if named.contains(name) { try append(profile, to: &features) }
                     continue
                 }
                 if request.ignored.contains(name) { continue }
@@ -238,14 +235,16 @@ extension TrainingPlan {
                 } else if sidecar?.outcomes.contains(name) == true {
                     ignored.append((name, "another outcome"))
                 } else {
-                    append(profile, to: &features)
+                    try append(profile, to: &features)
                 }
             }
             return features
         }
 
-        private mutating func append(_ profile: ColumnProfile, to features: inout [Feature]) {
-            if profile.isNumeric {
+        private mutating func append(_ profile: ColumnProfile, to features: inout [Feature]) throws(ImpactError) {
+            let isCategory = request.categories.contains(profile.name)
+            if !isCategory { try profile.checkIsOneKind(path: request.rows) }
+            if profile.isNumeric, !isCategory {
                 guard profile.levels?.count != 1 || profile.missing > 0 else {
                     ignored.append((profile.name, "one value only"))
                     return

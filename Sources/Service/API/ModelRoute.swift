@@ -74,7 +74,11 @@ struct ModelRoute: Sendable {
             out.member("choices")
             if let levels = served.model.levels(feature: index) {
                 out.list(levels) { out.appendJSONString($0) }
-            } else if let choices = range.choices { out.list(choices) { out.append($0) } } else { out.append("null") }
+            } else if let choices = range.choices {
+                out.list(choices) { out.append($0) }
+            } else {
+                out.append("null")
+            }
             out.member("range_from", range.source)
             // Computed from the others when it is not given.
             out.member("derived", served.values.isDerived[index])

@@ -46,7 +46,9 @@ struct PredictRoutes: Sendable {
             if let known = free.withLock({ $0.popLast() }) {
                 session = known
             } else {
-                do throws(ImpactError) { session = Session(try PredictAPI(served.model, impact: impact, defaults: served.defaults)) } catch {
+                do throws(ImpactError) {
+                    session = Session(try PredictAPI(served.model, impact: impact, defaults: served.defaults))
+                } catch {
                     throw Problem(error, status: 404)
                 }
             }

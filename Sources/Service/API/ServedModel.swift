@@ -50,7 +50,8 @@ package final class ServedModel: Sendable {
     /// The problem of a number, or something else, that is none of a category's texts.
     func unknownCategory(_ feature: Int, field: String?) -> Problem {
         Problem(
-            422, "unknown_category", "must be one of the texts \(values.choices(feature: feature)), or null", field: field)
+            422, "unknown_category", "must be one of the texts \(values.choices(feature: feature)), or null",
+            field: field)
     }
 
     /// What a scanner found at a place of the body; with the texts of a category when it is about one.

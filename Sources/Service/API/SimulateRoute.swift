@@ -61,7 +61,11 @@ struct SimulateRoute: Sendable {
                 for (index, value) in axis.values.enumerated() {
                     if index > 0 { out.append(",") }
                     // A text that the model does not know.
-                    if value < Double(levels.count) { out.appendJSONString(levels[Int(value)]) } else { out.append("null") }
+                    if value < Double(levels.count) {
+                        out.appendJSONString(levels[Int(value)])
+                    } else {
+                        out.append("null")
+                    }
                 }
                 out.append("]")
             }
@@ -237,7 +241,8 @@ struct SimulateRoute: Sendable {
         if let levels = served.model.levels(feature: feature) {
             throw Problem(
                 422, "invalid_grid",
-                "it is a category of \(levels.count) texts: leave from and to out, or list \"values\"", field: "\(place).from")
+                "it is a category of \(levels.count) texts: leave from and to out, or list \"values\"",
+                field: "\(place).from")
         }
         guard low <= high else {
             throw Problem(422, "invalid_grid", "must not be above \"to\"", field: "\(place).from")
