@@ -65,9 +65,11 @@ import Testing
             // Not JSONSerialization, which misreads some doubles by a bit.
             var value = try JSONValue(parsing: answer.body, name: path)
             for key in keys {
-                value = try #require((value.array?.first ?? value)[key], "\(path): \(answer.text)")
+                let one = value.array?.first ?? value
+                value = try #require(one[key], "\(path): \(answer.text)")
             }
-            return try #require((value.array?.first ?? value).number, "\(path): \(answer.text)")
+            let last = value.array?.first ?? value
+            return try #require(last.number, "\(path): \(answer.text)")
         }
     }
 
