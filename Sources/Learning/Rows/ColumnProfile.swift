@@ -8,23 +8,37 @@ package struct ColumnProfile: Sendable, Equatable {
     package var numbers = 0
     package var missing = 0
     package var texts = 0
+    /// The first value that is neither a number nor missing, and its line.
+    package var firstText: FirstText?
     /// Every number was whole.
     package var isWhole = true
     /// The distinct values as text, in the order of their appearance, while there are few (`mostLevels`); nil: more.
     package var levels: [String]? = []
 
+    package struct FirstText: Sendable, Equatable {
+        package var line: Int
+        package var text: String
+    }
+
     package static let mostLevels = 256
 
     /// A column of numbers, with nothing else but missing values.
     package var isNumeric: Bool { texts == 0 }
+    /// Nearly all are numbers: the rest are slips rather than texts.
+    package var isNearlyNumeric: Bool { texts > 0 && texts * 20 < numbers }
 
-    mutating func observe(_ text: UnsafeRawBufferPointer, _ record: CSVRecord, _ column: Int) {
+    mutating func observe(_ table: CSVTable, _ column: Int) {
+        let (text, record) = (table.text, table.record)
         switch CSVDouble.read(text, record[column]) {
         case .value(let value):
             numbers += 1
             if value != value.rounded() { isWhole = false }
         case .missing: missing += 1
-        case .notANumber, .outOfRange: texts += 1
+        case .notANumber, .outOfRange:
+            if texts == 0 {
+                firstText = FirstText(line: table.line, text: String(record.text(text, column).prefix(40)))
+            }
+            texts += 1
         }
         guard levels != nil else { return }
         let level = record.text(text, column).trimmed
@@ -44,7 +58,7 @@ package struct ColumnProfile: Sendable, Equatable {
         var profiles = table.columns.map { ColumnProfile(name: $0) }
         var count = 0
         while count < rows, try table.advance() {
-            for column in profiles.indices { profiles[column].observe(table.text, table.record, column) }
+            for column in profiles.indices { profiles[column].observe(table, column) }
             count += 1
         }
         guard count > 0 else {
