@@ -16,7 +16,8 @@ enum ModelExplainCommand: Command {
             trees with only the features of S known, w the inverse denominator at the row (docs/explain.md).
 
             How often a split sends rows to either side is counted on --background rows: those that the model was trained \
-            on, or like them. Without the option the file's own rows serve when there are 100 or more, else each split \
+            on, or like them. Without the option rows are drawn from the quantiles of the training data, which 'train' keeps in \
+            the model file; of a model without them the file's own rows serve when there are 100 or more, else each split \
             counts as even.
 
             Text shows the first rows, --json one object a row for all of them.
@@ -55,31 +56,26 @@ enum ModelExplainCommand: Command {
         let input = command.arguments[0]
         let rows = try FeatureRows(path: input, model: model)
         let given = command.text("background")
-        let background: FeatureRows? =
-            switch given {
-            case "none": nil
-            case let file?: try FeatureRows(path: file, model: model)
-            case nil: rows.count >= leastBackground ? rows : nil
-            }
-        let explainer = try Self.explainer(model, background, threads: threads)
+        let background = try Self.background(model, given, own: rows)
+        let explainer = try ModelExplainer(model, over: background, threads: threads)
         let count = command.flag("json") ? rows.count : min(shown, rows.count)
         let answers = rows.values.withUnsafeBufferPointer { values in
             values.baseAddress.map { explainer.explain(rows: $0, stride: rows.stride, count: count, threads: threads) }
                 ?? []
         }
+        let scores = Self.scores(rows, count, model, effect)
         let names = (
             model.treatments[effect / model.outcomes.count], model.outcomes[effect % model.outcomes.count]
         )
         let scale = explainer.scales[effect]
         if command.flag("json") {
             for (row, answer) in answers.enumerated() {
-                Terminal.Stream.output.write(json(row, answer?[effect], model, names, explainer, effect).line + "\n")
+                Terminal.Stream.output.write(
+                    json(row, answer?[effect], scores[row], model, names, explainer, effect).line + "\n")
             }
             return
         }
-        let cover =
-            background.map { "splits as common as in \(HumanNumber.grouped($0.count)) rows of \(given ?? input)" }
-            ?? "every split taken as even (name rows with --background)"
+        let cover = background.words + (given.map { $0 == "none" ? "" : " of \($0)" } ?? "")
         Terminal.Stream.output.show(
             (model.isResponse ? "\(names.1): what adds to \(scale.words)" : "Effect of \(names.0) on \(names.1)")
                 + " by model \(model.name) \(model.version); \(cover)\n")
@@ -103,15 +99,30 @@ enum ModelExplainCommand: Command {
         return place
     }
 
-    /// With the covers of the background, or even splits.
-    static func explainer(
-        _ model: Model, _ background: FeatureRows?, threads: Int
-    ) throws(ImpactError) -> ModelExplainer {
-        guard let background else { return try ModelExplainer(model, threads: threads) }
-        return try background.values.withUnsafeBufferPointer { values throws(ImpactError) in
-            try ModelExplainer(
-                model, background: values.baseAddress.map { ($0, background.stride, background.count) },
-                threads: threads)
+    /// The rows of a file; none; or, when nobody says, the training data as the model file describes it, else the file's own
+    /// rows when they are enough.
+    static func background(
+        _ model: Model, _ given: String?, own: @autoclosure () -> FeatureRows
+    ) throws(ImpactError) -> Background {
+        switch given {
+        case "none": return .even
+        case let file?: return Background(try FeatureRows(path: file, model: model))
+        case nil:
+            if let training = Background.training(model) { return training }
+            let own = own()
+            return own.count >= leastBackground ? Background(own) : .even
+        }
+    }
+
+    /// What the scorer says of each row, to the bit.
+    private static func scores(_ rows: FeatureRows, _ count: Int, _ model: Model, _ effect: Int) -> [Double] {
+        let scorer = Scorer(model: model, maxRows: 1)
+        var row = [Float](repeating: 0, count: model.rowStride)
+        var estimates = [Estimate](repeating: Estimate(effect: 0, standardError: 0), count: model.effectCount)
+        return (0..<count).map { number in
+            for feature in 0..<rows.stride { row[feature] = rows.values[number * rows.stride + feature] }
+            _ = scorer.score(rows: row, stride: model.rowStride, count: 1, into: &estimates)
+            return estimates[effect].effect
         }
     }
 
@@ -155,8 +166,8 @@ enum ModelExplainCommand: Command {
     private static func signed(_ value: Double) -> String { (value > 0 ? "+" : "") + Figure.significant(value) }
 
     private static func json(
-        _ row: Int, _ answer: Explanation?, _ model: Model, _ names: (String, String), _ explainer: ModelExplainer,
-        _ effect: Int
+        _ row: Int, _ answer: Explanation?, _ score: Double, _ model: Model, _ names: (String, String),
+        _ explainer: ModelExplainer, _ effect: Int
     ) -> JSONOutput {
         var members: [(name: String, value: JSONOutput)] = [("row", .integer(row + 1))]
         if !model.isResponse { members.append(("treatment", .text(names.0))) }
@@ -169,7 +180,7 @@ enum ModelExplainCommand: Command {
         }
         members.append(("base", .number(answer.base)))
         if explainer.scales[effect] == .logOdds { members.append(("log_odds", .number(answer.value))) }
-        members.append((name, .number(explainer.value(effect, of: answer))))
+        members.append((name, .number(score)))
         members.append(
             (
                 "contributions",

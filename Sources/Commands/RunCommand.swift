@@ -35,21 +35,24 @@ enum RunCommand: Command {
         let limit = try command.milliseconds("for")
         let deadline = limit.map { begun + .milliseconds($0) }
         let interval = try command.milliseconds("report-every") ?? 60_000
+        let prepared = try Preparation(configuration)
+        let logStore = LogStoreSupervisor(configuration)
+        let service = try PipelineService.start(prepared, logStore?.reader)
+        defer { service?.stop() }
+        if let service { Log.info("http", "dashboard and API at \(service.url)") }
         let application: Application
         do throws(ImpactError) {
             application = try Application(
-                configuration: configuration,
+                prepared,
                 isStopped: { StopSignal.isRaised || deadline.map { ContinuousClock.now >= $0 } ?? false })
         } catch {
             if error.code == "stopped", StopSignal.isRaised { return }
             throw error
         }
-        let logStore = LogStoreSupervisor(configuration)
-        let service = try PipelineService.start(configuration, application, logStore?.reader)
+        service?.attach(application)
         logStore?.start()
         application.start()
         Log.info("pipeline", "running: \(summary(configuration, application))")
-        if let service { Log.info("http", "dashboard and API at \(service.url)") }
         var trouble: ImpactError?
         do throws(ImpactError) {
             try wait(application, logStore, deadline: deadline, interval: interval)

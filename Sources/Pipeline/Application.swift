@@ -40,31 +40,39 @@ package final class Application: Sendable {
 
     /// - Parameter writesChangelog: false leaves the state without a copy, which only a benchmark may want: it tells what
     ///   the changelog costs.
-    package init(
+    package convenience init(
         configuration: Configuration, metrics: PipelineMetrics = PipelineMetrics(), layout: TopicLayout? = nil,
         writesChangelog: Bool, isStopped: () -> Bool
     ) throws(ImpactError) {
-        let model = try configuration.openModel()
-        // A specification that does not compile is better known now than on a worker's thread.
-        let plan = try Processor.plan(of: model, scoreEvents: configuration.scoreEvents)
-        _ = try configuration.workerMemoryBytes()
-        try TopicRoles.check(configuration)
+        try self.init(
+            try Preparation(configuration, metrics: metrics), layout: layout, writesChangelog: writesChangelog,
+            isStopped: isStopped)
+    }
+
+    /// Waits for the broker. What was prepared can be looked at meanwhile.
+    ///
+    /// - Throws: `missing_topic`, `topic_misfit`; `stopped` when it was.
+    package init(
+        _ prepared: Preparation, layout: TopicLayout? = nil, writesChangelog: Bool = true, isStopped: () -> Bool
+    ) throws(ImpactError) {
+        let configuration = prepared.configuration
         isEmbedded = layout != nil
-        self.plan = plan
+        plan = prepared.plan
         let known: TopicLayout
-        if let layout { known = layout } else { known = try Self.layout(configuration, plan, isStopped) }
+        if let layout { known = layout } else { known = try Self.layout(prepared, isStopped) }
         // Only now: what is refused must leave the folder as it was.
         let folder = try StateFolder.prepare(configuration)
         let identity = try ProcessIdentity(stateDirectory: folder)
         context = WorkerContext(
-            configuration: configuration, model: model, identity: identity, layout: known,
-            local: try LocalState(configuration, identity, known), metrics: metrics, writesChangelog: writesChangelog)
+            prepared, identity: identity, layout: known, local: try LocalState(configuration, identity, known),
+            writesChangelog: writesChangelog)
     }
 
     /// Waits for the broker, however long it is away: asks in short turns, so that a stop is heard.
     private static func layout(
-        _ configuration: Configuration, _ plan: FeaturePlan, _ isStopped: () -> Bool
+        _ prepared: Preparation, _ isStopped: () -> Bool
     ) throws(ImpactError) -> TopicLayout {
+        let (configuration, plan) = (prepared.configuration, prepared.plan)
         let patient = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
         defer { patient.close() }
         let admin = try Admin(
@@ -77,6 +85,7 @@ package final class Application: Sendable {
             do throws(ImpactError) {
                 // One short question first, which a broker that is away does not answer.
                 _ = try admin.topics()
+                prepared.live.isBrokerAway = false
                 return try withoutActuallyEscaping(isStopped) { isStopped throws(ImpactError) in
                     let layout = try TopicLayout.check(configuration, admin: patient)
                     for remark in layout.remarks(configuration) { Log.warning("pipeline", remark) }
@@ -85,6 +94,7 @@ package final class Application: Sendable {
                 }
             } catch {
                 if error.code != "kafka_unreachable" { throw error }
+                prepared.live.isBrokerAway = true
                 // The first time-out may only be a slow first connection.
                 if ContinuousClock.now - told > .seconds(10), ContinuousClock.now - asked > .milliseconds(1_500) {
                     told = .now

@@ -1,4 +1,5 @@
 import Base
+import JSON
 import Kafka
 import Scoring
 
@@ -17,7 +18,9 @@ package final class PipelineMetrics: Sendable {
         "impactiq_scores_total", label: "decision", values: Decision.allCases.map(\.name), .count("scores"),
         help: "Scores published, by decision")
     package let deadLetters = LabeledCounter(
-        "impactiq_dead_letters_total", label: "code", .count("dead letters"), help: "Messages rejected, by error code")
+        "impactiq_dead_letters_total", label: "code", values: InputErrorCode.allCases.map(\.name),
+        .count("dead letters"),
+        help: "Messages rejected, by error code")
     package let duplicates = Counter(
         "impactiq_duplicates_total", .count("duplicates"), help: "Events whose id was there already")
     package let late = Counter(

@@ -37,6 +37,12 @@ package final class Service: Sendable {
         return server
     }
 
+    /// Method and path of each route but the pages: what `/openapi.json` describes.
+    package var described: [(method: String, path: String)] {
+        let pages = Set(Pages.routes.map(\.path))
+        return routes().filter { !pages.contains($0.path) }.map { ($0.method.rawValue, $0.path) }
+    }
+
     private func routes() -> [Route] {
         let score = ScoreRoute(served: served)
         let batch = BatchRoute(served: served)
@@ -64,13 +70,18 @@ package final class Service: Sendable {
             },
             Route(.get, "/v1/model") { exchange throws(Problem) in try model.answer(exchange) },
             Route(.get, "/v1/users/{id}") { exchange throws(Problem) in try users.state(exchange) },
-            Route(.get, "/v1/users/{id}/scores") { exchange throws(Problem) in try users.scores(exchange) },
-            Route(.get, "/v1/users/{id}/predictions") { exchange throws(Problem) in try predict.history(exchange) },
+            Route(.get, "/v1/users/{id}/scores", query: ["limit"]) { exchange throws(Problem) in
+                try users.scores(exchange)
+            },
+            Route(.get, "/v1/users/{id}/predictions", query: ["limit"]) { exchange throws(Problem) in
+                try predict.history(exchange)
+            },
             Route(.get, "/v1/users/{id}/explain") { exchange throws(Problem) in try users.explain(exchange, explain) },
             Route(.post, "/v1/explain", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
                 try explain.answer(exchange)
             },
-            Route(.get, "/predict") { exchange throws(Problem) in try predict.customer(exchange) },
+            Route(.get, "/predict", query: ["customer_id"]) { exchange throws(Problem) in try predict.customer(exchange)
+            },
             Route(.post, "/predict", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
                 try predict.one(exchange)
             },
@@ -81,7 +92,7 @@ package final class Service: Sendable {
             Route(.get, "/v1/people") { exchange throws(Problem) in live.writePeople(to: exchange.out) },
             Route(.get, "/v1/live") { exchange throws(Problem) in live.writeHistory(to: exchange.out) },
             Route(.get, "/v1/stream") { exchange throws(Problem) in try live.open(exchange) },
-            Route(.get, "/openapi.json", isOpen: true) { exchange throws(Problem) in
+            Route(.get, "/openapi.json") { exchange throws(Problem) in
                 exchange.out.append(Array(description.utf8))
             },
             Route(.get, "/metrics") { exchange throws(Problem) in metrics.answer(exchange) },

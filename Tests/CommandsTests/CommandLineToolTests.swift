@@ -53,4 +53,60 @@ struct CommandLineToolTests {
         let text = try String(contentsOfFile: folder.file("rows.csv"), encoding: .utf8)
         #expect(text.split(separator: "\n").count == 51)
     }
+
+    @Test("Settings of the server that cannot work are refused at once")
+    func serverSettings() throws {
+        let folder = try TemporaryFolder("server")
+        let model = SharedMaterial.repository.path + "/examples/demo/demo.model"
+        let token = try folder.write("0123456789abcdef\n", "token")
+        chmod(token, 0o600)
+        let weights = try folder.write("{\"features\":[]}", "weights.json")
+        func serve(_ words: String...) -> Int32 {
+            Int32(CommandLineTool.run(["serve", "--model", model, "--for", "1ms", "--listen", "127.0.0.1:0"] + words))
+        }
+        #expect(serve() == 0)
+        #expect(serve("--cors", "https://ads.example", "--hosts", "api.example,[::1]") == 0)
+        for origin in ["*", "ads.example", "https://ads.example/", "https://ads.example/x", "ftp://ads.example"] {
+            #expect(serve("--cors", origin) == 78, "\(origin)")
+        }
+        for host in ["*", "*.example", "api.example:80", "https://api.example"] {
+            #expect(serve("--hosts", host) == 78, "\(host)")
+        }
+        #expect(serve("--token-file", token) == 0)
+        #expect(serve("--token-file", token, "--no-auth") == 78)
+        #expect(serve("--log-store", "sqlite:" + folder.file("nowhere/scores.db")) != 0)
+        #expect(serve("--impact-weights", weights) == 78)
+        #expect(CommandLineTool.run(["serve", "--model", model, "--listen", "none"]) == 78)
+    }
+
+    @Test("run answers before a broker does: health, readiness with the reason, metrics, pages")
+    func brokerAway() throws {
+        let folder = try TemporaryFolder("away")
+        let model = SharedMaterial.repository.path + "/examples/demo/demo.model"
+        let port = try #require(Spawn.freePort())
+        let words = [
+            "run", "--model", model, "--set", "bootstrap.servers=127.0.0.1:1", "--set", "http.listen=127.0.0.1:\(port)",
+            "--set", "state.dir=\(folder.path)", "--set", "application.id=away", "--for", "20s",
+        ]
+        let ended = DispatchSemaphore(value: 0)
+        Thread {
+            _ = CommandLineTool.run(words)
+            ended.signal()
+        }.start()
+        func ask(_ path: String) -> LoopbackClient.Answer? { LoopbackClient(port: port)?.request("GET", path) }
+        var ready: LoopbackClient.Answer?
+        for _ in 0..<1_500 where ready?.text.contains("no broker answers") != true {
+            ready = ask("/ready")
+            usleep(10_000)
+        }
+        #expect(ready?.status == 503 && ready?.text.contains("no broker answers") == true)
+        #expect(ask("/health")?.status == 200)
+        #expect(ask("/metrics")?.text.contains("impactiq_ready 0\n") == true)
+        #expect(ask("/metrics")?.text.contains("impactiq_dead_letters_total{code=\"poison\"} 0\n") == true)
+        #expect(ask("/")?.status == 200)
+        #expect(ask("/v1/users/u")?.status == 503)
+        ended.wait()
+        // Ended: the server is gone with it.
+        #expect(LoopbackClient(port: port) == nil)
+    }
 }

@@ -76,7 +76,7 @@ struct UnreadableStateTests {
         idle.stop()
         try idle.wait()
         #expect(idle.context.metrics.unreadable.value == 1)
-        #expect(idle.context.metrics.deadLetters.byLabel == ["unreadable_state": 1])
+        #expect(idle.context.metrics.deadLetters.value(of: "unreadable_state") == 1)
 
         let dead = try run.harness.deadLetters
         #expect(dead.map(\.key) == [Array("bad".utf8)])

@@ -1,5 +1,6 @@
 import Foundation
 import Service
+import TestSupport
 import Testing
 
 /// A request that cannot be answered gets a document that names what is at fault.
@@ -46,7 +47,7 @@ struct ProblemTests {
         Case(body: "{\"user_id\":\"u\",\"events\":{}}", status: 422, code: "field_type", field: "events"),
         Case(
             body: "{\"user_id\":\"u\",\"events\":[{\"type\":\"click\"}]}",
-            status: 422, code: "missing_field", field: "events[0]"),
+            status: 422, code: "missing_field", field: "events[0].time"),
         Case(
             body: "{\"user_id\":\"u\",\"events\":[{\"user_id\":\"v\",\"type\":\"click\",\"time\":1}]}", status: 422,
             code: "other_user", field: "events[0].user_id"),
@@ -70,7 +71,29 @@ struct ProblemTests {
         Case(
             path: "/v1/score/batch", body: "recency\nx\n", type: "text/csv",
             status: 422, code: "csv_number", field: "recency"),
-        Case(path: "/v1/score/batch", body: "nothing\n1\n", type: "text/csv", status: 422, code: "csv_header"),
+        Case(
+            path: "/v1/score/batch", body: "nothing\n1\n", type: "text/csv", status: 422, code: "unknown_feature",
+            field: "nothing"),
+        Case(path: "/v1/score/batch", body: "user_id\nu\n", type: "text/csv", status: 422, code: "csv_header"),
+        Case(
+            path: "/v1/score/batch", body: "recencey,history\n1,2\n", type: "text/csv",
+            status: 422, code: "unknown_feature", field: "recencey"),
+        Case(
+            path: "/v1/score/batch", body: "user_id,user_id,recency\na,b,1\n", type: "text/csv",
+            status: 422, code: "duplicate_field", field: "user_id"),
+        Case(
+            path: "/v1/score/batch", body: "user_id,recency\n\(String(repeating: "u", count: 257)),1\n",
+            type: "text/csv",
+            status: 422, code: "user_id_too_long", field: "user_id"),
+        Case(
+            path: "/v1/score/batch", body: "recency\n1\n", type: "text/csv; charset=iso-8859-1",
+            status: 415, code: "charset", field: "Content-Type"),
+        Case(body: "{}", type: "application/json; charset=latin1", status: 415, code: "charset", field: "Content-Type"),
+        Case(
+            path: "/v1/score/batch", body: "{\"rows\":[{},{\"features\":{\"recncy\":1}}]}",
+            status: 422, code: "unknown_feature", field: "rows[1].features.recncy"),
+        Case(method: "GET", path: "/v1/users/u/scores?lmit=3", status: 400, code: "unknown_parameter", field: "lmit"),
+        Case(method: "GET", path: "/v1/model?x=1", status: 400, code: "unknown_parameter", field: "x"),
         Case(path: "/v1/score/batch", body: "recency,history\n1\n", type: "text/csv", status: 422, code: "csv_record"),
         Case(
             path: "/v1/score/batch", body: "{\"rows\":[{}]}", headers: ["Accept: image/png"], status: 406,
@@ -86,7 +109,28 @@ struct ProblemTests {
             path: "/v1/simulate",
             body: "{\"vary\":[{\"feature\":\"recency\",\"steps\":999},{\"feature\":\"history\",\"steps\":999}]}",
             status: 422, code: "invalid_grid", field: "vary"),
+        Case(
+            path: "/v1/simulate", body: "{\"vary\":[{\"feature\":\"recency\",\"values\":[1],\"steps\":3}]}",
+            status: 422, code: "ambiguous", field: "vary[0].steps"),
     ]
+
+    /// The same fault of the features has the same answer by score, explain and simulate.
+    @Test(
+        arguments: [
+            "", "{", "[1]", "{\"features\":[]}", "{\"features\":{\"recencey\":1}}",
+            "{\"features\":{\"recency\":\"1\"}}",
+            "{\"features\":{\"recency\":1e39}}", "{\"features\":{\"recency\":1,\"recency\":2}}",
+            "{\"features\":{},\"features\":{}}", "{\"features\":{\"recency\":01}}", "{\"features\":{\"recency\":1}} x",
+        ]) func theSameFaultHasTheSameAnswer(_ body: String) throws
+    {
+        let server = try TestServer()
+        let answers = try ["/v1/score", "/v1/explain", "/v1/simulate"].map { path in
+            try #require(try server.client().request("POST", path, body: body))
+        }
+        #expect(Set(answers.map(\.status)).count == 1)
+        #expect(Set(answers.map { $0.json["type"] as? String ?? "" }).count == 1)
+        #expect(Set(answers.map { $0.json["field"] as? String ?? "" }).count == 1)
+    }
 
     @Test(arguments: cases) func namesWhatIsAtFault(_ one: Case) throws {
         let server = try TestServer()
@@ -106,7 +150,8 @@ struct ProblemTests {
     @Test func aBodyTooLargeIsRefused() throws {
         let server = try TestServer()
         let announced = try server.client().request("POST", "/v1/score", headers: ["Content-Length: 99999999"])
-        #expect(announced?.status == 413)
+        #expect(announced?.status == 413 && announced?.text.contains("4194304 bytes") == true)
+        #expect(announced?.text.contains("rows") == false)
         let client = try server.client()
         client.write("POST /v1/score HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         let chunk = String(repeating: " ", count: 1 << 16)

@@ -14,7 +14,7 @@ struct RouterTests {
     private func found(_ method: Method?, _ path: String) -> String {
         switch router.find(method, path) {
         case .found(let match): "\(match.route) \(match.parameter)"
-        case .otherMethod(let allowed): "other \(allowed.map(\.rawValue).joined(separator: ","))"
+        case .otherMethod(let allowed, _): "other \(allowed.map(\.rawValue).joined(separator: ","))"
         case .unknown: "unknown"
         }
     }

@@ -46,6 +46,10 @@ public final class LabeledCounter: Metric {
     /// Over all labels.
     public var value: Int { counts.reduce(0) { $0 + $1.value } + others.withLock { $0.values.reduce(0, +) } }
     public var total: Double? { Double(value) }
+    /// Under one label.
+    public func value(of label: String) -> Int {
+        fixed.firstIndex(of: label).map { counts[$0].value } ?? others.withLock { $0[label] ?? 0 }
+    }
     /// Counts of labels that were not known beforehand.
     public var byLabel: [String: Int] { others.withLock { $0 } }
     public var samples: [MetricSample] {

@@ -1,6 +1,7 @@
 #pragma once
 #include <microhttpd.h>
 #include <string.h>
+#include <strings.h>
 
 // Swift cannot call variadic functions: the daemon's options and the questions about a connection stand here.
 
@@ -85,6 +86,42 @@ static inline const char *impactiq_http_header(struct MHD_Connection *connection
 
 static inline const char *impactiq_http_argument(struct MHD_Connection *connection, const char *name) {
     return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+// How often a header stands in the request: MHD_lookup_connection_value gives the first alone.
+struct impactiq_http_count {
+    const char *name;
+    int count;
+};
+
+static inline enum MHD_Result impactiq_http_count_one(
+    void *context, enum MHD_ValueKind kind, const char *name, const char *value) {
+    struct impactiq_http_count *c = (struct impactiq_http_count *)context;
+    (void)kind;
+    (void)value;
+    if (name && strcasecmp(name, c->name) == 0) c->count += 1;
+    return MHD_YES;
+}
+
+static inline int impactiq_http_header_count(struct MHD_Connection *connection, const char *name) {
+    struct impactiq_http_count c = {name, 0};
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, &impactiq_http_count_one, &c);
+    return c.count;
+}
+
+static inline enum MHD_ValueKind impactiq_http_argument_kind(void) { return MHD_GET_ARGUMENT_KIND; }
+
+// How a request ended.
+static inline int impactiq_http_is_time_out(enum MHD_RequestTerminationCode code) {
+    return code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED;
+}
+
+static inline int impactiq_http_is_hang_up(enum MHD_RequestTerminationCode code) {
+    return code == MHD_REQUEST_TERMINATED_READ_ERROR || code == MHD_REQUEST_TERMINATED_CLIENT_ABORT;
+}
+
+static inline int impactiq_http_is_shutdown(enum MHD_RequestTerminationCode code) {
+    return code == MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN;
 }
 
 static inline enum MHD_Result impactiq_http_result(int is_good) { return is_good ? MHD_YES : MHD_NO; }

@@ -59,13 +59,15 @@ package final class DemoSession {
         for topic in configuration.inputTopics + [
             configuration.outputTopic, configuration.deadLetterTopic, configuration.changelogTopic,
         ] { try cluster.create(topic: topic, partitions: settings.partitions) }
+        let prepared = try Preparation(configuration, metrics: metrics)
         let application = try Application(
-            configuration: configuration, metrics: metrics,
+            prepared,
             layout: TopicLayout(
                 inputPartitions: settings.partitions, outputPartitions: settings.partitions,
                 deadLetterPartitions: settings.partitions),
             isStopped: { StopSignal.isRaised })
-        let service = settings.listen.map { listen in Self.service(configuration, application, listen) } ?? nil
+        let service = settings.listen.map { listen in Self.service(prepared, listen) } ?? nil
+        service?.attach(application)
         defer { service?.stop() }
         greet(service)
         let follower = DemoScoreFollower(
@@ -106,11 +108,9 @@ package final class DemoSession {
     }
 
     /// The service at the address asked for; at a free port when another process has it. None is not a reason to stop.
-    private static func service(
-        _ configuration: Configuration, _ application: Application, _ listen: ListenAddress
-    ) -> PipelineService? {
+    private static func service(_ prepared: Preparation, _ listen: ListenAddress) -> PipelineService? {
         for address in [listen, ListenAddress(host: listen.host, port: 0)] {
-            if let service = try? PipelineService(configuration, application, nil, address) { return service }
+            if let service = try? PipelineService(prepared, nil, address) { return service }
         }
         return nil
     }

@@ -19,7 +19,10 @@ enum ImpactCommand: Command {
         options: [
             .value("weights", "FILE.json", "Weights and baselines", required: true),
             .value("model", "MODEL", "A response model, for the prediction and its reasons"),
-            .value("background", "FILE.csv", "Rows that say how common values are; the file's own when not given"),
+            .value(
+                "background", "FILE.csv",
+                "Rows that say how common values are; else the training data as the model file has it, or the file's own"
+            ),
             .value("id", "COLUMN", "The column that names a customer", default: "customer_id"),
             .value("customer", "ID", "Only this customer; may be repeated", repeated: true),
             .value("history", "FILE.jsonl", "Append each customer's values, impacts and result"),
@@ -94,16 +97,13 @@ enum ImpactCommand: Command {
         _ model: Model, _ rows: ModelRows, background: String?
     ) throws -> (answers: [[Explanation]?], scale: String) {
         let count = rows.texts.count
-        let given = try background.map { try FeatureRows(path: $0, model: model) }
-        return try rows.inputs.withUnsafeBufferPointer { inputs in
+        let own = Background(rows.inputs, stride: model.rowStride, source: .rows)
+        let chosen =
+            try background.map { Background(try FeatureRows(path: $0, model: model)) } ?? Background.training(model)
+            ?? (own.count >= ModelExplainCommand.leastBackground ? own : .even)
+        let explainer = try ModelExplainer(model, over: chosen)
+        return rows.inputs.withUnsafeBufferPointer { inputs in
             guard let start = inputs.baseAddress else { return ([], "") }
-            let explainer: ModelExplainer
-            if let given {
-                explainer = try ModelExplainCommand.explainer(model, given, threads: 0)
-            } else {
-                let isEnough = count >= ModelExplainCommand.leastBackground
-                explainer = try ModelExplainer(model, background: isEnough ? (start, model.rowStride, count) : nil)
-            }
             return (explainer.explain(rows: start, stride: model.rowStride, count: count), explainer.scales[0].words)
         }
     }

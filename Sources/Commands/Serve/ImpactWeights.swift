@@ -6,8 +6,6 @@ import Scoring
 enum ImpactWeights {
     static func read(_ file: String, _ model: Model) throws(ImpactError) -> ImpactAnalysis {
         let analysis = try ImpactAnalysis(json: try OpenFile.contents(of: file), name: file)
-        // Only a response model answers /predict; with another one the weights have no use, which that route says.
-        guard model.predictsProbabilities else { return analysis }
         let foreign = try analysis.check(model, name: file)
         if !foreign.isEmpty {
             Log.warning(

@@ -6,10 +6,12 @@ import Service
 import Settings
 import Sinks
 
-/// The HTTP service beside the pipeline of `run` and `demo`.
+/// The HTTP service beside the pipeline of `run` and `demo`. It listens before a broker is asked anything, so that health
+/// and metrics can be had while the broker is away.
 struct PipelineService {
     private let service: Service
     private let server: HTTPServer
+    private let source: ApplicationSource
     private let hasTLS: Bool
 
     /// The address for a browser on this machine.
@@ -18,11 +20,12 @@ struct PipelineService {
     /// Begins to listen where http.listen says; nil when it says none, or when its default is taken: a second pipeline on
     /// one machine is not an error. An address that somebody chose must be had.
     static func start(
-        _ configuration: Configuration, _ application: Application, _ logStore: LogStoreReader?
+        _ prepared: Preparation, _ logStore: LogStoreReader?
     ) throws(ImpactError) -> PipelineService? {
+        let configuration = prepared.configuration
         guard let listen = configuration.httpListen else { return nil }
         do throws(ImpactError) {
-            return try PipelineService(configuration, application, logStore, listen)
+            return try PipelineService(prepared, logStore, listen)
         } catch {
             guard error.code == "address_in_use", configuration.entry("http.listen")?.origin == .builtIn else {
                 throw error
@@ -33,8 +36,9 @@ struct PipelineService {
     }
 
     init(
-        _ configuration: Configuration, _ application: Application, _ logStore: LogStoreReader?, _ listen: ListenAddress
+        _ prepared: Preparation, _ logStore: LogStoreReader?, _ listen: ListenAddress
     ) throws(ImpactError) {
+        let configuration = prepared.configuration
         var request = ServerRequest(listen: listen)
         request.threads = configuration.httpThreads
         request.isOpen = !configuration.httpNeedsToken
@@ -45,25 +49,42 @@ struct PipelineService {
         request.key = configuration.httpKey
         request.tokenName = "http.token.file"
         request.openName = "http.auth=none"
+        request.hostsName = "http.hosts"
+        request.originsName = "http.cors.origins"
         let options = try request.options()
         hasTLS = options.certificate != nil
         let served = ServedModel(
-            model: application.context.model, level: try ConfidenceLevel(configuration.confidenceLevel),
+            model: prepared.model, level: try ConfidenceLevel(configuration.confidenceLevel),
             threshold: configuration.decisionThreshold)
         let storeOptions = LogStoreOptions(userIndex: configuration.indexesUsers)
+        source = ApplicationSource(prepared, logStore: logStore)
         service = Service(
-            served: served, version: CommandLineTool.version,
-            source: ApplicationSource(application, logStore: logStore),
+            served: served, version: CommandLineTool.version, source: source,
             scores: configuration.logStore.map { address in
                 ScoreHistory { () throws(LogStoreError) in try address.make(storeOptions) }
             }, attribution: try StoredAttribution.of(configuration.attributionStore),
-            impact: try Self.impact(configuration.impactWeights, served.model))
+            impact: try Self.impact(configuration.impactWeights, prepared.model))
         server = try service.start(options)
     }
 
     private static func impact(_ file: String, _ model: Model) throws(ImpactError) -> ImpactAnalysis? {
-        file.isEmpty ? nil : try ImpactWeights.read(file, model)
+        file.isEmpty ? nil : try of(file, model, "impact.weights")
     }
+
+    /// - Parameter name: of the setting.
+    /// - Throws: `no_response_model` for weights beside a model without probabilities, which no route would use.
+    static func of(_ file: String, _ model: Model, _ name: String) throws(ImpactError) -> ImpactAnalysis {
+        guard model.predictsProbabilities else {
+            throw ImpactError(
+                .badConfiguration, code: "no_response_model",
+                "\(name)=\(file): \(model.name) is a \(model.kind) model, and only a response model's predictions have impacts; leave it out"
+            )
+        }
+        return try ImpactWeights.read(file, model)
+    }
+
+    /// The application is there: the broker has answered.
+    func attach(_ application: Application) { source.attach(application) }
 
     /// Refuses new requests, lets those in hand finish.
     func stop() {

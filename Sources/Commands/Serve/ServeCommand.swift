@@ -34,10 +34,14 @@ enum ServeCommand: Command {
             do throws(SettingProblem) { address = try LogStoreAddress(parsing: text) } catch {
                 throw command.invalid("log-store", error.words)
             }
+            let folder = address.path.map { URL(filePath: $0).deletingLastPathComponent().path }
+            if let folder, !FileManager.default.fileExists(atPath: folder) {
+                throw command.invalid("log-store", "there is no folder \(folder)")
+            }
             return ScoreHistory { () throws(LogStoreError) in try address.make() }
         }
         let impact = try command.text("impact-weights").map { file in
-            try ImpactWeights.read(file, model)
+            try PipelineService.of(file, model, "--impact-weights")
         }
         let service = Service(
             served: served, version: CommandLineTool.version, scores: history,

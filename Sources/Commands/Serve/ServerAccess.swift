@@ -16,6 +16,8 @@ struct ServerRequest {
     /// What the person is told to give: `--token-file` or `http.token.file`.
     var tokenName = "--token-file FILE"
     var openName = "--no-auth"
+    var hostsName = "--hosts"
+    var originsName = "--cors"
 
     /// - Throws: `no_auth` for an address that other machines reach without a token; `token_file`, `tls_files`.
     func options() throws(ImpactError) -> ServerOptions {
@@ -24,6 +26,22 @@ struct ServerRequest {
         options.threads = threads
         options.access.hosts = Set(Self.names(hosts).map { $0.lowercased() })
         options.access.origins = Set(Self.names(origins))
+        if let host = Self.names(hosts).first(where: { Access.hostName($0) != $0.lowercased() }) {
+            throw ImpactError(
+                .badConfiguration, code: "bad_value",
+                "\(hostsName): \(host) is no host name; give names as api.example.com, without a port")
+        }
+        if let origin = Self.names(origins).first(where: { !Access.isOrigin($0) }) {
+            throw ImpactError(
+                .badConfiguration, code: "bad_value",
+                "\(originsName): \(origin) is no origin; give scheme and name as browsers send them, as https://ads.example.com"
+            )
+        }
+        if isOpen, !tokenFile.isEmpty {
+            throw ImpactError(
+                .badConfiguration, code: "bad_value",
+                "\(openName) and \(tokenName) contradict each other: leave one of them out")
+        }
         if !tokenFile.isEmpty { options.access.require(token: try Access.token(fromFile: tokenFile)) }
         if listen.isLoopback {
             options.access.hosts.formUnion(Access.loopbackHosts)

@@ -21,6 +21,8 @@ struct CausalOptions {
     var budget: Double?
     private var costTexts: [String]
 
+    var threads: Int { settings.grower.threads > 0 ? settings.grower.threads : Parallel.processors }
+
     static var names: Set<String> { Set(all.map(\.name)) }
 
     static let all: [CommandSpecification.Option] = [
@@ -46,6 +48,7 @@ struct CausalOptions {
         .value("ignore", "COLUMN", "A column that is not a feature", repeated: true),
         .value(
             "category", "COLUMN", "A column whose values are texts, also where they look like numbers", repeated: true),
+        .value("ordered", "COLUMN", "A column of texts that becomes their rank by frequency", repeated: true),
         .value("weight", "COLUMN", "Sample weights"),
         .value("cluster", "COLUMN", "Rows of one cluster are sampled, and judged, together"),
         .value("treatment-name", "NAME", "A name in the model for each arm besides the control", repeated: true),
@@ -111,6 +114,7 @@ struct CausalOptions {
         request.ignored = command.texts("ignore") + command.texts("id")
         request.categories = command.texts("category")
         request.features = command.texts("feature")
+        request.ordered = command.texts("ordered")
         if let path = command.text("features") {
             request.specification = try FeatureSpecification(json: try OpenFile.contents(of: path), name: path)
         }

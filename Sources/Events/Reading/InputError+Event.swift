@@ -12,7 +12,8 @@ extension InputError {
 extension InputField {
     init(_ slot: EventSlot) { self.init(rawValue: Int16(slot.rawValue)) }
 
-    func name(in schema: EventSchema) -> String? {
+    /// The member of an event that the error concerns, as a path; nil when it concerns no one member.
+    public func name(in schema: EventSchema) -> String? {
         if self == .key { return "message key" }
         if rawValue >= 1_000 {
             let index = Int(rawValue) - 1_000

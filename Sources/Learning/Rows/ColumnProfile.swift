@@ -8,12 +8,17 @@ package struct ColumnProfile: Sendable {
     package var numbers = 0
     package var missing = 0
     package var texts = 0
-    /// The first text: where it stands, and what it is.
-    package var firstText: (line: Int, text: String)?
+    /// The first value that is neither a number nor missing, and its line.
+    package var firstText: FirstText?
     /// Every number was whole.
     package var isWhole = true
     /// The distinct values as text, in the order of their appearance, while there are few (`mostLevels`); nil: more.
     package var levels: [String]? = []
+
+    package struct FirstText: Sendable, Equatable {
+        package var line: Int
+        package var text: String
+    }
 
     package static let mostLevels = 256
 
@@ -48,8 +53,10 @@ package struct ColumnProfile: Sendable {
             if value != value.rounded() { isWhole = false }
         case .missing: missing += 1
         case .notANumber, .outOfRange:
+            if texts == 0 {
+                firstText = FirstText(line: table.line, text: String(record.text(text, column).prefix(40)))
+            }
             texts += 1
-            if firstText == nil { firstText = (table.line, record.text(text, column).trimmed) }
         }
         guard levels != nil else { return }
         let level = record.text(text, column).trimmed

@@ -28,6 +28,8 @@ package struct TrainingRequest: Sendable {
     package var specification: FeatureSpecification?
     /// Feature columns by name; empty: all that are nothing else.
     package var features: [String] = []
+    /// Columns of texts that become one feature each: the rank of the text by how frequent it is.
+    package var ordered: [String] = []
 
     package init(rows: String) { self.rows = rows }
 }

@@ -5,7 +5,7 @@ import Foundation
 import Synchronization
 
 /// What a page about the running pipeline wants to see beyond the metrics: some scores, some rejected messages, the state
-/// of a user. Off the hot path: a worker looks at a clock a batch, and copies a score every 20 ms at most.
+/// of a user. Off the hot path: a worker counts its scores a batch, and copies one only when it falls into the sample.
 package final class LiveTap: Sendable {
     /// A rejected message, shortened.
     package struct Rejection: Sendable {
@@ -21,16 +21,23 @@ package final class LiveTap: Sendable {
     }
 
     private struct State {
-        var scores: [[UInt8]] = []
-        var rejections: [Rejection] = []
+        /// A reservoir: each score since ``begun`` stands in it with the same chance.
+        var scores: [(number: Int, json: [UInt8])] = []
+        /// Scores counted when the reservoir was last taken.
+        var begun = 0
+        var randomness = SystemRandomNumberGenerator()
+        /// The chance of the next score, as Li's algorithm L keeps it.
+        var weight = 1.0
+        /// The newest of each code.
+        var rejections: [String: Rejection] = [:]
     }
 
     private let state = Mutex(State())
+    /// Scores made, and the number of the next one that is taken.
+    private let counted = Atomic<Int>(0)
+    private let nextTaken = Atomic<Int>(0)
     /// When the next sample is due, milliseconds of the monotonic clock.
-    private let scoreDue = Atomic<Int64>(0)
     private let rejectionDue = Atomic<Int64>(0)
-    /// Which record of a batch is taken: not always the first.
-    private let turn = Atomic<Int>(0)
     private let boxes: [Mailbox]
     private let reports = Mutex<[Int: WorkerReport]>([:])
 
@@ -57,49 +64,73 @@ package final class LiveTap: Sendable {
         var isWaiting = false
     }
 
+    /// Whether the start waits for a broker.
+    private let waitsForBroker = Atomic<Bool>(false)
+    var isBrokerAway: Bool {
+        get { waitsForBroker.load(ordering: .relaxed) }
+        set { waitsForBroker.store(newValue, ordering: .relaxed) }
+    }
+
     private static let interval: Int64 = 20
     private static let mostScores = 128
-    private static let mostRejections = 20
     private static let valueBytes = 400
 
     package init(workers: Int) { boxes = (0..<workers).map { _ in Mailbox() } }
 
     // MARK: What a worker says
 
-    /// Takes one of the records that a batch made, when it is time.
+    /// Counts the records that a batch made, and takes those that are to be shown: a sample in which a busy moment has as
+    /// much say as its scores are many. Mostly one addition and one comparison a batch.
     @inline(__always)
-    func offer(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) {
-        guard Self.now() >= scoreDue.load(ordering: .relaxed) else { return }
-        take(records, bytes)
+    package func offer(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) {
+        let first = counted.wrappingAdd(records.count, ordering: .relaxed).oldValue
+        guard first + records.count > nextTaken.load(ordering: .relaxed) else { return }
+        take(first, records, bytes)
     }
 
     @inline(never)
-    private func take(_ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) {
-        scoreDue.store(Self.now() + Self.interval, ordering: .relaxed)
-        let index = turn.wrappingAdd(7, ordering: .relaxed).oldValue % max(1, records.count)
-        guard records.indices.contains(index), records[index].valueCount > 0 else { return }
-        let record = records[index]
-        let value = Array(bytes[record.valueStart..<record.valueStart + Int(record.valueCount)])
+    private func take(_ first: Int, _ records: UnsafeBufferPointer<OutputRecord>, _ bytes: UnsafeRawBufferPointer) {
         state.withLock { state in
-            if state.scores.count == Self.mostScores { state.scores.removeFirst() }
-            state.scores.append(value)
+            var next = nextTaken.load(ordering: .relaxed)
+            while next < first + records.count {
+                // Another worker's batch may have passed over the number: then this batch's first record stands for it.
+                let record = records[max(0, next - first)]
+                if record.valueCount > 0 {
+                    let value = Array(bytes[record.valueStart..<record.valueStart + Int(record.valueCount)])
+                    if state.scores.count < Self.mostScores {
+                        state.scores.append((next, value))
+                    } else {
+                        state.scores[Int.random(in: 0..<Self.mostScores, using: &state.randomness)] = (next, value)
+                    }
+                }
+                next = max(next, first) + 1 + Self.skip(&state)
+            }
+            nextTaken.store(next, ordering: .relaxed)
         }
     }
 
-    func reject(
+    /// How many scores to pass over: none until the reservoir is full, then ever more (Li 1994, algorithm L).
+    private static func skip(_ state: inout State) -> Int {
+        guard state.scores.count == mostScores else { return 0 }
+        func uniform() -> Double { Double.random(in: .leastNonzeroMagnitude..<1, using: &state.randomness) }
+        state.weight *= exp(log(uniform()) / Double(mostScores))
+        return Int(min(1e15, (log(uniform()) / log1p(-state.weight)).rounded(.down)))
+    }
+
+    package func reject(
         code: String, reason: String, topic: String, partition: Int32, offset: Int64, value: UnsafeRawBufferPointer?
     ) {
         let now = Self.now()
-        guard now >= rejectionDue.load(ordering: .relaxed) else { return }
+        // The first of a code is always taken, so that each has its sample.
+        guard now >= rejectionDue.load(ordering: .relaxed) || state.withLock({ $0.rejections[code] == nil }) else {
+            return
+        }
         rejectionDue.store(now + Self.interval, ordering: .relaxed)
         let rejection = Rejection(
             code: code, reason: reason, topic: topic, partition: partition, offset: offset,
             time: Int64(Date().timeIntervalSince1970 * 1_000),
             value: Array((value ?? .init(start: nil, count: 0)).prefix(Self.valueBytes)))
-        state.withLock { state in
-            if state.rejections.count == Self.mostRejections { state.rejections.removeFirst() }
-            state.rejections.append(rejection)
-        }
+        state.withLock { $0.rejections[code] = rejection }
     }
 
     /// A worker says how it stands, once a second.
@@ -115,16 +146,32 @@ package final class LiveTap: Sendable {
 
     // MARK: What a reader asks
 
-    /// The scores sampled since the last call, as JSON of the output topic.
-    package func takeScores() -> [[UInt8]] {
+    /// What was sampled of the scores made since the last call.
+    package struct ScoreSample: Sendable {
+        /// JSON of the output topic, the oldest first.
+        package var scores: [[UInt8]]
+        /// How many scores it is a sample of.
+        package var count: Int
+    }
+
+    /// The sample since the last call; a new one begins.
+    package func takeScores() -> ScoreSample {
         state.withLock { state in
-            defer { state.scores.removeAll(keepingCapacity: true) }
-            return state.scores
+            let counted = counted.load(ordering: .relaxed)
+            let sample = ScoreSample(
+                scores: state.scores.sorted { $0.number < $1.number }.map(\.json), count: counted - state.begun)
+            state.scores.removeAll(keepingCapacity: true)
+            state.begun = counted
+            state.weight = 1
+            nextTaken.store(counted, ordering: .relaxed)
+            return sample
         }
     }
 
-    /// The last rejected messages, the oldest first.
-    package var rejections: [Rejection] { state.withLock { $0.rejections } }
+    /// The newest rejected message of each code, the oldest first.
+    package var rejections: [Rejection] {
+        state.withLock { $0.rejections.values.sorted { ($0.time, $0.code) < ($1.time, $1.code) } }
+    }
 
     /// This process's partitions and how they stand.
     package var partitions: [Int32: ShardPhase] {
@@ -146,7 +193,9 @@ package final class LiveTap: Sendable {
     /// Why the pipeline is not at work, in words; nil when it is.
     package var notReady: String? {
         let reports = reports.withLock { $0 }
-        guard reports.count == boxes.count else { return "the workers are starting" }
+        guard reports.count == boxes.count else {
+            return isBrokerAway ? "no broker answers" : "the workers are starting"
+        }
         if reports.values.contains(where: \.isBrokerAway) { return "no broker answers" }
         if reports.values.contains(where: \.isWaiting) { return "the group has not handed out partitions yet" }
         let shards = reports.values.flatMap(\.shards.values)

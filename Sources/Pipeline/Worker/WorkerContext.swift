@@ -30,17 +30,17 @@ package final class WorkerContext: Sendable {
     private let isStopping = Atomic<Bool>(false)
 
     init(
-        configuration: Configuration, model: Model, identity: ProcessIdentity, layout: TopicLayout,
-        local: LocalState?, metrics: PipelineMetrics, writesChangelog: Bool = true
+        _ prepared: Preparation, identity: ProcessIdentity, layout: TopicLayout, local: LocalState?,
+        writesChangelog: Bool = true
     ) {
-        self.configuration = configuration
-        self.model = model
+        configuration = prepared.configuration
+        model = prepared.model
         self.identity = identity
         self.layout = layout
         self.local = local
         poison = PoisonNotes.ofProcess(configuration, identity)
-        self.metrics = metrics
-        live = LiveTap(workers: configuration.workers)
+        metrics = prepared.metrics
+        live = prepared.live
         self.writesChangelog = writesChangelog
     }
 

@@ -107,7 +107,11 @@ final class CSVWorker {
                 continue
             }
             if let levels = levels[feature] {
-                row[feature] = code(text, column, levels)
+                let found = code(text, column, levels)
+                guard !found.isNaN || model.acceptsMissing(feature: feature) else {
+                    throw notANumber(.missing, text, line, column)
+                }
+                row[feature] = found
                 continue
             }
             switch CSVNumber.read(text, record[column]) {

@@ -26,13 +26,42 @@ struct BatchRoute: Sendable {
 
     /// The type that `Accept` asks for; without a wish the request's own.
     private static func answerType(_ exchange: Exchange, asked: MediaType) throws(Problem) -> MediaType {
-        guard let accept = exchange.header("Accept"), !accept.contains("*/*") else { return asked }
-        for part in accept.split(separator: ",") {
-            if let type = MediaType(header: String(part)) { return type }
-        }
+        guard let accept = exchange.header("Accept") else { return asked }
+        if let type = accepted(accept, asked: asked) { return type }
         throw Problem(
             406, "not_acceptable", "the scores can be application/json, application/x-ndjson or text/csv",
             field: "Accept")
+    }
+
+    /// The type of the largest weight (RFC 9110, 12.5.1); of equals the request's own, then the first named. Nil: none.
+    static func accepted(_ accept: String, asked: MediaType) -> MediaType? {
+        let types: [MediaType] = [asked] + [.json, .jsonLines, .csv].filter { $0 != asked }
+        var weights = [Double](repeating: -1, count: types.count)
+        var precision = [Int](repeating: -1, count: types.count)
+        var order = [Int](repeating: .max, count: types.count)
+        for (place, part) in accept.split(separator: ",").enumerated() {
+            let fields = part.split(separator: ";").map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
+            guard let range = fields.first else { continue }
+            let weight = fields.dropFirst().first { $0.hasPrefix("q=") }.flatMap { Double($0.dropFirst(2)) } ?? 1
+            for (index, type) in types.enumerated() {
+                let own = "\(type.text)".prefix { $0 != ";" }
+                let matched =
+                    range == "*/*"
+                    ? 0
+                    : range == own.prefix { $0 != "/" } + "/*"
+                        ? 1
+                        : MediaType(header: range) == type ? 2 : -1
+                guard matched > precision[index] else { continue }
+                (weights[index], precision[index], order[index]) = (weight, matched, place)
+            }
+        }
+        let best = types.indices.filter { weights[$0] > 0 }.max { one, other in
+            // A type that is named precedes one that only a range covers.
+            (weights[one], precision[one], -order[one], -one) < (
+                weights[other], precision[other], -order[other], -other
+            )
+        }
+        return best.map { types[$0] }
     }
 
     // MARK: JSON
@@ -100,7 +129,7 @@ struct BatchRoute: Sendable {
             } else if bytes.elementsEqual("user_id".utf8) {
                 rows.setUser(try session.readUser(&scanner, field: "rows[\(index)].user_id"))
             } else if bytes.elementsEqual("features".utf8), scanner.current == 0x7B {
-                try session.readFeatures(&scanner, into: row, place: "rows[\(index)]")
+                try session.readFeatures(&scanner, into: row, place: "rows[\(index)].features")
             } else {
                 throw served.unknownFeature(session.text(scanner, name), place: "rows[\(index)]")
             }
@@ -128,6 +157,9 @@ struct BatchRoute: Sendable {
         guard !text.isEmpty else {
             throw Problem(400, "empty_body", "the body is empty; its first line names the columns")
         }
+        if let fault = text.firstInvalidUTF8 {
+            throw Problem(InputError(.invalidUTF8, position: fault))
+        }
         try cut()
         let names = (0..<record.count).map { record.text(text, $0).trimmingSpaces }
         line += 1 + record.innerBreaks
@@ -137,8 +169,17 @@ struct BatchRoute: Sendable {
         for name in names {
             let feature = Array(name.utf8).withUnsafeBytes { session.isFeature($0) }
             if feature >= 0, !used.insert(feature).inserted { throw ScoreRoute.twice(name) }
-            if feature < 0, name == "user_id" { userColumn = columns.count }
+            if feature < 0, name == "user_id" {
+                if userColumn != nil { throw ScoreRoute.twice(name) }
+                userColumn = columns.count
+            }
             columns.append(feature)
+        }
+        // As `model score` carries other columns along: when every feature has its own, none of them is a slip of the pen.
+        if used.count < served.model.featureCount,
+            let stranger = names.indices.first(where: { columns[$0] < 0 && $0 != userColumn })
+        {
+            throw served.unknownFeature(names[stranger], place: "")
         }
         guard !used.isEmpty else {
             throw Problem(422, "csv_header", "the first line names no feature of the model; GET /v1/model lists them")
@@ -165,6 +206,11 @@ struct BatchRoute: Sendable {
                 let start = session.users.count
                 var user = record.text(text, userColumn)
                 user.withUTF8 { session.users.append(UnsafeRawBufferPointer($0)) }
+                if session.users.count - start > 256 {
+                    throw Problem(
+                        422, InputErrorCode.userIDTooLong.name,
+                        "line \(line): \(InputErrorCode.userIDTooLong.explanation)", field: "user_id")
+                }
                 if session.users.count > start { rows.setUser(start..<session.users.count) }
             }
         }
@@ -185,6 +231,20 @@ struct BatchRoute: Sendable {
         case .outOfRange: break
         }
         throw Problem(422, "number_out_of_range", "line \(line): the number does not fit a float32", field: name)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// The place of the first byte that is not UTF-8; nil when all are.
+    fileprivate var firstInvalidUTF8: Int? {
+        var (position, decoder, iterator) = (0, UTF8.ForwardParser(), makeIterator())
+        while true {
+            switch decoder.parseScalar(from: &iterator) {
+            case .valid(let scalar): position += scalar.count
+            case .emptyInput: return nil
+            case .error: return position
+            }
+        }
     }
 }
 

@@ -12,6 +12,8 @@ package struct ControlRange: Sendable, Equatable {
     package var choices: [Double]?
     /// Whether it takes whole numbers only.
     package var isWhole: Bool
+    /// The least and the largest of the training data; nil where the model file does not say.
+    package var seen: ClosedRange<Double>?
     /// Where it was learned: `model` (its training data), `splits`, or `none`.
     package var source: String
 
@@ -29,8 +31,11 @@ package struct ControlRange: Sendable, Equatable {
     private static func learned(_ range: FeatureRange) -> ControlRange {
         let quantiles = range.quantiles
         let middle = quantiles.isEmpty ? range.mean : quantiles[quantiles.count / 2]
+        let seen = quantiles.isEmpty || range.min > range.max ? nil : range.min...range.max
         if range.kind == .binary {
-            return ControlRange(low: 0, high: 1, typical: middle, choices: [0, 1], isWhole: true, source: "model")
+            return ControlRange(
+                low: 0, high: 1, typical: middle >= 0.5 ? 1 : 0, choices: [0, 1], isWhole: true, seen: seen,
+                source: "model")
         }
         var (low, high) = (range.min, range.max)
         if quantiles.count > 4, quantiles[quantiles.count - 2] > quantiles[1] {
@@ -41,7 +46,7 @@ package struct ControlRange: Sendable, Equatable {
         let isWhole = range.kind == .integer
         return ControlRange(
             low: isWhole ? low.rounded(.down) : low, high: isWhole ? high.rounded(.up) : high, typical: middle,
-            choices: nil, isWhole: isWhole, source: "model")
+            choices: nil, isWhole: isWhole, seen: seen, source: "model")
     }
 
     private static func range(_ thresholds: [Float], _ feature: FeatureSpecification.Feature?) -> ControlRange {

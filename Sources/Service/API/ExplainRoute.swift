@@ -10,14 +10,13 @@ import Synchronization
 /// Exact Shapley values by ``ModelExplainer``; they add up to the number less the base.
 final class ExplainRoute: Sendable {
     private struct State {
-        var explainer: ModelExplainer?
-        /// People over whom the covers were counted.
-        var people = 0
+        var made: (explainer: ModelExplainer, background: Background)?
     }
 
     let served: ServedModel
     private let live: Live
-    /// Made when first asked for: the forest is decoded for it. Made anew when there are people to count over.
+    /// Made when first asked for: the forest is decoded for it. Of a model whose file says nothing of its training data,
+    /// made anew when there are people to count over.
     private let state = Mutex(State())
     /// Fewer people say too little about how often each side of a split is taken.
     private static let fewestPeople = 200
@@ -59,8 +58,7 @@ final class ExplainRoute: Sendable {
         let model = served.model
         let row = session.row(0)
         let stride = model.rowStride
-        let people = live.rowsOfPeople(stride: stride)
-        let (explainer, counted) = try self.explainer(people, stride: stride)
+        let (explainer, background) = try self.explainer(stride: stride)
         let found = explainer.explain(rows: row, stride: stride, count: 1, threads: 1)[0]
         let effect = session.decidedEffect(0)
         guard let explanation = found?[effect] else {
@@ -80,9 +78,12 @@ final class ExplainRoute: Sendable {
         out.append("\"outcome\":")
         out.appendJSONString(model.outcomes[effect % model.outcomes.count])
         out.append(",\"method\":")
-        out.appendJSONString(
-            "exact Shapley values, path-dependent; covers "
-                + (counted > 0 ? "of \(counted) people seen of late" : "even at every split"))
+        out.appendJSONString("exact Shapley values, path-dependent; \(background.words)")
+        out.append(",\"background\":{\"source\":")
+        out.appendJSONString(background.source.rawValue)
+        out.append(",\"rows\":")
+        out.append(Int64(background.count))
+        out.append("}")
         out.append(",\"base\":")
         out.append(explanation.base)
         if model.isResponse {
@@ -96,7 +97,8 @@ final class ExplainRoute: Sendable {
         out.append(",")
         out.appendJSONString(model.isResponse ? model.responseName : "uplift")
         out.append(":")
-        out.append(explainer.value(effect, of: explanation))
+        // The score's own bits; the sum of the contributions differs in the last digit.
+        out.append(session.estimate(0, effect: effect).effect)
         out.append(",\"contributions\":[")
         for (index, contribution) in explanation.contributions.enumerated() {
             if index > 0 { out.append(",") }
@@ -117,27 +119,23 @@ final class ExplainRoute: Sendable {
         out.append("]}")
     }
 
-    /// Made when first asked for, and once more when there are people to count over.
-    private func explainer(_ people: [Float], stride: Int) throws(Problem) -> (ModelExplainer, people: Int) {
-        let (model, count) = (served.model, people.count / stride)
+    /// Rows of the training data when the model file describes it, so that every process has the same base; else people
+    /// seen of late, when there are enough.
+    private func explainer(stride: Int) throws(Problem) -> (ModelExplainer, Background) {
         do throws(ImpactError) {
             return try state.withLock { state throws(ImpactError) in
-                if let explainer = state.explainer, state.people > 0 || count < Self.fewestPeople {
-                    return (explainer, state.people)
-                }
-                let made: ModelExplainer
-                if count >= Self.fewestPeople {
-                    made = try people.withUnsafeBufferPointer { rows throws(ImpactError) in
-                        try ModelExplainer(
-                            model, background: rows.baseAddress.map { ($0, stride, count) }, threads: 1)
-                    }
-                    state.people = count
-                } else {
-                    made = try ModelExplainer(model, threads: 1)
-                }
-                state.explainer = made
-                return (made, state.people)
+                if let made = state.made, made.background.source != .even { return made }
+                let background = Background.training(served.model) ?? people(stride)
+                if let made = state.made, background.source == .even { return made }
+                let made = (try ModelExplainer(served.model, over: background, threads: 1), background)
+                state.made = made
+                return made
             }
         } catch { throw Problem(error, status: 404) }
+    }
+
+    private func people(_ stride: Int) -> Background {
+        let people = Background(live.rowsOfPeople(stride: stride), stride: stride, source: .people)
+        return people.count >= Self.fewestPeople ? people : .even
     }
 }

@@ -82,6 +82,16 @@ struct ModelRoute: Sendable {
             out.member("range_from", range.source)
             // Computed from the others when it is not given.
             out.member("derived", served.values.isDerived[index])
+            out.member("seen")
+            if let seen = range.seen {
+                out.list([seen.lowerBound, seen.upperBound]) { out.append($0) }
+            } else {
+                out.append("null")
+            }
+            // What stands for "it never happened".
+            if served.model.specification?.features[index].aggregate == .recency {
+                out.member("never", Double(served.defaults[index]))
+            }
         }
     }
 

@@ -103,8 +103,10 @@ struct ScoreRoute: Sendable {
             let place = "events[\(index)]"
             try compose(&scanner, user, session, into: event, place)
             do throws(InputError) { try folding.apply(event.bytes, to: state, &result) } catch {
+                let member = error.field.name(in: folding.plan.schema)
                 throw Problem(
-                    422, error.code.name, "\(place): \(error.message(schema: folding.plan.schema))", field: place)
+                    422, error.code.name, "\(place): \(error.message(schema: folding.plan.schema))",
+                    field: member.map { "\(place).\($0)" } ?? place)
             }
             index += 1
             more = try Self.nextElement(&scanner, "events")

@@ -106,6 +106,9 @@ final class ScoringSession {
         served.values.complete(row) { seen[$0 &>> 6] & (1 as UInt64 &<< UInt64($0 & 63)) != 0 }
     }
 
+    /// Whether each feature was read into the row that was cleared last.
+    var given: [Bool] { (0..<model.featureCount).map { seen[$0 >> 6] & 1 << UInt64($0 & 63) != 0 } }
+
     /// A category's value: its text, a number that stands for one, or null for missing.
     private func readCategory(
         _ scanner: inout JSONScanner, _ index: Int, into row: UnsafeMutablePointer<Float>

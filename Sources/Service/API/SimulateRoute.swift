@@ -20,19 +20,13 @@ struct SimulateRoute: Sendable {
 
     func answer(_ exchange: Exchange) throws(Problem) {
         let session = ScoringSession.of(exchange, served)
-        // The grid's request is small and rare: read as a document.
-        let document: JSONValue
-        do throws(ImpactError) {
-            document = try JSONValue(parsing: Array(exchange.body), name: "the body", maxBytes: 1 << 20, maxDepth: 8)
-        } catch { throw Problem(400, error.code, error.message) }
-        guard let members = document.members else { throw Problem(400, "not_an_object", "must be a JSON object") }
-        let known = ["features", "vary", "treatment", "outcome"]
-        for member in members where !known.contains(member.name) { throw ScoreRoute.unknownMember(member.name, known) }
-        var (base, given) = try row(document["features"] ?? .object([]))
+        var members: [String: JSONValue] = [:]
+        var base = try read(exchange, session, &members)
+        var given = session.given
         served.values.complete(&base) { given[$0] }
-        let axes = try axes(document["vary"])
+        let axes = try axes(members["vary"])
         for axis in axes { given[axis.feature] = true }
-        let chosen = try effect(document["treatment"], document["outcome"])
+        let chosen = try effect(members["treatment"], members["outcome"])
         let model = served.model
 
         for index in 0..<model.rowStride { session.row(0)[index] = base[index] }
@@ -74,6 +68,48 @@ struct SimulateRoute: Sendable {
         out.append("]")
         try write(base, given, axes, effect, session, out)
         out.append("}")
+    }
+
+    /// Reads the body: features as every route does, so that the same fault has the same answer, the small rest as values.
+    private func read(
+        _ exchange: Exchange, _ session: ScoringSession, _ members: inout [String: JSONValue]
+    ) throws(Problem) -> [Float] {
+        var scanner = JSONScanner(exchange.body, maxDepth: 16)
+        session.clear(session.row(0))
+        let others = ["vary", "treatment", "outcome"]
+        var hasFeatures = false
+        var more = try ScoreRoute.enter(&scanner)
+        while more {
+            let scanned: JSONScanner.Text
+            do throws(InputError) { scanned = try scanner.scanName() } catch { throw Problem(error) }
+            let name = session.text(scanner, scanned)
+            if name == "features" {
+                if hasFeatures { throw ScoreRoute.twice(name) }
+                hasFeatures = true
+                guard scanner.current == 0x7B else { throw ScoreRoute.notAnObject(scanner, name) }
+                try session.readFeatures(&scanner, into: session.row(0), place: name)
+            } else if others.contains(name) {
+                if members[name] != nil { throw ScoreRoute.twice(name) }
+                members[name] = try value(&scanner, name)
+            } else {
+                throw ScoreRoute.unknownMember(name, ["features"] + others)
+            }
+            more = try ScoreRoute.next(&scanner)
+        }
+        do throws(InputError) { try scanner.expectEnd() } catch { throw Problem(error) }
+        return Array(UnsafeBufferPointer(start: session.row(0), count: served.model.rowStride))
+    }
+
+    private func value(_ scanner: inout JSONScanner, _ name: String) throws(Problem) -> JSONValue {
+        let start = scanner.position
+        do throws(InputError) { try scanner.skipValue(depth: 1) } catch { throw Problem(error, field: name) }
+        let bytes = UnsafeRawBufferPointer(start: scanner.base + start, count: scanner.position - start)
+        do throws(ImpactError) { return try JSONValue(parsing: Array(bytes), name: name, maxDepth: 8) } catch {
+            let code = InputErrorCode.allCases.first { $0.name == error.code } ?? .invalidJSON
+            var problem = Problem(InputError(code), field: name)
+            problem.detail = error.message
+            throw problem
+        }
     }
 
     /// Scores the grid, a block at a time, and writes its columns.
@@ -127,38 +163,6 @@ struct SimulateRoute: Sendable {
         out.append("]")
     }
 
-    /// The person whose features stay as they are, and which of them were given.
-    private func row(_ value: JSONValue) throws(Problem) -> (row: [Float], given: [Bool]) {
-        guard let members = value.members else {
-            throw Problem(422, "not_an_object", "must be a JSON object", field: "features")
-        }
-        var row = served.defaults
-        var given = [Bool](repeating: false, count: served.model.featureCount)
-        for member in members {
-            guard let index = served.model.featureNames.firstIndex(of: member.name) else {
-                throw served.unknownFeature(member.name, place: "features")
-            }
-            given[index] = true
-            if !served.isCategory.isEmpty, served.isCategory[index] {
-                row[index] = try category(member.value, index, "features.\(member.name)")
-                continue
-            }
-            switch member.value {
-            case .number(let number) where Float(number).isFinite: row[index] = Float(number)
-            case .bool(let truth): row[index] = truth ? 1 : 0
-            case .null: row[index] = .nan
-            case .number:
-                throw Problem(
-                    422, "number_out_of_range", "the number does not fit a float32", field: "features.\(member.name)")
-            default:
-                throw Problem(
-                    422, "field_type", "must be a number, not \(member.value.kindName)",
-                    field: "features.\(member.name)")
-            }
-        }
-        return (row, given)
-    }
-
     private func category(_ value: JSONValue, _ feature: Int, _ field: String) throws(Problem) -> Float {
         let found: Float? =
             switch value {
@@ -205,6 +209,10 @@ struct SimulateRoute: Sendable {
             throw problem
         }
         if let list = item["values"] {
+            if let other = ["from", "to", "steps"].first(where: { item[$0].map { $0 != .null } ?? false }) {
+                throw Problem(
+                    422, "ambiguous", "give values, or from, to and steps, not both", field: "\(place).\(other)")
+            }
             guard let given = list.array, !given.isEmpty, given.count <= Self.maxPoints else {
                 throw Problem(
                     422, "invalid_grid", "must be an array of 1 to \(Self.maxPoints) numbers", field: "\(place).values")
@@ -248,9 +256,15 @@ struct SimulateRoute: Sendable {
             throw Problem(422, "invalid_grid", "must not be above \"to\"", field: "\(place).from")
         }
         let steps = Int(wish)
-        return Axis(
-            feature: feature,
-            values: (0..<steps).map { $0 == steps - 1 ? high : low + (high - low) * Double($0) / Double(steps - 1) })
+        let values = (0..<steps).map { $0 == steps - 1 ? high : low + (high - low) * Double($0) / Double(steps - 1) }
+        // Between two whole numbers stands nobody: each point is rounded to one, and stands once.
+        guard range.isWhole else { return Axis(feature: feature, values: values) }
+        var whole: [Double] = []
+        let (first, last) = (low.rounded(.up), high.rounded(.down))
+        for value in values.map({ min(max($0.rounded(), first), max(first, last)) }) where whole.last != value {
+            whole.append(value)
+        }
+        return Axis(feature: feature, values: whole)
     }
 
     private func effect(_ treatment: JSONValue?, _ outcome: JSONValue?) throws(Problem) -> Int? {

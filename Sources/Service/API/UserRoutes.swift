@@ -75,6 +75,9 @@ struct UserRoutes: Sendable {
     }
 
     func find(_ key: [UInt8], _ source: any PipelineSource) throws(Problem) -> LiveTap.UserState {
+        guard source.partitions > 0 else {
+            throw Problem(503, "not_ready", source.notReady ?? "the workers are starting")
+        }
         guard !waiting.isTaken.exchange(true, ordering: .acquiringAndReleasing) else {
             throw Problem(503, "busy", "another question about a user waits for its answer; try again")
         }

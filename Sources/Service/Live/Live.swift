@@ -27,7 +27,7 @@ package final class Live: Sendable {
     private let table: Mutex<MetricTable?> = Mutex(nil)
     private let gauges = ReadinessGauges()
 
-    private static let mostSamples = 4_000
+    private static let mostSamples = 8_000
     private static let mostPeople = 512
 
     init(served: ServedModel, source: (any PipelineSource)?, scores: ScoreHistory?, stream: EventStream) {
@@ -72,7 +72,9 @@ package final class Live: Sendable {
         gauges.look(source)
         let reading = MetricReading(table)
         let (now, time) = (ContinuousClock.now, Int64(Date().timeIntervalSince1970 * 1_000))
-        var fresh = (source?.tap.takeScores() ?? []).compactMap { SampledScore(json: $0, reader: reader) }
+        let taken = source?.tap.takeScores()
+        let weight = Double(taken?.count ?? 0) / Double(max(1, taken?.scores.count ?? 0))
+        var fresh = (taken?.scores ?? []).compactMap { SampledScore(json: $0, weight: weight, reader: reader) }
         meet(&fresh)
         let moment = state.withLock { state -> LiveMoment? in
             state.samples += fresh
@@ -107,7 +109,7 @@ package final class Live: Sendable {
     /// Asks the workers for the features of those whose scores were sampled.
     private func meet(_ fresh: inout [SampledScore]) {
         guard let source, !fresh.isEmpty else { return }
-        let users = Array(Set(fresh.suffix(64).map(\.user)))
+        let users = Array(Set(fresh.map(\.user)).shuffled().prefix(64))
         guard let found = source.tap.find(users, within: 0.5) else { return }
         for index in fresh.indices { fresh[index].features = found[fresh[index].user]?.features }
     }
@@ -116,6 +118,8 @@ package final class Live: Sendable {
 
     /// Opens a stream that begins with where things stand.
     func open(_ exchange: Exchange) throws(Problem) {
+        exchange.type = .eventStream
+        if exchange.isHead { return }
         let out = ByteBuffer(capacity: 1 << 14)
         out.append("retry: 2000\nevent: detail\ndata: ")
         writeDetail(to: out)
@@ -123,7 +127,6 @@ package final class Live: Sendable {
         guard let client = stream.open(first: Array(out.bytes)) else {
             throw Problem(429, "too_many_streams", "\(EventStream.maxClients) clients listen already")
         }
-        exchange.type = .eventStream
         exchange.stream = client
     }
 
@@ -169,7 +172,7 @@ package final class Live: Sendable {
                 for (code, count) in codes where count > 0 { out.member(code, count) }
             }
             out.member("last")
-            out.list((source?.tap.rejections ?? []).suffix(8).reversed()) { letter in
+            out.list((source?.tap.rejections ?? []).reversed()) { letter in
                 out.object {
                     out.member("code", letter.code)
                     out.member("reason", letter.reason)

@@ -16,6 +16,8 @@ struct LiveDetail {
     /// Members of an object that is open.
     func write(to out: ByteBuffer) {
         out.member("sampled", samples.count)
+        // Of how many scores: a second with many has as much more say.
+        out.member("sampled_of", samples.reduce(0) { $0 + $1.weight }.rounded())
         out.member("effects")
         writeEffects(to: out)
         out.member("segments")
@@ -35,7 +37,8 @@ struct LiveDetail {
         }
     }
 
-    /// A histogram of the sampled effects by decision, between their 0.5 % and 99.5 % quantiles.
+    /// A histogram of the effects by decision, between the sample's 0.5 % and 99.5 % quantiles: how many of the stream's
+    /// scores the sampled ones stand for.
     private func writeEffects(to out: ByteBuffer) {
         let values = samples.map(\.uplift).filter(\.isFinite).sorted()
         guard values.count >= 2, let first = values.first, let last = values.last, last > first else {
@@ -43,18 +46,20 @@ struct LiveDetail {
         }
         let low = values[values.count / 200], high = values[values.count - 1 - values.count / 200]
         let width = max((high - low) / Double(Self.bins), 1e-12)
-        var counts: [String: [Int]] = [:]
+        var counts: [String: [Double]] = [:]
         for score in samples where score.uplift.isFinite {
             let bin = min(max(Int((score.uplift - low) / width), 0), Self.bins - 1)
-            counts[score.decision, default: [Int](repeating: 0, count: Self.bins)][bin] += 1
+            counts[score.decision, default: [Double](repeating: 0, count: Self.bins)][bin] += score.weight
         }
         out.object {
             out.member("low", low)
             out.member("width", width)
-            out.member("mean", values.reduce(0, +) / Double(values.count))
+            let finite = samples.filter(\.uplift.isFinite)
+            out.member(
+                "mean", finite.reduce(0) { $0 + $1.weight * $1.uplift } / finite.reduce(0) { $0 + $1.weight })
             for decision in ["treat", "uncertain", "suppress"] {
                 out.member(decision)
-                out.list(counts[decision] ?? [Int](repeating: 0, count: Self.bins)) { out.append(Int64($0)) }
+                out.list(counts[decision] ?? [Double](repeating: 0, count: Self.bins)) { out.append($0.rounded()) }
             }
         }
     }

@@ -8,7 +8,7 @@ package protocol PipelineSource: Sendable {
     /// Why the pipeline is not at work, in words; nil when it is.
     var notReady: String? { get }
     var tap: LiveTap { get }
-    /// The partitions of the input.
+    /// The partitions of the input; 0 until the broker has told.
     var partitions: Int { get }
     /// Who owns a partition, as the group says; nil when nobody does. May take seconds.
     func owner(of partition: Int32) -> PipelineOwner?

@@ -15,8 +15,11 @@ struct SampledScore: Sendable {
     var decision: String
     /// In the model's order; nil until the worker said.
     var features: [Float]?
+    /// How many of the stream's scores it stands for.
+    var weight: Double
 
-    init?(json: [UInt8], reader: ScoreReader) {
+    init?(json: [UInt8], weight: Double, reader: ScoreReader) {
+        self.weight = weight
         let read: Score? = json.withUnsafeBytes { bytes in
             do throws(InputError) { return try reader.read(bytes) } catch { return nil }
         }

@@ -20,7 +20,7 @@ enum DashboardPage {
             <div id="lag"></div></section>
             <section class="card s6"><header><h2>Effect by segment</h2><span class="muted" id="segments-note"></span></header>
             <div id="segments"></div></section>
-            <section class="card s6"><header><h2>Newest scores</h2><span class="muted">a sample, newest first</span></header>
+            <section class="card s6"><header><h2>Newest scores</h2><span class="muted">an even sample, newest first</span></header>
             <div class="scroll" tabindex="0" role="region" aria-label="Newest scores"><table id="newest"></table></div></section>
             <section class="card s8"><header><h2>Dead letters</h2><span class="muted" id="letters-note"></span></header>
             <div id="letters"></div></section>
@@ -33,7 +33,7 @@ enum DashboardPage {
 
     static let script = #"""
         "use strict";
-        const decisions = [["treat", "treat", "worth an ad"], ["uncertain", "uncertain", "not sure"], ["suppress", "suppress", "better without"]];
+        const decisions = [["treat", "treat", "treat"], ["uncertain", "uncertain", "uncertain"], ["suppress", "suppress", "suppress"]];
         const live = { fields: [], rows: [], step: 5, last: null, open: [], connected: false, detail: null };
         let charts;
 
@@ -55,7 +55,7 @@ enum DashboardPage {
           fill($("#tiles"),
             tile("Events", format.count(now("messages")), "per second; " + format.count(detail.totals.messages) + " since the start"),
             tile("Scores", format.count(scores), "per second"),
-            tile("Latency", format.milliseconds(now("p50_ms")), "half of them; 99 % within " + format.milliseconds(now("p99_ms"))),
+            tile("Latency", format.milliseconds(now("p50_ms")), Number.isFinite(now("p50_ms")) ? "half of them; 99 % within " + format.milliseconds(now("p99_ms")) : "no score in the last second"),
             tile("Lag", format.count(now("lag")), Number.isFinite(now("lag")) ? "records wait" : "not known yet"),
             tile("People", format.count(now("users")), "in memory"),
             tile("Dead letters", format.count(now("dead_letters")), "per second", now("dead_letters") > now("messages") * 0.05 && now("dead_letters") > 1),
@@ -78,7 +78,7 @@ enum DashboardPage {
             $("#verdict").textContent = "The pipeline has made no score yet.";
           } else {
             const part = count => Math.round(count / all * 100) + " %";
-            $("#verdict").textContent = `Of ${format.count(all)} scores so far, ${part(treat)} say that the ad pays, ${part(suppress)} that it does harm; ${part(uncertain)} cannot tell.`;
+            $("#verdict").textContent = `Of ${format.count(all)} scores so far, ${part(treat)} are treat (the ad pays), ${part(suppress)} suppress (better without it); ${part(uncertain)} uncertain (the data cannot tell).`;
           }
         }
 
@@ -123,13 +123,13 @@ enum DashboardPage {
               }
             }
             if (low < 0 && high > 0) plot.root.append(svg("line", { class: "rule", x1: plot.x(0), x2: plot.x(0), y1: plot.top, y2: plot.height - plot.bottom }));
-            this.finish(`Distribution of ${sums.reduce((a, b) => a + b, 0)} sampled effects, mean ${format.effect(data.mean)}`);
+            this.finish(`Distribution of ${format.count(sums.reduce((a, b) => a + b, 0))} effects, mean ${format.effect(data.mean)}`);
           }
         }
 
         function drawSegments(segments) {
           $("#segments-note").textContent = segments.length ? "mean of people sampled of late" : "";
-          if (!segments.length) { fill($("#segments"), el("div", { class: "empty" }, "Segments show when enough people are sampled.")); return; }
+          if (!segments.length) { fill($("#segments"), el("div", { class: "empty" }, "Segments show when 20 people are sampled.")); return; }
           const most = Math.max(...segments.flatMap(segment => segment.groups.map(group => Math.abs(group.uplift))), 1e-9);
           fill($("#segments"), segments.map(segment => el("div", { class: "segment" }, el("h3", {}, plain(segment.feature)),
             segment.groups.map(group => {
@@ -154,7 +154,7 @@ enum DashboardPage {
                 svg("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: 12 }),
                 svg("line", { class: "whisker", x1: x(score.ci_lower ?? score.uplift), x2: x(score.ci_upper ?? score.uplift), y1: 6, y2: 6 }),
                 svg("circle", { class: "bar c-" + score.decision, cx: x(score.uplift), cy: 6, r: 3.4 }))),
-              el("td", {}, el("span", { class: "tag " + score.decision }, score.decision))))));
+              el("td", {}, tag(score.decision))))));
         }
 
         function drawLetters(letters) {
@@ -163,12 +163,12 @@ enum DashboardPage {
           if (!codes.length) { fill($("#letters"), el("div", { class: "empty" }, "Every message could be read.")); return; }
           const open = new Set([...document.querySelectorAll("#letters details[open]")].map(node => node.dataset.key));
           fill($("#letters"),
-            el("p", { class: "row" }, codes.slice(0, 8).map(([code, count]) => el("span", { class: "tag" }, plain(code) + " " + format.count(count)))),
+            el("p", { class: "row" }, codes.map(([code, count]) => el("span", { class: "tag" }, plain(code) + " " + format.count(count)))),
             letters.last.map(letter => {
               const key = `${letter.topic}/${letter.partition}/${letter.offset}`;
               return el("details", { "data-key": key, open: open.has(key) }, el("summary", {}, `${new Date(letter.time).toLocaleTimeString([], { hour12: false })} · ${letter.reason} · ${letter.topic} [${letter.partition}] offset ${letter.offset}`),
                 el("pre", {}, letter.value || "(no value)"));
-            }).slice(0, 6));
+            }));
         }
 
         function drawPartitions(detail) {
@@ -191,7 +191,7 @@ enum DashboardPage {
           const detail = live.detail;
           $("#live").hidden = !detail.has_pipeline;
           if (detail.has_pipeline) {
-            $("#effects-note").textContent = detail.effects ? "of " + format.count(detail.sampled) + " sampled scores" : "";
+            $("#effects-note").textContent = detail.effects ? `of the last ${format.count(detail.sampled_of)} scores` + (detail.sampled < detail.sampled_of ? `, by ${format.count(detail.sampled)} sampled evenly` : "") : "";
             charts.effects.set(detail.effects);
             drawSegments(detail.segments); drawNewest(detail.newest); drawLetters(detail.dead_letters); drawPartitions(detail);
           }
@@ -203,7 +203,7 @@ enum DashboardPage {
           $("#title").textContent = model.name;
           document.title = model.name + " · ImpactIQ";
           $("#model").hidden = false;
-          $("#model-note").textContent = `version ${model.version}`;
+          $("#model-note").textContent = `version ${model.version}; ${unitOf(model)}`;
           const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
           const source = model.provenance || {};
           fill($("#facts"), fact("Effect of", model.treatments.join(", ")), fact("On", model.outcomes.join(", ")),
@@ -248,7 +248,7 @@ enum DashboardPage {
             decisions: new TimeChart($("#decisions"), { height: 220 }), effects: new Effects($("#effects"), { height: 245 }),
             throughput: new TimeChart($("#throughput"), { height: 170 }), latency: new TimeChart($("#latency"), { height: 150 }), lag: new TimeChart($("#lag"), { height: 170 }),
           };
-          fill($("#decision-legend"), decisions.map(([, color, name]) => el("li", {}, el("span", { class: "key c-" + color }), name)));
+          fill($("#decision-legend"), decisions.map(([, color, name]) => el("li", {}, el("span", { class: "key c-" + color }), `${name}: ${meaning[name]}`)));
           fill($("#latency-legend"), [["accent", "half"], ["warn", "99 %"]].map(([color, name]) => el("li", {}, el("span", { class: "key line c-" + color }), name)));
           drawModel().catch(error => fill($("#notices"), el("p", { class: "notice bad" }, error.message)));
           await load().catch(() => {});

@@ -60,6 +60,21 @@ enum PageScript {
           return value.toFixed(digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
         }
         const plain = name => name.replace(/_/g, " ");
+        /* A feature's value in words: what never happened, no and yes, or the number. */
+        function valueOf(feature, value) {
+          if (feature?.never !== undefined && feature.never !== null && value === feature.never) return `never (${format.value(value)})`;
+          return feature?.choices && feature.choices.includes(value) ? choiceName(feature.choices, value) : format.value(value);
+        }
+        /* The text of a category, also for its place among them. */
+        const choiceName = (choices, choice) => typeof choices[0] === "string" ? (typeof choice === "string" ? choice : choices[choice] ?? "unknown") : choices.length === 2 && choices[0] === 0 && choices[1] === 1 ? ["no", "yes"][choice] ?? format.value(choice) : format.value(choice);
+
+        /* Decisions by the API's words on every page; what they mean stands beside them. */
+        const meaning = { treat: "the ad pays", uncertain: "the data cannot tell", suppress: "better without the ad" };
+        const tag = decision => el("span", { class: "tag " + decision, title: meaning[decision] }, decision);
+
+        /* What an effect of 0.01 is. */
+        const isChance = outcome => ["conversion", "visit", "purchase", "click", "converted"].includes(outcome);
+        const unitOf = model => model.outcomes.every(isChance) ? `effects are changes of the probability of a ${model.outcomes.map(plain).join(", ")}: +0.01 is one percentage point` : `effects are changes of ${model.outcomes.map(plain).join(", ")}`;
 
         /* Colours: as the system, light, dark; kept in this browser. */
         const theme = {
@@ -113,9 +128,12 @@ enum PageScript {
 
         async function request(path, options = {}) {
           while (true) {
+            const sent = token.get();
             const response = await fetch(path, { ...options, headers: { ...token.headers(), ...(options.headers || {}) } });
             if (response.status !== 401) return response;
-            await token.ask("It stands in the server's token file; this browser keeps it until the tab is closed.");
+            // Another request may have asked meanwhile: then its token is tried first.
+            if (sent !== token.get()) continue;
+            await token.ask((sent ? "The token is wrong: this server does not know it. " : "") + "It stands in the server's token file; this browser keeps it until the tab is closed.");
           }
         }
 
@@ -140,11 +158,13 @@ enum PageScript {
           }
         }
 
-        /* Rows of bars to either side of zero: moves = [{feature, by}], feature as the model's card has it. */
+        /* Rows of bars to either side of zero: moves = [{feature, by}], feature as the model's card has it; {words, by} is a sum
+           of others, and {words, at} a number that is no move. */
         function pushRows(moves, features) {
-          const most = Math.max(...moves.map(move => Math.abs(move.by)), 1e-12);
-          return moves.map(({ feature, by }) => el("div", { class: "pushrow", title: feature.meaning || "" },
-            el("span", {}, plain(feature.name), " ", el("span", { class: "muted" }, format.value(features[feature.name]))),
+          const most = Math.max(...moves.map(move => Math.abs(move.by ?? 0)), 1e-12);
+          return moves.map(({ feature, words, by, at }) => at !== undefined ? el("div", { class: "pushrow" }, el("b", {}, words), el("span"), el("span", {}, el("b", {}, format.effect(at)))) :
+            el("div", { class: "pushrow", title: feature?.meaning || "" },
+            el("span", {}, words ?? plain(feature.name), " ", words ? null : el("span", { class: "muted" }, valueOf(feature, features[feature.name]))),
             svg("svg", { viewBox: "0 0 100 16", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("line", { class: "zero", x1: 50, x2: 50, y1: 0, y2: 16, "vector-effect": "non-scaling-stroke" }),
               svg("rect", { class: "bar c-" + (by > 0 ? "treat" : "suppress"), x: by > 0 ? 50 : 50 + by / most * 50, width: Math.max(0.4, Math.abs(by) / most * 50), y: 3, height: 10 })),
             el("span", {}, format.effect(by))));
@@ -157,8 +177,12 @@ enum PageScript {
             const answer = await contributions(features);
             if (answer) {
               const cards = Object.fromEntries(model.features.map(feature => [feature.name, feature]));
-              return { moves: largest(answer.contributions.map(one => ({ feature: cards[one.feature], by: one.contribution }))),
-                note: `contributions: from ${format.effect(answer.base)} to ${format.effect(answer.uplift)}` };
+              // What is shown adds up: the base, the largest, all others in one row, the sum.
+              const all = answer.contributions.map(one => ({ feature: cards[one.feature], by: one.contribution }));
+              const shown = largest(all), others = all.filter(one => !shown.includes(one));
+              const rest = others.length ? [{ words: others.length === 1 ? "1 other" : `${others.length} others`, by: others.reduce((sum, one) => sum + one.by, 0) }] : [];
+              const total = answer.uplift ?? answer.log_odds ?? answer.probability ?? answer.prediction;
+              return { moves: [{ words: "base", at: answer.base }, ...shown, ...rest, { words: answer.log_odds === undefined ? "this person" : "log odds of this person", at: total }], note: answer.method };
             }
             other = Object.fromEntries(model.features.map(feature => [feature.name, feature.typical]));
           }

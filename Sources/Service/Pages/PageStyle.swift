@@ -128,9 +128,11 @@ enum PageStyle {
         .sim>.controls{position:sticky;top:72px;max-height:calc(100vh - 92px);overflow:auto}}
         .field{padding:9px 10px;margin:0 -10px;border-radius:9px;border:1px solid transparent}
         .field.in-hand{background:var(--soft)}
-        .field .head{display:grid;grid-template-columns:minmax(0,1fr) 96px;gap:4px 10px;align-items:center}
+        .field .head{display:grid;grid-template-columns:minmax(0,1fr) 112px;gap:4px 10px;align-items:center}
         .field label{font-weight:540;font-size:.93rem;overflow-wrap:anywhere}
         .field input[type=number]{width:100%;text-align:right;padding:3px 7px;font-variant-numeric:tabular-nums}
+        .field input[type=number]{appearance:textfield;-moz-appearance:textfield}
+        .field input[type=number]::-webkit-inner-spin-button{appearance:none;margin:0}
         .field input[type=range]{width:100%;margin:6px 0 0;accent-color:var(--accent)}
         .field .meaning{font-size:.79rem;color:var(--muted);line-height:1.35}
         .choices{display:flex;gap:6px}.head.short{grid-template-columns:minmax(0,1fr) auto}
@@ -164,7 +166,8 @@ enum PageStyle {
         .param{display:grid;gap:3px;margin:10px 0;max-width:420px}.param label{font-size:.88rem}
         @media (max-width:640px){header.top{position:static}main{padding:18px 14px 48px}h1{font-size:1.35rem}.card{padding:14px}
         .scroll{margin:0 -14px -6px;padding:0 14px 6px}.tiles{grid-template-columns:1fr 1fr;gap:10px}.tile:last-child:nth-child(odd){grid-column:1/-1}.tile dd{font-size:1.2rem}
-        header.top>div{padding:8px 14px 6px}nav{order:3;width:100%;margin:0 -6px}nav a{padding:5px 7px;font-size:.87rem}.effect{font-size:2.1rem}
+        header.top>div{padding:8px 14px 6px}nav{order:3;width:calc(100% + 12px);margin:0 -6px;justify-content:space-between}nav a{padding:5px 4px;font-size:.84rem}.clip{max-width:13ch}
+        th,td{padding-right:7px}td.n,th.n{padding-right:8px}td>svg{width:64px}.effect{font-size:2.1rem}
         .facts{grid-template-columns:1fr;gap:0}.facts dd{margin-bottom:8px}.push .words{display:none}}
         @media (prefers-reduced-motion:no-preference){.pill.live::before{animation:beat 2s infinite}
         @keyframes beat{50%{opacity:.35}}}

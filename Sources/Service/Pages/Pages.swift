@@ -20,6 +20,6 @@ package enum Pages {
     }
 
     private static func page(_ path: String, _ asset: Asset) -> Route {
-        Route(.get, path, isOpen: true) { exchange throws(Problem) in exchange.asset = asset }
+        Route(.get, path, isOpen: true, query: nil) { exchange throws(Problem) in exchange.asset = asset }
     }
 }

@@ -5,7 +5,7 @@ enum SimulatorPage {
         body: """
             <h1>Simulator</h1>
             <p class="lead" id="lead">Change a person, and see what the ad would do to them.</p>
-            <div id="notices"></div>
+            <div id="linked"></div><div id="notices"></div>
             <div class="sim">
             <section class="card controls" aria-label="The person"><header><h2>The person</h2>
             <span class="row" id="who" role="group" aria-label="Whose features"></span></header>
@@ -30,6 +30,8 @@ enum SimulatorPage {
         const scene = { a: {}, b: null, hand: "a", feature: null, second: "", names: { a: "", b: "" } };
         const person = () => scene[scene.hand];
         const score = { a: null, b: null };
+        /* Why a person has no score. */
+        const trouble = { a: null, b: null };
 
         /* The scene lives in the address, so that a link restores it whole. */
         function save() {
@@ -41,23 +43,35 @@ enum SimulatorPage {
           history.replaceState(null, "", "#" + encodeURIComponent(JSON.stringify(kept)));
         }
         function restore() {
-          let kept = {};
-          try { kept = JSON.parse(decodeURIComponent(location.hash.slice(1) || "%7B%7D")); } catch { /* a foreign hash */ }
+          let kept = {}, faults = [];
+          try {
+            kept = JSON.parse(decodeURIComponent(location.hash.slice(1) || "%7B%7D"));
+            if (typeof kept !== "object" || kept === null || Array.isArray(kept)) throw new Error("no scene");
+          } catch { kept = {}; faults.push("it cannot be read"); }
           const known = new Set(model.features.map(feature => feature.name));
-          const clean = features => Object.fromEntries(Object.entries(features || {}).filter(([name, value]) => known.has(name) && (value === null || Number.isFinite(value) || typeof value === "string")));
+          const clean = features => Object.fromEntries(Object.entries(features || {}).filter(([name, value]) => {
+            if (!known.has(name)) faults.push(`"${name.slice(0, 60)}" is no feature of this model`);
+            else if (value !== null && !Number.isFinite(value) && typeof value !== "string") faults.push(`"${name}" has no number`);
+            else return true;
+            return false;
+          }));
           scene.a = { ...typical(), ...clean(kept.a) };
           scene.b = kept.b ? { ...typical(), ...clean(kept.b) } : null;
           scene.names = { a: String(kept.name || ""), b: String(kept.name2 || "") };
           scene.feature = known.has(kept.f) ? kept.f : ordered[0].name;
           scene.second = known.has(kept.s) ? kept.s : ordered[1]?.name ?? "";
+          fill($("#linked"), faults.length ? el("p", { class: "notice bad" }, "The link is damaged, or of another model: " + faults.slice(0, 4).join("; ") + ". What it does not say is as of a typical person.") : null);
         }
-        const typical = () => Object.fromEntries(model.features.map(feature => [feature.name, feature.choices ? feature.default ?? feature.choices[0] : feature.typical]));
+        const typical = () => Object.fromEntries(model.features.map(feature => [feature.name, typeof feature.choices?.[0] === "string" ? feature.choices[0] : feature.typical]));
+        /* Beyond the training data a forest only goes on with its edge. */
+        const isBeyond = (feature, value) => !!feature.seen && Number.isFinite(value) && (value < feature.seen[0] || value > feature.seen[1]);
+        const beyond = feature => `beyond the training data (${format.value(feature.seen[0])} to ${format.value(feature.seen[1])})`;
         const given = features => Object.fromEntries(Object.entries(features).filter(([, value]) => value !== undefined));
 
         function sentence(score) {
           const amount = Math.abs(score.uplift), outcome = plain(score.outcome), what = plain(score.treatment);
-          const size = amount < 1 && ["conversion", "visit", "purchase", "click", "converted"].includes(score.outcome)
-            ? `${trim(amount * 100, 2)} percentage points ${score.uplift < 0 ? "less" : "more"} likely to end in a ${outcome}`
+          const size = amount < 1 && isChance(score.outcome)
+            ? `${trim(amount * 100, 2)} percentage points (${format.effect(score.uplift)}) ${score.uplift < 0 ? "less" : "more"} likely to end in a ${outcome}`
             : `${trim(amount, 4)} ${score.uplift < 0 ? "lower" : "higher"} in ${outcome}`;
           const level = Math.round(score.ci_level * 1000) / 10;
           const verdict = { treat: `All of the ${level} % interval is above ${format.value(model.threshold)}: it pays.`,
@@ -86,12 +100,14 @@ enum SimulatorPage {
           fill($("#result"), shown.map(key => {
             const one = score[key];
             const head = el("div", { class: "who" }, el("span", { class: "row" }, scene.b ? el("span", { class: "letter" + (key === "b" ? " b" : "") }, key.toUpperCase()) : null,
-              el("b", {}, scene.names[key] || (scene.b ? "Person " + key.toUpperCase() : "This person"))), one ? el("span", { class: "tag " + one.decision }, { treat: "show the ad", suppress: "leave it out", uncertain: "not sure" }[one.decision]) : null);
-            if (!one) return el("section", { class: "card" }, head, el("div", { class: "empty" }, "…"));
+              el("b", {}, scene.names[key] || (scene.b ? "Person " + key.toUpperCase() : "This person"))), one ? tag(one.decision) : null);
+            if (!one) return el("section", { class: "card" }, head, el("div", { class: "empty", "data-trouble": "" }, trouble[key] || "…"));
+            const far = model.features.filter(feature => isBeyond(feature, scene[key][feature.name]));
             return el("section", { class: "card" }, head, el("div", { class: "effect " + one.decision, "data-uplift": one.uplift }, format.effect(one.uplift)),
               gauge(one, low - room, high + room),
               el("div", { class: "muted small" }, one.ci_lower === null ? "no interval" : `${format.effect(one.ci_lower)} to ${format.effect(one.ci_upper)}, standard error ${trim(one.std_error, 4)}`),
               el("p", { class: "sentence" }, sentence(one)),
+              far.length ? el("p", { class: "notice" }, `${far.map(feature => plain(feature.name)).join(", ")}: ${far.length === 1 ? beyond(far[0]) : "beyond the training data"}. The model has seen nobody like this, so its number is that of the nearest it has seen.`) : null,
               one.effects ? el("table", {}, el("tbody", {}, one.effects.map(effect => el("tr", {}, el("th", { scope: "row" }, `${plain(effect.treatment)} on ${plain(effect.outcome)}`), el("td", { class: "n" }, format.effect(effect.uplift)))))) : null);
           }));
         }
@@ -138,8 +154,6 @@ enum SimulatorPage {
             this.finish(`Effect by ${plain(a.vary[0].feature)}: from ${format.effect(a.uplift[0])} at ${format.value(xs[0])} to ${format.effect(a.uplift[xs.length - 1])} at ${format.value(xs[xs.length - 1])}`);
           }
         }
-
-        const choiceName = (choices, choice) => choices.length === 2 && choices[0] === 0 && choices[1] === 1 ? ["no", "yes"][choice] ?? format.value(choice) : format.value(choice);
 
         function grid(feature, steps) {
           if (feature.choices) return { feature: feature.name, values: feature.choices };
@@ -195,12 +209,21 @@ enum SimulatorPage {
           if (asker.busy) { asker.again = true; return; }
           asker.busy = true;
           try {
-            const rows = [{ features: given(scene.a) }, ...(scene.b ? [{ features: given(scene.b) }] : [])];
-            const { scores } = await send("/v1/score/batch", { rows });
-            score.a = scores[0]; score.b = scores[1] || null;
+            await Promise.all(["a", "b"].map(async key => {
+              const asked = scene[key] && given(scene[key]);
+              try { score[key] = asked ? await send("/v1/score", { features: asked }) : null; trouble[key] = null; } catch (error) {
+                if (error.status !== 422) throw error;
+                score[key] = null;
+                trouble[key] = error.problem?.type?.endsWith(":missing_feature") ? `This model needs a number for ${plain(error.problem.field.replace("features.", ""))}: without it there is no effect.` : error.message;
+              }
+            }));
             drawResult();
-            await Promise.all([drawCurve(), drawPush(), drawSurface()]);
             fill($("#notices"));
+            if (trouble.a || trouble.b) {
+              const words = "No effect to show: a number is needed.";
+              curve.data = null; curve.empty(words); fill($("#push"), el("div", { class: "empty" }, words)); fill($("#surface"), el("div", { class: "empty" }, words));
+              fill($("#push-note")); fill($("#curve-note"));
+            } else await Promise.all([drawCurve(), drawPush(), drawSurface()]);
             state("good", "ready");
           } catch (error) {
             fill($("#notices"), el("p", { class: "notice bad" }, error.message));
@@ -215,7 +238,10 @@ enum SimulatorPage {
 
         function field(feature) {
           const id = "f-" + feature.name, value = person()[feature.name];
-          const change = value => { person()[feature.name] = value; scene.feature = feature.name; mark(); update(); };
+          const note = el("div", { class: "meaning" });
+          const judge = value => { note.textContent = isBeyond(feature, value) ? beyond(feature) : feature.never != null && value === feature.never ? "stands for never" : ""; };
+          judge(value);
+          const change = value => { judge(value); person()[feature.name] = value; scene.feature = feature.name; mark(); update(); };
           let controls;
           if (feature.choices) {
             const buttons = feature.choices.map(choice => el("button", { type: "button", "aria-pressed": String(value === choice), onclick: () => {
@@ -225,7 +251,7 @@ enum SimulatorPage {
           } else {
             const step = feature.whole ? 1 : Number(((feature.high - feature.low) / 200).toPrecision(1));
             const shown = value === null || value === undefined ? "" : Number(Number(value).toPrecision(6));
-            const number = el("input", { type: "number", id, step: "any", value: shown, placeholder: "not known", oninput: () => {
+            const number = el("input", { type: "number", id, step: "any", value: shown, placeholder: model.missing_values === "refuse" ? "needed" : "not known", oninput: () => {
               const typed = number.value === "" ? null : Number(number.value);
               if (typed !== null && !Number.isFinite(typed)) return;
               if (typed !== null) slider.value = typed; change(typed);
@@ -235,7 +261,7 @@ enum SimulatorPage {
             } });
             controls = [el("div", { class: "head" }, el("label", { for: id }, plain(feature.name)), number), slider];
           }
-          return el("div", { class: "field", "data-name": feature.name, onfocusin: () => take(feature.name), onclick: () => take(feature.name) }, controls, feature.meaning ? el("div", { class: "meaning" }, feature.meaning) : null);
+          return el("div", { class: "field", "data-name": feature.name, onfocusin: () => take(feature.name), onclick: () => take(feature.name) }, controls, note, feature.meaning ? el("div", { class: "meaning" }, feature.meaning) : null);
         }
 
         function drawControls() {
@@ -272,7 +298,7 @@ enum SimulatorPage {
           // What follows from other features moves with them.
           model.features = model.features.filter(feature => !feature.derived);
           ordered = [...model.features].sort((a, b) => b.importance - a.importance);
-          $("#lead").textContent = `Change a person, and see what "${model.treatments.map(plain).join('", "')}" would do to ${model.outcomes.map(plain).join(", ")}.`;
+          $("#lead").textContent = `Change a person, and see what "${model.treatments.map(plain).join('", "')}" would do to ${model.outcomes.map(plain).join(", ")}. The ${unitOf(model)}.`;
           fill($("#second"), el("option", { value: "" }, "second feature…"), ordered.map(feature => el("option", { value: feature.name }, plain(feature.name))));
           restore();
           $("#second").value = scene.second;

@@ -46,8 +46,9 @@ enum UserPage {
             const low = Math.min(0, ...values), high = Math.max(0, ...values), room = (high - low) * 0.06 || 0.01;
             const first = data[0].time, last = data[data.length - 1].time, span = Math.max(last - first, 60000);
             const from = last > first ? first : first - 30000, to = from + span;
-            const day = at => span > 86400000 * 2 ? new Date(at).toLocaleDateString([], { month: "short", day: "numeric" }) : format.clock(at);
-            const count = this.host.clientWidth > 460 ? 5 : 3;
+            const date = at => new Date(at).toLocaleDateString([], { month: "short", day: "numeric" });
+            const day = at => span > 86400000 * 5 ? date(at) : date(from) !== date(to) ? `${date(at)} ${format.clock(at)}` : format.clock(at);
+            const count = this.host.clientWidth > 460 ? 4 : 3;
             const plot = this.frame(from, to, low - room, high + room, Array.from({ length: count }, (_, i) => { const at = from + span * i / (count - 1); return { at, label: day(at) }; }), format.effect);
             const known = data.filter(score => Number.isFinite(score.ci_lower));
             if (known.length > 1) {
@@ -97,7 +98,7 @@ enum UserPage {
           fill($("#table"), el("thead", {}, el("tr", {}, ["Time", "Event", "Effect", "Interval", "Decision", "Model", "Source"].map((name, i) => el("th", { scope: "col", class: i === 2 ? "n" : null }, name)))),
             el("tbody", {}, scores.slice(0, 50).map(score => el("tr", {}, el("th", { scope: "row", class: "nowrap" }, format.time(score.time)), el("td", {}, score.event_type),
               el("td", { class: "n" }, format.effect(score.uplift)), el("td", { class: "nowrap" }, `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
-              el("td", {}, el("span", { class: "tag " + score.decision }, score.decision)), el("td", {}, `${score.model} ${score.model_version}`),
+              el("td", {}, tag(score.decision)), el("td", {}, `${score.model} ${score.model_version}`),
               el("td", { class: "nowrap muted" }, `${score.source.topic} [${score.source.partition}] ${score.source.offset}`)))));
           if (!scores.length) fill($("#table"), el("caption", { class: "empty" }, "No score is kept of this person."));
           if (!user) { fill($("#score"), el("div", { class: "empty" }, "The state of this person is not in this process.")); fill($("#features")); fill($("#push")); return; }
@@ -105,13 +106,13 @@ enum UserPage {
           const score = user.score;
           fill($("#score"), score ? [el("div", { class: "effect " + score.decision }, format.effect(score.uplift)),
             el("div", { class: "muted" }, `${Math.round(score.ci_level * 1000) / 10} % interval ${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
-            el("p", { class: "sentence" }, sentence(score)),
+            el("p", { class: "sentence" }, tag(score.decision), " ", sentence(score)), el("p", { class: "muted small" }, "The " + unitOf(model) + "."),
             el("a", { class: "button", href: "/simulate#" + encodeURIComponent(JSON.stringify({ a: user.features, name: id })) }, "Play with this person")]
             : el("div", { class: "empty" }, "The model cannot score this person: a feature has no value."));
           $("#features-note").textContent = "as of the last event";
           const importance = Object.fromEntries(model.features.map(feature => [feature.name, feature]));
           fill($("#features"), el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Feature"), el("th", { scope: "col", class: "n" }, "Value"), el("th", { scope: "col" }, "Meaning"))),
-            el("tbody", {}, Object.entries(user.features).map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, plain(name)), el("td", { class: "n" }, format.value(value)), el("td", { class: "muted" }, importance[name]?.meaning || "")))));
+            el("tbody", {}, Object.entries(user.features).map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, plain(name)), el("td", { class: "n" }, valueOf(importance[name], value)), el("td", { class: "muted" }, importance[name]?.meaning || "")))));
           if (score) push(user.features).catch(error => fill($("#push"), el("div", { class: "empty" }, error.message)));
         }
 
@@ -120,7 +121,7 @@ enum UserPage {
           if (!people.length) { fill($("#list"), el("caption", { class: "empty" }, "Nobody yet: people show when a pipeline of this process scores them.")); return; }
           fill($("#list"), el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Person"), el("th", { scope: "col", class: "n" }, "Effect"), el("th", { scope: "col" }, "Decision"))),
             el("tbody", {}, people.slice(0, 20).map(person => el("tr", {}, el("th", { scope: "row" }, el("a", { href: "/user?id=" + encodeURIComponent(person.user_id) }, person.user_id)),
-              el("td", { class: "n" }, format.effect(person.uplift)), el("td", {}, el("span", { class: "tag " + person.decision }, person.decision))))));
+              el("td", { class: "n" }, format.effect(person.uplift)), el("td", {}, tag(person.decision))))));
         }
 
         let chart;

@@ -43,12 +43,13 @@ package struct Access: Sendable {
     /// The `Host` header's problem, if any.
     func problem(host: UnsafePointer<CChar>?) -> Problem? {
         if hosts.isEmpty { return nil }
-        guard let host else { return Problem(400, "missing_host", "the request has no Host header") }
-        let name = Self.hostName(String(cString: host))
-        if hosts.contains(name) { return nil }
+        guard let host else { return Problem(400, "missing_host", "the request has no Host header", field: "Host") }
+        let name = String(cString: host)
+        if let own = Self.hostName(name), hosts.contains(own) { return nil }
         return Problem(
             403, "foreign_host",
-            "this server does not answer under the name \"\(name.prefix(100))\"; http.hosts lists the names it has")
+            "this server does not answer under the name \"\(name.prefix(100))\"; http.hosts lists the names it has",
+            field: "Host")
     }
 
     /// The problem of a request that a browser sends for a page of another site.
@@ -63,7 +64,7 @@ package struct Access: Sendable {
 
     func isOwn(_ origin: String, _ host: UnsafePointer<CChar>?) -> Bool {
         guard let host else { return false }
-        let own = String(cString: host).lowercased()
+        let own = String(cString: host).lowercased().trimmingCharacters(in: .whitespaces)
         return origin.lowercased() == "http://" + own || origin.lowercased() == "https://" + own
     }
 
@@ -87,10 +88,43 @@ package struct Access: Sendable {
         return digest.finalize()
     }
 
-    /// The name in a `Host` header, without its port.
-    static func hostName(_ header: String) -> String {
-        let text = header.lowercased()
-        if text.hasPrefix("["), let end = text.firstIndex(of: "]") { return String(text[...end]) }
-        return String(text.prefix { $0 != ":" })
+    /// The name in a `Host` header, lower case and without its port; nil for what is no name and port.
+    package static func hostName(_ header: String) -> String? {
+        let text = header.lowercased().trimmingCharacters(in: .whitespaces)
+        let end: String.Index
+        if text.hasPrefix("[") {
+            guard let bracket = text.firstIndex(of: "]") else { return nil }
+            end = text.index(after: bracket)
+        } else {
+            end = text.firstIndex(of: ":") ?? text.endIndex
+        }
+        let (name, rest) = (text[..<end], text[end...])
+        guard rest.isEmpty || (rest.first == ":" && rest.dropFirst().allSatisfy(\.isASCIIDigit)) else { return nil }
+        let allowed: (Character) -> Bool =
+            name.hasPrefix("[")
+            ? { $0.isHexDigit || ":.[]".contains($0) }
+            : { ($0.isASCII && ($0.isLetter || $0.isNumber)) || "-._".contains($0) }
+        return name.isEmpty || !name.allSatisfy(allowed) ? nil : String(name)
     }
+
+    /// Whether a text is an origin as browsers send it: scheme, name, and a port if it has one.
+    package static func isOrigin(_ text: String) -> Bool {
+        guard let scheme = ["http://", "https://"].first(where: { text.hasPrefix($0) }) else { return false }
+        let name = String(text.dropFirst(scheme.count))
+        return name == name.lowercased() && !name.hasSuffix(":") && hostName(name) != nil
+    }
+
+    /// A request's target without scheme and authority, which the absolute form has (RFC 9112, 3.2.2); its authority then
+    /// counts instead of `Host`.
+    static func target(_ url: String) -> (path: String, authority: String?) {
+        let lower = url.prefix(8).lowercased()
+        guard let scheme = ["http://", "https://"].first(where: { lower.hasPrefix($0) }) else { return (url, nil) }
+        let rest = url.dropFirst(scheme.count)
+        let end = rest.firstIndex(of: "/") ?? rest.endIndex
+        return (end == rest.endIndex ? "/" : String(rest[end...]), String(rest[..<end]))
+    }
+}
+
+extension Character {
+    fileprivate var isASCIIDigit: Bool { isASCII && isNumber }
 }

@@ -11,6 +11,8 @@ final class ConnectionWatch: Sendable {
         let descriptor: Int32
         /// Seconds of the monotonic clock; `Int.max` while an answer is being given.
         let deadline: Atomic<Int>
+        /// Whether it was shut down for being past its deadline.
+        let wasSlow = Atomic<Bool>(false)
 
         init(descriptor: Int32, deadline: Int) {
             self.descriptor = descriptor
@@ -45,6 +47,7 @@ final class ConnectionWatch: Sendable {
             var count = 0
             for entry in entries.values where entry.deadline.load(ordering: .relaxed) < now {
                 entry.deadline.store(.max, ordering: .relaxed)
+                entry.wasSlow.store(true, ordering: .relaxed)
                 shutdown(entry.descriptor, Int32(SHUT_RDWR))
                 count += 1
             }

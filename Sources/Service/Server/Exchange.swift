@@ -1,5 +1,6 @@
 import Base
 import CMicroHTTPD
+import Foundation
 
 /// Which methods the routes take.
 package enum Method: String, Sendable {
@@ -26,6 +27,17 @@ package enum MediaType: Sendable {
         }
     }
 
+    /// The charset that a header names, lower case; nil when it names none.
+    static func charset(_ header: String) -> String? {
+        for part in header.split(separator: ";").dropFirst() {
+            let pair = part.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+            if pair.count == 2, pair[0].lowercased() == "charset" {
+                return pair[1].trimmingCharacters(in: CharacterSet(charactersIn: "\"")).lowercased()
+            }
+        }
+        return nil
+    }
+
     /// The type that a header names; nil for one that no route reads or gives.
     init?(header: String) {
         switch header.prefix(while: { $0 != ";" }).lowercased().filter({ $0 != " " && $0 != "\t" }) {
@@ -48,6 +60,8 @@ package final class Exchange {
     package private(set) var body = UnsafeRawBufferPointer(start: nil, count: 0)
     /// What the body is; nil when there is none.
     package private(set) var bodyType: MediaType?
+    /// Asked for the headers alone.
+    package private(set) var isHead = false
 
     package var status = 200
     package var type = MediaType.json
@@ -59,12 +73,19 @@ package final class Exchange {
     package var stream: EventStream.Client?
     /// Sent as `Allow`.
     var allow: StaticString?
+    /// Closes the connection behind the answer.
+    var endsConnection = false
     /// What the handlers keep a thread: buffers, a scorer.
     package var scratch: AnyObject?
 
     package init() {}
 
-    func begin(_ connection: OpaquePointer?, parameter: String, body: UnsafeRawBufferPointer, type: MediaType?) {
+    func begin(
+        _ connection: OpaquePointer?, parameter: String, body: UnsafeRawBufferPointer, type: MediaType?,
+        isHead: Bool = false
+    ) {
+        self.isHead = isHead
+        endsConnection = false
         self.connection = connection
         self.parameter = parameter
         self.body = body
@@ -88,6 +109,7 @@ package final class Exchange {
     func fail(_ problem: Problem) {
         status = problem.status
         type = .problem
+        endsConnection = problem.endsConnection
         asset = nil
         stream = nil
         out.removeAll()

@@ -17,7 +17,9 @@ extension HTTPServer {
 
     func run(_ connection: OpaquePointer, _ context: RequestContext) -> MHD_Result {
         let exchange = exchange()
-        exchange.begin(connection, parameter: context.parameter, body: context.body.bytes, type: context.type)
+        exchange.begin(
+            connection, parameter: context.parameter, body: context.body.bytes, type: context.type,
+            isHead: context.isHead)
         if let number = context.route {
             do throws(Problem) {
                 try router.routes[number].handle(exchange)
@@ -126,7 +128,7 @@ extension HTTPServer {
         case 429, 503: add("Retry-After", "1")
         default: break
         }
-        if isStopping.load(ordering: .relaxed) { add("Connection", "close") }
+        if exchange.endsConnection || isStopping.load(ordering: .relaxed) { add("Connection", "close") }
         guard !options.access.origins.isEmpty, let origin = exchange.header("Origin"),
             options.access.origins.contains(origin)
         else { return }

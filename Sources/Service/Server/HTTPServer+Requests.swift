@@ -32,21 +32,35 @@ extension HTTPServer {
     }
 
     func completed(
-        _ connection: OpaquePointer?, _ request: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+        _ connection: OpaquePointer?, _ request: UnsafeMutablePointer<UnsafeMutableRawPointer?>,
+        _ code: MHD_RequestTerminationCode
     ) {
         guard let pointer = request.pointee else { return }
         request.pointee = nil
         let context = Unmanaged<RequestContext>.fromOpaque(pointer).takeRetainedValue()
         let nanoseconds = Self.nanoseconds() &- context.began
         metrics.count(
-            route: context.route, status: context.status == 0 ? 408 : context.status, seconds: Double(nanoseconds) / 1e9
-        )
+            route: context.countedRoute, status: context.status == 0 ? ending(connection, code) : context.status,
+            seconds: Double(nanoseconds) / 1e9)
         if context.counted > 0 { bodyBytes.wrappingSubtract(context.counted, ordering: .relaxed) }
         if let connection { allow(connection, seconds: options.idleSeconds) }
         inHand.wrappingSubtract(1, ordering: .releasing)
         // What a large body needed goes back to the system.
         guard context.body.capacity <= 1 << 16 else { return }
         pool.withLock { if $0.count < 256 { $0.append(context) } }
+    }
+
+    /// The status of a request that this server has not answered: too slow (408), its sender left (499), the server stops
+    /// (503); else libmicrohttpd refused what came of its body (400).
+    private func ending(_ connection: OpaquePointer?, _ code: MHD_RequestTerminationCode) -> Int {
+        if impactiq_http_is_time_out(code) != 0 { return 408 }
+        if let pointer = connection.flatMap({ impactiq_http_socket_context($0) }),
+            Unmanaged<ConnectionWatch.Entry>.fromOpaque(pointer).takeUnretainedValue().wasSlow.load(ordering: .relaxed)
+        {
+            return 408
+        }
+        if isStopping.load(ordering: .relaxed) || impactiq_http_is_shutdown(code) != 0 { return 503 }
+        return impactiq_http_is_hang_up(code) != 0 ? 499 : 400
     }
 
     func handle(
@@ -65,7 +79,7 @@ extension HTTPServer {
             } catch {
                 // libmicrohttpd closes a connection that is answered before its request is whole. One without a body is
                 // whole at the next call, and the connection goes on.
-                guard Self.hasBody(connection) else {
+                guard Self.hasBody(connection) || error.endsConnection else {
                     context.refusal = error
                     return Self.goOn
                 }
@@ -82,7 +96,7 @@ extension HTTPServer {
         allow(connection, seconds: nil)
         if let refusal = context.refusal { return answer(connection, context, problem: refusal) }
         if context.isTooLarge {
-            return answer(connection, context, problem: Self.tooLarge(context.limit))
+            return answer(connection, context, problem: tooLarge(context))
         }
         return run(connection, context)
     }
@@ -100,6 +114,8 @@ extension HTTPServer {
         let context = pool.withLock { $0.popLast() } ?? RequestContext()
         context.body.removeAll()
         context.route = nil
+        context.countedRoute = nil
+        context.isHead = false
         context.parameter = ""
         context.type = nil
         context.isTooLarge = false
@@ -122,7 +138,9 @@ extension HTTPServer {
         if context.isTooLarge {
             // The rest of a body that is a little too large is passed over, so that its sender reads the answer.
             context.limit -= bytes.count
-            return context.limit > -(1 << 20)
+            if context.limit > -(1 << 20) { return true }
+            context.status = 413
+            return false
         }
         let needed = context.body.count + bytes.count
         if needed > context.limit {
@@ -134,13 +152,22 @@ extension HTTPServer {
         if needed > context.counted, needed > 4_096 {
             bodyBytes.wrappingAdd(needed - context.counted, ordering: .relaxed)
             context.counted = needed
-            if bodyBytes.load(ordering: .relaxed) > options.maxBodiesBytes { return false }
+            if bodyBytes.load(ordering: .relaxed) > options.maxBodiesBytes {
+                context.status = 503
+                return false
+            }
         }
         context.body.append(bytes)
         return true
     }
 
-    static func tooLarge(_ limit: Int) -> Problem {
-        Problem(413, "body_too_large", "the body is larger than this route takes; split the rows over several requests")
+    /// Says how much the route takes, and where the rows can be split.
+    func tooLarge(_ context: RequestContext) -> Problem {
+        guard let number = context.route else { return Problem(413, "body_too_large", "the body is too large") }
+        let route = router.routes[number]
+        return Problem(
+            413, "body_too_large",
+            "the body is larger than the \(min(route.maxBodyBytes, options.maxBodyBytes)) bytes that this route takes"
+                + (route.path.hasSuffix("/batch") ? "; split the rows over several requests" : ""))
     }
 }

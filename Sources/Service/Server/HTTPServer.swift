@@ -81,9 +81,9 @@ package final class HTTPServer: Sendable {
             return Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().handle(
                 connection, url, method, data, size, request)
         }
-        settings.completed = { context, connection, request, _ in
+        settings.completed = { context, connection, request, code in
             guard let context, let request else { return }
-            Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().completed(connection, request)
+            Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().completed(connection, request, code)
         }
         settings.connection = { context, connection, entry, code in
             guard let context, let entry else { return }
@@ -119,6 +119,8 @@ package final class HTTPServer: Sendable {
         guard !isStopping.exchange(true, ordering: .acquiringAndReleasing) else { return }
         guard let started = OpaquePointer(bitPattern: daemon.load(ordering: .acquiring)) else { return }
         let socket = MHD_quiesce_daemon(started)
+        // Else the kernel goes on taking connections that nobody will answer. Closed only when no thread looks at it.
+        if socket >= 0 { shutdown(socket, Int32(SHUT_RDWR)) }
         stream.finish()
         let end = ContinuousClock.now + .seconds(options.stopSeconds)
         while inHand.load(ordering: .acquiring) > 0, ContinuousClock.now < end { usleep(10_000) }

@@ -6,10 +6,11 @@ package struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
     package let host: String
     package let port: UInt16
 
+    /// - Parameter name: of the setting, for the error.
     /// - Throws: `bad_value` for what is neither.
-    package init(parsing text: String) throws(ImpactError) {
+    package init(parsing text: String, name: String = "--listen") throws(ImpactError) {
         let fault = ImpactError(
-            .badConfiguration, code: "bad_value", "http.listen=\(text): must be HOST:PORT, as 127.0.0.1:8080, or none")
+            .badConfiguration, code: "bad_value", "\(name) \(text): must be HOST:PORT, as 127.0.0.1:8080")
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             throw fault
         }

@@ -11,6 +11,8 @@ package struct Problem: Error, Sendable, Equatable {
     package var detail: String
     /// The member of the request that is at fault, as `rows[3].recency`.
     package var field: String?
+    /// Whether the connection cannot go on after it.
+    var endsConnection = false
 
     package init(_ status: Int, _ code: String, _ detail: String, field: String? = nil) {
         self.status = status

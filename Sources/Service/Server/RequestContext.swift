@@ -6,6 +6,9 @@ import Base
 final class RequestContext: @unchecked Sendable {
     let body = ByteBuffer(capacity: 4_096)
     var route: Int?
+    /// The route that the request counts as; one with another method has no `route`.
+    var countedRoute: Int?
+    var isHead = false
     var parameter = ""
     var type: MediaType?
     var isTooLarge = false

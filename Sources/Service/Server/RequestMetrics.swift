@@ -33,9 +33,13 @@ private final class Cell: Sendable {
 /// Requests by route and status.
 package final class RequestCounter: Metric {
     package let about = MetricDescription(
-        "impactiq_http_requests_total", .counter, labels: ["route", "status"], help: "Requests answered")
-    /// Statuses that the server gives; another one would count as 500.
-    private static let statuses = [200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 422, 429, 500, 503]
+        "impactiq_http_requests_total", .counter, labels: ["route", "status"],
+        help: "Requests, by the status of their answer; 499: the sender left before it")
+    /// Statuses that the server gives, and 499 for a sender who left before the answer; another one would count as 500.
+    private static let statuses = [
+        200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 422, 429, 499, 500,
+        503,
+    ]
     private let routes: [String]
     private let cells: [[Cell]]
 

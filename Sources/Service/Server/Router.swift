@@ -10,10 +10,13 @@ package struct Route: Sendable {
     /// Types of bodies it reads; empty for none.
     package let consumes: [MediaType]
     package let maxBodyBytes: Int
+    /// Parameters that its query may have; nil for any, which a page's script reads.
+    package let query: [String]?
     package let handle: @Sendable (Exchange) throws(Problem) -> Void
 
     package init(
         _ method: Method, _ path: String, isOpen: Bool = false, consumes: [MediaType] = [], maxBodyBytes: Int = 0,
+        query: [String]? = [],
         _ handle: @escaping @Sendable (Exchange) throws(Problem) -> Void
     ) {
         self.path = path
@@ -21,6 +24,7 @@ package struct Route: Sendable {
         self.isOpen = isOpen
         self.consumes = consumes
         self.maxBodyBytes = maxBodyBytes
+        self.query = query
         self.handle = handle
     }
 }
@@ -35,7 +39,8 @@ package struct Router: Sendable {
 
     package enum Finding {
         case found(Match)
-        case otherMethod(allowed: [Method])
+        /// The path is a route's, but for other methods.
+        case otherMethod(allowed: [Method], route: Int)
         case unknown
     }
 
@@ -63,12 +68,13 @@ package struct Router: Sendable {
 
     package func find(_ method: Method?, _ path: String) -> Finding {
         var allowed: [Method] = []
+        var other: Int?
         if let numbers = fixed[path] {
             for number in numbers {
                 if routes[number].method == method { return .found(Match(route: number, parameter: "")) }
                 allowed.append(routes[number].method)
             }
-            return .otherMethod(allowed: allowed)
+            return .otherMethod(allowed: allowed, route: numbers[0])
         }
         for pattern in patterns where path.hasPrefix(pattern.prefix) && path.hasSuffix(pattern.suffix) {
             let parameter = path.dropFirst(pattern.prefix.count).dropLast(pattern.suffix.count)
@@ -77,7 +83,8 @@ package struct Router: Sendable {
                 return .found(Match(route: pattern.route, parameter: String(parameter)))
             }
             allowed.append(routes[pattern.route].method)
+            other = other ?? pattern.route
         }
-        return allowed.isEmpty ? .unknown : .otherMethod(allowed: allowed)
+        return other.map { .otherMethod(allowed: allowed, route: $0) } ?? .unknown
     }
 }

@@ -30,6 +30,12 @@ package struct ServerOptions: Sendable {
         /// - Throws: `tls_files` for a file that cannot be read, or a private key that others can read.
         package init(certificatePath: String, keyPath: String) throws(ImpactError) {
             certificate = try Self.read(certificatePath, "http.tls.certificate")
+            var status = stat()
+            if stat(keyPath, &status) == 0, status.st_mode & 0o007 != 0 {
+                throw ImpactError(
+                    .badConfiguration, code: "tls_files",
+                    "http.tls.key=\(keyPath): everybody can read it; chmod 600 \(keyPath)")
+            }
             key = try Self.read(keyPath, "http.tls.key")
             guard certificate.contains("BEGIN CERTIFICATE"), key.contains("PRIVATE KEY") else {
                 throw ImpactError(

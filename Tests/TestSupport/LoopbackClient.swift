@@ -1,23 +1,23 @@
 import Foundation
 
 /// A client of HTTP/1.1 over a plain socket, so that tests can also send what no library would.
-final class LoopbackClient {
-    struct Answer {
-        var status = 0
-        var headers: [String: String] = [:]
-        var body: [UInt8] = []
+package final class LoopbackClient {
+    package struct Answer {
+        package var status = 0
+        package var headers: [String: String] = [:]
+        package var body: [UInt8] = []
 
-        var text: String { String(decoding: body, as: UTF8.self) }
-        var json: [String: Any] {
+        package var text: String { String(decoding: body, as: UTF8.self) }
+        package var json: [String: Any] {
             (try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]) ?? [:]
         }
     }
 
-    let descriptor: Int32
+    package let descriptor: Int32
     private var buffer: [UInt8] = []
 
     /// - Parameter seconds: after which a read gives up.
-    init?(port: UInt16, seconds: Int = 10) {
+    package init?(port: UInt16, seconds: Int = 10) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: seconds, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -39,10 +39,10 @@ final class LoopbackClient {
     deinit { close(descriptor) }
 
     @discardableResult
-    func write(_ text: String) -> Bool { write(Array(text.utf8)) }
+    package func write(_ text: String) -> Bool { write(Array(text.utf8)) }
 
     @discardableResult
-    func write(_ bytes: [UInt8]) -> Bool {
+    package func write(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -53,7 +53,7 @@ final class LoopbackClient {
     }
 
     /// One request and its answer; nil when the server closed the connection instead.
-    func request(
+    package func request(
         _ method: String, _ path: String, body: String? = nil, type: String = "application/json",
         headers: [String] = []
     ) -> Answer? {
@@ -64,7 +64,7 @@ final class LoopbackClient {
         return answer(hasBody: method != "HEAD")
     }
 
-    func answer(hasBody: Bool = true) -> Answer? {
+    package func answer(hasBody: Bool = true) -> Answer? {
         let end = Array("\r\n\r\n".utf8)
         var head = 0
         while true {
@@ -92,7 +92,7 @@ final class LoopbackClient {
     }
 
     /// Reads until some text was seen; nil when the connection ended first.
-    func read(until wanted: String) -> String? {
+    package func read(until wanted: String) -> String? {
         while true {
             let text = String(decoding: buffer, as: UTF8.self)
             if text.contains(wanted) { return text }
@@ -101,7 +101,7 @@ final class LoopbackClient {
     }
 
     /// Whether the server closes within the reading's time.
-    func isClosed() -> Bool {
+    package func isClosed() -> Bool {
         var byte = [UInt8](repeating: 0, count: 4_096)
         while true {
             let count = recv(descriptor, &byte, byte.count, 0)
