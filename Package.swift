@@ -181,7 +181,7 @@ targets += [
         ], exclude: ["Resources"]),
     tests("RowsTests", ["Base", "Rows", "CZlib"]),
     tests("SettingsTests", ["Base", "Settings", "Sinks", "Pipeline", "TestSupport"]),
-    tests("TrainingTests", ["Base", "Statistics", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
+    tests("TrainingTests", ["Base", "Tabular", "Statistics", "Scoring", "Rows", "Trees", "Training", "TestSupport"]),
     tests(
         "ServiceTests",
         ["Base", "JSON", "Events", "Scoring", "Engine", "Sinks", "Propensity", "Backtest", "Service", "TestSupport"]),

@@ -3,6 +3,7 @@
 
     scripts/bench-training-kernel.py quality [--replications 4] [--designs ABCDSNEF] [--cache FOLDER]
     scripts/bench-training-kernel.py speed
+    scripts/bench-training-kernel.py growth                     # 10,000 to 10,000,000 rows, 10 to 200 features
 
 Compiles Sources/C/CTraining with clang into a temporary library. Designs, residuals and EconML are those of
 scripts/bench-training.py, which measures the whole program.
@@ -37,10 +38,14 @@ class Settings(C.Structure):
                 ("split_share", C.c_float), ("estimate_share", C.c_float), ("monotone", C.c_void_p)]
 
 
+class Step(C.Structure):
+    _fields_ = [("right", C.c_uint32), ("feature", C.c_uint16), ("bin", C.c_uint8), ("missing_left", C.c_uint8)]
+
+
 class Tree(C.Structure):
     _fields_ = [("nodes", C.c_uint32), ("leaves", C.c_uint32)] + [
         (name, C.c_void_p)
-        for name in ("left", "right", "feature", "leaf", "bin", "low", "high", "missing_left", "payload")
+        for name in ("left", "right", "feature", "leaf", "bin", "missing_left", "payload")
     ] + [("node_room", C.c_uint32), ("leaf_room", C.c_uint32)]
 
 
@@ -54,7 +59,8 @@ def library():
     lib.ctraining_space_create.argtypes = [C.c_uint64, C.c_uint32, C.c_uint32]
     lib.ctraining_grow.argtypes = [C.c_int] + [C.c_void_p] * 3 + [C.c_uint64] * 2 + [C.c_void_p] * 2
     lib.ctraining_sample.argtypes = [C.c_uint64] * 3 + [C.c_void_p]
-    lib.ctraining_leaves.argtypes = [C.c_void_p] * 2 + [C.c_uint64] * 2 + [C.c_void_p]
+    lib.ctraining_steps.argtypes = [C.c_void_p] * 2
+    lib.ctraining_leaves.argtypes = [C.c_void_p] * 3 + [C.c_uint64] * 2 + [C.c_void_p]
     return lib
 
 
@@ -62,7 +68,8 @@ class Forest:
     def __init__(self, lib, X, t, y, trees, leaf, subsample, honesty, seed, kernel=2, keep=True):
         n, p = X.shape
         self.lib, self.features = lib, p
-        self.cuts = [np.unique(np.quantile(X[:, f], np.arange(1, 255) / 255)) for f in range(p)]
+        sample = X[:: max(1, n // 65536)]
+        self.cuts = [np.unique(np.quantile(sample[:, f], np.arange(1, 255) / 255)) for f in range(p)]
         bins = self.bin(X)
         values = np.stack([t, y], 1).astype(np.float32)
         rows = Rows(bins.ctypes.data, n, p, values.ctypes.data, 1, 0, None)
@@ -98,7 +105,9 @@ class Forest:
         rows, leaf = Rows(bins.ctypes.data, n, self.features, None, 1, 0, None), np.zeros(n, np.int32)
         moments = np.zeros((len(self.trees), n, 2))
         for number, tree in enumerate(self.trees):
-            self.lib.ctraining_leaves(C.byref(rows), C.byref(tree), 0, n, leaf.ctypes.data)
+            steps = (Step * tree.nodes)()
+            self.lib.ctraining_steps(C.byref(tree), steps)
+            self.lib.ctraining_leaves(C.byref(rows), C.byref(tree), steps, 0, n, leaf.ctypes.data)
             moments[number] = self.payload[number][leaf]
         mean = moments.mean(0)
         theta = mean[:, 0] / mean[:, 1]
@@ -141,8 +150,8 @@ def quality(options, lib):
 
 def speed(options, lib):
     rng = np.random.default_rng(options.seed)
-    for n, ours, theirs in ((10_000, 200, 20), (100_000, 40, 4)):
-        X = rng.normal(size=(n, 10))
+    for n, ours, theirs in ((10_000, 200, 40), (100_000, 40, 8), (1_000_000, 10, 4)):
+        X = rng.normal(size=(n, 10)).astype(np.float32).astype(np.float64)
         t = (rng.random(n) < 0.5) - 0.5
         y = t * (X[:, 0] > 0) + rng.normal(size=n)
         other = bench.econml(X, t, y, None, 1, theirs) / theirs
@@ -155,17 +164,36 @@ def speed(options, lib):
         print(line, flush=True)
 
 
+def growth(options, lib):
+    """CPU time a tree (leaf 5) over n log n, relative to the first line's."""
+    rng = np.random.default_rng(options.seed)
+    for shapes in (((10_000, 10), (100_000, 10), (1_000_000, 10), (10_000_000, 10)),
+                   ((100_000, 10), (100_000, 50), (100_000, 200))):
+        first = None
+        for n, p in shapes:
+            X = rng.normal(size=(n, p)).astype(np.float32)
+            t = (rng.random(n) < 0.5) - 0.5
+            y = t * (X[:, 0] > 0) + rng.normal(size=n)
+            trees = max(2, 2_000_000 // n // 2 * 2)
+            seconds = Forest(lib, X, t, y, trees, 5, 0.9, 0.5, 1, options.kernel, keep=False).seconds / trees
+            units = n * np.log(n) if len({p for _, p in shapes}) == 1 else p * np.log(p)
+            first = first or seconds / units
+            print("%9d x %3d: %9.3f ms per tree, %.2f of n log n" % (n, p, 1e3 * seconds, seconds / units / first),
+                  flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["quality", "speed"])
+    parser.add_argument("what", choices=["quality", "speed", "growth"])
     parser.add_argument("--replications", type=int, default=4)
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--trees", type=int, default=500)
     parser.add_argument("--designs", default="ABCDSNEF")
     parser.add_argument("--seed", type=int, default=900)
+    parser.add_argument("--kernel", type=int, default=2, help="0 scalar, 1 AVX2, 2 AVX-512")
     parser.add_argument("--cache", help="folder to keep EconML's answers in")
     options = parser.parse_args()
-    dict(quality=quality, speed=speed)[options.what](options, library())
+    dict(quality=quality, speed=speed, growth=growth)[options.what](options, library())
 
 
 if __name__ == "__main__":

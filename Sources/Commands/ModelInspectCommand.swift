@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import JSON
 import Scoring
 import Terminal
 
@@ -56,8 +57,11 @@ enum ModelInspectCommand: Command {
                     + model.outcomes.joined(separator: ", ")
                 : "effect      of \(model.treatments.joined(separator: ", ")) on \(model.outcomes.joined(separator: ", "))",
             "kind        \(model.kind)",
-            "missing     \(model.missingValues == .route ? "routed by each split" : "refused")",
-            "intervals   \(model.hasStandardErrors ? "yes" : "no: fitted without little bags")",
+            "missing     \(missing(model))",
+            "intervals   "
+                + (model.hasStandardErrors
+                    ? "yes"
+                    : model.isResponse ? "no: a probability, not an effect" : "no: fitted without little bags"),
             "events      \(model.specificationJSON.isEmpty ? "no feature specification: rows only" : "feature specification inside")",
             "kernel      \(Kernel.best.rawValue) (of \(Kernel.available.map(\.rawValue).joined(separator: ", ")))",
         ]
@@ -73,8 +77,51 @@ enum ModelInspectCommand: Command {
         }
         if model.treeCount > 0 { lines += forests.lines() + [""] }
         lines += linearParts(model) + (model.treeCount > 0 ? importances(model).lines() : [])
+        if let importance = linearImportance(model) {
+            var table = Table(.text("feature"), .number("importance"))
+            for index in importance.indices.sorted(by: { importance[$0] > importance[$1] }) {
+                table.add(model.featureNames[index], HumanNumber.decimals(importance[index], 4))
+            }
+            lines += table.lines()
+        }
         // Names and provenance are the file's.
         return lines.map { $0.printable() }.joined(separator: "\n") + "\n"
+    }
+
+    private static func missing(_ model: Model) -> String {
+        let inputs = model.composition?.preprocessing?.inputs ?? []
+        if !inputs.isEmpty, inputs.allSatisfy({ $0.fill != nil || $0.oneHot }) {
+            return "filled in as in training; an unknown text has a column of its own"
+        }
+        return model.missingValues == .route ? "routed by each split" : "refused"
+    }
+
+    /// By column, what one standard deviation of the training rows adds to the log odds; empty when the training did not say.
+    private static func standardised(_ model: Model, outcome: String) -> [String: Double] {
+        guard let metrics = model.metrics, let all = try? JSONValue(parsing: Array(metrics.utf8), name: "metrics"),
+            let own = all["outcomes"]?.array?.first(where: { $0["name"]?.string == outcome })
+        else { return [:] }
+        let found = (own["coefficients"]?.array ?? []).compactMap { entry -> (String, Double)? in
+            guard let column = entry["column"]?.string, let value = entry["standardised"]?.number else { return nil }
+            return (column, value)
+        }
+        return Dictionary(found, uniquingKeysWith: { first, _ in first })
+    }
+
+    /// For a model of linear parts, each feature's share of what a standard deviation of its columns moves, over the
+    /// outcomes; nil when it is not known.
+    private static func linearImportance(_ model: Model) -> [Double]? {
+        guard model.treeCount == 0, let preprocessing = model.composition?.preprocessing else { return nil }
+        let names = preprocessing.outputNames(model.featureNames)
+        var sums = [Double](repeating: 0, count: model.featureCount)
+        for outcome in model.outcomes {
+            let standardised = standardised(model, outcome: outcome)
+            for (column, input) in preprocessing.inputOfOutput.enumerated() {
+                sums[input] += abs(standardised[names[column]] ?? 0)
+            }
+        }
+        let total = sums.reduce(0, +)
+        return total > 0 ? sums.map { $0 / total } : nil
     }
 
     /// The coefficients of linear parts, the largest first.
@@ -83,15 +130,34 @@ enum ModelInspectCommand: Command {
         let names = composition.preprocessing?.outputNames(model.featureNames) ?? model.featureNames
         return composition.parts.flatMap { part -> [String] in
             guard case .linear(let linear) = part else { return [] }
-            var table = Table(.text("\(linear.name), linear"), .number("coefficient"), .number("std error"))
-            table.add("(at the means)", HumanNumber.decimals(linear.intercept, 4), "")
-            for term in linear.terms.sorted(by: { abs($0.coefficient) > abs($1.coefficient) }).prefix(40) {
-                table.add(
-                    term.features.map { names[$0] }.joined(separator: " × "),
-                    HumanNumber.decimals(term.coefficient, 4),
-                    term.standardError.map { HumanNumber.decimals($0, 4) } ?? "–")
+            let standardised = standardised(model, outcome: linear.name)
+            func name(_ term: Composition.Linear.Term) -> String {
+                term.features.map { names[$0] }.joined(separator: " × ")
             }
-            return table.lines() + [""]
+            func size(_ term: Composition.Linear.Term) -> Double { abs(standardised[name(term)] ?? term.coefficient) }
+            var columns: [Table.Column] = [
+                .text("\(linear.name), linear"), .number("coefficient"), .number("std error"),
+            ]
+            if !standardised.isEmpty { columns.append(.number("a std deviation adds")) }
+            var table = Table(columns: columns)
+            table.add(
+                ["(at the means)", HumanNumber.decimals(linear.intercept, 4), ""]
+                    + (standardised.isEmpty ? [] : [""]))
+            for term in linear.terms.sorted(by: { size($0) > size($1) }).prefix(40) {
+                var cells = [
+                    name(term), HumanNumber.decimals(term.coefficient, 4),
+                    term.standardError.map { HumanNumber.decimals($0, 4) } ?? "–",
+                ]
+                if !standardised.isEmpty {
+                    cells.append(standardised[name(term)].map { HumanNumber.decimals($0, 4) } ?? "–")
+                }
+                table.add(cells)
+            }
+            let words =
+                linear.link == .logistic
+                ? ["log odds of \(linear.name): the first line, plus each coefficient × (column − its training mean)"]
+                : []
+            return words + table.lines() + [""]
         }
     }
 
@@ -118,11 +184,13 @@ enum ModelInspectCommand: Command {
 
     fileprivate static func json(_ model: Model) -> JSONOutput {
         let split = splitImportance(model)
+        let linear = linearImportance(model)
         let features = model.featureNames.indices.map { i -> JSONOutput in
             var members: [(name: String, value: JSONOutput)] = [
                 (name: "name", value: .text(model.featureNames[i])),
                 (name: "split_importance", value: .number(split[i])),
             ]
+            if let linear { members.append((name: "importance", value: .number(linear[i]))) }
             if let gain = model.heterogeneityImportance {
                 members.append((name: "heterogeneity_importance", value: .number(gain[i])))
             }

@@ -121,6 +121,7 @@ package struct Figure {
     }
 
     package static func fixed(_ value: Double, _ decimals: Int, sign: Bool = false) -> String {
+        if value.isNaN { return "–" }
         let text = String(format: "%.\(decimals)f", locale: Locale(identifier: "en_US_POSIX"), value)
         // Minus zero is zero.
         let isZero = !text.contains { $0 >= "1" && $0 <= "9" }

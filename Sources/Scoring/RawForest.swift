@@ -120,6 +120,8 @@ package struct ModelMetadata: Sendable, Equatable {
     package var contrasts: [[Double]]?
     /// What values each feature had in training, in the order of `featureNames`; nil when that is not known.
     package var ranges: [FeatureRange]?
+    /// For features that are categories their texts in the order of their codes; nil for numbers.
+    package var levels: [[String]?]?
     /// One an outcome: what is added to its forest's effects; nil: nothing.
     package var offsets: [EffectOffset?]?
     /// How the effects follow from several forests and linear parts; nil: one causal forest an outcome.
@@ -128,8 +130,8 @@ package struct ModelMetadata: Sendable, Equatable {
     package init(
         name: String, version: String, treatments: [String], outcomes: [String], featureNames: [String],
         specification: [UInt8] = [], provenance: String = "{}", importances: [Double]? = nil,
-        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil, offsets: [EffectOffset?]? = nil,
-        composition: Composition? = nil
+        contrasts: [[Double]]? = nil, ranges: [FeatureRange]? = nil, levels: [[String]?]? = nil,
+        offsets: [EffectOffset?]? = nil, composition: Composition? = nil
     ) {
         self.name = name
         self.version = version
@@ -141,6 +143,7 @@ package struct ModelMetadata: Sendable, Equatable {
         self.importances = importances
         self.contrasts = contrasts
         self.ranges = ranges
+        self.levels = levels
         self.offsets = offsets
         self.composition = composition
     }

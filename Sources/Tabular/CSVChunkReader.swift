@@ -47,6 +47,10 @@ package final class CSVChunkReader {
             }
         }
         var status = stat()
+        if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            if closes { close(descriptor) }
+            throw ImpactError(.badInput, code: "csv_open", "\(path) is a folder, not a CSV")
+        }
         let isFile = fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
         let isCompressed = isFile && path != "-" && ByteStreams.kind(descriptor) != .plain
         totalBytes = isFile && !isCompressed ? Int(status.st_size) : nil

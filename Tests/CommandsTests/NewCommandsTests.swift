@@ -48,6 +48,58 @@ struct NewCommandsTests {
         return path
     }
 
+    @Test(
+        "train --kind response: what is misspelt, or means nothing to it, is an error; rows of one customer stay together"
+    )
+    func responseOptions() throws {
+        let rows = try customers()
+        func train(_ words: [String], _ rows: String) -> Int32 {
+            CommandLineTool.run(
+                [
+                    "train", rows, "--kind", "response", "--outcome", "purchase", "--learner", "logistic",
+                    "--replicates",
+                    "5", "--out", folder.file("o.model"),
+                ] + words)
+        }
+        let id = ["--id", "customer_id"]
+        #expect(train(id, rows) == 0)
+        for words in [
+            ["--treatment", "p"], ["--monotone", "pages:+"], ["--mtry", "2"], ["--refute"], ["--compare"], ["--tune"],
+            ["--cost", "1"], ["--save-nuisances", "n.csv"], ["--subsample", "0.5"], ["--trees", "0"], ["--trees", "9"],
+            ["--outcome-name", "a", "--outcome-name", "b"], ["--name", "a b"],
+        ] { #expect(train(id + words, rows) == 64, "\(words)") }
+        for words in [
+            ["--id", "customer"], ["--ignore", "page"], ["--weight", "w"], ["--category", "x"], ["--feature", "x"],
+        ] {
+            #expect(train(id + words, rows) == 65, "\(words)")
+        }
+        #expect(CommandLineTool.run(["train", rows, "--treatment", "device", "--out", "x.model", "--l2", "3"]) == 64)
+        #expect(train(["--id", "customer_id", "--weight", "p", "--outcome-name", "buys"], rows) == 0)
+        let whole = try text(rows)
+        let spoilt = try folder.write(whole.replacing("\n17,", with: "\n17,x"), "spoilt.csv")
+        #expect(train(id, spoilt) == 65)
+        #expect(train(id + ["--category", "minutes"], spoilt) == 0, "said otherwise")
+        // Each customer twice: no part of the split shares one with another.
+        let body = whole.split(separator: "\n")
+        let double = try folder.write(
+            (body + body.dropFirst()).joined(separator: "\n") + "\n", "double.csv")
+        let split = folder.file("split.csv")
+        #expect(train(id + ["--save-split", split], double) == 0)
+        var parts: [Int: Set<String>] = [:]
+        for line in try text(split).split(separator: "\n").dropFirst() {
+            let fields = line.split(separator: ",")
+            parts[(Int(fields[0]) ?? 0) % 400, default: []].insert(String(fields[1]))
+        }
+        #expect(parts.count == 400 && parts.values.allSatisfy { $0.count == 1 })
+        // A row without an outcome is left out; the split counts rows as the file does.
+        let missing = try folder.write(
+            whole.split(separator: "\n").enumerated().map { $0 == 3 ? String($1.dropLast()) : String($1) }
+                .joined(separator: "\n") + "\n", "missing.csv")
+        #expect(train(id + ["--save-split", split], missing) == 0)
+        let numbers = try text(split).split(separator: "\n").dropFirst().compactMap { Int($0.prefix { $0 != "," }) }
+        #expect(numbers == (0..<400).filter { $0 != 2 })
+    }
+
     @Test("impact: a page, a history that grows, and what is wrong with the input")
     func impact() throws {
         let rows = try customers()

@@ -48,6 +48,22 @@ import Testing
         #expect(analysis.impacts { _ in nil }[0].impact == nil)
     }
 
+    @Test("a missing value is unknown, not neutral; a text where a number must be is not taken")
+    func unknown() {
+        let analysis = ImpactAnalysis(features: [
+            .init(name: "orders", baseline: .number(5), weight: 1),
+            .init(name: "region", baseline: .text("1"), weight: 1),
+        ])
+        for missing in [nil, "", " ", "NA", "null"] {
+            let impacts = analysis.impacts { _ in missing }
+            #expect(impacts.allSatisfy { $0.direction == .unknown && $0.impact == nil }, "\(missing ?? "nil")")
+        }
+        for text in ["lots", "inf", "5,5"] {
+            #expect(!analysis.accepts(text, for: "orders") && analysis.accepts(text, for: "region"))
+        }
+        #expect(analysis.accepts("", for: "orders") && analysis.accepts("5.5", for: "orders"))
+    }
+
     @Test func faultsNameFeatureAndKey() {
         for (json, words) in [
             (#"{"features":[{"name":"a","baseline":1}]}"#, "weight"),
@@ -71,7 +87,11 @@ import Testing
         let quadrants = Quadrants(propensity: propensity, uplift: uplift)
         #expect(quadrants.total == 5)
         #expect(quadrants.groups.map(\.count) == [1, 1, 1, 2])
-        #expect(quadrants.verdict.contains("1 persuadables"))
+        #expect(quadrants.verdict.contains("one persuadable "))
         #expect(quadrants.html(facts: []).contains("sleeping dogs"))
+        // An uplift whose interval includes 0 is none, whatever its sign.
+        let doubtful = Quadrants(
+            propensity: propensity, uplift: uplift, isDoubtful: [true, false, true, true, false, false])
+        #expect(doubtful.groups.map(\.count) == [0, 2, 2, 1])
     }
 }

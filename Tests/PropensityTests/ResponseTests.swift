@@ -125,6 +125,105 @@ private struct Shop {
         #expect(first.outcomes[0].threshold == second.outcomes[0].threshold)
     }
 
+    @Test("rows of one customer stay in one part of the split, and in one fold")
+    func clusters() {
+        let seed = SeededGenerator.announced().seed
+        var random = RandomStream(seed: seed, lane: 3)
+        let clusters = (0..<900).map { _ in random.below(300) }
+        let strata = (0..<900).map { _ in random.happens(0.3) ? 1 : 0 }
+        let split = RowSplit(strata: strata, clusters: clusters, validation: 0.2, test: 0.2, seed: seed)
+        let parts = [split.train, split.validation, split.test].map { Set($0.map { clusters[$0] }) }
+        #expect(parts[0].isDisjoint(with: parts[1]) && parts[0].isDisjoint(with: parts[2]))
+        #expect(parts[1].isDisjoint(with: parts[2]) && !parts[1].isEmpty && !parts[2].isEmpty)
+        #expect((split.train + split.validation + split.test).sorted() == Array(0..<900))
+        let folds = RowSplit.folds(split.train, strata: strata, clusters: clusters, folds: 4, seed: seed)
+        var foldOf: [Int: Set<Int>] = [:]
+        for (row, fold) in zip(split.train, folds) { foldOf[clusters[row], default: []].insert(fold) }
+        #expect(foldOf.values.allSatisfy { $0.count == 1 } && Set(folds).count == 4)
+    }
+
+    @Test("a row of weight 2 is two rows, in the fit and in every metric")
+    func weights() throws {
+        let shop = Shop(rows: 600, seed: SeededGenerator.announced().seed)
+        let twice = (0..<600).map { $0 % 3 == 0 }
+        let double = Array(0..<600) + (0..<600).filter { twice[$0] }
+        let columns = shop.columns.prefix(2).map { $0.values.map { $0.isNaN ? 0 : $0 / 20 } }
+        let target = shop.outcomes[0].target
+        let weighted = ResponseLearner.logistic.fit(
+            columns, target: target, rows: Array(0..<600), stopping: [], weights: twice.map { $0 ? 2 : 1 },
+            settings: ResponseSettings())
+        let repeated = ResponseLearner.logistic.fit(
+            columns, target: target, rows: double.sorted(), stopping: [], settings: ResponseSettings())
+        let (a, b) = (try #require(weighted.linear), try #require(repeated.linear))
+        for (x, y) in zip(a.coefficients, b.coefficients) { #expect(abs(x - y) < 1e-9) }
+        let p = weighted.predict(columns, rows: Array(0..<600))
+        let one = ScoredRows(
+            probability: p, isPositive: target.map { $0 > 0 }, weights: twice.map { $0 ? 2 : 1 })
+        let two = ScoredRows(probability: double.map { p[$0] }, isPositive: double.map { target[$0] > 0 })
+        #expect(one.bestThreshold("f1") == two.bestThreshold("f1"))
+        let (m, n) = (one.metrics(threshold: 0.4), two.metrics(threshold: 0.4))
+        for name in ClassificationMetrics.names { #expect(abs((m[name] ?? 0) - (n[name] ?? 1)) < 1e-9, "\(name)") }
+    }
+
+    @Test("a calibration bin holds all rows of a probability, whatever their order")
+    func calibrationTies() {
+        let probability = (0..<100).map { $0 < 37 ? 0.2 : $0 < 61 ? 0.5 : 0.9 }
+        let isPositive = (0..<100).map { $0 % 2 == 0 }
+        let bins = ScoredRows(probability: probability, isPositive: isPositive).calibration()
+        #expect(bins.map(\.rows) == [37, 24, 39])
+        let back = Array((0..<100).reversed())
+        let other = ScoredRows(probability: back.map { probability[$0] }, isPositive: back.map { isPositive[$0] })
+        #expect(other.calibration().map(\.observed) == bins.map(\.observed))
+    }
+
+    @Test(
+        "of many texts the most frequent of the training rows are kept, the others are unknown, and the report says so")
+    func manyTexts() throws {
+        var request = request([.logistic], rows: 3_000)
+        var random = RandomStream(seed: 5, lane: 1)
+        let codes = (0..<3_000).map { _ in Float(random.geometric(continue: 0.995, limit: 399)) }
+        request.columns.append(ResponseColumn(name: "city", values: codes, levels: (0..<400).map { "c\($0)" }))
+        let result = try ResponseTrainer.train(request)
+        let kept = try #require(result.preprocessing.inputs[3].levels)
+        #expect(kept.count == Preprocessing.mostLevels)
+        var counts: [String: Int] = [:]
+        for row in result.split.train { counts["c\(Int(codes[row]))", default: 0] += 1 }
+        let least = kept.map { counts[$0] ?? 0 }.min() ?? 0
+        #expect(counts.filter { !kept.contains($0.key) }.allSatisfy { $0.value <= least })
+        #expect(result.notes.contains { $0.contains("'city' has 400 texts") })
+    }
+
+    @Test("boosted trees tell rare texts of a category apart")
+    func rareTexts() throws {
+        var random = RandomStream(seed: SeededGenerator.announced().seed, lane: 9)
+        let codes = (0..<3_000).map { _ in Float(random.below(200)) }
+        let target = codes.map { code -> Float in random.happens(Int(code) % 2 == 0 ? 0.8 : 0.2) ? 1 : 0 }
+        var request = ResponseRequest(
+            columns: [ResponseColumn(name: "city", values: codes, levels: (0..<200).map { "c\($0)" })],
+            outcomes: [("y", target)])
+        request.learners = [.boosted]
+        (request.folds, request.replicates) = (2, 5)
+        let result = try ResponseTrainer.train(request)
+        // .8 is what the texts themselves give; a leaf of 20 rows gave .53.
+        #expect(result.outcomes[0].test.rocAUC > 0.7, "\(result.outcomes[0].test.rocAUC)")
+        #expect(result.notes.contains { $0.contains("--leaf") })
+    }
+
+    @Test("a column that tells the outcome by itself is named; so is one whose presence does; honest ones are not")
+    func suspects() throws {
+        var request = request([.logistic])
+        let target = request.outcomes[0].target
+        #expect(try ResponseTrainer.train(request).outcomes[0].suspects.isEmpty)
+        request.columns.append(ResponseColumn(name: "refund", values: target.map { 3 - 2 * $0 }))
+        request.columns.append(ResponseColumn(name: "delivered", values: target.map { $0 > 0 ? 4 : .nan }))
+        request.columns.append(ResponseColumn(name: "status", values: target, levels: ["open", "paid"]))
+        let result = try ResponseTrainer.train(request)
+        #expect(result.outcomes[0].suspects.count == 3)
+        for name in ["refund", "delivered", "status"] {
+            #expect(result.notes.contains { $0.contains("'\(name)' alone tells who has 'buys'") })
+        }
+    }
+
     @Test func splitIsStratifiedAndComplete() {
         let seed = SeededGenerator.announced().seed
         let strata = (0..<1_000).map { $0 % 5 == 0 ? 1 : 0 }
@@ -324,8 +423,29 @@ private struct Shop {
         #expect(try registry.resolve("a/b@c.model") == "a/b@c.model")
         #expect(throws: ImpactError.self) { try registry.resolve("shop@nowhere") }
         #expect(throws: ImpactError.self) { try registry.promote("../x", "1", to: "production") }
-        #expect(try registry.list().map(\.version) == ["1", "2", "3"])
-        #expect(try registry.list()[0].stages == ["production"])
+        #expect(try registry.list().entries.map(\.version) == ["1", "2", "3"])
+        #expect(try registry.list().entries[0].stages == ["production"])
+        // A file that is not the one that was added is not used; a damaged list of stages hides no other model.
+        let taken = folder + "/models/shop/3.model"
+        let kept = try Data(contentsOf: URL(filePath: taken))
+        let foreign = try model("3", in: folder, intercept: 77)
+        try FileManager.default.removeItem(atPath: taken)
+        try FileManager.default.copyItem(atPath: foreign, toPath: taken)
+        #expect(throws: ImpactError.self) { try registry.entry("shop", "3") }
+        #expect(try registry.list().faults.map(\.name) == ["shop"])
+        #expect(try registry.list().entries.map(\.version) == ["1", "2"])
+        #expect(try registry.promote("shop", "2", to: "staging") == nil)
+        try FileManager.default.removeItem(atPath: folder + "/models/shop/2.model")
+        let gone = try registry.list()
+        #expect(gone.faults.contains { $0.what.contains("staging") && $0.what.contains("gone") })
+        #expect(throws: ImpactError.self) { try registry.resolve("shop@staging") }
+        try kept.write(to: URL(filePath: taken))
+        try registry.add(folder + "/2.file")
+        try FileManager.default.createDirectory(atPath: folder + "/models/other", withIntermediateDirectories: true)
+        try Data("{".utf8).write(to: URL(filePath: folder + "/models/other/stages.json"))
+        let damaged = try registry.list()
+        #expect(damaged.entries.map(\.version) == ["1", "2", "3"] && damaged.faults.map(\.name) == ["other"])
+        #expect(throws: ImpactError.self) { try ModelRegistry(folder: taken).list() }
         // The same bytes again are not a change; other bytes under a version that is taken are refused.
         try registry.add(folder + "/2.file")
         let other = try model("2", in: folder, intercept: 9)

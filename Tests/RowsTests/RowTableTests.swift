@@ -82,4 +82,24 @@ import Testing
         #expect(profiles.map(\.isNumeric) == [true, false, true])
         #expect(profiles[1].levels == ["x", "y"] && profiles[2].missing == 1 && !profiles[2].isWhole)
     }
+
+    @Test("a column of numbers with a text in it is no category: the error names line and column")
+    func oneKind() throws {
+        func profiles(_ cells: [String]) throws -> ColumnProfile {
+            let path = try Self.file("a,b\n" + cells.map { "1,\($0)\n" }.joined())
+            return try ColumnProfile.read(path: path)[1]
+        }
+        for (cells, words) in [
+            (["1", "2", "n/a!", "4"], "line 4, column 'b': \"n/a!\""),
+            (["inf", "2", "3"], "line 2, column 'b': \"inf\""),
+            (["\"1,5\"", "\"2,25\"", "\"-3,5\""], "decimal point"), (["7.0", "", "lots", "8", "9"], "--category b"),
+        ] {
+            let error = #expect(throws: ImpactError.self) { try profiles(cells).checkIsOneKind(path: "rows.csv") }
+            #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+        }
+        for cells in [["a", "b", "1"], ["1", "2", ""], ["NA", "3"], ["\"a, b\"", "c"], ["", ""]] {
+            try profiles(cells).checkIsOneKind(path: "rows.csv")
+        }
+        #expect(throws: ImpactError.self) { try ColumnProfile.read(path: FileManager.default.temporaryDirectory.path) }
+    }
 }

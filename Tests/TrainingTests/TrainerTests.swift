@@ -3,6 +3,7 @@ import Foundation
 import Rows
 import Scoring
 import Statistics
+import Tabular
 import TestSupport
 import Testing
 import Training
@@ -169,6 +170,123 @@ import Trees
                 #expect(abs(estimate[0].effect - Double(expected[number])) < 1e-3, "\(learner) row \(number)")
             }
         }
+    }
+
+    @Test("a file read in parts gives the model of a file read at once")
+    func parts() throws {
+        let folder = try Self.folder()
+        let seed = UInt64.random(in: 0...1_000_000)
+        print("parts: seed \(seed)")
+        // Two parts of 16,384 rows at the least.
+        try Self.rows("\(folder)/rows.csv", count: 20_000, seed: seed)
+        var request = TrainingRequest(rows: "\(folder)/rows.csv")
+        request.outcomes = ["y"]
+        request.propensity = "0.4"
+        request.ignored = ["household"]
+        request.ordered = ["device"]
+        let plan = try TrainingPlan.make(request)
+        // Of all rows, so that the samples that edges come from are the same too.
+        let (whole, parts) = (
+            try TrainingData(plan, path: request.rows), try TrainingData(plan, path: request.rows, stagedValues: 30_000)
+        )
+        #expect(whole.count == 20_000 && parts.count == 20_000)
+        #expect(parts.ranges == whole.ranges && parts.levels == whole.levels && parts.arms == whole.arms)
+        for (feature, column) in whole.features.enumerated() {
+            let differing = (0..<20_000).count {
+                let (a, b) = (column[$0], parts.features[feature][$0])
+                return a != b && !(a.isNaN && b.isNaN)
+            }
+            #expect(differing == 0, "feature \(feature)")
+        }
+    }
+
+    @Test("texts become their ranks by frequency, and the model knows them")
+    func ordered() throws {
+        let folder = try Self.folder()
+        var stream = RandomStream(seed: 12, lane: 4)
+        var text = "y,city,arm\n"
+        var counts: [String: Int] = [:]
+        for _ in 0..<3_000 {
+            // Forty cities, the first the most frequent; the effect is 2 in the ten most frequent.
+            let city = min(stream.below(40), stream.below(40), stream.below(40))
+            let arm = stream.happens(0.5)
+            counts["c\(city)", default: 0] += 1
+            text += "\((arm && city < 10 ? 2.0 : 0) + 0.3 * stream.normal()),c\(city),\(arm ? "ad" : "control")\n"
+        }
+        try text.write(toFile: "\(folder)/rows.csv", atomically: true, encoding: .utf8)
+        var request = TrainingRequest(rows: "\(folder)/rows.csv")
+        request.outcomes = ["y"]
+        let (_, data, _) = try Self.train(request, Self.settings(), to: "\(folder)/m.model")
+        #expect(data.featureNames == ["city"], "more than 32 texts are one feature")
+        let expected = counts.keys.sorted { (counts[$1] ?? 0, $0) < (counts[$0] ?? 0, $1) }
+        #expect(data.levels == [expected])
+        let model = try Model.open(path: "\(folder)/m.model")
+        #expect(model.levels(feature: 0) == expected)
+        #expect(model.code(feature: 0, text: "elsewhere") == Float(expected.count))
+        // Scores by text are scores by rank; a city that nobody knows is as the rarest.
+        var ask = "city\n"
+        for city in expected + ["elsewhere"] { ask += city + "\n" }
+        try ask.write(toFile: "\(folder)/ask.csv", atomically: true, encoding: .utf8)
+        let (table, scorer) = (try CSVTable(path: "\(folder)/ask.csv"), Scorer(model: model, maxRows: 1))
+        let reader = try ModelRowReader(table, model)
+        var row = [Float](repeating: 0, count: model.rowStride)
+        var effects: [Double] = []
+        var estimate = [Estimate(effect: 0, standardError: 0)]
+        while try table.advance() {
+            try reader.read(table, into: &row)
+            scorer.score(rows: row, stride: model.rowStride, count: 1, into: &estimate)
+            effects.append(estimate[0].effect)
+        }
+        #expect(effects.count == expected.count + 1 && effects[expected.count] == effects[expected.count - 1])
+        #expect(effects[0] > 1.7 && abs(effects[expected.count]) < 0.3, "\(effects)")
+    }
+
+    @Test("--tune chooses the trees of each learner by the rows left out")
+    func tunedLearners() throws {
+        let folder = try Self.folder()
+        try Self.rows("\(folder)/rows.csv", count: 2_000, seed: 6)
+        var request = TrainingRequest(rows: "\(folder)/rows.csv")
+        request.outcomes = ["y"]
+        request.propensity = "0.4"
+        request.ignored = ["household"]
+        let data = try TrainingData(try TrainingPlan.make(request), path: request.rows)
+        let trainer = CausalTrainer(data, Self.settings())
+        let nuisances = try NuisanceFitter(data, trainer.matrix, seed: 1, threads: 2, model: .best).fit()
+        var fitter = LearnerFitter(data, trainer.matrix, nuisances, outcome: 0, seed: 1, threads: 2)
+        for learner in [EffectLearner.t, .dr, .response] {
+            let (choice, effects) = try fitter.tune(learner) { _ in }
+            let least = try #require(choice.losses.min { $0.loss < $1.loss })
+            #expect(choice.losses.count == 3 && choice.chosen == least.name && effects[0].count == data.count)
+            #expect(Set(choice.losses.map(\.loss)).count == 3, "the sizes differ: \(choice.losses)")
+        }
+    }
+
+    @Test("a slip among numbers, a chance or a weight that is none: line and column are named")
+    func slips() throws {
+        let folder = try Self.folder()
+        let path = "\(folder)/rows.csv"
+        func message(_ change: (inout [String]) -> Void) throws -> String {
+            var lines = ["x,k,none,propensity,w,arm,y"]
+            for row in 0..<400 { lines.append("\(row % 7).5,1,,0.5,1,\(row % 2),\(row % 3)") }
+            change(&lines)
+            try lines.joined(separator: "\n").write(toFile: path, atomically: true, encoding: .utf8)
+            var request = TrainingRequest(rows: path)
+            request.weight = "w"
+            do {
+                _ = try TrainingData(try TrainingPlan.make(request), path: path)
+                return ""
+            } catch { return "\(error)" }
+        }
+        #expect(try message { _ in } == "")
+        #expect(try message { $0[9] = "4,5;6,1,,0.5,1,0,1" }.contains("line 10 has 8 fields"))
+        #expect(try message { $0[9] = "oops,1,,0.5,1,0,1" }.contains("line 10, column 'x': \"oops\""))
+        #expect(try message { $0[9] = "1,1,,1.5,1,0,1" }.contains("line 10, column 'propensity': \"1.5\""))
+        #expect(try message { $0[9] = "1,1,,0.5,-2,0,1" }.contains("line 10, column 'w': \"-2\""))
+        #expect(try message { $0[9] = "1,1,,0.5,1,0,lots" }.contains("line 10, column 'y': \"lots\""))
+        // Columns of nothing or of one value are no features.
+        _ = try message { _ in }
+        let plan = try TrainingPlan.make(TrainingRequest(rows: path))
+        #expect(plan.features.map(\.name) == ["x"])
     }
 
     @Test("what is unclear names the option that clears it")

@@ -1,6 +1,15 @@
 #include "space.h"
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
+
+void ctraining_return_memory(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
 
 static void *aligned(size_t bytes) { return aligned_alloc(64, (bytes + 127) / 64 * 64); }
 
@@ -107,29 +116,54 @@ int ctraining_grow(int kernel, const ctraining_rows *rows, const ctraining_setti
 
 #define TOGETHER 16
 
-/// Sends up to 16 rows down together, so that their loads overlap; a leaf's children are itself.
-static inline void descend(const ctraining_rows *rows, const ctraining_tree *tree, const uint64_t *row, int count,
-                           int32_t *node) {
-    for (int j = 0; j < count; j++) node[j] = 0;
-    const uint64_t plane_bytes = rows->rows * LANES;
-    int moving = 1;
-    while (moving) {
-        moving = 0;
-        for (int j = 0; j < count; j++) {
-            const int32_t n = node[j], feature = tree->feature[n];
-            if (feature < 0) continue;
-            const uint8_t bin = rows->bins[(uint64_t)(feature >> 4) * plane_bytes + row[j] * LANES + (feature & 15)];
-            const int left = (uint8_t)(bin - 1) < tree->bin[n] || (bin == 0 && tree->missing_left[n]);
-            node[j] = left ? tree->left[n] : tree->right[n];
-            moving = 1;
+void ctraining_steps(const ctraining_tree *tree, ctraining_step *steps) {
+    for (uint32_t n = 0; n < tree->nodes; n++) {
+        const int is_leaf = tree->feature[n] < 0;
+        // Nothing is below bin 0: a leaf sends every row to its right, which is itself.
+        steps[n].right = is_leaf ? n : (uint32_t)tree->right[n];
+        steps[n].feature = is_leaf ? 0 : (uint16_t)tree->feature[n];
+        steps[n].bin = is_leaf ? 0 : tree->bin[n];
+        steps[n].missing_left = is_leaf ? 0 : tree->missing_left[n];
+    }
+}
+
+/// Sends rows down together, so that their loads overlap. There are always sixteen: what is beyond the count is nobody's.
+static inline __attribute__((always_inline)) void descend(const uint8_t *bins, uint64_t plane_bytes, int one_plane,
+                                                          const ctraining_step *steps, const uint64_t *row,
+                                                          uint32_t *node) {
+    for (int j = 0; j < TOGETHER; j++) node[j] = 0;
+    uint32_t moved = 1;
+    while (moved) {
+        moved = 0;
+#pragma clang loop unroll(full)
+        for (int j = 0; j < TOGETHER; j++) {
+            // One load a node, and masks instead of branches: which way a row goes cannot be guessed.
+            uint64_t step;
+            memcpy(&step, steps + node[j], sizeof step);
+            const uint32_t right = (uint32_t)step, feature = (uint32_t)(step >> 32) & 0xFFFF;
+            const uint64_t place = one_plane ? row[j] * LANES + feature
+                                             : (feature >> 4) * plane_bytes + row[j] * LANES + (feature & 15);
+            const uint32_t bin = bins[place], limit = (uint32_t)(step >> 48) & 255, missing = (uint32_t)(step >> 56);
+            const uint32_t below = (uint32_t)(((bin - 1) & 255) - limit) >> 31;
+            const uint32_t none = ((bin - 1) >> 31) & missing;
+            const uint32_t mask = 0u - (below | none);
+            const uint32_t next = right ^ ((right ^ (node[j] + 1)) & mask);
+            moved |= next ^ node[j];
+            node[j] = next;
         }
     }
 }
 
-void ctraining_add_leaves(const ctraining_rows *rows, const ctraining_tree *tree, const uint64_t *inside, uint64_t from,
-                          uint64_t to, uint32_t columns, double *sums, uint32_t *counts) {
-    uint64_t row[TOGETHER];
-    int32_t node[TOGETHER];
+static void walk(const ctraining_rows *rows, const ctraining_step *steps, const uint64_t *row, uint32_t *node) {
+    const uint64_t plane_bytes = rows->rows * LANES;
+    if (rows->features <= LANES) descend(rows->bins, plane_bytes, 1, steps, row, node);
+    else descend(rows->bins, plane_bytes, 0, steps, row, node);
+}
+
+void ctraining_add_leaves(const ctraining_rows *rows, const ctraining_tree *tree, const ctraining_step *steps,
+                          const uint64_t *inside, uint64_t from, uint64_t to, uint32_t columns, float *sums) {
+    uint64_t row[TOGETHER + 1];
+    uint32_t node[TOGETHER];
     uint64_t next = from;
     while (next < to) {
         int count = 0;
@@ -138,24 +172,24 @@ void ctraining_add_leaves(const ctraining_rows *rows, const ctraining_tree *tree
             count += !inside || !(inside[next >> 6] >> (next & 63) & 1);
             next++;
         }
-        descend(rows, tree, row, count, node);
+        for (int j = count; j < TOGETHER; j++) row[j] = from;
+        walk(rows, steps, row, node);
         for (int j = 0; j < count; j++) {
             const double *leaf = tree->payload + (uint64_t)tree->leaf[node[j]] * columns;
-            double *sum = sums + row[j] * columns;
-            for (uint32_t c = 0; c < columns; c++) sum[c] += leaf[c];
-            counts[row[j]]++;
+            float *sum = sums + row[j] * columns;
+            for (uint32_t c = 0; c < columns; c++) sum[c] += (float)leaf[c];
         }
     }
 }
 
-void ctraining_leaves(const ctraining_rows *rows, const ctraining_tree *tree, uint64_t from, uint64_t to,
-                      int32_t *leaves) {
+void ctraining_leaves(const ctraining_rows *rows, const ctraining_tree *tree, const ctraining_step *steps, uint64_t from,
+                      uint64_t to, int32_t *leaves) {
     uint64_t row[TOGETHER];
-    int32_t node[TOGETHER];
+    uint32_t node[TOGETHER];
     for (uint64_t start = from; start < to; start += TOGETHER) {
         const int count = to - start < TOGETHER ? (int)(to - start) : TOGETHER;
-        for (int j = 0; j < count; j++) row[j] = start + (uint64_t)j;
-        descend(rows, tree, row, count, node);
+        for (int j = 0; j < TOGETHER; j++) row[j] = j < count ? start + (uint64_t)j : start;
+        walk(rows, steps, row, node);
         for (int j = 0; j < count; j++) leaves[start - from + (uint64_t)j] = tree->leaf[node[j]];
     }
 }

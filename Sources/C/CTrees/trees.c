@@ -14,7 +14,7 @@
 // MARK: - Bins
 
 void ctrees_bin_column(const float *values, uint64_t count, const float *cuts, uint32_t cut_count, uint8_t *bins,
-                       float *low, float *high) {
+                       float *low, float *high, double *sums, uint64_t *counts) {
     // A perfect search tree over 255 cuts: eight steps without a branch. +∞ stands where there is no cut.
     float tree[256];
     float sorted[255];
@@ -38,6 +38,8 @@ void ctrees_bin_column(const float *values, uint64_t count, const float *cuts, u
             bins[(first + i) * CTREES_LANES] = (uint8_t)bin;
             if (x[i] < low[bin]) low[bin] = x[i];
             if (x[i] > high[bin]) high[bin] = x[i];
+            counts[bin]++;
+            if (bin) sums[bin] += (double)x[i];
         }
     }
 }

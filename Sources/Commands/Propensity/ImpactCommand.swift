@@ -49,6 +49,13 @@ enum ImpactCommand: Command {
         for feature in analysis.features {
             columnOf[feature.name] = try rows.column(feature.name, for: "impacts of \(weights)")
         }
+        for (index, fields) in rows.texts.enumerated() {
+            for (name, column) in columnOf where !analysis.accepts(fields[column], for: name) {
+                throw rows.fault(
+                    index, column,
+                    "\"\(fields[column].prefix(40))\" is not a number, which its baseline in \(weights) is")
+            }
+        }
         let estimates = model.map { rows.estimates($0) }
         let explained = try model.map { try explain($0, rows, background: command.text("background")) }
         let wanted = Set(command.texts("customer"))

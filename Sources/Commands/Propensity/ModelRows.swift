@@ -5,6 +5,7 @@ import Tabular
 /// The rows of a CSV as a model's inputs, with the text of every field beside them: for commands that look at customers one
 /// by one. (`model score` streams files of any size.)
 struct ModelRows {
+    let path: String
     var columns: [String] = []
     /// The fields of each row, as text.
     var texts: [[String]] = []
@@ -15,6 +16,7 @@ struct ModelRows {
     static let mostRows = 1_000_000
 
     init(path: String, model: Model? = nil) throws(ImpactError) {
+        self.path = path
         let table = try CSVTable(path: path)
         columns = table.columns
         let reader = try model.map { model throws(ImpactError) in try ModelRowReader(table, model) }
@@ -40,15 +42,22 @@ struct ModelRows {
     func column(_ name: String, for role: String) throws(ImpactError) -> Int {
         if let index = columns.firstIndex(of: name) { return index }
         let near = NearestName.find(name, among: columns).map { "; did you mean '\($0)'?" } ?? ""
-        throw ImpactError(.badInput, code: "csv_column", "the rows have no column '\(name)' for the \(role)\(near)")
+        throw ImpactError(.badInput, code: "csv_column", "\(path) has no column '\(name)' for the \(role)\(near)")
+    }
+
+    /// An error about a field of a row.
+    func fault(_ row: Int, _ column: Int, _ what: String) -> ImpactError {
+        ImpactError(
+            .badInput, code: "csv_value", "\(path) line \(lines[row]), column '\(columns[column])': \(what)")
     }
 
     /// A model's estimates for every row; it must be the one that the rows were read for.
-    func estimates(_ model: Model) -> [Estimate] {
+    func estimates(_ model: Model, standardErrors: Bool = false) -> [Estimate] {
         var estimates = [Estimate](
             repeating: Estimate(effect: .nan, standardError: .nan), count: texts.count * model.effectCount)
         ParallelScorer(model: model).score(
-            rows: inputs, stride: model.rowStride, count: texts.count, into: &estimates, standardErrors: false)
+            rows: inputs, stride: model.rowStride, count: texts.count, into: &estimates,
+            standardErrors: standardErrors)
         return estimates
     }
 }

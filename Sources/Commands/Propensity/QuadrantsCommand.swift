@@ -20,7 +20,10 @@ enum QuadrantsCommand: Command {
             .value("propensity", "COLUMN", "The column of the propensity, instead of a model"),
             .value("uplift", "COLUMN", "The column of the uplift, instead of a model"),
             .value("cut", "P", "The propensity from which a customer buys anyway", default: "0.5"),
-            .value("effect", "UPLIFT", "The uplift above which an ad helps; within ± it does nothing", default: "0"),
+            .value(
+                "effect", "UPLIFT",
+                "The uplift above which an ad helps; within ± it does nothing. When not given: an uplift whose interval includes 0 is none"
+            ),
             .value("report", "FILE.html", "Write one page"), .flag("json", "Print one JSON object"),
         ], arguments: [.init("CUSTOMERS.csv", "One row a customer")],
         examples: [
@@ -43,8 +46,8 @@ enum QuadrantsCommand: Command {
                 .badInput, code: "no_estimates", "\(path): no row has both a propensity and an uplift")
         }
         let quadrants = Quadrants(
-            propensity: propensity.values, uplift: uplift.values, propensityCut: cut,
-            upliftCut: effect)
+            propensity: propensity.values, uplift: uplift.values,
+            isDoubtful: command.isGiven("effect") ? nil : uplift.isDoubtful, propensityCut: cut, upliftCut: effect)
         if let page = command.text("report") {
             try EvaluateCommand.write(
                 quadrants.html(facts: [
@@ -58,7 +61,7 @@ enum QuadrantsCommand: Command {
     /// One number per row, from a model or a column.
     private static func numbers(
         _ name: String, _ path: String, _ command: ParsedCommand
-    ) throws -> (values: [Double], source: String) {
+    ) throws -> (values: [Double], isDoubtful: [Bool]?, source: String) {
         if let file = command.text("\(name)-model") {
             guard !command.isGiven(name) else { throw command.invalid(name, "give a column or a model, not both") }
             let model = try ModelKey.open(file, command)
@@ -69,28 +72,47 @@ enum QuadrantsCommand: Command {
                 throw command.invalid("uplift-model", "it predicts the outcome, not the effect of an ad on it")
             }
             let rows = try ModelRows(path: path, model: model)
-            let estimates = rows.estimates(model)
-            let values = rows.texts.indices.map { estimates[$0 * model.effectCount].effect }
-            return (values, "\(model.name) \(model.version), sha256 \(model.sha256)")
+            let estimates = rows.estimates(model, standardErrors: name == "uplift")
+            let own = rows.texts.indices.map { estimates[$0 * model.effectCount] }
+            let isDoubtful = own.map { estimate in
+                let (lower, upper) = ConfidenceLevel.usual.interval(estimate)
+                return lower <= 0 && upper >= 0
+            }
+            return (
+                own.map(\.effect), model.hasStandardErrors ? isDoubtful : nil,
+                "\(model.name) \(model.version), sha256 \(model.sha256)"
+            )
         }
         guard let column = command.text(name) else {
             throw command.invalid("\(name)-model", "name a model, or a column with --\(name)")
         }
         let rows = try ModelRows(path: path)
         let place = try rows.column(column, for: name)
-        let values = try rows.texts.enumerated().map { row, fields -> Double in
-            guard let value = Double(fields[place]), value.isFinite else {
-                throw ImpactError(
-                    .badInput, code: "csv_value",
-                    "line \(rows.lines[row]), column '\(column)': \"\(fields[place].prefix(40))\" is not a number")
-            }
-            guard name != "propensity" || (0...1).contains(value) else {
-                throw ImpactError(
-                    .badInput, code: "csv_value",
-                    "line \(rows.lines[row]), column '\(column)': \(fields[place].prefix(40)) is not a probability")
+        func number(_ row: Int, _ place: Int) throws(ImpactError) -> Double {
+            let text = rows.texts[row][place]
+            if text.allSatisfy({ $0 == " " }) { return .nan }
+            guard let value = Double(text), value.isFinite else {
+                throw rows.fault(row, place, "\"\(text.prefix(40))\" is not a number")
             }
             return value
         }
-        return (values, "column \(column)")
+        let values = try rows.texts.indices.map { row throws(ImpactError) -> Double in
+            let value = try number(row, place)
+            guard name != "propensity" || value.isNaN || (0...1).contains(value) else {
+                throw rows.fault(row, place, "\(rows.texts[row][place].prefix(40)) is not a probability")
+            }
+            return value
+        }
+        // The interval that `model score` writes beside its uplift.
+        if name == "uplift", column == "uplift", let lower = rows.columns.firstIndex(of: "ci_lower"),
+            let upper = rows.columns.firstIndex(of: "ci_upper")
+        {
+            let isDoubtful = try rows.texts.indices.map { row throws(ImpactError) -> Bool in
+                let (low, high) = (try number(row, lower), try number(row, upper))
+                return low <= 0 && high >= 0
+            }
+            return (values, isDoubtful, "column \(column), with its interval")
+        }
+        return (values, nil, "column \(column)")
     }
 }

@@ -1,5 +1,6 @@
 import Base
 import Foundation
+import JSON
 import Scoring
 import Terminal
 
@@ -16,8 +17,10 @@ enum ModelsCommand: CommandGroup {
 
     static let stage: CommandSpecification.Option = .value("stage", "STAGE", "The stage", default: "production")
 
-    static func registry(_ command: ParsedCommand) -> ModelRegistry {
-        ModelRegistry(folder: command.text("models") ?? ModelRegistry.usualFolder)
+    static func registry(_ command: ParsedCommand) throws(ImpactError) -> ModelRegistry {
+        let registry = ModelRegistry(folder: command.text("models") ?? ModelRegistry.usualFolder)
+        try registry.checkFolder()
+        return registry
     }
 }
 
@@ -43,7 +46,7 @@ enum ModelsPromoteCommand: Command {
         examples: [.init("impactiq models promote purchase@2 --stage production", "version 2 goes live")])
 
     static func run(_ command: ParsedCommand) throws {
-        let registry = ModelsCommand.registry(command)
+        let registry = try ModelsCommand.registry(command)
         let parts = command.arguments[0].split(separator: "@", maxSplits: 1).map(String.init)
         guard parts.count == 2 else {
             throw ImpactError(.usage, code: "invalid_argument", "say which version: NAME@VERSION")
@@ -86,27 +89,35 @@ enum ModelsListCommand: Command {
         examples: [.init("impactiq models list", "what there is")])
 
     static func run(_ command: ParsedCommand) throws {
-        Terminal.Stream.output.write(try list(ModelsCommand.registry(command), json: command.flag("json")))
+        Terminal.Stream.output.write(try list(try ModelsCommand.registry(command), json: command.flag("json")))
     }
 
     private static func list(_ registry: ModelRegistry, json: Bool) throws -> String {
-        let entries = try registry.list()
+        let (entries, faults) = try registry.list()
         if json {
             let models: [JSONOutput] = entries.map { entry in
                 [
                     "name": .text(entry.name), "version": .text(entry.version), "file": .text(entry.path),
                     "stages": .array(entry.stages.map { .text($0) }), "kind": .text(entry.model.kind),
-                    "sha256": .text(entry.model.sha256), "provenance": .text(entry.model.provenance),
-                    "metrics": entry.model.metrics.map { .text($0) } ?? .null,
+                    "sha256": .text(entry.model.sha256), "provenance": object(entry.model.provenance),
+                    "metrics": entry.model.metrics.map(object) ?? .null,
                 ]
             }
-            return JSONOutput.object([(name: "models", value: .array(models))]).line + "\n"
+            return JSONOutput.object([
+                (name: "models", value: .array(models)),
+                (
+                    name: "faults",
+                    value: .array(faults.map { ["name": .text($0.name), "what": .text($0.what)] })
+                ),
+            ]).line + "\n"
         }
-        guard !entries.isEmpty else {
+        let wrong = faults.map { "\($0.name): \($0.what)\n" }.joined()
+        guard !entries.isEmpty || !faults.isEmpty else {
             return "\(registry.folder) holds no models; put one there with `impactiq models add FILE`\n"
         }
         var table = Table(
-            .text("model"), .text("version"), .text("stage"), .text("kind"), .text("predicts"), .text("sha256"),
+            .text("model"), .text("version"), .text("stage"), .text("kind"), .text("predicts"), .text("ROC AUC, F1"),
+            .text("sha256"),
             .text("from"))
         for entry in entries {
             let data = ProvenanceText.lines(entry.model).lazy.compactMap { line in
@@ -114,9 +125,37 @@ enum ModelsListCommand: Command {
             }.first
             table.add(
                 entry.name, entry.version, entry.stages.joined(separator: ", "), entry.model.kind,
-                entry.model.outcomes.joined(separator: ", "), String(entry.model.sha256.prefix(12)),
+                entry.model.outcomes.joined(separator: ", "), metrics(entry.model),
+                String(entry.model.sha256.prefix(12)),
                 data.map(String.init) ?? "–")
         }
-        return table.text()
+        return (entries.isEmpty ? "" : table.text()) + (wrong.isEmpty ? "" : "\n" + wrong)
+    }
+
+    /// A text of the file that is JSON, as such.
+    private static func object(_ text: String) -> JSONOutput {
+        func output(_ value: JSONValue) -> JSONOutput {
+            switch value {
+            case .null: .null
+            case .bool(let truth): .bool(truth)
+            case .number(let number): Int(exactly: number).map(JSONOutput.integer) ?? .number(number)
+            case .string(let text): .text(text)
+            case .array(let items): .array(items.map(output))
+            case .object(let members): .object(members.map { ($0.name, output($0.value)) })
+            }
+        }
+        return (try? JSONValue(parsing: Array(text.utf8), name: "the model")).map(output) ?? .null
+    }
+
+    /// How a response model did on its test rows, outcome by outcome.
+    private static func metrics(_ model: Model) -> String {
+        guard let text = model.metrics, let all = try? JSONValue(parsing: Array(text.utf8), name: "metrics"),
+            let outcomes = all["outcomes"]?.array
+        else { return "–" }
+        return outcomes.map { outcome in
+            ["roc_auc", "f1"].map { name in
+                outcome["test"]?[name]?.number.map { HumanNumber.decimals($0, 3) } ?? "–"
+            }.joined(separator: ", ")
+        }.joined(separator: "; ")
     }
 }

@@ -80,7 +80,7 @@ struct PipelineService {
                 "\(name)=\(file): \(model.name) is a \(model.kind) model, and only a response model's predictions have impacts; leave it out"
             )
         }
-        return try ImpactAnalysis(json: try OpenFile.contents(of: file), name: file)
+        return try ImpactWeights.read(file, model)
     }
 
     /// The application is there: the broker has answered.

@@ -21,6 +21,8 @@ struct CausalOptions {
     var budget: Double?
     private var costTexts: [String]
 
+    var threads: Int { settings.grower.threads > 0 ? settings.grower.threads : Parallel.processors }
+
     static var names: Set<String> { Set(all.map(\.name)) }
 
     static let all: [CommandSpecification.Option] = [
@@ -44,6 +46,9 @@ struct CausalOptions {
         .value("features", "SPEC.json", "The feature specification; it goes into the model"),
         .value("feature", "COLUMN", "A feature's column; all that are nothing else when not given", repeated: true),
         .value("ignore", "COLUMN", "A column that is not a feature", repeated: true),
+        .value(
+            "category", "COLUMN", "A column whose values are texts, also where they look like numbers", repeated: true),
+        .value("ordered", "COLUMN", "A column of texts that becomes their rank by frequency", repeated: true),
         .value("weight", "COLUMN", "Sample weights"),
         .value("cluster", "COLUMN", "Rows of one cluster are sampled, and judged, together"),
         .value("treatment-name", "NAME", "A name in the model for each arm besides the control", repeated: true),
@@ -74,7 +79,7 @@ struct CausalOptions {
         .value("cost", "[ARM=]COST", "What treating costs, in units of the outcome", repeated: true),
         .value("budget", "SHARE", "Greatest share to treat; values the rule of the greatest effects"),
         .value("save-nuisances", "FILE.csv", "Write each row's nuisances and residuals"),
-        .value("seed", "N", "The seed", default: "1"),
+        .value("seed", "N", "The seed; 42 for --kind response", default: "1"),
         .value("threads", "N", "Threads; one a core when not given; never changes a bit"),
         .flag("json", "Print one JSON object"),
     ]
@@ -107,7 +112,9 @@ struct CausalOptions {
         request.weight = command.text("weight")
         request.cluster = command.text("cluster")
         request.ignored = command.texts("ignore") + command.texts("id")
+        request.categories = command.texts("category")
         request.features = command.texts("feature")
+        request.ordered = command.texts("ordered")
         if let path = command.text("features") {
             request.specification = try FeatureSpecification(json: try OpenFile.contents(of: path), name: path)
         }

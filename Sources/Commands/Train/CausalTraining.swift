@@ -16,7 +16,7 @@ enum CausalTraining {
         let reading = ProgressLine("read", unit: "rows")
         var phases = PhaseClock()
         let data = try TrainingData(
-            plan, path: options.request.rows,
+            plan, path: options.request.rows, threads: options.threads,
             progress: { rows, share throws(ImpactError) in
                 reading.update(rows, share: share)
                 try CausalOptions.checkStop()
@@ -61,7 +61,8 @@ enum CausalTraining {
             }
             if options.refutes { findings.refutations = try trainer.refute(result) }
         }
-        let model = try Model.open(path: options.output)
+        // Written a moment ago by this process.
+        let model = try Model.open(path: options.output, verify: .trusted)
         findings.importance = model.summaries.first.map { Array(zip(data.featureNames, $0.splitImportance)) } ?? []
         if let path = options.saveNuisances { try NuisanceFile.write(path, data, result) }
         let wall = (ContinuousClock.now - clock) / .seconds(1)

@@ -29,11 +29,18 @@ enum ResponseTraining {
         .value("save-split", "FILE.csv", "Write which row went where: row, part"),
     ]
 
+    /// The options of the causal learners that mean the same here.
+    static let shared: Set = [
+        "kind", "out", "outcome", "outcome-name", "features", "feature", "ignore", "category", "weight", "cluster",
+        "name", "version", "trees", "leaf", "depth", "report", "seed", "threads", "json",
+    ]
+
     static func run(_ command: ParsedCommand) throws {
         guard let output = command.text("out") else { throw command.invalid("out", "name the model file to write") }
         let path = command.arguments[0]
         let table = try Self.table(command, path)
         var request = ResponseRequest(columns: table.columns, outcomes: table.outcomes)
+        (request.weights, request.clusters, request.notes) = (table.weights, table.clusters, table.notes)
         try configure(&request, command)
         let quiet = command.flag("json")
         let result = try ResponseTrainer.train(request) { phase in
@@ -52,7 +59,7 @@ enum ResponseTraining {
         ]
         let sha256 = try result.write(
             to: output, name: name, version: version, specification: table.specification, provenance: provenance.line)
-        if let split = command.text("save-split") { try save(result.split, to: split) }
+        if let split = command.text("save-split") { try save(result.split, table.rows, to: split) }
         if let page = command.text("report") {
             let facts: [(name: String, value: String?)] = [
                 ("Data", path), ("SHA-256 of the data", dataHash), ("Model", "\(name) \(version)"),
@@ -81,14 +88,31 @@ enum ResponseTraining {
         var outcomes: [(name: String, target: [Float])] = []
         var ignored: [String] = []
         var specification: [UInt8] = []
+        var weights: [Double]?
+        /// Rows of one number stay in one part of the split.
+        var clusters: [Int]?
+        /// For each row its number in the file.
+        var rows: [Int] = []
+        /// What was done that nobody asked for.
+        var notes: [String] = []
     }
 
     private static func table(_ command: ParsedCommand, _ path: String) throws -> Table {
         let profiles = try ColumnProfile.read(path: path)
         let outcomes = command.texts("outcome")
         guard !outcomes.isEmpty else { throw command.invalid("outcome", "name the column to predict, of 0 and 1") }
-        let left = Set(command.texts("id") + command.texts("ignore") + outcomes)
+        var taken = Set(outcomes)
+        for option in ["id", "ignore", "weight", "cluster"] {
+            for name in command.texts(option) { taken.insert(try profiles.require(name, option, path: path).name) }
+        }
+        let categories = Set(command.texts("category"))
+        for name in outcomes { try profiles.require(name, "outcome", path: path).checkIsOneKind(path: path) }
+        for name in categories { _ = try profiles.require(name, "category", path: path) }
+        for name in command.texts("feature") { _ = try profiles.require(name, "feature", path: path) }
         var wanted = command.texts("feature")
+        if let wrong = wanted.first(where: taken.contains) {
+            throw command.invalid("feature", "'\(wrong)' is named as something else, too")
+        }
         var table = Table()
         var specification: FeatureSpecification?
         if let file = command.text("features") {
@@ -98,17 +122,13 @@ enum ResponseTraining {
             specification = read
         }
         var used: [ColumnProfile] = []
-        for profile in profiles where !left.contains(profile.name) {
-            if wanted.isEmpty || wanted.contains(profile.name) {
-                // A text of which every row has its own tells rows apart and nothing else.
-                guard profile.isNumeric || profile.levels != nil else {
-                    table.ignored.append(profile.name)
-                    continue
-                }
-                used.append(profile)
-            } else {
+        for profile in profiles where !taken.contains(profile.name) {
+            guard wanted.isEmpty || wanted.contains(profile.name) else {
                 table.ignored.append(profile.name)
+                continue
             }
+            if !categories.contains(profile.name) { try profile.checkIsOneKind(path: path) }
+            used.append(profile)
         }
         // Arithmetic that the file does not hold follows from the columns that it does.
         let derived =
@@ -122,30 +142,87 @@ enum ResponseTraining {
                 return profile
             }
         }
-        guard !used.isEmpty else {
+        try read(profiles, used, categories, named: !wanted.isEmpty, &table, command, path)
+        if !table.ignored.isEmpty {
+            table.notes.append("Columns left out: \(table.ignored.joined(separator: ", ")).")
+        }
+        guard !table.columns.isEmpty else {
             throw ImpactError(.badInput, code: "no_features", "\(path) has no column that could be a feature")
         }
-        var fields = outcomes.map { RowField($0, missing: .dropRow, role: "outcome", option: "--outcome") }
-        fields += used.map { RowField($0.name, $0.isNumeric ? .number : .level(only: nil)) }
-        let rows = try RowTable.read(path: path, fields: fields)
-        for (index, profile) in used.enumerated() {
-            let column = rows.columns[outcomes.count + index]
-            table.columns.append(
-                ResponseColumn(
-                    name: profile.name, values: Array(column.buffer),
-                    levels: profile.isNumeric ? nil : rows.levels[outcomes.count + index]))
-        }
         if let specification, !derived.isEmpty { try derive(specification, &table, path) }
+        return table
+    }
+
+    /// Reads the columns. Rows that lack an outcome are left out, and counted outcome by outcome.
+    private static func read(
+        _ profiles: [ColumnProfile], _ used: [ColumnProfile], _ categories: Set<String>, named: Bool,
+        _ table: inout Table, _ command: ParsedCommand, _ path: String
+    ) throws {
+        let outcomes = command.texts("outcome")
+        let names = command.texts("outcome-name")
+        guard names.isEmpty || names.count == outcomes.count else {
+            throw command.invalid("outcome-name", "there are \(outcomes.count) outcomes, but \(names.count) names")
+        }
+        func isCategory(_ profile: ColumnProfile) -> Bool { categories.contains(profile.name) || !profile.isNumeric }
+        var fields = outcomes.map { RowField($0, role: "outcome", option: "--outcome") }
+        fields += used.map { RowField($0.name, isCategory($0) ? .level(only: nil) : .number) }
+        if let weight = command.text("weight") {
+            fields.append(RowField("weight", column: weight, missing: .refuse, role: "weight", option: "--weight"))
+        }
+        // A customer with several rows would be learnt by heart on one side of the split and met again on the other.
+        let cluster = command.text("cluster") ?? command.texts("id").first
+        if let cluster {
+            fields.append(RowField("cluster", column: cluster, .level(only: nil), role: "cluster", option: "--cluster"))
+        }
+        let read = try RowTable.read(path: path, fields: fields)
+        let targets = outcomes.indices.map { read.columns[$0].buffer }
+        table.rows = (0..<read.count).filter { row in targets.allSatisfy { !$0[row].isNaN } }
+        if table.rows.count < read.count {
+            let counts = zip(outcomes, targets).map { name, target in (name, target.count { $0.isNaN }) }.filter {
+                $1 > 0
+            }
+            table.notes.append(
+                "\(read.count - table.rows.count) of \(read.count) rows are left out, because an outcome is missing: "
+                    + counts.map { "'\($0)' in \($1)" }.joined(separator: ", ") + ".")
+        }
+        func values(_ place: Int) -> [Float] { table.rows.map { read.columns[place][$0] } }
         for (index, name) in outcomes.enumerated() {
-            let target = Array(rows.columns[index].buffer)
+            let target = values(index)
             if let wrong = target.first(where: { $0 != 0 && $0 != 1 }) {
                 throw ImpactError(
                     .badInput, code: "outcome_not_binary",
                     "\(path): the outcome '\(name)' holds \(wrong); a response model predicts an outcome of 0 and 1")
             }
-            table.outcomes.append((name, target))
+            table.outcomes.append((names.isEmpty ? name : names[index], target))
         }
-        return table
+        for (index, profile) in used.enumerated() {
+            let place = outcomes.count + index
+            let levels = isCategory(profile) ? read.levels[place] : nil
+            // A text of which every row has its own tells rows apart and nothing else.
+            if let levels, levels.count > ColumnProfile.mostLevels, levels.count * 2 > read.count, !named {
+                table.ignored.append("\(profile.name) (\(levels.count) texts in \(read.count) rows)")
+                continue
+            }
+            table.columns.append(ResponseColumn(name: profile.name, values: values(place), levels: levels))
+        }
+        if command.isGiven("weight") {
+            let weights = values(outcomes.count + used.count)
+            guard weights.allSatisfy({ $0 >= 0 }), weights.contains(where: { $0 > 0 }) else {
+                throw ImpactError(.badInput, code: "train_weight", "\(path): weights must not be negative, nor all 0")
+            }
+            table.weights = weights.map { Double($0) }
+        }
+        if let cluster {
+            // A row without a name is a customer of its own.
+            let ids = values(fields.count - 1).enumerated().map { $1.isNaN ? read.count + $0 : Int($1) }
+            let customers = Set(ids).count
+            if customers < ids.count {
+                table.clusters = ids
+                table.notes.append(
+                    "The \(ids.count) rows are of \(customers) values of '\(cluster)': rows of one stay in one part of the split."
+                )
+            }
+        }
     }
 
     /// Puts the columns into the specification's order and computes its arithmetic, row by row as the stream does.
@@ -160,11 +237,14 @@ enum ResponseTraining {
             table.columns.first { $0.name == name }
                 ?? ResponseColumn(name: name, values: .init(repeating: .nan, count: rows))
         }
+        let isGiven = specification.names.map { name in table.columns.contains { $0.name == name } }
         let arithmetic = FeatureArithmetic(specification)
         var row = [Float](repeating: .nan, count: columns.count)
         for index in 0..<rows {
             for place in columns.indices { row[place] = columns[place].values[index] }
-            row.withUnsafeMutableBufferPointer { if let start = $0.baseAddress { arithmetic.apply(start) } }
+            row.withUnsafeMutableBufferPointer {
+                if let start = $0.baseAddress { arithmetic.apply(start) { isGiven[$0] } }
+            }
             for place in columns.indices { columns[place].values[index] = row[place] }
         }
         table.columns = columns
@@ -198,7 +278,22 @@ enum ResponseTraining {
         request.settings.balanced = command.flag("balanced")
         request.settings.positiveWeight = try command.number("positive-weight") ?? 1
         guard request.settings.positiveWeight > 0 else { throw command.invalid("positive-weight", "must be above 0") }
-        if command.isGiven("trees") { request.settings.trees = max(1, try command.count("trees") ?? 500) }
+        func most(_ name: String, _ range: ClosedRange<Int>) throws -> Int? {
+            guard command.isGiven(name), let value = try command.count(name) else { return nil }
+            guard range.contains(value) else {
+                throw command.invalid(name, "must be from \(range.lowerBound) to \(range.upperBound)")
+            }
+            guard request.learners != [.logistic] else {
+                throw command.invalid(name, "it is for trees, and --learner logistic has none")
+            }
+            return value
+        }
+        request.settings.trees = try most("trees", 1...100_000) ?? request.settings.trees
+        request.settings.leaf = try most("leaf", 1...1_000_000)
+        request.settings.depth = try most("depth", 1...10_000) ?? 0
+        if command.isGiven("l2"), !request.learners.contains(.logistic) {
+            throw command.invalid("l2", "it is for the logistic regression, which --learner leaves out")
+        }
         request.settings.threads = try command.count("threads") ?? Parallel.processors
         if command.isGiven("impute") || command.isGiven("scale") {
             var options = PreprocessingOptions()
@@ -236,11 +331,12 @@ enum ResponseTraining {
         }
     }
 
-    private static func save(_ split: RowSplit, to path: String) throws {
+    /// Rows are numbered as the file has them, from 0.
+    private static func save(_ split: RowSplit, _ rows: [Int], to path: String) throws {
         var parts: [(row: Int, part: String)] = split.train.map { ($0, "train") }
         parts += split.validation.map { ($0, "validation") } + split.test.map { ($0, "test") }
         parts.sort { $0.row < $1.row }
-        let text = "row,part\n" + parts.map { "\($0.row),\($0.part)\n" }.joined()
+        let text = "row,part\n" + parts.map { "\(rows[$0.row]),\($0.part)\n" }.joined()
         try OutputFile.write(Array(text.utf8), to: path)
     }
 }

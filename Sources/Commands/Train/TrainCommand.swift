@@ -1,4 +1,5 @@
 import Base
+import Scoring
 import Terminal
 import Training
 
@@ -29,12 +30,37 @@ enum TrainCommand: Command {
 
     static func run(_ command: ParsedCommand) throws {
         let kind = command.text("kind") ?? CausalTraining.forest
-        if kind == EffectLearner.response.rawValue { return try ResponseTraining.run(command) }
+        // The registry would refuse them later, when the training is done.
+        for option in ["name", "version"] {
+            guard let text = command.text(option), !ModelRegistry.isSafe(text) else { continue }
+            throw command.invalid(
+                option, "letters, digits, - _ and . alone, 100 at the most, as the registry takes them")
+        }
+        if command.isGiven("features"), command.isGiven("feature") {
+            throw command.invalid("feature", "--features names the features already; give one of the two")
+        }
+        if kind == EffectLearner.response.rawValue {
+            try refuse(CausalOptions.names.subtracting(ResponseTraining.shared), command, kind)
+            return try ResponseTraining.run(command)
+        }
         guard kind == CausalTraining.forest || EffectLearner(rawValue: kind) != nil else {
             throw command.invalid(
                 "kind",
                 "choose \(([CausalTraining.forest] + EffectLearner.allCases.map(\.rawValue)).joined(separator: ", "))")
         }
+        try refuse(
+            Set(ResponseTraining.options.map(\.name)).subtracting(CausalOptions.names).subtracting(["id"]), command,
+            kind)
         try CausalTraining.run(command, kind: kind)
+    }
+
+    /// An option that would change nothing is an error: whoever gives it means something by it.
+    private static func refuse(_ names: Set<String>, _ command: ParsedCommand, _ kind: String) throws(ImpactError) {
+        let given = names.filter { command.isGiven($0) }.sorted()
+        guard !given.isEmpty else { return }
+        throw ImpactError(
+            .usage, code: "invalid_option",
+            "\(given.map { "--\($0)" }.joined(separator: ", ")): \(given.count == 1 ? "it means" : "they mean") nothing to "
+                + "--kind \(kind); leave \(given.count == 1 ? "it" : "them") out")
     }
 }

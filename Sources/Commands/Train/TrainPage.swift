@@ -187,7 +187,7 @@ struct TrainPage {
                     ],
                     comparison.entries.map { entry in
                         [
-                            entry.name, figure.bare(entry.qini.value), figure.bare(entry.qini.interval(level: 0.95)),
+                            entry.label, figure.bare(entry.qini.value), figure.bare(entry.qini.interval(level: 0.95)),
                             figure.bare(entry.autoc.value), entry.rLoss.map { TrainText.number($0) } ?? "–",
                             Figure.fixed(entry.seconds, 1),
                         ]

@@ -123,7 +123,7 @@ extension TrainText {
                 .number("CPU s"))
             for entry in comparison.entries {
                 table.add(
-                    entry.name, TrainText.number(entry.qini.value),
+                    entry.label, TrainText.number(entry.qini.value),
                     TrainText.number(1.959964 * (entry.qini.standardError ?? .nan)),
                     TrainText.number(entry.autoc.value), entry.rLoss.map { TrainText.number($0) } ?? "–",
                     HumanNumber.decimals(entry.seconds, 2))
@@ -228,6 +228,7 @@ extension TrainText {
                                         ("autoc", trial($0.autoc)),
                                         ("r_loss", $0.rLoss.map { .number($0) } ?? .null),
                                         ("processor_seconds", .number($0.seconds)),
+                                        ("size", $0.choice.map { .text($0.chosen) } ?? .null),
                                     ])
                                 })
                         ),

@@ -30,7 +30,7 @@ enum TrainText {
         }
         lines += plan.notes.map { "note: \($0)" }
         let bytes = TrainingMemory.bytes(data, options.settings)
-        lines.append("memory: about \(HumanNumber.bytes(bytes)) beyond the program")
+        lines.append("memory: about \(HumanNumber.bytes(bytes)) at its peak")
         return lines.joined(separator: "\n")
     }
 

@@ -76,19 +76,30 @@ public final class FeatureArithmetic: Sendable {
 
     public var isEmpty: Bool { operations.view.isEmpty }
 
-    /// Writes the arithmetic features of a row whose other features are there.
-    public func apply(_ row: UnsafeMutablePointer<Float>) { Self.apply(operations.view, operands.base, row) }
+    /// Writes the arithmetic features of a row whose other features are there, but for those that were given themselves.
+    public func apply(_ row: UnsafeMutablePointer<Float>, isGiven: (Int) -> Bool) {
+        for operation in operations.view where !isGiven(Int(operation.feature)) {
+            Self.apply(operation, operands.base, row)
+        }
+    }
+
+    /// The places of the features that follow from others.
+    public var places: [Int] { operations.view.map { Int($0.feature) } }
 
     @inline(never)
     static func apply(
         _ operations: UnsafeBufferPointer<Operation>, _ operands: UnsafePointer<Operand>,
         _ row: UnsafeMutablePointer<Float>
     ) {
-        for operation in operations {
-            let own = operands + Int(operation.first)
-            let result = Float(value(operation, own, row))
-            row[Int(operation.feature)] = result.isNaN ? operation.missing : result
-        }
+        for operation in operations { apply(operation, operands, row) }
+    }
+
+    @inline(__always)
+    private static func apply(
+        _ operation: Operation, _ operands: UnsafePointer<Operand>, _ row: UnsafeMutablePointer<Float>
+    ) {
+        let result = Float(value(operation, operands + Int(operation.first), row))
+        row[Int(operation.feature)] = result.isNaN ? operation.missing : result
     }
 
     @inline(__always)

@@ -53,14 +53,24 @@ package struct ScoredRows: Sendable {
     package let isPositive: [Bool]
     /// The rows' places in the input.
     package let order: [Int]
+    /// In the same order; nil: all weigh 1.
+    private let weights: [Double]?
+    /// Numbers of which the bootstrap draws all rows or none, in the same order; nil: each row is its own.
+    private let clusters: [Int]?
 
-    package init(probability: [Double], isPositive: [Bool]) {
-        order = probability.indices.sorted {
+    package init(probability: [Double], isPositive: [Bool], weights: [Double]? = nil, clusters: [Int]? = nil) {
+        let sorted = probability.indices.sorted {
             probability[$0] == probability[$1] ? $0 < $1 : probability[$0] > probability[$1]
         }
-        self.probability = order.map { probability[$0] }
-        self.isPositive = order.map { isPositive[$0] }
+        order = sorted
+        self.probability = sorted.map { probability[$0] }
+        self.isPositive = sorted.map { isPositive[$0] }
+        self.weights = weights.map { all in sorted.map { all[$0] } }
+        self.clusters = clusters.map { all in sorted.map { all[$0] } }
     }
+
+    /// The weight of the row at a place of the sorted order.
+    private func own(_ place: Int) -> Double { weights?[place] ?? 1 }
 
     package var count: Int { order.count }
 
@@ -77,7 +87,7 @@ package struct ScoredRows: Sendable {
             var (tiePositive, tieNegative) = (0.0, 0.0)
             let p = probability[place]
             while place < count, probability[place] == p {
-                let w = weight(place)
+                let w = weight(place) * own(place)
                 if isPositive[place] { tiePositive += w } else { tieNegative += w }
                 place += 1
             }
@@ -116,7 +126,7 @@ package struct ScoredRows: Sendable {
         var values: [String: [Double]] = [:]
         for replicate in 0..<replicates {
             let weights = ReplicateWeights(seed: seed, replicate: replicate)
-            let metrics = metrics(threshold: threshold) { Double(weights.count(order[$0])) }
+            let metrics = metrics(threshold: threshold) { Double(weights.count(clusters?[$0] ?? order[$0])) }
             for name in ClassificationMetrics.names {
                 if let value = metrics[name], value.isFinite { values[name, default: []].append(value) }
             }
@@ -124,26 +134,31 @@ package struct ScoredRows: Sendable {
         return values.compactMapValues { Bootstrap.Spread($0, level: level)?.interval }
     }
 
+    private var totals: (positives: Double, negatives: Double) {
+        var (positives, negatives) = (0.0, 0.0)
+        for place in 0..<count { if isPositive[place] { positives += own(place) } else { negatives += own(place) } }
+        return (positives, negatives)
+    }
+
     /// The threshold that makes a metric best, among the probabilities themselves; of equal ones the largest.
     package func bestThreshold(_ metric: String) -> Double {
-        let positives = Double(isPositive.count { $0 })
-        let negatives = Double(count) - positives
+        let (positives, negatives) = totals
         var (truePositive, falsePositive) = (0.0, 0.0)
         var best = (value: -Double.infinity, threshold: 0.5)
         var place = 0
         while place < count {
             let p = probability[place]
             while place < count, probability[place] == p {
-                if isPositive[place] { truePositive += 1 } else { falsePositive += 1 }
+                if isPositive[place] { truePositive += own(place) } else { falsePositive += own(place) }
                 place += 1
             }
             let falseNegative = positives - truePositive
             let value: Double =
                 switch metric {
-                case "accuracy": (truePositive + negatives - falsePositive) / Double(count)
+                case "accuracy": (truePositive + negatives - falsePositive) / (positives + negatives)
                 case "precision": truePositive / (truePositive + falsePositive)
-                case "recall": truePositive / max(1, positives)
-                default: 2 * truePositive / max(1, 2 * truePositive + falsePositive + falseNegative)
+                case "recall": positives > 0 ? truePositive / positives : 0
+                default: truePositive > 0 ? 2 * truePositive / (2 * truePositive + falsePositive + falseNegative) : 0
                 }
             // Half-way to the next probability, so that a row just below the last one is not decided by rounding.
             let next = place < count ? probability[place] : 0
@@ -160,34 +175,42 @@ package struct ScoredRows: Sendable {
         package var interval: Interval
     }
 
-    /// Predicted against observed shares in bins of equally many rows.
+    /// Predicted against observed shares in bins of about equally many rows; rows of one probability are in one bin, so that
+    /// the order of equals says nothing.
     package func calibration(bins: Int = 10, level: Double = 0.95) -> [Bin] {
         let wanted = min(bins, count)
         let z = Normal.z(level: level)
-        return (0..<wanted).reversed().compactMap { bin in
-            let range = count * bin / wanted..<count * (bin + 1) / wanted
-            guard !range.isEmpty else { return nil }
-            let n = Double(range.count)
-            let observed = range.reduce(0.0) { $0 + (isPositive[$1] ? 1 : 0) } / n
+        var (ranges, start): ([Range<Int>], Int) = ([], 0)
+        for bin in 0..<wanted {
+            var end = max(start, count * (bin + 1) / wanted)
+            while end > start, end < count, probability[end] == probability[end - 1] { end += 1 }
+            if end > start { ranges.append(start..<end) }
+            start = end
+        }
+        return ranges.reversed().compactMap { range in
+            let total = range.reduce(0.0) { $0 + own($1) }
+            guard total > 0 else { return nil }
+            let observed = range.reduce(0.0) { $0 + (isPositive[$1] ? own($1) : 0) } / total
+            // Rows of unequal weight say as much as fewer of equal weight (Kish 1965).
+            let n = total * total / range.reduce(0.0) { $0 + own($1) * own($1) }
             // Wilson's interval of a share.
             let centre = (observed + z * z / (2 * n)) / (1 + z * z / n)
             let half = z / (1 + z * z / n) * (observed * (1 - observed) / n + z * z / (4 * n * n)).squareRoot()
             return Bin(
-                rows: range.count, predicted: range.reduce(0.0) { $0 + probability[$1] } / n, observed: observed,
-                interval: Interval(lower: max(0, centre - half), upper: min(1, centre + half)))
+                rows: range.count, predicted: range.reduce(0.0) { $0 + probability[$1] * own($1) } / total,
+                observed: observed, interval: Interval(lower: max(0, centre - half), upper: min(1, centre + half)))
         }
     }
 
     /// Points of the ROC and precision–recall curves, at most about `most` of them.
     package func curves(most: Int = 200) -> (roc: [(x: Double, y: Double)], pr: [(x: Double, y: Double)]) {
-        let positives = max(1, Double(isPositive.count { $0 }))
-        let negatives = max(1, Double(count) - positives)
+        let (positives, negatives) = (max(totals.positives, 1e-300), max(totals.negatives, 1e-300))
         var roc: [(x: Double, y: Double)] = [(0, 0)]
         var pr: [(x: Double, y: Double)] = []
         var (truePositive, falsePositive) = (0.0, 0.0)
         let step = max(1, count / most)
         for place in 0..<count {
-            if isPositive[place] { truePositive += 1 } else { falsePositive += 1 }
+            if isPositive[place] { truePositive += own(place) } else { falsePositive += own(place) }
             let isTie = place + 1 < count && probability[place + 1] == probability[place]
             guard !isTie, place % step == 0 || place == count - 1 else { continue }
             roc.append((falsePositive / negatives, truePositive / positives))

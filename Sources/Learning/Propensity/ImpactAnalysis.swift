@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import JSON
+import Scoring
 import Terminal
 
 /// How much each parameter moves a customer away from a baseline: (value − baseline) × weight, by weights and baselines that
@@ -37,19 +38,28 @@ package struct ImpactAnalysis: Sendable, Equatable {
 
     package enum Direction: String, Sendable {
         case positive, negative, neutral
+        /// The value is missing.
+        case unknown
 
-        package init(_ impact: Double) { self = impact > 0 ? .positive : impact < 0 ? .negative : .neutral }
+        package init(_ impact: Double?) {
+            guard let impact else {
+                self = .unknown
+                return
+            }
+            self = impact > 0 ? .positive : impact < 0 ? .negative : .neutral
+        }
 
         package var arrow: String {
             switch self {
             case .positive: "▲"
             case .negative: "▼"
             case .neutral: "="
+            case .unknown: "?"
             }
         }
     }
 
-    /// What one feature adds. `impact` is nil when the value is missing or no number.
+    /// What one feature adds. `impact` is nil when the value is missing.
     package struct Impact: Sendable, Equatable {
         package var name: String
         package var value: String
@@ -112,23 +122,69 @@ package struct ImpactAnalysis: Sendable, Equatable {
         }
     }
 
+    /// A value without spaces around it; empty when it is missing, in the words of a CSV.
+    private static func known(_ text: String) -> String {
+        let trimmed = text.trimmingCharacters(in: .whitespaces)
+        return ["na", "nan", "null", "none"].contains(trimmed.lowercased()) ? "" : trimmed
+    }
+
+    /// Whether a value can be set against its baseline: a text where a number must be cannot.
+    package func accepts(_ text: String, for name: String) -> Bool {
+        guard let feature = features.first(where: { $0.name == name }), case .number = feature.baseline else {
+            return true
+        }
+        let known = Self.known(text)
+        return known.isEmpty || Double(known)?.isFinite == true
+    }
+
+    /// Checks the features against those of a model: a misspelt one, or a number as the baseline of a category, would never
+    /// say anything. Returns the features that the model does not have.
+    ///
+    /// - Throws: `impact_file` naming the feature.
+    package func check(_ model: Model, name: String) throws(ImpactError) -> [String] {
+        var foreign: [String] = []
+        for feature in features {
+            if let place = model.featureNames.firstIndex(of: feature.name) {
+                guard case .number = feature.baseline, let levels = model.levels(feature: place) else { continue }
+                throw ImpactError(
+                    .badConfiguration, code: "impact_file",
+                    "\(name): \"\(feature.name)\" is a category of \(model.name); its baseline must be a text in quotes, such as "
+                        + "\"\(levels.first ?? "")\"")
+            }
+            let others = model.featureNames.filter { own in !features.contains { $0.name == own } }
+            if let near = NearestName.find(feature.name, among: others) {
+                throw ImpactError(
+                    .badConfiguration, code: "impact_file",
+                    "\(name): \(model.name) has no feature \"\(feature.name)\"; did you mean \"\(near)\"?")
+            }
+            foreign.append(feature.name)
+        }
+        guard foreign.count < features.count else {
+            throw ImpactError(
+                .badConfiguration, code: "impact_file",
+                "\(name): none of its features is one of \(model.name), which has \(NameList.text(model.featureNames, limit: 24))"
+            )
+        }
+        return foreign
+    }
+
     /// The impact of each feature of a customer; values as text, as a CSV or an API brings them.
     package func impacts(_ values: (String) -> String?) -> [Impact] {
         features.map { feature in
-            let text = values(feature.name)?.trimmingCharacters(in: .whitespaces) ?? ""
+            let text = Self.known(values(feature.name) ?? "")
             switch feature.baseline {
             case .text(let baseline):
                 let impact: Double? = text.isEmpty ? nil : text == baseline ? 0 : feature.weight
                 return Impact(
                     name: feature.name, value: text, baseline: baseline, impact: impact,
-                    direction: Direction(impact ?? 0))
+                    direction: Direction(impact))
             case .number(let baseline):
                 var impact = Double(text).flatMap { $0.isFinite ? ($0 - baseline) * feature.weight : nil }
                 // Lower is better: a fall is a gain whatever sign the weight was written with.
                 if feature.lowerIsBetter, feature.weight > 0 { impact = impact.map { -$0 } }
                 return Impact(
                     name: feature.name, value: text, baseline: "\(baseline)", impact: impact,
-                    direction: Direction(impact ?? 0))
+                    direction: Direction(impact))
             }
         }
     }

@@ -133,7 +133,9 @@ package struct ImpactReport: Sendable {
         return ReportPage.document(
             title: "Impact analysis",
             verdict: "What moves each customer away from the baseline: (value − baseline) × weight, ▲ for the better.",
-            subtitle: "\(customers.count) customers\(outcome.map { " · outcome “\($0)”" } ?? "") · \(time)", tiles: "",
+            subtitle:
+                "\(customers.count) customer\(customers.count == 1 ? "" : "s")\(outcome.map { " · outcome “\($0)”" } ?? "") · \(time)",
+            tiles: "",
             body: sections.joined() + ReportPage.provenance(facts))
     }
 }

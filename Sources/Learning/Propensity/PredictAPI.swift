@@ -39,11 +39,17 @@ package final class PredictAPI {
     /// Of the last request, when there are weights.
     package private(set) var predictions: [Prediction] = []
     private let scorer: Scorer
+    private let values: RowValues
+    /// The row of a customer of whom nothing is known: what a feature is that is left out.
+    private let defaults: [Float]
+    /// Members of a customer that mean something.
+    private let known: Set<String>
     private var rows: [Float]
     private var estimates: [Estimate]
 
+    /// - Parameter defaults: the row of a customer of whom nothing is known; every value missing when not given.
     /// - Throws: `no_response_model` when the model does not predict probabilities.
-    package init(_ model: Model, impact: ImpactAnalysis? = nil) throws(ImpactError) {
+    package init(_ model: Model, impact: ImpactAnalysis? = nil, defaults: [Float]? = nil) throws(ImpactError) {
         guard model.predictsProbabilities else {
             throw ImpactError(
                 .badConfiguration, code: "no_response_model",
@@ -51,6 +57,9 @@ package final class PredictAPI {
         }
         self.model = model
         self.impact = impact
+        values = RowValues(model)
+        self.defaults = defaults ?? [Float](repeating: .nan, count: model.featureCount)
+        known = Set(model.featureNames + (impact?.features.map(\.name) ?? []) + ["customer_id"])
         scorer = Scorer(model: model, maxRows: Self.mostCustomers)
         rows = [Float](repeating: 0, count: model.rowStride * Self.mostCustomers)
         estimates = [Estimate](
@@ -200,41 +209,64 @@ package final class PredictAPI {
         func fault(_ field: String, _ what: String) -> Fault {
             Fault(status: 422, field: place + field, detail: "\(place)\(field) \(what)")
         }
-        guard customer.members != nil else {
+        guard let members = customer.members else {
             throw Fault(
                 status: 422, field: String(place.dropLast()), detail: "\(place.dropLast()) must be an object")
         }
         switch customer["customer_id"] {
+        case .string(let text) where text.isEmpty: throw fault("customer_id", "is empty")
         case .string, .number: break
         case nil: throw fault("customer_id", "is missing")
         default: throw fault("customer_id", "must be a string or a number")
         }
-        let row = index * model.rowStride
-        var known = 0
+        for member in members where !known.contains(member.name) {
+            let hint = NearestName.find(member.name, among: known.sorted())
+            throw fault(
+                String(member.name.prefix(100)),
+                "is no feature of the model"
+                    + (hint.map { "; did you mean \"\($0)\"?" } ?? "; GET /v1/model lists them"))
+        }
+        for member in members {
+            guard let impact, let text = Self.text(member.value) else { continue }
+            guard impact.accepts(text, for: member.name) else { throw fault(member.name, "must be a number") }
+        }
+        let start = index * model.rowStride
+        var given = [Bool](repeating: false, count: model.featureCount)
         for (feature, name) in model.featureNames.enumerated() {
             let value = customer[name]
-            if value != nil { known += 1 }
-            switch value {
-            case nil, .null?:
-                guard model.acceptsMissing(feature: feature) else { throw fault(name, "is missing") }
-                rows[row + feature] = .nan
-            case .number(let number)? where model.levels(feature: feature) == nil:
-                let float = Float(number)
-                guard float.isFinite else { throw fault(name, "is beyond what a float32 holds") }
-                rows[row + feature] = float
-            case .bool(let truth)? where model.levels(feature: feature) == nil: rows[row + feature] = truth ? 1 : 0
-            case .string(let text)? where model.levels(feature: feature) != nil:
-                rows[row + feature] = model.code(feature: feature, text: text) ?? .nan
-            case .number(let number)?:
-                // A category whose texts are numbers.
-                let text = Int(exactly: number).map { "\($0)" } ?? "\(number)"
-                rows[row + feature] = model.code(feature: feature, text: text) ?? .nan
-            default:
-                throw fault(name, model.levels(feature: feature) == nil ? "must be a number" : "must be a text")
-            }
+            given[feature] = value != nil
+            rows[start + feature] = try read(value, feature) { what in fault(name, what) }
         }
-        guard known > 0 else {
+        guard given.contains(true) else {
             throw fault(model.featureNames[0], "is missing, as is every other feature of the model")
+        }
+        rows.withUnsafeMutableBufferPointer { rows in
+            if let base = rows.baseAddress { values.complete(base + start) { given[$0] } }
+        }
+        for (feature, name) in model.featureNames.enumerated()
+        where rows[start + feature].isNaN && !model.acceptsMissing(feature: feature) {
+            throw fault(name, "is missing")
+        }
+    }
+
+    /// The value of a member in the row.
+    private func read(_ value: JSONValue?, _ feature: Int, _ fault: (String) -> Fault) throws(Fault) -> Float {
+        let isCategory = model.levels(feature: feature) != nil
+        switch value {
+        case nil: return defaults[feature]
+        case .null?: return .nan
+        case .number(let number)? where !isCategory:
+            let float = Float(number)
+            guard float.isFinite else { throw fault("is beyond what a float32 holds") }
+            return float
+        case .bool(let truth)? where !isCategory: return truth ? 1 : 0
+        case .string(let text)? where isCategory: return values.value(feature: feature, text: text) ?? .nan
+        case .number(let number)?:
+            guard let code = values.category(feature: feature, number: number) else {
+                throw fault("must be one of the texts \(values.choices(feature: feature)), or null")
+            }
+            return code
+        default: throw fault(isCategory ? "must be a text" : "must be a number")
         }
     }
 

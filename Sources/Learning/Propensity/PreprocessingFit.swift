@@ -41,6 +41,9 @@ package struct ResponseColumn: Sendable {
 }
 
 extension Preprocessing {
+    /// Texts of a category that are columns of their own.
+    package static let mostLevels = 256
+
     /// Fits on `rows` alone: what other rows hold is never looked at.
     package init(_ columns: [ResponseColumn], rows: [Int], options: PreprocessingOptions) {
         self.init(inputs: columns.map { Self.input($0, rows, options) })
@@ -49,8 +52,13 @@ extension Preprocessing {
     private static func input(_ column: ResponseColumn, _ rows: [Int], _ options: PreprocessingOptions) -> Input {
         if let levels = column.levels {
             // Levels that the training rows do not have are unknown.
-            let seen = Set(rows.compactMap { column.values[$0].isNaN ? nil : Int(column.values[$0]) })
-            return Input(levels: levels.indices.filter(seen.contains).map { levels[$0] }, oneHot: true)
+            var counts = [Int](repeating: 0, count: levels.count)
+            for row in rows where !column.values[row].isNaN { counts[Int(column.values[row])] += 1 }
+            // Of many texts the most frequent are columns of their own; the others are too rare to learn from.
+            let kept = Set(
+                levels.indices.filter { counts[$0] > 0 }.sorted { (counts[$1], $0) < (counts[$0], $1) }
+                    .prefix(Self.mostLevels))
+            return Input(levels: levels.indices.filter(kept.contains).map { levels[$0] }, oneHot: true)
         }
         let known = rows.map { Double(column.values[$0]) }.filter { !$0.isNaN }
         let isWhole = known.allSatisfy { $0 == $0.rounded() }

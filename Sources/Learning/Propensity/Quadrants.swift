@@ -52,13 +52,21 @@ package struct Quadrants: Sendable {
     /// it an ad does nothing. Not negative.
     package var propensityCut: Double
     package var upliftCut: Double
+    /// Whether an uplift counts as none when its interval includes 0.
+    package var usesIntervals: Bool
     /// A sample of customers, evenly over the rows.
     package var points: [(propensity: Double, uplift: Double, kind: Kind)]
 
     /// - Parameters:
     ///   - propensity: probability of the outcome without an ad, one a customer.
     ///   - uplift: what an ad adds to it.
-    package init(propensity: [Double], uplift: [Double], propensityCut: Double = 0.5, upliftCut: Double = 0) {
+    ///   - isDoubtful: whether the interval of a customer's uplift includes 0, so that the ad counts as doing nothing; nil: not
+    ///     known.
+    package init(
+        propensity: [Double], uplift: [Double], isDoubtful: [Bool]? = nil, propensityCut: Double = 0.5,
+        upliftCut: Double = 0
+    ) {
+        usesIntervals = isDoubtful != nil
         (self.propensityCut, self.upliftCut) = (propensityCut, upliftCut)
         var groups = Dictionary(uniqueKeysWithValues: Kind.allCases.map { ($0, Group(kind: $0)) })
         points = []
@@ -69,7 +77,9 @@ package struct Quadrants: Sendable {
                 unknown += 1
                 continue
             }
-            let kind = Self.kind(propensity: p, uplift: u, propensityCut: propensityCut, upliftCut: upliftCut)
+            let kind = Self.kind(
+                propensity: p, uplift: isDoubtful?[index] == true ? 0 : u, propensityCut: propensityCut,
+                upliftCut: upliftCut)
             groups[kind]?.count += 1
             groups[kind]?.propensity += p
             groups[kind]?.uplift += u
@@ -95,14 +105,25 @@ package struct Quadrants: Sendable {
     /// Why the budget goes to the first.
     package var verdict: String {
         let persuadables = groups[0]
-        let targeted = groups[1].count + persuadables.count
         guard persuadables.count > 0, total > 0 else {
             return "No customer is both unlikely to buy and moved by the ad: an ad has nobody to persuade here."
         }
-        return "An ad to the \(Figure.count(Double(persuadables.count))) persuadables adds "
-            + "\(Figure.fixed(persuadables.uplift * 100, 2)) sales per hundred ads; an ad to the "
-            + "\(Figure.count(Double(groups[1].count))) who buy anyway adds \(Figure.fixed(groups[1].uplift * 100, 2)), "
-            + "though a propensity model puts them first (\(Figure.count(Double(targeted))) customers in both groups)."
+        let (one, anyway) = (persuadables.count == 1, groups[1].count)
+        return
+            "An ad to the \(one ? "one persuadable" : Figure.count(Double(persuadables.count)) + " persuadables") adds "
+            + "\(Figure.fixed(persuadables.uplift * 100, 2)) sales per hundred ads"
+            + (anyway == 0
+                ? "; nobody buys anyway."
+                : ". An ad to the \(anyway == 1 ? "one who buys" : Figure.count(Double(anyway)) + " who buy") anyway adds "
+                    + "\(Figure.fixed(groups[1].uplift * 100, 2)), though a propensity model puts them first.")
+    }
+
+    /// What counts as an ad that helps.
+    private var rule: String {
+        usesIntervals
+            ? "an ad does nothing where the 95 % interval of its uplift includes 0"
+            : "an ad helps above \(Figure.fixed(upliftCut * 100, 2)) pp"
+                + (upliftCut == 0 ? ", however little (no intervals are known: --effect says from where on)" : "")
     }
 
     package var text: String {
@@ -117,13 +138,14 @@ package struct Quadrants: Sendable {
                 Figure.fixed(group.gained, 1), group.kind.advice)
         }
         let rest = unknown > 0 ? "\n\(Figure.count(Double(unknown))) rows have no estimate and are left out." : ""
-        return table.text() + rest + "\n" + verdict + "\n"
+        let words = "Buys anyway from a propensity of \(Figure.fixed(propensityCut, 2)); \(rule).\n"
+        return table.text() + rest + "\n" + words + verdict + "\n"
     }
 
     package var json: JSONOutput {
         [
             "total": .integer(total), "unknown": .integer(unknown), "propensity_cut": .number(propensityCut),
-            "uplift_cut": .number(upliftCut),
+            "uplift_cut": .number(upliftCut), "uses_intervals": .bool(usesIntervals),
             "quadrants": .array(
                 groups.map { group in
                     [
@@ -147,22 +169,27 @@ package struct Quadrants: Sendable {
             "The four quadrants",
             [
                 ("quadrant", false), ("customers", true), ("share", true), ("mean propensity", true),
-                ("mean uplift, pp", true), ("sales gained by an ad to all", true), ("what they do", false),
+                ("mean uplift, pp", true), ("sales gained by an ad to all", true),
             ],
             groups.map { group in
                 [
                     group.kind.title, Figure.count(Double(group.count)),
                     Figure.share(Double(group.count) / Double(max(1, total))), Figure.fixed(group.propensity, 3),
-                    Figure.fixed(group.uplift * 100, 2, sign: true), Figure.fixed(group.gained, 1), group.kind.advice,
+                    Figure.fixed(group.uplift * 100, 2, sign: true), Figure.fixed(group.gained, 1),
                 ]
             })
+        let advice =
+            "<ul class=\"notes\">\n"
+            + groups.map { "<li>\(HTML.escape("\($0.kind.title) \($0.kind.advice)"))</li>\n" }.joined() + "</ul>"
         return ReportPage.document(
             title: "Four quadrants", verdict: HTML.escape(verdict),
             subtitle:
                 "\(Figure.count(Double(total))) customers\(unknown > 0 ? ", \(unknown) more without an estimate" : "") · would buy anyway from a propensity of "
-                + "\(Figure.fixed(propensityCut, 2)) · an ad helps above \(Figure.fixed(upliftCut * 100, 2)) pp",
+                + "\(Figure.fixed(propensityCut, 2)) · \(rule)",
             tiles: ReportPage.tiles(tiles),
-            body: ReportPage.section("Likelihood to buy is not the effect of an ad", chart + table)
+            body: ReportPage.section(
+                "Likelihood to buy is not the effect of an ad",
+                "<div class=\"charts\">\n\(chart)\n</div>\n" + table + advice)
                 + ReportPage.provenance(facts))
     }
 
@@ -171,8 +198,11 @@ package struct Quadrants: Sendable {
         let range = ReportPage.padded(uplifts + [0, upliftCut])
         var chart = SVGChart(
             id: "quadrants", title: "Propensity and uplift of customers",
-            description: groups.map { "\($0.kind.title): \($0.count)" }.joined(separator: ", "), x: 0...1, y: range)
-        chart.verticalAxis(SVGChart.ticks(range, 5).map { ($0, Figure.fixed($0 * 100, 1, sign: true) + " pp") })
+            description: groups.map { "\($0.kind.title): \($0.count)" }.joined(separator: ", "), x: 0...1, y: range,
+            leftMargin: 68)
+        let ticks = SVGChart.ticks(range, 5)
+        let decimals = ticks.allSatisfy { abs($0 * 100 - ($0 * 100).rounded()) < 1e-6 } ? 0 : 1
+        chart.verticalAxis(ticks.map { ($0, Figure.fixed($0 * 100, decimals, sign: true) + " pp") })
         chart.horizontalAxis(
             [0, 0.2, 0.4, 0.6, 0.8, 1].map { ($0, Figure.share($0)) }, title: "propensity to buy without an ad")
         chart.line([(propensityCut, range.lowerBound), (propensityCut, range.upperBound)], "random")
@@ -191,7 +221,10 @@ package struct Quadrants: Sendable {
                 ("up", "persuadables"), ("plain", "sure things, lost causes"), ("down", "sleeping dogs"),
             ]),
             chart.element,
-            "Each mark is a customer. A propensity model ranks from right to left; the budget earns most at the top left, "
+            (points.count < total
+                ? "\(Figure.count(Double(points.count))) of the \(Figure.count(Double(total))) customers, evenly over the rows. "
+                : "Each mark is a customer. ")
+                + "A propensity model ranks from right to left; the budget earns most at the top left, "
                 + "where people do not buy by themselves and the ad changes that.")
     }
 }

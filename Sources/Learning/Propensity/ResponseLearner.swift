@@ -77,6 +77,14 @@ package struct ResponseSettings: Sendable, Equatable {
     package var learningRate = 0.05
     package var leaves = 15
     package var leafRows = 20
+    /// Rows in a leaf of boosted trees when a category has many rare texts: with more, none of them could have one.
+    package static let rareLeafRows = 5
+    /// Rows in a leaf at the least, of boosted trees and forests alike; nil: `leafRows` and a quarter of it.
+    package var leaf: Int?
+    /// Splits on a path at the most; 0: no limit.
+    package var depth = 0
+    /// A category of the rows has many rare texts.
+    package var hasRareTexts = false
     package var patience = 30
     /// Each class weighs as much as the other (`balanced`), or these.
     package var balanced = false
@@ -85,6 +93,9 @@ package struct ResponseSettings: Sendable, Equatable {
     package var threads = 1
 
     package init() {}
+
+    /// Rows in a leaf of boosted trees at the least.
+    package var boostedLeaf: Int { leaf ?? (hasRareTexts ? min(leafRows, Self.rareLeafRows) : leafRows) }
 
     /// The weight of each class.
     package func classWeights(positives: Int, rows: Int) -> (negative: Double, positive: Double) {
@@ -99,14 +110,16 @@ extension ResponseLearner {
     /// Fits on `rows`; boosted trees stop by the loss on `stopping`, or after as many trees as the settings say when it is
     /// empty.
     package func fit(
-        _ columns: [[Float]], target: [Float], rows: [Int], stopping: [Int], settings: ResponseSettings
+        _ columns: [[Float]], target: [Float], rows: [Int], stopping: [Int], weights given: [Double]? = nil,
+        settings: ResponseSettings
     ) -> ResponseFit {
         let positives = rows.count { target[$0] > 0 }
         let (negative, positive) = settings.classWeights(positives: positives, rows: rows.count)
-        let isWeighted = negative != 1 || positive != 1
+        let isWeighted = negative != 1 || positive != 1 || given != nil
+        func weight(_ row: Int) -> Double { (target[row] > 0 ? positive : negative) * (given?[row] ?? 1) }
         switch self {
         case .logistic:
-            let weights = isWeighted ? rows.map { target[$0] > 0 ? positive : negative } : nil
+            let weights = isWeighted ? rows.map(weight) : nil
             let fit = LogisticRegression.fit(
                 columns.map { column in rows.map { Double(column[$0]) } }, target: rows.map { Double(target[$0]) },
                 weights: weights, l2: settings.l2, threads: settings.threads)
@@ -121,7 +134,7 @@ extension ResponseLearner {
                     rows.map { column[$0] }.withUnsafeBufferPointer { BinEdges(sample: $0) }
                 }, rows: target.count)
             lend(columns) { matrix.fill($0, at: 0, threads: settings.threads) }
-            let weights = isWeighted ? target.map { Float($0 > 0 ? positive : negative) } : nil
+            let weights = isWeighted ? target.indices.map { Float(weight($0)) } : nil
             return target.withUnsafeBufferPointer { target in
                 withWeights(weights) { weights in
                     ResponseFit(
@@ -140,7 +153,8 @@ extension ResponseLearner {
         guard self == .boosted else {
             var forest = RandomForestSettings()
             forest.trees = settings.trees
-            forest.leafRows = max(1, settings.leafRows / 4)
+            forest.leafRows = settings.leaf ?? max(1, settings.leafRows / 4)
+            forest.depth = settings.depth
             forest.seed = settings.seed
             forest.threads = settings.threads
             return RandomForest.fit(matrix, target: target, weights: weights, rows: rows, settings: forest).ensemble
@@ -150,7 +164,8 @@ extension ResponseLearner {
         boosting.trees = settings.trees
         boosting.learningRate = settings.learningRate
         boosting.limits.leaves = settings.leaves
-        boosting.limits.rows = settings.leafRows
+        boosting.limits.rows = settings.boostedLeaf
+        boosting.limits.depth = settings.depth
         boosting.patience = settings.patience
         boosting.seed = settings.seed
         boosting.threads = settings.threads

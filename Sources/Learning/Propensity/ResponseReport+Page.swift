@@ -21,7 +21,13 @@ extension ResponseResult {
     }
 
     private var tiles: String {
-        guard let outcome = outcomes.first else { return "" }
+        // With several outcomes the tiles say whose they are.
+        outcomes.map { outcome in
+            (outcomes.count > 1 ? "<h2>\(HTML.escape(outcome.name))</h2>\n" : "") + tiles(outcome)
+        }.joined()
+    }
+
+    private func tiles(_ outcome: OutcomeResult) -> String {
         func tile(_ metric: String) -> (name: String, value: String, below: String) {
             let interval = outcome.intervals[metric].map {
                 "\(Figure.fixed($0.lower, 3)) to \(Figure.fixed($0.upper, 3))"

@@ -7,35 +7,61 @@ import Trees
 /// What a training says in plain words before its numbers.
 extension ResponseResult {
     package var notes: [String] {
-        outcomes.flatMap { outcome -> [String] in
-            var notes: [String] = []
-            let share = outcome.test.share
-            let gain = outcome.test.accuracy - max(share, 1 - share)
-            let major = max(share, 1 - share)
-            if major >= 0.7 {
-                let words =
-                    share > 0.5 ? "everybody has '\(outcome.name)'" : "nobody has '\(outcome.name)'"
-                notes.append(
-                    "\(Figure.share(share)) of the test rows have '\(outcome.name)': saying that \(words) is right for "
-                        + "\(Figure.share(major)) of them, this model for \(Figure.share(outcome.test.accuracy)). "
-                        + (share > 0.5
-                            ? "Its F1 of \(Figure.fixed(outcome.test.f1, 3)) stands beside "
-                                + "\(Figure.fixed(outcome.everybody.f1, 3)) for predicting it of everybody. " : "")
-                        + (gain < 0.02 ? "By these two the model is close to that guess; look at ROC AUC." : ""))
+        request.notes + categoryNotes
+            + outcomes.flatMap { outcome -> [String] in
+                var notes: [String] = outcome.suspects
+                let share = outcome.test.share
+                let major = max(share, 1 - share)
+                if major >= 0.7 {
+                    let words =
+                        share > 0.5 ? "everybody has '\(outcome.name)'" : "nobody has '\(outcome.name)'"
+                    notes.append(
+                        "\(Figure.share(share)) of the test rows have '\(outcome.name)': saying that \(words) is right for "
+                            + "\(Figure.share(major)) of them, this model for \(Figure.share(outcome.test.accuracy)). "
+                            + (share > 0.5
+                                ? "Its F1 of \(Figure.fixed(outcome.test.f1, 3)) stands beside "
+                                    + "\(Figure.fixed(outcome.everybody.f1, 3)) for predicting it of everybody. " : "")
+                            + (isNoBetter(outcome)
+                                ? "By its decisions the model is close to that guess; look at ROC AUC." : ""))
+                }
+                if let area = outcome.intervals["roc_auc"], area.lower <= 0.5 {
+                    notes.append(
+                        "The interval of the ROC AUC for '\(outcome.name)' (\(Figure.fixed(area.lower, 3)) to "
+                            + "\(Figure.fixed(area.upper, 3))) includes .5: on \(outcome.scored.count) test rows the ranking "
+                            + "cannot be told from chance.")
+                }
+                if let fit = outcome.fit.linear, !fit.converged {
+                    notes.append(
+                        "The logistic regression of '\(outcome.name)' did not come to rest: the classes may be separable. "
+                            + "Raise --l2.")
+                }
+                return notes
             }
-            if let area = outcome.intervals["roc_auc"], area.lower <= 0.5 {
-                notes.append(
-                    "The interval of the ROC AUC for '\(outcome.name)' (\(Figure.fixed(area.lower, 3)) to "
-                        + "\(Figure.fixed(area.upper, 3))) includes .5: on \(outcome.scored.count) test rows the ranking "
-                        + "cannot be told from chance.")
+    }
+
+    /// Whether the decisions at the threshold are hardly better than one answer for all: where the outcome is rare, accuracy
+    /// alone cannot tell.
+    private func isNoBetter(_ outcome: OutcomeResult) -> Bool {
+        let major = max(outcome.test.share, 1 - outcome.test.share)
+        return outcome.test.accuracy - major < 0.1 * (1 - major) && outcome.test.f1 - outcome.everybody.f1 < 0.02
+    }
+
+    /// What became of categories with many texts.
+    private var categoryNotes: [String] {
+        zip(request.columns, preprocessing.inputs).compactMap { column, input in
+            guard let levels = column.levels, let kept = input.levels else { return nil }
+            if levels.count > Preprocessing.mostLevels {
+                return
+                    "'\(column.name)' has \(levels.count) texts: the \(kept.count) most frequent of the training rows are "
+                    + "columns of their own, all others count as unknown."
             }
-            if let fit = outcome.fit.linear, !fit.converged {
-                notes.append(
-                    "The logistic regression of '\(outcome.name)' did not come to rest: the classes may be separable. "
-                        + "Raise --l2.")
-            }
-            return notes
+            return nil
         }
+            + (learner == .boosted && request.settings.leaf == nil && request.settings.hasRareTexts
+                ? [
+                    "A category has many texts of fewer than \(request.settings.leafRows) training rows: leaves of boosted trees "
+                        + "hold \(request.settings.boostedLeaf) rows at the least, so that they can tell them apart (--leaf)."
+                ] : [])
     }
 
     /// One sentence on the whole.
@@ -108,14 +134,17 @@ extension ResponseResult {
         }
         lines += features.lines()
         guard let fit = outcome.fit.linear else { return lines }
-        var coefficients = Table(.text("column"), .number("coefficient"), .number("std error"), .number("z"))
+        var coefficients = Table(
+            .text("column"), .number("coefficient"), .number("std error"), .number("z"), .number("a std deviation adds")
+        )
         coefficients.add(
             "(intercept)", Figure.fixed(fit.intercept, 4), Figure.fixed(fit.interceptError, 4),
-            Figure.fixed(fit.intercept / fit.interceptError, 2))
+            Figure.fixed(fit.intercept / fit.interceptError, 2), "")
         for (index, name) in columnNames.enumerated() {
             coefficients.add(
                 name, Figure.fixed(fit.coefficients[index], 4), Figure.fixed(fit.standardErrors[index], 4),
-                Figure.fixed(fit.coefficients[index] / fit.standardErrors[index], 2))
+                Figure.fixed(fit.coefficients[index] / fit.standardErrors[index], 2),
+                Figure.fixed(fit.coefficients[index] * outcome.spreads[index], 4))
         }
         return lines + [""] + coefficients.lines()
     }
@@ -195,6 +224,7 @@ extension ResponseResult {
                 [
                     "column": .text(columnNames[index]), "coefficient": .number(fit.coefficients[index]),
                     "std_error": .number(fit.standardErrors[index]),
+                    "standardised": .number(fit.coefficients[index] * outcome.spreads[index]),
                 ]
             }
             members.append((name: "intercept", value: .number(fit.intercept)))

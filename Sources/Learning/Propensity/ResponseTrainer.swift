@@ -9,6 +9,12 @@ package struct ResponseRequest: Sendable {
     package var columns: [ResponseColumn]
     /// One an outcome: 0 or 1 per row.
     package var outcomes: [(name: String, target: [Float])]
+    /// One a row; nil: all weigh the same.
+    package var weights: [Double]?
+    /// One number per row: rows of one number, such as those of a customer, stay in one part of every split.
+    package var clusters: [Int]?
+    /// What was done on the way here that the report should say.
+    package var notes: [String] = []
     /// Learners to compare; the best by `metric` is kept.
     package var learners: [ResponseLearner] = ResponseLearner.allCases
     package var metric = "f1"
@@ -52,6 +58,10 @@ package struct OutcomeResult: Sendable {
     package var intervals: [String: Interval]
     package var calibration: [ScoredRows.Bin]
     package var scored: ScoredRows
+    /// Columns that alone tell the outcome, and why.
+    package var suspects: [String]
+    /// For linear models, the standard deviation of each column that it sees, on the training rows.
+    package var spreads: [Double]
     /// What predicting the event for everybody gives on the test rows.
     package var everybody: ClassificationMetrics
     package var importance: [FeatureImportance]
@@ -87,15 +97,18 @@ package struct ResponseResult: Sendable {
 package enum ResponseTrainer {
     /// - Throws: `one_class` when an outcome does not occur, or always does; `too_few_rows`.
     package static func train(
-        _ request: ResponseRequest, progress: (String) -> Void = { _ in }
+        _ asked: ResponseRequest, progress: (String) -> Void = { _ in }
     ) throws(ImpactError) -> ResponseResult {
         let start = ContinuousClock.now
+        var request = asked
         try check(request)
         let strata = strata(request)
         let split =
             request.split
             ?? RowSplit(
-                strata: strata, validation: request.validationShare, test: request.testShare, seed: request.seed)
+                strata: strata, clusters: request.clusters, validation: request.validationShare,
+                test: request.testShare,
+                seed: request.seed)
         for outcome in request.outcomes {
             for (name, rows) in [("training", split.train), ("validation", split.validation), ("test", split.test)] {
                 let positives = rows.count { outcome.target[$0] > 0 }
@@ -103,10 +116,15 @@ package enum ResponseTrainer {
                     throw ImpactError(
                         .badInput, code: "one_class",
                         "of the \(rows.count) \(name) rows \(positives) have '\(outcome.name)': both classes are needed; "
-                            + "give more rows or other shares (--validation, --test)")
+                            + "give more rows or other shares (--validation, --test)"
+                            + (request.clusters.map {
+                                "; the rows of one customer stay together, and there are \(Set($0).count) customers "
+                                    + "(--ignore instead of --id when the column names something else)"
+                            } ?? ""))
                 }
             }
         }
+        request.settings.hasRareTexts = request.columns.contains { isRare($0, split.train, request.settings.leafRows) }
         var comparison: [LearnerComparison] = []
         for learner in request.learners {
             progress("cross-validation: \(learner.rawValue)")
@@ -131,6 +149,15 @@ package enum ResponseTrainer {
             request: request, split: split, comparison: comparison, learner: learner, preprocessing: preprocessing,
             outcomes: outcomes,
             seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18)
+    }
+
+    /// Whether a category has many texts, most of which have fewer training rows than a leaf needs.
+    private static func isRare(_ column: ResponseColumn, _ rows: [Int], _ least: Int) -> Bool {
+        guard let levels = column.levels, levels.count > 32 else { return false }
+        var counts = [Int](repeating: 0, count: levels.count)
+        for row in rows where !column.values[row].isNaN { counts[Int(column.values[row])] += 1 }
+        let seen = counts.filter { $0 > 0 }
+        return seen.count { $0 < least } * 2 > seen.count
     }
 
     private static func check(_ request: ResponseRequest) throws(ImpactError) {
@@ -162,14 +189,16 @@ package enum ResponseTrainer {
     ) -> LearnerComparison {
         let start = ContinuousClock.now
         let folds = max(2, request.folds)
-        let fold = RowSplit.folds(split.train, strata: strata, folds: folds, seed: request.seed)
+        let fold = RowSplit.folds(
+            split.train, strata: strata, clusters: request.clusters, folds: folds, seed: request.seed)
         var sums: [String: Double] = [:]
         var selected: [Double] = []
         for number in 0..<folds {
             let held = split.train.indices.filter { fold[$0] == number }.map { split.train[$0] }
             let others = split.train.indices.filter { fold[$0] != number }.map { split.train[$0] }
             let inner = RowSplit(
-                strata: others.map { strata[$0] }, validation: 0.2, test: 0, seed: request.seed &+ UInt64(number))
+                strata: others.map { strata[$0] }, clusters: request.clusters.map { all in others.map { all[$0] } },
+                validation: 0.2, test: 0, seed: request.seed &+ UInt64(number))
             let (fitted, choosing) = (inner.train.map { others[$0] }, inner.validation.map { others[$0] })
             let preprocessing = Preprocessing(
                 request.columns, rows: fitted, options: request.preprocessing ?? learner.usualPreprocessing)
@@ -177,14 +206,12 @@ package enum ResponseTrainer {
             var total = 0.0
             for outcome in request.outcomes {
                 let fit = learner.fit(
-                    columns, target: outcome.target, rows: fitted, stopping: choosing, settings: request.settings)
-                let threshold = ScoredRows(
-                    probability: fit.predict(columns, rows: choosing),
-                    isPositive: choosing.map { outcome.target[$0] > 0 }
-                ).bestThreshold(thresholdMetric(request.metric))
-                let metrics = ScoredRows(
-                    probability: fit.predict(columns, rows: held), isPositive: held.map { outcome.target[$0] > 0 }
-                ).metrics(threshold: threshold)
+                    columns, target: outcome.target, rows: fitted, stopping: choosing, weights: request.weights,
+                    settings: request.settings)
+                let threshold = scored(fit.predict(columns, rows: choosing), choosing, outcome.target, request)
+                    .bestThreshold(thresholdMetric(request.metric))
+                let metrics = scored(fit.predict(columns, rows: held), held, outcome.target, request)
+                    .metrics(threshold: threshold)
                 for name in ClassificationMetrics.names { sums[name, default: 0] += metrics[name] ?? .nan }
                 total += metrics[request.metric] ?? .nan
             }
@@ -198,6 +225,16 @@ package enum ResponseTrainer {
             seconds: Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18)
     }
 
+    /// Predictions of rows of the table, with the rows' weights and clusters.
+    private static func scored(
+        _ probability: [Double], _ rows: [Int], _ target: [Float], _ request: ResponseRequest
+    ) -> ScoredRows {
+        ScoredRows(
+            probability: probability, isPositive: rows.map { target[$0] > 0 },
+            weights: request.weights.map { all in rows.map { all[$0] } },
+            clusters: request.clusters.map { all in rows.map { all[$0] } })
+    }
+
     /// Metrics that do not depend on a threshold leave it to F1.
     private static func thresholdMetric(_ metric: String) -> String { metric == "accuracy" ? metric : "f1" }
 
@@ -206,22 +243,24 @@ package enum ResponseTrainer {
         _ preprocessing: Preprocessing, _ split: RowSplit, _ request: ResponseRequest
     ) -> OutcomeResult {
         let fit = learner.fit(
-            columns, target: outcome.target, rows: split.train, stopping: split.validation, settings: request.settings)
+            columns, target: outcome.target, rows: split.train, stopping: split.validation, weights: request.weights,
+            settings: request.settings)
         func scored(_ rows: [Int]) -> ScoredRows {
-            ScoredRows(probability: fit.predict(columns, rows: rows), isPositive: rows.map { outcome.target[$0] > 0 })
+            Self.scored(fit.predict(columns, rows: rows), rows, outcome.target, request)
         }
         let validation = scored(split.validation)
         let threshold = validation.bestThreshold(thresholdMetric(request.metric))
         let test = scored(split.test)
-        let everybody = ScoredRows(
-            probability: [Double](repeating: 1, count: split.test.count),
-            isPositive: split.test.map { outcome.target[$0] > 0 })
+        let everybody = Self.scored(
+            [Double](repeating: 1, count: split.test.count), split.test, outcome.target, request)
         return OutcomeResult(
             name: outcome.name, fit: fit, threshold: threshold, validation: validation.metrics(threshold: threshold),
             test: test.metrics(threshold: threshold),
             intervals: test.intervals(
                 threshold: threshold, replicates: request.replicates, seed: request.seed, level: request.level),
             calibration: test.calibration(level: request.level), scored: test,
+            suspects: ResponseSuspects.find(outcome, request.columns, rows: split.train),
+            spreads: fit.linear.map { _ in columns.map { spread($0, split.train) } } ?? [],
             everybody: everybody.metrics(threshold: 0.5),
             importance: importance(
                 outcome, fit, columns, preprocessing, split, test.metrics(threshold: threshold), request)
@@ -241,12 +280,11 @@ package enum ResponseTrainer {
         }
         // At most 20,000 rows: a permutation costs a prediction of each.
         let rows = Array(split.test.prefix(20_000))
-        let isPositive = rows.map { outcome.target[$0] > 0 }
         let own = rows.map { row in columns.map { $0[row] } }
         func area(_ table: [[Float]]) -> Double {
             let transposed = columns.indices.map { column in table.map { $0[column] } }
             let probability = fit.predict(transposed, rows: Array(rows.indices))
-            return ScoredRows(probability: probability, isPositive: isPositive).metrics(threshold: 0.5).rocAUC
+            return scored(probability, rows, outcome.target, request).metrics(threshold: 0.5).rocAUC
         }
         let whole = area(own)
         var random = RandomStream(seed: request.seed, lane: 0x1149)
@@ -268,6 +306,12 @@ package enum ResponseTrainer {
                 name: column.name, permutation: falls.reduce(0, +) / 3, gain: gains?[input],
                 correlation: column.levels == nil ? correlation(column.values, outcome.target, split.train) : nil)
         }
+    }
+
+    private static func spread(_ column: [Float], _ rows: [Int]) -> Double {
+        let n = Double(max(1, rows.count))
+        let mean = rows.reduce(0.0) { $0 + Double(column[$1]) } / n
+        return (rows.reduce(0.0) { $0 + (Double(column[$1]) - mean) * (Double(column[$1]) - mean) } / n).squareRoot()
     }
 
     private static func correlation(_ x: [Float], _ y: [Float], _ rows: [Int]) -> Double {

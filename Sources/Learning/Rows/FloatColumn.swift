@@ -35,6 +35,9 @@ package final class FloatColumn: @unchecked Sendable {  // written by one thread
         count += 1
     }
 
+    /// Takes all values away; their room stays.
+    package func removeAll() { count = 0 }
+
     /// Takes the last value away again.
     package func removeLast() { count -= 1 }
 

@@ -10,6 +10,23 @@ package struct RowField: Sendable, Equatable {
         case level(only: [String]?)
     }
 
+    /// Which numbers are accepted.
+    package enum Accepted: Sendable, Equatable {
+        case all
+        /// Above 0 and below 1.
+        case chances
+        case notNegative
+
+        /// What is wrong with a number; nil: nothing.
+        func fault(_ value: Float) -> String? {
+            switch self {
+            case .all: nil
+            case .chances: value > 0 && value < 1 ? nil : "must be above 0 and below 1"
+            case .notNegative: value >= 0 ? nil : "must not be negative"
+            }
+        }
+    }
+
     /// What a missing value does.
     package enum Missing: Sendable, Equatable {
         /// It is NaN.
@@ -29,6 +46,9 @@ package struct RowField: Sendable, Equatable {
     /// What the field is, for messages: `feature`, `outcome`; and the option that names it.
     package var role: String
     package var option: String
+    package var accepted = Accepted.all
+    /// The most texts that a field read as a level may have.
+    package var mostLevels = RowTable.mostLevels
 
     package init(
         _ name: String, column: String? = nil, _ reading: Reading = .number, missing: Missing = .keep,

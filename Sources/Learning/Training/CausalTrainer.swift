@@ -10,7 +10,7 @@ import Trees
 package final class CausalTrainer {
     package let data: TrainingData
     package let settings: TrainingSettings
-    package let matrix: BinnedMatrix
+    package var matrix: BinnedMatrix { data.matrix }
     private let threads: Int
     /// Processor and wall-clock seconds of each phase.
     package private(set) var seconds: [PhaseTime] = []
@@ -19,9 +19,6 @@ package final class CausalTrainer {
         self.data = data
         self.settings = settings
         threads = settings.grower.threads > 0 ? settings.grower.threads : Parallel.processors
-        var clock = PhaseClock()
-        matrix = data.binned(threads: threads)
-        seconds.append(clock.lap("bins"))
     }
 
     /// Trains and writes the model.
@@ -52,8 +49,8 @@ package final class CausalTrainer {
         let spooled = try ForestSpools(
             tasks.map(\.1), metadata: metadata(tasks.map(\.0)), path: path, progress: progress)
         lap("forest")
-        for (index, (task, grower)) in tasks.enumerated() where settings.diagnoses {
-            outcomes.append(TrainedOutcome(data, nuisances, task, grower, outcome: index))
+        for (task, grower) in tasks where settings.diagnoses {
+            outcomes.append(TrainedOutcome(task, grower))
         }
         lap("diagnostics")
         var result = TrainingResult(
@@ -76,13 +73,20 @@ package final class CausalTrainer {
         let all = (0..<UInt32(data.count)).map { $0 }
         var (outcomes, fits): ([TrainedOutcome], [FittedLearner]) = ([], [])
         for index in data.plan.outcomes.indices {
-            let fitter = LearnerFitter(
+            var fitter = LearnerFitter(
                 data, matrix, nuisances, outcome: index, seed: settings.grower.seed, threads: threads)
+            var tuned: (choice: ModelChoice, effects: [[Float]])?
+            if !settings.leafGrid.isEmpty {
+                tuned = try fitter.tune(learner) { what throws(ImpactError) in
+                    try progress(TrainingProgress(phase: what, done: 0, total: 1))
+                }
+            }
             fits.append(try fitter.fit(learner, rows: all))
             guard settings.diagnoses else { continue }
+            var effects = tuned?.effects ?? []
+            if tuned == nil { effects = try fitter.crossFitted(learner) }
             outcomes.append(
-                TrainedOutcome(
-                    data, nuisances, fitter.residuals, outcome: index, effects: try fitter.crossFitted(learner)))
+                TrainedOutcome(fitter.residuals, effects: effects, choices: tuned.map { [$0.choice] } ?? []))
         }
         seconds.append(clock.lap(learner.rawValue))
         var result = TrainingResult(
@@ -112,7 +116,8 @@ package final class CausalTrainer {
         let fitter = LearnerFitter(
             data, matrix, result.nuisances, outcome: 0, seed: settings.grower.seed, threads: threads)
         let forest = result.seconds.filter { ["choices", "forest"].contains($0.phase) }.reduce(0) { $0 + $1.processor }
-        return try LearnerComparison(fitter, result.outcomes[0], forestSeconds: forest, progress: progress)
+        return try LearnerComparison(
+            fitter, result.outcomes[0], forestSeconds: forest, tunes: !settings.leafGrid.isEmpty, progress: progress)
     }
 
     /// Spoilt questions, of the first outcome.
@@ -128,7 +133,7 @@ package final class CausalTrainer {
             name: settings.name, version: settings.version, treatments: data.plan.effects,
             outcomes: data.plan.outcomeNames.isEmpty ? data.plan.outcomes : data.plan.outcomeNames,
             featureNames: data.featureNames, specification: data.plan.specification?.canonicalJSON ?? [],
-            ranges: data.features.map { FeatureRange($0.buffer) },
+            ranges: data.ranges, levels: data.levels.contains { $0 != nil } ? data.levels : nil,
             offsets: offsets.contains { $0 != nil } ? offsets : nil)
     }
 }
@@ -186,32 +191,28 @@ package struct TrainedOutcome: Sendable {
     package var averages: [(estimate: Double, standardError: Double, rows: Int)]
     package var calibrations: [Calibration]
 
-    init(_ data: TrainingData, _ nuisances: Nuisances, _ task: EffectTask, _ grower: ForestGrower, outcome: Int) {
+    init(_ task: EffectTask, _ grower: ForestGrower) {
         self.init(
-            data, nuisances, task.residuals, outcome: outcome, effects: task.unseenEffects(grower),
-            choices: task.choices,
+            task.residuals, effects: task.unseenEffects(grower), choices: task.choices,
             leaf: task.grower.estimateLeaf, offset: task.offset?.shape ?? .none)
     }
 
     /// - Parameter effects: by effect, by row, of models that have not seen the row.
     init(
-        _ data: TrainingData, _ nuisances: Nuisances, _ residuals: Residuals, outcome: Int, effects: [[Float]],
-        choices: [ModelChoice] = [], leaf: Int = 0, offset: OffsetShape = .none
+        _ residuals: Residuals, effects: [[Float]], choices: [ModelChoice] = [], leaf: Int = 0,
+        offset: OffsetShape = .none
     ) {
-        name = data.plan.outcomes[outcome]
+        name = residuals.data.plan.outcomes[residuals.outcomeIndex]
         self.choices = choices
         self.leaf = leaf
         self.offset = offset
         self.effects = effects
-        scores = EffectScores(data, nuisances, residuals, outcome: outcome, effects: effects)
+        scores = EffectScores(residuals, effects: effects)
         let scores = scores
         averages = effects.indices.map { scores.average($0) }
-        let losses = residuals.losses(effects, data)
-        rLoss = losses.reduce(0, +) / Double(max(1, losses.count))
-        let constant = averages.map { [Float](repeating: Float($0.estimate), count: data.count) }
-        constantLoss = residuals.losses(constant, data).reduce(0, +) / Double(max(1, losses.count))
-        calibrations = Calibration.all(
-            data, treatment: residuals.treatment, outcome: residuals.outcome, effects: effects)
+        rLoss = residuals.meanLoss(effects)
+        constantLoss = residuals.meanLoss(of: averages.map { Float($0.estimate) })
+        calibrations = Calibration.all(residuals, effects: effects)
     }
 }
 

@@ -31,22 +31,22 @@ final class EffectTask {
 
     /// Chooses leaf and offset by the out-of-bag R-loss of small forests.
     func choose(progress: (String) throws(ImpactError) -> Void) throws(ImpactError) {
-        var baseline: [Double]?
+        var baseline: [[Float]]?
         if !settings.leafGrid.isEmpty {
-            var best: (loss: Double, leaf: Int, losses: [Double])?
+            var best: (loss: Double, leaf: Int, effects: [[Float]])?
             var tried: [(String, Double)] = []
             for leaf in settings.leafGrid {
                 try progress("leaf \(leaf)")
                 var candidate = grower
                 (candidate.splitLeaf, candidate.estimateLeaf) = (leaf, leaf)
-                let losses = try pilot(candidate, offset: nil)
-                let loss = mean(losses)
+                let effects = try pilot(candidate, offset: nil)
+                let loss = residuals.meanLoss(effects)
                 tried.append(("\(leaf)", loss))
-                if best.map({ loss < $0.loss }) ?? true { best = (loss, leaf, losses) }
+                if best.map({ loss < $0.loss }) ?? true { best = (loss, leaf, effects) }
             }
             if let best {
                 (grower.splitLeaf, grower.estimateLeaf) = (best.leaf, best.leaf)
-                baseline = best.losses
+                baseline = best.effects
                 choices.append(ModelChoice(what: "leaf", chosen: "\(best.leaf)", losses: tried))
             }
         }
@@ -54,96 +54,77 @@ final class EffectTask {
     }
 
     private func chooseOffset(
-        _ known: [Double]?, progress: (String) throws(ImpactError) -> Void
+        _ known: [[Float]]?, progress: (String) throws(ImpactError) -> Void
     ) throws(ImpactError) {
         guard settings.offset != OffsetShape.none, data.plan.features.count <= 512 else { return }
         let folds = Folds(
             rows: data.count, count: OffsetFitter.groups, clusters: data.clusters,
             seed: settings.grower.seed ^ 0x4F46_4653)
         let fitter = OffsetFitter(
-            design: Design(data.features, threads: threads), folds: folds, residuals: residuals, weights: data.weights,
-            threads: threads)
+            design: Design(matrix), folds: folds, residuals: residuals, weights: data.weights, threads: threads)
         if let shape = settings.offset {
             offset = fitter.fit(shape)
             choices.append(ModelChoice(what: "offset", chosen: offset?.shape.rawValue ?? "none", losses: []))
             return
         }
         try progress("offset none")
-        var losses = known ?? []
-        if known == nil { losses = try pilot(grower, offset: nil) }
-        var tried = [(OffsetShape.none.rawValue, mean(losses))]
+        var effects = known ?? []
+        if known == nil { effects = try pilot(grower, offset: nil) }
+        var tried = [(OffsetShape.none.rawValue, residuals.meanLoss(effects))]
         for shape in [OffsetShape.linear, .quadratic] {
             try progress("offset \(shape.rawValue)")
             guard let candidate = fitter.fit(shape) else { break }
             let there = try pilot(grower, offset: candidate)
-            tried.append((shape.rawValue, mean(there)))
+            tried.append((shape.rawValue, residuals.meanLoss(there)))
             // In front of nothing an offset must prove itself; a linear one may become quadratic on any gain.
-            guard isBetter(there, than: losses, errors: shape == .linear ? 1 : 0) else { break }
-            (losses, offset) = (there, candidate)
+            guard isBetter(there, than: effects, errors: shape == .linear ? 1 : 0) else { break }
+            (effects, offset) = (there, candidate)
         }
         choices.append(
             ModelChoice(what: "offset", chosen: offset?.shape.rawValue ?? OffsetShape.none.rawValue, losses: tried))
     }
 
-    /// The R-loss of each row by trees that have not seen it, of a forest of fewer trees.
-    private func pilot(_ settings: GrowerSettings, offset: FittedOffset?) throws(ImpactError) -> [Double] {
+    /// The effects of each row by trees that have not seen it, of a forest of fewer trees.
+    private func pilot(_ settings: GrowerSettings, offset: FittedOffset?) throws(ImpactError) -> [[Float]] {
         var settings = settings
         settings.trees = min(settings.trees, TrainingSettings.pilotTrees)
         settings.seed ^= 0x5049_4C4F
         // Cross-fitted: a fit on the row itself would flatter the offset.
-        let grower = ForestGrower(problem(offset?.crossFitted), settings)
+        let grower = ForestGrower(residuals.problem(matrix, offset: offset, crossFitted: true), settings)
         try grower.finish()
-        let effects = self.effects(grower.outOfBag, offset?.crossFitted)
-        return residuals.losses(effects, data)
+        return effects(grower.takeOutOfBag(), offset)
     }
 
-    /// Less by more than so many standard errors.
-    private func isBetter(_ a: [Double], than b: [Double], errors: Double) -> Bool {
-        let gains = zip(a, b).map { $1 - $0 }
-        let mean = self.mean(gains)
-        let variance = gains.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(gains.count)
-        return mean > errors * (variance / Double(gains.count)).squareRoot()
-    }
-
-    private func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
-
-    /// What the forest is grown on: the outcome's residual less what the offset explains.
-    func problem(_ offset: [[Float]]?) -> ForestProblem {
-        let effects = residuals.treatment.count
-        return ForestProblem(
-            rows: matrix, treatments: effects, hasWeights: data.weights != nil, clusters: data.clusters
-        ) { values in
-            let width = effects + 1 + (data.weights == nil ? 0 : 1)
-            for row in 0..<data.count {
-                let own = values + row * width
-                var outcome = residuals.outcome[row]
-                for effect in 0..<effects {
-                    own[effect] = residuals.treatment[effect][row]
-                    if let offset { outcome -= own[effect] * offset[effect][row] }
-                }
-                own[effects] = outcome
-                if let weights = data.weights { own[effects + 1] = weights[row] }
-            }
-        }
+    /// Whether the losses of effects are less, by more than so many standard errors.
+    private func isBetter(_ a: [[Float]], than b: [[Float]], errors: Double) -> Bool {
+        func gain(_ row: Int) -> Double { residuals.loss(b, row) - residuals.loss(a, row) }
+        let count = Double(max(1, data.count))
+        var (sum, squares) = (0.0, 0.0)
+        for row in 0..<data.count { sum += gain(row) }
+        let mean = sum / count
+        for row in 0..<data.count { squares += (gain(row) - mean) * (gain(row) - mean) }
+        return mean > errors * (squares / count / count).squareRoot()
     }
 
     /// Out-of-bag effects with the offset; rows that every tree has seen get the offset, or the mean effect.
-    func effects(_ outOfBag: OutOfBag?, _ offset: [[Float]]?) -> [[Float]] {
+    private func effects(_ outOfBag: OutOfBag?, _ offset: FittedOffset?) -> [[Float]] {
         guard var effects = outOfBag?.effects() else { return [] }
         for effect in effects.indices {
-            for row in 0..<data.count {
-                if effects[effect][row].isNaN { effects[effect][row] = 0 }
-                if let offset { effects[effect][row] += offset[effect][row] }
-            }
+            for row in 0..<data.count where effects[effect][row].isNaN { effects[effect][row] = 0 }
+        }
+        offset?.forEachRow(crossFitted: true) { row, offsets in
+            for effect in effects.indices { effects[effect][row] += offsets[effect] }
         }
         return effects
     }
 
     /// The grower of the model's own forest.
-    func makeGrower() -> ForestGrower { ForestGrower(problem(offset?.fitted), grower, outOfBag: settings.diagnoses) }
+    func makeGrower() -> ForestGrower {
+        ForestGrower(residuals.problem(matrix, offset: offset), grower, outOfBag: settings.diagnoses)
+    }
 
-    /// Effects of each row that neither its trees nor its offset have seen.
-    func unseenEffects(_ grower: ForestGrower) -> [[Float]] { effects(grower.outOfBag, offset?.crossFitted) }
+    /// Effects of each row that neither its trees nor its offset have seen; the grower's sums go.
+    func unseenEffects(_ grower: ForestGrower) -> [[Float]] { effects(grower.takeOutOfBag(), offset) }
 }
 
 /// A choice that the data made, with the out-of-bag R-loss of what was tried.

@@ -13,8 +13,10 @@ extension TrainingPlan {
     private static let truth: Set = ["effect", "baseline", "segment"]
     private static let usualOutcomes = ["conversion", "outcome", "visit", "value", "y"]
     private static let usualControls: Set = ["control", "0", "none", "no", "false", "holdout", "hold-out", "placebo"]
-    /// Columns made of one column of texts.
+    /// Columns of 0 and 1 made of one column of texts; with more texts it becomes one column of their ranks.
     package static let mostLevels = 32
+    /// Texts that a column of ranks may have.
+    package static let mostRanks = 4_096
 
     /// Finds out what each column is.
     ///
@@ -53,19 +55,25 @@ extension TrainingPlan {
         func profile(_ name: String) -> ColumnProfile? { profiles.first { $0.name == name } }
 
         func require(_ name: String, _ option: String) throws(ImpactError) -> ColumnProfile {
-            if let found = profile(name) { return found }
-            let near = NearestName.find(name, among: profiles.map(\.name)).map { "; did you mean '\($0)'?" } ?? "."
-            throw ImpactError(
-                .badInput, code: "csv_column",
-                "\(request.rows) has no column '\(name)' for --\(option)\(near) Its columns: "
-                    + NameList.text(profiles.map(\.name), limit: 24))
+            try profiles.require(name, option, path: request.rows)
         }
 
         func fault(_ code: String, _ message: String) -> ImpactError {
             ImpactError(.badInput, code: code, "\(request.rows): \(message)")
         }
 
+        /// A column of numbers with a value that is none.
+        func notNumbers(_ profile: ColumnProfile, _ code: String, _ what: String, advice: String = "") -> ImpactError {
+            let (line, text) = (profile.firstText?.line ?? 0, profile.firstText?.text ?? "")
+            return ImpactError(
+                .badInput, code: code,
+                "\(request.rows) line \(line), column '\(profile.name)': \"\(text)\" is not a number, \(what)"
+                    + advice)
+        }
+
         mutating func make() throws(ImpactError) -> TrainingPlan {
+            for name in request.ignored { _ = try require(name, "ignore") }
+            for name in request.categories { _ = try require(name, "category") }
             let treatment = try treatmentColumn()
             let arms = try arms(treatment)
             let outcomes = try outcomes(besides: treatment)
@@ -107,7 +115,7 @@ extension TrainingPlan {
             let isNumber = profile.isNumeric && (!profile.isWhole || profile.levels == nil || levels.count > 20)
             if request.isContinuous || isNumber {
                 guard profile.isNumeric else {
-                    throw fault("train_treatment", "the treatment '\(treatment)' is not a number in every row")
+                    throw notNumbers(profile, "train_treatment", "as a treatment that is one must be")
                 }
                 return nil
             }
@@ -158,8 +166,9 @@ extension TrainingPlan {
                 var found: [String] = []
                 for name in request.outcomes {
                     let profile = try require(name, "outcome")
+                    try profile.checkIsOneKind(path: request.rows)
                     guard profile.isNumeric else {
-                        throw fault("train_outcome", "the outcome '\(name)' is not a number in every row")
+                        throw notNumbers(profile, "train_outcome", "as an outcome must be")
                     }
                     found.append(name)
                 }
@@ -224,28 +233,40 @@ extension TrainingPlan {
             var features: [Feature] = []
             let named = Set(request.features)
             for name in request.features { _ = try require(name, "feature") }
-            for name in request.ignored { _ = try require(name, "ignore") }
+            for name in request.ordered { _ = try require(name, "ordered") }
             let hasTruth = TrainingPlan.truth.allSatisfy { profile($0) != nil }
             for profile in profiles where !taken.contains(profile.name) {
                 let name = profile.name
                 if !named.isEmpty {
-                    if named.contains(name) { append(profile, to: &features) }
+                    if named.contains(name) { try append(profile, to: &features) }
                     continue
                 }
                 if request.ignored.contains(name) { continue }
-                if TrainingPlan.bookkeeping.contains(name) || (hasTruth && TrainingPlan.truth.contains(name)) {
+                if name.isEmpty {
+                    ignored.append(("a column", "no name"))
+                } else if TrainingPlan.bookkeeping.contains(name) || (hasTruth && TrainingPlan.truth.contains(name)) {
                     ignored.append((name, "not a feature by its name"))
                 } else if sidecar?.outcomes.contains(name) == true {
                     ignored.append((name, "another outcome"))
                 } else {
-                    append(profile, to: &features)
+                    try append(profile, to: &features)
                 }
             }
             return features
         }
 
-        private mutating func append(_ profile: ColumnProfile, to features: inout [Feature]) {
-            if profile.isNumeric {
+        private mutating func append(_ profile: ColumnProfile, to features: inout [Feature]) throws(ImpactError) {
+            if request.ordered.contains(profile.name) {
+                features.append(ranked(profile.name))
+                return
+            }
+            let isCategory = request.categories.contains(profile.name)
+            if !isCategory { try profile.checkIsOneKind(path: request.rows) }
+            if profile.isNumeric, !isCategory {
+                guard profile.levels?.isEmpty != true else {
+                    ignored.append((profile.name, "no values"))
+                    return
+                }
                 guard profile.levels?.count != 1 || profile.missing > 0 else {
                     ignored.append((profile.name, "one value only"))
                     return
@@ -254,17 +275,27 @@ extension TrainingPlan {
                 return
             }
             guard let levels = profile.levels else {
-                ignored.append((profile.name, "text with more than \(ColumnProfile.mostLevels) values"))
+                ignored.append(
+                    (profile.name, "text with more than \(ColumnProfile.mostLevels) values; --ordered keeps it"))
                 return
             }
             if levels.count > TrainingPlan.mostLevels {
                 notes.append(
-                    "'\(profile.name)' has \(levels.count) texts; the first \(TrainingPlan.mostLevels) are features")
+                    "'\(profile.name)' has more than \(TrainingPlan.mostLevels) texts; their ranks by frequency are one feature"
+                )
+                features.append(ranked(profile.name))
+                return
             }
-            for level in levels.prefix(TrainingPlan.mostLevels).sorted() {
+            for level in levels.sorted() {
                 let name = "\(profile.name)=\(level)"
                 features.append(Feature(name: name, field: RowField(name, column: profile.name, .equals(level))))
             }
+        }
+
+        private func ranked(_ name: String) -> Feature {
+            var field = RowField(name, .level(only: nil), option: "--ordered")
+            field.mostLevels = TrainingPlan.mostRanks
+            return Feature(name: name, field: field)
         }
 
         /// The specification's features: columns of their names, or the raw property that a `last` reads.

@@ -79,14 +79,17 @@ package struct TrainingPlan: Sendable, Equatable {
         }
         switch propensity {
         case .ownArm(let column), .treated(let column):
-            fields.append(
-                RowField(
-                    "\u{1}propensity", column: column, missing: .refuse, role: "propensity", option: "--propensity"))
+            var field = RowField(
+                "\u{1}propensity", column: column, missing: .refuse, role: "propensity", option: "--propensity")
+            field.accepted = .chances
+            fields.append(field)
         default: break
         }
         if let weight {
-            fields.append(
-                RowField("\u{1}weight", column: weight, missing: .refuse, role: "weight", option: "--weight"))
+            var field = RowField(
+                "\u{1}weight", column: weight, missing: .refuse, role: "weight", option: "--weight")
+            field.accepted = .notNegative
+            fields.append(field)
         }
         if let cluster {
             fields.append(

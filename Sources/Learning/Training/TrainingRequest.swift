@@ -23,9 +23,13 @@ package struct TrainingRequest: Sendable {
     package var weight: String?
     package var cluster: String?
     package var ignored: [String] = []
+    /// Columns whose values are texts, also when all of them are written as numbers.
+    package var categories: [String] = []
     package var specification: FeatureSpecification?
     /// Feature columns by name; empty: all that are nothing else.
     package var features: [String] = []
+    /// Columns of texts that become one feature each: the rank of the text by how frequent it is.
+    package var ordered: [String] = []
 
     package init(rows: String) { self.rows = rows }
 }

@@ -1,7 +1,8 @@
 import Base
 import CTrees
 
-/// The features of a data set as bins of one byte: the only copy of the rows that learning needs.
+/// The features of a data set as bins of one byte: the only copy of the rows that learning needs. What wants values reads the
+/// mean of a row's bin.
 ///
 /// Planes of 16 features, 16 bytes per row. Bin 0 is a missing value. A split after a bin becomes a threshold in the middle
 /// of the gap between the values that were seen on either side.
@@ -21,6 +22,9 @@ package final class BinnedMatrix: @unchecked Sendable {
     /// The least and the greatest value in each bin, 256 a feature: `low` is +∞ for an empty bin.
     private let low: UnsafeMutablePointer<Float>
     private let high: UnsafeMutablePointer<Float>
+    /// The sum of the values in each bin and how many there are, 256 a feature.
+    private let sums: UnsafeMutablePointer<Double>
+    private let counts: UnsafeMutablePointer<UInt64>
 
     package static let lanes = Int(CTREES_LANES)
     package static let bins = Int(CTREES_BINS)
@@ -45,6 +49,10 @@ package final class BinnedMatrix: @unchecked Sendable {
         high = .allocate(capacity: edges.count * Self.bins)
         low.initialize(repeating: .infinity, count: edges.count * Self.bins)
         high.initialize(repeating: -.infinity, count: edges.count * Self.bins)
+        sums = .allocate(capacity: edges.count * Self.bins)
+        counts = .allocate(capacity: edges.count * Self.bins)
+        sums.initialize(repeating: 0, count: edges.count * Self.bins)
+        counts.initialize(repeating: 0, count: edges.count * Self.bins)
     }
 
     /// Bins whole columns of equal length, one a feature.
@@ -77,6 +85,22 @@ package final class BinnedMatrix: @unchecked Sendable {
         planes.deallocate()
         low.deallocate()
         high.deallocate()
+        sums.deallocate()
+        counts.deallocate()
+    }
+
+    /// The matrix with one feature more, the last one.
+    package func adding(_ column: UnsafeBufferPointer<Float>) -> BinnedMatrix {
+        precondition(column.count == rows, "columns must be equally long")
+        let wide = BinnedMatrix(edges: edges + Self.edges([column], threads: 1), rows: rows)
+        wide.planes.update(from: planes, count: Self.byteCount(rows: rows, features: features))
+        let places = features * Self.bins
+        wide.low.update(from: low, count: places)
+        wide.high.update(from: high, count: places)
+        wide.sums.update(from: sums, count: places)
+        wide.counts.update(from: counts, count: places)
+        wide.fill(column, feature: features, at: 0)
+        return wide
     }
 
     /// The cuts of whole columns, from every row or from an even sample of many.
@@ -102,15 +126,18 @@ package final class BinnedMatrix: @unchecked Sendable {
     package func fill(_ columns: [UnsafeBufferPointer<Float>], at first: Int, threads: Int = 1) {
         precondition(columns.count == features && first + (columns.first?.count ?? 0) <= rows, "rows beyond the matrix")
         nonisolated(unsafe) let columns = columns
-        Parallel.forEach(features, threads: threads) { feature in
-            guard let values = columns[feature].baseAddress else { return }
-            edges[feature].cuts.withUnsafeBufferPointer { cuts in
-                var none: Float = 0
-                withUnsafePointer(to: &none) { none in
-                    ctrees_bin_column(
-                        values, UInt64(columns[feature].count), cuts.baseAddress ?? none, UInt32(cuts.count),
-                        column(feature) + first * Self.lanes, low + feature * Self.bins, high + feature * Self.bins)
-                }
+        Parallel.forEach(features, threads: threads) { fill(columns[$0], feature: $0, at: first) }
+    }
+
+    private func fill(_ values: UnsafeBufferPointer<Float>, feature: Int, at first: Int) {
+        guard let start = values.baseAddress else { return }
+        let place = feature * Self.bins
+        edges[feature].cuts.withUnsafeBufferPointer { cuts in
+            var none: Float = 0
+            withUnsafePointer(to: &none) { none in
+                ctrees_bin_column(
+                    start, UInt64(values.count), cuts.baseAddress ?? none, UInt32(cuts.count),
+                    column(feature) + first * Self.lanes, low + place, high + place, sums + place, counts + place)
             }
         }
     }
@@ -123,6 +150,23 @@ package final class BinnedMatrix: @unchecked Sendable {
 
     @inline(__always)
     package func bin(row: Int, feature: Int) -> UInt8 { column(feature)[row * Self.lanes] }
+
+    /// Rows in a bin; bin 0 is that of missing values.
+    package func count(feature: Int, bin: Int) -> Int { Int(counts[feature * Self.bins + bin]) }
+
+    /// The mean of the values in a bin: the value itself when there is one only. NaN for missing values and empty bins.
+    package func mean(feature: Int, bin: Int) -> Float {
+        let place = feature * Self.bins + bin
+        guard bin > 0, counts[place] > 0 else { return .nan }
+        return min(max(Float(sums[place] / Double(counts[place])), low[place]), high[place])
+    }
+
+    /// The least and the greatest value of a feature; nil when all are missing.
+    package func range(_ feature: Int) -> (least: Float, greatest: Float)? {
+        let filled = (1..<Self.bins).filter { counts[feature * Self.bins + $0] > 0 }
+        guard let first = filled.first, let last = filled.last else { return nil }
+        return (low[feature * Self.bins + first], high[feature * Self.bins + last])
+    }
 
     /// The threshold of a split that sends bins up to `left` to the left and those from `right` on to the right, the
     /// bins between holding no row at hand: x ≤ threshold goes left. +∞ when only missing values go right.
@@ -150,7 +194,23 @@ package final class BinnedMatrix: @unchecked Sendable {
 
     /// Whether a feature has missing values in any row.
     package func hasMissing(_ feature: Int) -> Bool {
-        let column = column(feature)
-        return (0..<rows).contains { column[$0 * Self.lanes] == 0 }
+        (1..<Self.bins).reduce(0) { $0 + count(feature: feature, bin: $1) } < rows
     }
+}
+
+/// One feature's values, each the mean of its bin.
+package struct BinnedColumn: Sendable {
+    private let matrix: BinnedMatrix
+    private let means: [Float]
+    private let place: Int
+
+    package init(_ matrix: BinnedMatrix, _ feature: Int) {
+        self.matrix = matrix
+        means = (0..<BinnedMatrix.bins).map { matrix.mean(feature: feature, bin: $0) }
+        place = matrix.column(feature) - matrix.planes
+    }
+
+    /// NaN: missing.
+    @inline(__always)
+    package subscript(_ row: Int) -> Float { means[Int(matrix.planes[place + row * BinnedMatrix.lanes])] }
 }

@@ -69,8 +69,9 @@ package enum GradientBoosting {
             nonisolated(unsafe) let predictions = predictions  // folds write disjoint rows
             nonisolated(unsafe) let (target, weights) = (target, weights)
             Parallel.forEach(folds, threads: outer) { number in
-                let held = (0..<matrix.rows).filter { Int(fold[$0]) == number }.map { UInt32($0) }
-                let others = (0..<matrix.rows).filter { Int(fold[$0]) != number }.map { UInt32($0) }
+                let size = fold.count { Int($0) == number }
+                let held = Self.rows(size, of: fold) { Int($0) == number }
+                let others = Self.rows(matrix.rows - size, of: fold) { Int($0) != number }
                 let ensemble = fit(matrix, target: target, weights: weights, rows: others, settings: inner)
                 let margins = ensemble.margins(matrix, rows: held, threads: inner.threads)
                 for (row, margin) in zip(held, margins) {
@@ -80,6 +81,16 @@ package enum GradientBoosting {
             }
         }
         return predictions
+    }
+
+    /// The rows whose fold is wanted, `count` of them.
+    private static func rows(_ count: Int, of fold: [UInt8], _ isWanted: (UInt8) -> Bool) -> [UInt32] {
+        [UInt32](unsafeUninitializedCapacity: count) { buffer, used in
+            for (row, number) in fold.enumerated() where isWanted(number) {
+                buffer[used] = UInt32(row)
+                used += 1
+            }
+        }
     }
 
     private static func all(_ count: Int, but held: [UInt32]) -> [UInt32] {

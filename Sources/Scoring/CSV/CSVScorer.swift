@@ -1,6 +1,5 @@
 import Base
 import Dispatch
-import Features
 import Foundation
 import Tabular
 
@@ -65,8 +64,7 @@ package struct CSVScorer: Sendable {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: options.recordBytes, alignment: 64)
         defer { buffer.deallocate() }
         return try CSVHeader(
-            reader, features: model.featureNames,
-            derivable: model.specification.map(FeatureArithmetic.names) ?? [], buffer: buffer)
+            reader, features: model.featureNames, derivable: RowValues(model).derivable, buffer: buffer)
     }
 }
 

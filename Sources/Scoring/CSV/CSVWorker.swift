@@ -1,5 +1,4 @@
 import Base
-import Features
 import Tabular
 
 /// Scores chunks of a CSV: one a thread.
@@ -24,8 +23,7 @@ final class CSVWorker {
     /// For features that are categories, the bytes of their texts in the order of their codes.
     private let levels: [[[UInt8]]?]
 
-    /// For columns that are left out because they follow from others; nil when none is.
-    private let arithmetic: FeatureArithmetic?
+    private let values: RowValues
 
     private static let batch = 1024
 
@@ -33,8 +31,7 @@ final class CSVWorker {
         self.model = model
         self.header = header
         self.name = name
-        arithmetic =
-            header.columnOfFeature.contains(-1) ? model.specification.map { FeatureArithmetic($0) } : nil
+        values = RowValues(model)
         levels = (0..<model.featureCount).map { model.levels(feature: $0)?.map { Array($0.utf8) } }
         scorer = Scorer(model: model, maxRows: Self.batch)
         writer = CSVRowWriter(model: model, options: options, level: level, header: header)
@@ -110,7 +107,11 @@ final class CSVWorker {
                 continue
             }
             if let levels = levels[feature] {
-                row[feature] = code(text, column, levels)
+                let found = code(text, column, levels)
+                guard !found.isNaN || model.acceptsMissing(feature: feature) else {
+                    throw notANumber(.missing, text, line, column)
+                }
+                row[feature] = found
                 continue
             }
             switch CSVNumber.read(text, record[column]) {
@@ -119,7 +120,7 @@ final class CSVWorker {
             case let other: throw notANumber(other, text, line, column)
             }
         }
-        arithmetic?.apply(row)
+        values.complete(row) { header.columnOfFeature[$0] >= 0 }
         return (next, true)
     }
 

@@ -1,5 +1,4 @@
 import Base
-import Features
 import Tabular
 
 /// Reads the rows of a CSV as a model's inputs, one at a time: its columns in any order, categories by their texts, features
@@ -11,12 +10,13 @@ package struct ModelRowReader {
     /// For each feature its column, −1 when it follows from others; and the text that makes a feature `column=text` 1.
     private let columns: [Int]
     private let texts: [String?]
-    private let arithmetic: FeatureArithmetic?
+    private let values: RowValues
 
     /// - Throws: `csv_header` naming the features that have no column.
     package init(_ table: CSVTable, _ model: Model) throws(ImpactError) {
         self.model = model
-        let derivable = Set(model.specification.map(FeatureArithmetic.names) ?? [])
+        values = RowValues(model)
+        let derivable = Set(values.derivable)
         var (columns, texts, absent): ([Int], [String?], [String]) = ([], [], [])
         for name in model.featureNames {
             var (column, text): (Int?, String?) = (table.columns.firstIndex(of: name), nil)
@@ -38,7 +38,6 @@ package struct ModelRowReader {
         }
         self.columns = columns
         self.texts = texts
-        arithmetic = columns.contains(-1) ? model.specification.map { FeatureArithmetic($0) } : nil
     }
 
     /// Reads the row that the table stands at.
@@ -56,7 +55,7 @@ package struct ModelRowReader {
                 throw table.fault(column, "a value is missing, and the model needs it")
             }
         }
-        arithmetic?.apply(row)
+        values.complete(row) { columns[$0] >= 0 }
     }
 
     private func value(_ table: CSVTable, _ feature: Int, _ column: Int) throws(ImpactError) -> Float {

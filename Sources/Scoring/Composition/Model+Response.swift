@@ -20,13 +20,15 @@ extension Model {
     package var metrics: String? { composition?.metrics }
 
     /// The texts of a feature that is a category, in the order of their codes; nil for a number.
-    package func levels(feature: Int) -> [String]? { composition?.preprocessing?.inputs[feature].levels }
+    package func levels(feature: Int) -> [String]? {
+        composition?.preprocessing?.inputs[feature].levels ?? description.levels?[feature]
+    }
 
     /// The value of a category's text in a row: its code, or the one that stands for everything unknown; nil when the
     /// feature is a number.
     package func code(feature: Int, text: String) -> Float? {
-        guard let input = composition?.preprocessing?.inputs[feature], input.levels != nil else { return nil }
-        return input.code(of: text)
+        guard let levels = levels(feature: feature) else { return nil }
+        return Float(levels.firstIndex(of: text) ?? levels.count)
     }
 
     /// Whether a row without a value of the feature still has an estimate.

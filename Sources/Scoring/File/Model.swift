@@ -83,14 +83,21 @@ package final class Model: Sendable {
         path: String, verify: ModelCheck = .checksum, key: Ed25519? = nil
     ) throws(ImpactError) -> Model {
         _ = try Kernel.selected()
-        let path = try ModelRegistry().resolve(path)
+        let registry = ModelRegistry()
+        let found = try registry.find(path)
+        let path = found.path
         let file = try MappedFile(path: path)
         if let key { try ModelSignature.check(file.bytes, path: path, key: key) }
+        let model: Model
         do throws(ImpactError) {
-            return try Model(file, path: path, check: verify)
+            model = try Model(file, path: path, check: verify)
         } catch {
             throw ImpactError(error.kind, code: error.code, "\(path) \(error.message)")
         }
+        if let name = found.name, let version = found.version {
+            try registry.check(model, name: name, version: version)
+        }
+        return model
     }
 
     private init(_ file: MappedFile, path: String, check: ModelCheck) throws(ImpactError) {

@@ -39,6 +39,7 @@ package struct ModelDescription: Codable, Equatable {
     package var contrasts: [[Double]]?
     package var importances: [Double]?
     package var ranges: [FeatureRange]?
+    package var levels: [[String]?]?
     package var offsets: [EffectOffset?]?
     /// Only in models with a composition, whose forests are not one an outcome.
     package var outcomes: [String]?
@@ -54,6 +55,7 @@ package struct ModelDescription: Codable, Equatable {
         case contrasts = "contrasts"
         case importances = "importances"
         case ranges = "ranges"
+        case levels = "levels"
         case offsets = "offsets"
         case outcomes = "outcomes"
         case composition = "composition"
@@ -68,6 +70,7 @@ package struct ModelDescription: Codable, Equatable {
         contrasts = metadata.contrasts
         importances = metadata.importances
         ranges = metadata.ranges
+        levels = metadata.levels
         offsets = metadata.offsets
         outcomes = metadata.composition == nil ? nil : metadata.outcomes
         composition = metadata.composition
@@ -109,6 +112,7 @@ package struct ModelDescription: Codable, Equatable {
             description.forests.count == directory.forests.count,
             description.importances?.count ?? description.features.count == description.features.count,
             description.ranges?.count ?? description.features.count == description.features.count,
+            description.levels?.count ?? description.features.count == description.features.count,
             description.forests.allSatisfy({ $0.splitImportance.count == directory.featureCount })
         else { throw ModelFormat.refusal("damaged_model", "has metadata that do not fit its forest") }
         if let composition = description.composition {

@@ -31,6 +31,14 @@ package struct ModelRegistry: Sendable {
     package struct Stages: Codable, Sendable, Equatable {
         package var stages: [String: String] = [:]
         package var history: [Step] = []
+        /// The SHA-256 of each version when it was added; versions of older registries have none.
+        package var digests: [String: String]?
+    }
+
+    /// What is wrong in the folder: a stage whose version is gone, a file that cannot be read.
+    package struct Fault: Sendable, Equatable {
+        package var name: String
+        package var what: String
     }
 
     /// A version of a model.
@@ -43,7 +51,7 @@ package struct ModelRegistry: Sendable {
     }
 
     /// Names and versions become folders and files.
-    private static func isSafe(_ text: String) -> Bool {
+    package static func isSafe(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 100 && text != "." && text != ".."
             && text.utf8.allSatisfy {
                 (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || "-_.".utf8.contains($0)
@@ -96,7 +104,19 @@ package struct ModelRegistry: Sendable {
                     .failed, code: "file_failed", "cannot put the model into \(folder): \(error.localizedDescription)")
             }
         }
+        try change(model.name) { stages in
+            stages.digests = (stages.digests ?? [:]).merging([model.version: model.sha256]) { $1 }
+        }
         return try entry(model.name, model.version)
+    }
+
+    /// A model of the registry is the one that was added, or none.
+    package func check(_ model: Model, name: String, version: String) throws(ImpactError) {
+        guard let known = try stages(name).digests?[version], known != model.sha256 else { return }
+        throw ImpactError(
+            .badInput, code: "changed_model",
+            "\(model.path) is not the file that was added as \(name) \(version) (sha256 \(model.sha256.prefix(12))…, then "
+                + "\(known.prefix(12))…): put the old file back, or add the new one under a version of its own")
     }
 
     package func stages(_ name: String) throws(ImpactError) -> Stages {
@@ -104,7 +124,9 @@ package struct ModelRegistry: Sendable {
         guard let data = FileManager.default.contents(atPath: "\(folder)/\(name)/stages.json") else { return Stages() }
         do { return try JSONDecoder().decode(Stages.self, from: data) } catch {
             throw ImpactError(
-                .badInput, code: "damaged_registry", "\(folder)/\(name)/stages.json cannot be read: \(error)")
+                .badInput, code: "damaged_registry",
+                "\(folder)/\(name)/stages.json is not a registry's list of stages; put back a copy, or remove it and promote anew"
+            )
         }
     }
 
@@ -119,7 +141,9 @@ package struct ModelRegistry: Sendable {
                     + (known.isEmpty ? "" : "; its versions: \(known.joined(separator: ", "))"))
         }
         let stages = try stages(name).stages.filter { $0.value == version }.map(\.key).sorted()
-        return Entry(name: name, version: version, path: file, stages: stages, model: try Model.open(path: file))
+        let model = try Model.open(path: file)
+        try check(model, name: name, version: version)
+        return Entry(name: name, version: version, path: file, stages: stages, model: model)
     }
 
     private func versions(_ name: String) -> [String] {
@@ -128,12 +152,47 @@ package struct ModelRegistry: Sendable {
             .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
     }
 
-    /// Every version of every model, by name and version.
-    package func list() throws(ImpactError) -> [Entry] {
+    /// Every version of every model, by name and version, and what is wrong: one fault hides nothing else.
+    package func list() throws(ImpactError) -> (entries: [Entry], faults: [Fault]) {
+        try checkFolder()
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter(Self.isSafe).sorted()
-        var entries: [Entry] = []
-        for name in names { for version in versions(name) { entries.append(try entry(name, version)) } }
-        return entries
+        var (entries, faults): ([Entry], [Fault]) = ([], [])
+        for name in names {
+            let versions = versions(name)
+            var known: Stages?
+            do throws(ImpactError) { known = try stages(name) } catch {
+                faults.append(Fault(name: name, what: error.message))
+            }
+            for (stage, version) in (known?.stages ?? [:]).sorted(by: { $0.key < $1.key })
+            where !versions.contains(version) {
+                faults.append(
+                    Fault(name: name, what: "version \(version) stands at \(stage), but \(path(name, version)) is gone")
+                )
+            }
+            for version in versions {
+                do throws(ImpactError) {
+                    let model = try Model.open(path: path(name, version))
+                    if known != nil { try check(model, name: name, version: version) }
+                    let stages = (known?.stages ?? [:]).filter { $0.value == version }.map(\.key).sorted()
+                    entries.append(
+                        Entry(name: name, version: version, path: model.path, stages: stages, model: model))
+                } catch {
+                    faults.append(Fault(name: name, what: error.message))
+                }
+            }
+        }
+        return (entries, faults)
+    }
+
+    /// - Throws: `registry_folder` when something else than a folder stands there.
+    package func checkFolder() throws(ImpactError) {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), !isFolder.boolValue else {
+            return
+        }
+        throw ImpactError(
+            .usage, code: "registry_folder", "\(folder) is a file; the registry is a folder (--models, IMPACTIQ_MODELS)"
+        )
     }
 
     /// Puts a version at a stage. Returns the version that stood there.
@@ -199,17 +258,27 @@ package struct ModelRegistry: Sendable {
     }
 
     /// The file that a text names: `NAME@STAGE` or `NAME@VERSION` of the registry, or a path as it is.
-    package func resolve(_ text: String) throws(ImpactError) -> String {
+    package func resolve(_ text: String) throws(ImpactError) -> String { try find(text).path }
+
+    /// The same, with name and version when it is the registry's.
+    package func find(_ text: String) throws(ImpactError) -> (path: String, name: String?, version: String?) {
         // A path with an @ is a path.
         guard !text.contains("/"), !FileManager.default.fileExists(atPath: text), let at = text.lastIndex(of: "@")
         else {
-            return text
+            return (text, nil, nil)
         }
+        try checkFolder()
         let (name, stage) = (String(text[..<at]), String(text[text.index(after: at)...]))
         try check(name, stage)
         let stages = try stages(name)
         let version = stages.stages[stage] ?? stage
         guard FileManager.default.fileExists(atPath: path(name, version)) else {
+            if let gone = stages.stages[stage] {
+                throw ImpactError(
+                    .badInput, code: "unknown_version",
+                    "\(name) \(gone) stands at '\(stage)', but \(path(name, gone)) is gone; put the file back, or promote another "
+                        + "version (there are: \(versions(name).joined(separator: ", ")))")
+            }
             let known = stages.stages.keys.sorted() + versions(name)
             throw ImpactError(
                 .badInput, code: "unknown_stage",
@@ -217,6 +286,6 @@ package struct ModelRegistry: Sendable {
                     + (known.isEmpty ? "" : "; there are: \(known.joined(separator: ", "))")
                     + ". The folder is IMPACTIQ_MODELS, or ./models")
         }
-        return path(name, version)
+        return (path(name, version), name, version)
     }
 }

@@ -124,7 +124,7 @@ struct BatchRoute: Sendable {
             if feature >= 0 {
                 expected = feature + 1
                 do throws(InputError) { try session.readValue(&scanner, feature, into: row) } catch {
-                    throw Problem(error, field: "rows[\(index)].\(session.text(scanner, name))")
+                    throw served.problem(error, field: "rows[\(index)].\(session.text(scanner, name))")
                 }
             } else if bytes.elementsEqual("user_id".utf8) {
                 rows.setUser(try session.readUser(&scanner, field: "rows[\(index)].user_id"))
@@ -135,6 +135,7 @@ struct BatchRoute: Sendable {
             }
             more = try ScoreRoute.next(&scanner)
         }
+        session.complete(row)
     }
 
     // MARK: CSV
@@ -194,8 +195,13 @@ struct BatchRoute: Sendable {
             }
             let row = try rows.next()
             for (column, feature) in columns.enumerated() where feature >= 0 {
-                row[feature] = try Self.number(text, record[column], line: line, name: names[column])
+                if !served.isCategory.isEmpty, served.isCategory[feature] {
+                    row[feature] = served.values.value(feature: feature, text: record.text(text, column)) ?? .nan
+                } else {
+                    row[feature] = try Self.number(text, record[column], line: line, name: names[column])
+                }
             }
+            served.values.complete(row) { used.contains($0) }
             if let userColumn {
                 let start = session.users.count
                 var user = record.text(text, userColumn)

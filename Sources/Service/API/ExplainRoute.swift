@@ -42,6 +42,7 @@ final class ExplainRoute: Sendable {
             hasFeatures = true
             guard scanner.current == 0x7B else { throw ScoreRoute.notAnObject(scanner, "features") }
             try session.readFeatures(&scanner, into: session.row(0), place: "features")
+            session.complete(session.row(0))
             more = try ScoreRoute.next(&scanner)
         }
         do throws(InputError) { try scanner.expectEnd() } catch { throw Problem(error) }
@@ -104,7 +105,13 @@ final class ExplainRoute: Sendable {
             out.append("{\"feature\":")
             out.appendJSONString(model.featureNames[index])
             out.append(",\"value\":")
-            if row[index].isFinite { out.append(Array("\(row[index])".utf8)) } else { out.append("null") }
+            if let levels = model.levels(feature: index), row[index] >= 0, row[index] < Float(levels.count) {
+                out.appendJSONString(levels[Int(row[index])])
+            } else if row[index].isFinite, model.levels(feature: index) == nil {
+                out.append(Array("\(row[index])".utf8))
+            } else {
+                out.append("null")
+            }
             out.append(",\"contribution\":")
             out.append(contribution)
             out.append("}")

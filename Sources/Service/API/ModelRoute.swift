@@ -72,8 +72,16 @@ struct ModelRoute: Sendable {
             out.member("typical", range.typical)
             out.member("whole", range.isWhole)
             out.member("choices")
-            if let choices = range.choices { out.list(choices) { out.append($0) } } else { out.append("null") }
+            if let levels = served.model.levels(feature: index) {
+                out.list(levels) { out.appendJSONString($0) }
+            } else if let choices = range.choices {
+                out.list(choices) { out.append($0) }
+            } else {
+                out.append("null")
+            }
             out.member("range_from", range.source)
+            // Computed from the others when it is not given.
+            out.member("derived", served.values.isDerived[index])
             out.member("seen")
             if let seen = range.seen {
                 out.list([seen.lowerBound, seen.upperBound]) { out.append($0) }

@@ -19,18 +19,18 @@ struct PredictRoutes: Sendable {
     init(service: Service, users: UserRoutes) {
         self.service = service
         self.users = users
-        sessions = Sessions(service.served.model, service.impact)
+        sessions = Sessions(service.served, service.impact)
     }
 
     /// A scorer a thread that is at work, used again and again.
     private final class Sessions: Sendable {
-        private let model: Model
+        private let served: ServedModel
         private let free = Mutex<[Session]>([])
 
         private let impact: ImpactAnalysis?
 
-        init(_ model: Model, _ impact: ImpactAnalysis?) {
-            self.model = model
+        init(_ served: ServedModel, _ impact: ImpactAnalysis?) {
+            self.served = served
             self.impact = impact
         }
 
@@ -46,7 +46,9 @@ struct PredictRoutes: Sendable {
             if let known = free.withLock({ $0.popLast() }) {
                 session = known
             } else {
-                do throws(ImpactError) { session = Session(try PredictAPI(model, impact: impact)) } catch {
+                do throws(ImpactError) {
+                    session = Session(try PredictAPI(served.model, impact: impact, defaults: served.defaults))
+                } catch {
                     throw Problem(error, status: 404)
                 }
             }
@@ -87,14 +89,17 @@ struct PredictRoutes: Sendable {
             throw Problem(422, "missing_field", "name the customer: /predict?customer_id=…", field: "customer_id")
         }
         let answer = try sessions.with { api throws(Problem) in
-            let problem: Problem
+            var problem: Problem
             if let source = service.live.source {
                 do throws(Problem) {
                     let state = try users.find(Array(customer.utf8), source)
                     let answer = api.ads(customer: customer, row: state.features)
                     record(api)
                     return answer
-                } catch { problem = error }
+                } catch {
+                    problem = error
+                    if error.status == 404 { problem.field = "customer_id" }
+                }
             } else {
                 problem = Problem(
                     404, "no_pipeline",

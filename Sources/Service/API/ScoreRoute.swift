@@ -40,6 +40,7 @@ struct ScoreRoute: Sendable {
                 session.clear(session.row(0))
                 guard scanner.current == 0x7B else { throw Self.notAnObject(scanner, "features") }
                 try session.readFeatures(&scanner, into: session.row(0), place: "features")
+                session.complete(session.row(0))
             case .userID:
                 guard user == nil else { throw Self.twice("user_id") }
                 user = try session.readUser(&scanner, field: "user_id")

@@ -95,9 +95,39 @@ final class ScoringSession {
             }
             if !more { return }
         } catch {
-            throw Problem(error, field: faultField(scanner, name, place()))
+            throw served.problem(error, field: faultField(scanner, name, place()))
         }
         throw served.unknownFeature(text(scanner, name), place: place())
+    }
+
+    /// Computes what follows from the features that were read into a row and was not read itself.
+    @inline(__always)
+    func complete(_ row: UnsafeMutablePointer<Float>) {
+        served.values.complete(row) { seen[$0 &>> 6] & (1 as UInt64 &<< UInt64($0 & 63)) != 0 }
+    }
+
+    /// Whether each feature was read into the row that was cleared last.
+    var given: [Bool] { (0..<model.featureCount).map { seen[$0 >> 6] & 1 << UInt64($0 & 63) != 0 } }
+
+    /// A category's value: its text, a number that stands for one, or null for missing.
+    private func readCategory(
+        _ scanner: inout JSONScanner, _ index: Int, into row: UnsafeMutablePointer<Float>
+    ) throws(InputError) {
+        let fault = InputError(.fieldType, field: .feature(index), position: scanner.position)
+        switch scanner.current {
+        case 0x6E:
+            try scanner.scan(.null)
+            row[index] = .nan
+        case 0x22:
+            let name = try scanner.scanString()
+            guard let value = served.values.value(feature: index, text: text(scanner, name)) else { throw fault }
+            row[index] = value
+        default:
+            guard scanner.isAtNumber else { throw fault }
+            let number = try scanner.double(try scanner.scanNumber())
+            guard let value = served.values.category(feature: index, number: number) else { throw fault }
+            row[index] = value
+        }
     }
 
     /// One feature's value: a number, true or false, or null for missing.
@@ -108,6 +138,7 @@ final class ScoringSession {
         let bit = 1 as UInt64 &<< UInt64(index & 63)
         guard seen[index &>> 6] & bit == 0 else { throw scanner.fault(.duplicateField) }
         seen[index &>> 6] |= bit
+        if !served.isCategory.isEmpty, served.isCategory[index] { return try readCategory(&scanner, index, into: row) }
         if let short = scanner.scanShortNumber() {
             row[index] = Float(short)
             return

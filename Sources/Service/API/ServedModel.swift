@@ -2,6 +2,7 @@ import Base
 import Engine
 import Events
 import Features
+import JSON
 import Scoring
 
 /// The model that is served and what is the same for every answer.
@@ -14,6 +15,10 @@ package final class ServedModel: Sendable {
     let defaults: [Float]
     /// What values the features take.
     package let ranges: [ControlRange]
+    /// What a request's values are in a row.
+    let values: RowValues
+    /// Whether a feature is a category, whose values are texts; empty when none is.
+    let isCategory: [Bool]
 
     package init(model: Model, level: ConfidenceLevel, threshold: Double) {
         self.model = model
@@ -22,6 +27,9 @@ package final class ServedModel: Sendable {
         names = FeatureNames(model.featureNames)
         defaults = Self.defaults(of: model)
         ranges = ControlRange.all(of: model)
+        values = RowValues(model)
+        let isCategory = (0..<model.featureCount).map { model.levels(feature: $0) != nil }
+        self.isCategory = isCategory.contains(true) ? isCategory : []
     }
 
     private static func defaults(of model: Model) -> [Float] {
@@ -37,6 +45,21 @@ package final class ServedModel: Sendable {
             }
         }
         return row
+    }
+
+    /// The problem of a number, or something else, that is none of a category's texts.
+    func unknownCategory(_ feature: Int, field: String?) -> Problem {
+        Problem(
+            422, "unknown_category", "must be one of the texts \(values.choices(feature: feature)), or null",
+            field: field)
+    }
+
+    /// What a scanner found at a place of the body; with the texts of a category when it is about one.
+    func problem(_ error: InputError, field: String?) -> Problem {
+        if error.code == .fieldType, let feature = error.field.featureIndex, !isCategory.isEmpty, isCategory[feature] {
+            return unknownCategory(feature, field: field)
+        }
+        return Problem(error, field: field)
     }
 
     /// The problem of a name that is not a feature.

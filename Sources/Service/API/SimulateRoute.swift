@@ -21,8 +21,11 @@ struct SimulateRoute: Sendable {
     func answer(_ exchange: Exchange) throws(Problem) {
         let session = ScoringSession.of(exchange, served)
         var members: [String: JSONValue] = [:]
-        let base = try read(exchange, session, &members)
+        var base = try read(exchange, session, &members)
+        var given = session.given
+        served.values.complete(&base) { given[$0] }
         let axes = try axes(members["vary"])
+        for axis in axes { given[axis.feature] = true }
         let chosen = try effect(members["treatment"], members["outcome"])
         let model = served.model
 
@@ -46,10 +49,24 @@ struct SimulateRoute: Sendable {
                 if index > 0 { out.append(",") }
                 out.append(value)
             }
-            out.append("]}")
+            out.append("]")
+            if let levels = model.levels(feature: axis.feature) {
+                out.append(",\"texts\":[")
+                for (index, value) in axis.values.enumerated() {
+                    if index > 0 { out.append(",") }
+                    // A text that the model does not know.
+                    if value < Double(levels.count) {
+                        out.appendJSONString(levels[Int(value)])
+                    } else {
+                        out.append("null")
+                    }
+                }
+                out.append("]")
+            }
+            out.append("}")
         }
         out.append("]")
-        try write(base, axes, effect, session, out)
+        try write(base, given, axes, effect, session, out)
         out.append("}")
     }
 
@@ -97,7 +114,7 @@ struct SimulateRoute: Sendable {
 
     /// Scores the grid, a block at a time, and writes its columns.
     private func write(
-        _ base: [Float], _ axes: [Axis], _ effect: Int, _ session: ScoringSession, _ out: ByteBuffer
+        _ base: [Float], _ given: [Bool], _ axes: [Axis], _ effect: Int, _ session: ScoringSession, _ out: ByteBuffer
     ) throws(Problem) {
         let inner = axes.count > 1 ? axes[1].values.count : 1
         let points = axes[0].values.count * inner
@@ -112,6 +129,7 @@ struct SimulateRoute: Sendable {
                 let point = start + index
                 row[axes[0].feature] = Float(axes[0].values[point / inner])
                 if axes.count > 1 { row[axes[1].feature] = Float(axes[1].values[point % inner]) }
+                served.values.complete(row) { given[$0] }
             }
             try session.score(count) { _ in "features" }
             for index in 0..<count { estimates.append(session.estimate(index, effect: effect)) }
@@ -143,6 +161,18 @@ struct SimulateRoute: Sendable {
             out.append(value(estimate))
         }
         out.append("]")
+    }
+
+    private func category(_ value: JSONValue, _ feature: Int, _ field: String) throws(Problem) -> Float {
+        let found: Float? =
+            switch value {
+            case .string(let text): served.values.value(feature: feature, text: text)
+            case .number(let number): served.values.category(feature: feature, number: number)
+            case .null: .nan
+            default: nil
+            }
+        guard let found else { throw served.unknownCategory(feature, field: field) }
+        return found
     }
 
     private func axes(_ value: JSONValue?) throws(Problem) -> [Axis] {
@@ -189,12 +219,20 @@ struct SimulateRoute: Sendable {
             }
             var values: [Double] = []
             for value in given {
+                if let levels = served.model.levels(feature: feature) {
+                    let code = try category(value, feature, "\(place).values")
+                    values.append(code.isNaN ? Double(levels.count) : Double(code))
+                    continue
+                }
                 guard let number = value.number, Float(number).isFinite else {
                     throw Problem(422, "field_type", "must be numbers that fit a float32", field: "\(place).values")
                 }
                 values.append(number)
             }
             return Axis(feature: feature, values: values)
+        }
+        if let levels = served.model.levels(feature: feature), item["from"] == nil, item["to"] == nil {
+            return Axis(feature: feature, values: levels.indices.map { Double($0) })
         }
         let range = served.ranges[feature]
         func number(_ name: String, _ other: Double) throws(Problem) -> Double {
@@ -207,6 +245,12 @@ struct SimulateRoute: Sendable {
         let (low, high, wish) = (try number("from", range.low), try number("to", range.high), try number("steps", 41))
         guard wish >= 2, wish <= Double(Self.maxPoints), wish == wish.rounded() else {
             throw Problem(422, "invalid_grid", "must be 2 to \(Self.maxPoints)", field: "\(place).steps")
+        }
+        if let levels = served.model.levels(feature: feature) {
+            throw Problem(
+                422, "invalid_grid",
+                "it is a category of \(levels.count) texts: leave from and to out, or list \"values\"",
+                field: "\(place).from")
         }
         guard low <= high else {
             throw Problem(422, "invalid_grid", "must not be above \"to\"", field: "\(place).from")

@@ -65,7 +65,8 @@ enum PageScript {
           if (feature?.never !== undefined && feature.never !== null && value === feature.never) return `never (${format.value(value)})`;
           return feature?.choices && feature.choices.includes(value) ? choiceName(feature.choices, value) : format.value(value);
         }
-        const choiceName = (choices, choice) => choices.length === 2 && choices[0] === 0 && choices[1] === 1 ? ["no", "yes"][choice] ?? format.value(choice) : format.value(choice);
+        /* The text of a category, also for its place among them. */
+        const choiceName = (choices, choice) => typeof choices[0] === "string" ? (typeof choice === "string" ? choice : choices[choice] ?? "unknown") : choices.length === 2 && choices[0] === 0 && choices[1] === 1 ? ["no", "yes"][choice] ?? format.value(choice) : format.value(choice);
 
         /* Decisions by the API's words on every page; what they mean stands beside them. */
         const meaning = { treat: "the ad pays", uncertain: "the data cannot tell", suppress: "better without the ad" };

@@ -51,7 +51,7 @@ enum SimulatorPage {
           const known = new Set(model.features.map(feature => feature.name));
           const clean = features => Object.fromEntries(Object.entries(features || {}).filter(([name, value]) => {
             if (!known.has(name)) faults.push(`"${name.slice(0, 60)}" is no feature of this model`);
-            else if (value !== null && !Number.isFinite(value)) faults.push(`"${name}" has no number`);
+            else if (value !== null && !Number.isFinite(value) && typeof value !== "string") faults.push(`"${name}" has no number`);
             else return true;
             return false;
           }));
@@ -62,7 +62,7 @@ enum SimulatorPage {
           scene.second = known.has(kept.s) ? kept.s : ordered[1]?.name ?? "";
           fill($("#linked"), faults.length ? el("p", { class: "notice bad" }, "The link is damaged, or of another model: " + faults.slice(0, 4).join("; ") + ". What it does not say is as of a typical person.") : null);
         }
-        const typical = () => Object.fromEntries(model.features.map(feature => [feature.name, feature.typical]));
+        const typical = () => Object.fromEntries(model.features.map(feature => [feature.name, typeof feature.choices?.[0] === "string" ? feature.choices[0] : feature.typical]));
         /* Beyond the training data a forest only goes on with its edge. */
         const isBeyond = (feature, value) => !!feature.seen && Number.isFinite(value) && (value < feature.seen[0] || value > feature.seen[1]);
         const beyond = feature => `beyond the training data (${format.value(feature.seen[0])} to ${format.value(feature.seen[1])})`;
@@ -295,6 +295,8 @@ enum SimulatorPage {
         document.addEventListener("DOMContentLoaded", async () => {
           curve = new Curve($("#curve"), { height: 240 });
           try { model = await ask("/v1/model"); } catch (error) { fill($("#notices"), el("p", { class: "notice bad" }, error.message)); state("bad", "disconnected"); return; }
+          // What follows from other features moves with them.
+          model.features = model.features.filter(feature => !feature.derived);
           ordered = [...model.features].sort((a, b) => b.importance - a.importance);
           $("#lead").textContent = `Change a person, and see what "${model.treatments.map(plain).join('", "')}" would do to ${model.outcomes.map(plain).join(", ")}. The ${unitOf(model)}.`;
           fill($("#second"), el("option", { value: "" }, "second feature…"), ordered.map(feature => el("option", { value: feature.name }, plain(feature.name))));

@@ -11,6 +11,10 @@ enum { CTRAINING_SCALAR, CTRAINING_AVX2, CTRAINING_AVX512 };
 /// Whether this machine can run a kernel.
 int ctraining_supports(int kernel);
 
+/// From now on memory of a megabyte and more goes back to the system when it is freed: what one phase had is not kept for the
+/// next. (glibc learns to keep blocks of up to 32 MB otherwise.)
+void ctraining_return_memory(void);
+
 /// Rows in bins. Bin 0 is a missing value.
 typedef struct {
     /// planes × rows × 16 bytes: a plane holds the bins of 16 features, a row's together.
@@ -67,10 +71,21 @@ void ctraining_sample(uint64_t seed, uint64_t count, uint64_t take, uint32_t *ch
 int ctraining_grow(int kernel, const ctraining_rows *rows, const ctraining_settings *settings, const uint32_t *chosen,
                    uint64_t count, uint64_t seed, ctraining_space *space, ctraining_tree *tree);
 
+/// A node as rows go down: eight bytes, so that a tree's stay near. Left is the next node; a leaf leads to itself.
+typedef struct {
+    uint32_t right;
+    uint16_t feature;
+    uint8_t bin, missing_left;
+} ctraining_step;
+
+/// A tree's nodes for `ctraining_add_leaves`: `tree->nodes` of them.
+void ctraining_steps(const ctraining_tree *tree, ctraining_step *steps);
+
 /// Sends the rows from …< to through a tree, those left out whose bit in `inside` is set (NULL: none), and adds each one's
-/// leaf to its sums: `columns` doubles a row. Counts the trees a row was sent through.
-void ctraining_add_leaves(const ctraining_rows *rows, const ctraining_tree *tree, const uint64_t *inside, uint64_t from,
-                          uint64_t to, uint32_t columns, double *sums, uint32_t *counts);
+/// leaf to its sums: `columns` floats a row.
+void ctraining_add_leaves(const ctraining_rows *rows, const ctraining_tree *tree, const ctraining_step *steps,
+                          const uint64_t *inside, uint64_t from, uint64_t to, uint32_t columns, float *sums);
 
 /// The leaf of each of the rows from …< to.
-void ctraining_leaves(const ctraining_rows *rows, const ctraining_tree *tree, uint64_t from, uint64_t to, int32_t *leaves);
+void ctraining_leaves(const ctraining_rows *rows, const ctraining_tree *tree, const ctraining_step *steps, uint64_t from,
+                      uint64_t to, int32_t *leaves);

@@ -11,9 +11,10 @@ enum { CTREES_LANES = 16, CTREES_BINS = 256, CTREES_GROUP = 8 };
 
 /// Bins one column. `cuts`: bin b holds the values above cuts[b - 2] and up to cuts[b - 1]; `cut_count` ≤ 254 of them,
 /// so that the last bin is cut_count + 1. A NaN goes to bin 0. `bins` is the first byte of the column in its plane.
-/// `low` and `high` (256 each) take note of the least and the greatest value of each bin.
+/// `low` and `high` (256 each) take note of the least and the greatest value of each bin, `sums` and `counts` of their sum
+/// and how many there are.
 void ctrees_bin_column(const float *values, uint64_t count, const float *cuts, uint32_t cut_count, uint8_t *bins,
-                       float *low, float *high);
+                       float *low, float *high, double *sums, uint64_t *counts);
 
 /// Sorts floats without NaN in ascending order; −0 stands as 0. `scratch` has as much room.
 void ctrees_sort(float *values, float *scratch, uint64_t count);

@@ -16,11 +16,10 @@ package struct Calibration: Sendable, Equatable {
     /// One-sided, of no heterogeneity.
     package var pValue: Double
 
-    /// - Parameters:
-    ///   - treatment: residuals, by effect.
-    ///   - effects: of each row by models that have not seen it, by effect.
+    /// - Parameter effects: of each row by models that have not seen it, by effect.
     /// - Returns: one an effect; NaN and p 1 for effects that are the same for everybody, or 0.
-    static func all(_ data: TrainingData, treatment: [[Float]], outcome: [Float], effects: [[Float]]) -> [Calibration] {
+    static func all(_ residuals: Residuals, effects: [[Float]]) -> [Calibration] {
+        let data = residuals.data
         let (count, q) = (data.count, effects.count)
         var averages = [Double](repeating: 0, count: q)
         var total = 0.0
@@ -33,7 +32,7 @@ package struct Calibration: Sendable, Equatable {
         let size = 2 * q
         func fill(_ x: inout [Double], _ row: Int) {
             for effect in 0..<q {
-                let t = Double(treatment[effect][row])
+                let t = Double(residuals.treatment(effect, row))
                 x[2 * effect] = t * averages[effect]
                 x[2 * effect + 1] = t * (Double(effects[effect][row]) - averages[effect])
             }
@@ -44,7 +43,7 @@ package struct Calibration: Sendable, Equatable {
         )
         for row in 0..<count {
             fill(&x, row)
-            let (w, y) = (Double(data.weight(row)), Double(outcome[row]))
+            let (w, y) = (Double(data.weight(row)), Double(residuals.outcome(row)))
             for i in 0..<size {
                 moment[i] += w * x[i] * y
                 for j in 0...i { gram[i * size + j] += w * x[i] * x[j] }
@@ -61,7 +60,7 @@ package struct Calibration: Sendable, Equatable {
             mean: .nan, meanError: .nan, heterogeneity: .nan, heterogeneityError: .nan, pValue: 1)
         guard small > 0, let factor = Cholesky(compact, size: small) else { return .init(repeating: unknown, count: q) }
         let fit = factor.solve(used.map { moment[$0] })
-        let errors = errors(data, outcome, fit, used, factor.inverse()) { fill(&$0, $1) }
+        let errors = errors(residuals, fit, used, factor.inverse()) { fill(&$0, $1) }
         return (0..<q).map { effect in
             var found = unknown
             if let place = used.firstIndex(of: 2 * effect) {
@@ -77,10 +76,10 @@ package struct Calibration: Sendable, Equatable {
 
     /// Heteroskedasticity-robust standard errors, by cluster when there are some.
     private static func errors(
-        _ data: TrainingData, _ outcome: [Float], _ fit: [Double], _ used: [Int], _ inverse: [Double],
+        _ residuals: Residuals, _ fit: [Double], _ used: [Int], _ inverse: [Double],
         _ fill: (inout [Double], Int) -> Void
     ) -> [Double] {
-        let size = used.count
+        let (data, size) = (residuals.data, used.count)
         var x = [Double](repeating: 0, count: 2 * data.effects)
         var meat = [Double](repeating: 0, count: size * size)
         var parts = [Double](repeating: 0, count: data.clusters == nil ? 0 : data.clusterCount * size)
@@ -90,7 +89,7 @@ package struct Calibration: Sendable, Equatable {
         }
         for row in 0..<data.count {
             fill(&x, row)
-            var residual = Double(outcome[row])
+            var residual = Double(residuals.outcome(row))
             for (place, column) in used.enumerated() { residual -= fit[place] * x[column] }
             let weighted = Double(data.weight(row)) * residual
             for (place, column) in used.enumerated() { score[place] = weighted * x[column] }

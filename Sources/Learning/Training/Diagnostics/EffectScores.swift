@@ -12,13 +12,9 @@ package struct EffectScores: Sendable {
     let clusters: [UInt32]?
     let clusterCount: Int
 
-    /// - Parameters:
-    ///   - effects: of each row by models that have not seen it.
-    ///   - arms: other arms than the rows', of a placebo.
-    init(
-        _ data: TrainingData, _ nuisances: Nuisances, _ residuals: Residuals, outcome: Int, effects: [[Float]],
-        arms taken: [UInt8]? = nil
-    ) {
+    /// - Parameter effects: of each row by models that have not seen it.
+    init(_ residuals: Residuals, effects: [[Float]]) {
+        let (data, nuisances) = (residuals.data, residuals.nuisances)
         weights = data.weights
         clusters = data.clusters
         clusterCount = data.clusterCount
@@ -26,14 +22,14 @@ package struct EffectScores: Sendable {
             scores = [Self.continuous(data, residuals, effects[0], nuisances.variance)]
             return
         }
-        let (column, fitted) = (data.outcomes[outcome], nuisances.outcome[outcome])
+        let (column, fitted) = (data.outcomes[residuals.outcomeIndex], nuisances.outcome[residuals.outcomeIndex])
         let arms = data.armCount
         scores = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: arms - 1)
         for row in 0..<data.count {
             // μ(0) from E[Y|X] = μ(0) + Σ e_k θ_k.
             var control = fitted[row]
             for arm in 1..<arms { control -= nuisances.propensity[arm][row] * effects[arm - 1][row] }
-            let own = Int((taken ?? data.arms)[row])
+            let own = Int(residuals.arms[row])
             let expected = own == 0 ? control : control + effects[own - 1][row]
             let correction = (column[row] - expected) / nuisances.propensity[own][row]
             for arm in 1..<arms {
@@ -50,13 +46,13 @@ package struct EffectScores: Sendable {
         _ data: TrainingData, _ residuals: Residuals, _ effects: [Float], _ variance: [Float]
     ) -> [Float] {
         func score(_ row: Int, _ variance: Float) -> Float {
-            let t = residuals.treatment[0][row]
-            return effects[row] + t * (residuals.outcome[row] - t * effects[row]) / variance
+            let t = residuals.treatment(0, row)
+            return effects[row] + t * (residuals.outcome(row) - t * effects[row]) / variance
         }
         if !variance.isEmpty { return (0..<data.count).map { score($0, variance[$0]) } }
         var (sum, total) = (0.0, 0.0)
         for row in 0..<data.count {
-            let t = Double(residuals.treatment[0][row])
+            let t = Double(residuals.treatment(0, row))
             sum += Double(data.weight(row)) * t * t
             total += Double(data.weight(row))
         }

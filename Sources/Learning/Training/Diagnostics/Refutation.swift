@@ -28,28 +28,13 @@ package struct Refutation: Sendable {
         func forest(_ problem: ForestProblem) throws(ImpactError) -> [[Float]] {
             let grower = ForestGrower(problem, settings)
             try grower.finish()
-            return (grower.outOfBag?.effects() ?? []).map { $0.map { $0.isNaN ? 0 : $0 } }
+            return (grower.takeOutOfBag()?.effects() ?? []).map { $0.map { $0.isNaN ? 0 : $0 } }
         }
-        func problem(_ rows: BinnedMatrix, _ residuals: Residuals) -> ForestProblem {
-            let effects = residuals.treatment.count
-            return ForestProblem(
-                rows: rows, treatments: effects, hasWeights: data.weights != nil, clusters: data.clusters
-            ) { values in
-                let width = effects + 1 + (data.weights == nil ? 0 : 1)
-                for row in 0..<data.count {
-                    for effect in 0..<effects { values[row * width + effect] = residuals.treatment[effect][row] }
-                    values[row * width + effects] = residuals.outcome[row]
-                    if let weights = data.weights { values[row * width + effects + 1] = weights[row] }
-                }
-            }
-        }
-        func judge(_ data: TrainingData, _ arms: [UInt8], _ residuals: Residuals, _ effects: [[Float]]) -> (
+        func judge(_ residuals: Residuals, _ effects: [[Float]]) -> (
             estimate: Double, standardError: Double, p: Double
         ) {
-            let scores = EffectScores(data, nuisances, residuals, outcome: index, effects: effects, arms: arms)
-            let average = scores.average(0)
-            let test = Calibration.all(
-                data, treatment: residuals.treatment, outcome: residuals.outcome, effects: effects)[0]
+            let average = EffectScores(residuals, effects: effects).average(0)
+            let test = Calibration.all(residuals, effects: effects)[0]
             return (average.estimate, average.standardError, test.pValue)
         }
         var found: [Refutation] = []
@@ -68,12 +53,8 @@ package struct Refutation: Sendable {
                 if let cluster = data.clusters?[row] { byCluster[cluster] = UInt8(arm) }
                 return UInt8(arm)
             }
-            var placebo = residuals
-            placebo.treatment = (1..<data.armCount).map { arm in
-                (0..<data.count).map { (Int(arms[$0]) == arm ? 1 : 0) - nuisances.propensity[arm][$0] }
-            }
-            let effects = try forest(problem(matrix, placebo))
-            let result = judge(data, arms, placebo, effects)
+            let placebo = Residuals(data, nuisances, outcome: index, arms: arms)
+            let result = judge(placebo, try forest(placebo.problem(matrix)))
             found.append(
                 Refutation(
                     name: "placebo treatment", average: result.estimate, standardError: result.standardError,
@@ -83,11 +64,8 @@ package struct Refutation: Sendable {
         }
         var stream = RandomStream(seed: grower.seed, lane: 0x4E4F_4953)
         let noise = (0..<data.count).map { _ in Float(stream.normal()) }
-        let wide = noise.withUnsafeBufferPointer { noise in
-            BinnedMatrix(columns: data.features.map(\.buffer) + [noise], threads: threads)
-        }
-        let effects = try forest(problem(wide, residuals))
-        let result = judge(data, data.arms, residuals, effects)
+        let wide = noise.withUnsafeBufferPointer { matrix.adding($0) }
+        let result = judge(residuals, try forest(residuals.problem(wide)))
         let original = outcome.averages[0]
         found.append(
             Refutation(

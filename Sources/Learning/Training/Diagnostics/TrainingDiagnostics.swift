@@ -2,6 +2,7 @@ import Base
 import Foundation
 import Rows
 import Statistics
+import Trees
 
 /// What a referee asks of a trial before any number is believed.
 package struct TrainingDiagnostics: Sendable {
@@ -57,7 +58,7 @@ package struct TrainingDiagnostics: Sendable {
             for arm in 1..<arms.count {
                 balance.append(Self.balance(data, nuisances, arm, name: data.plan.effects[arm - 1], rows: rows))
             }
-            overlap = Self.overlap(nuisances)
+            overlap = Self.overlap(nuisances, data.count)
         }
         ranking = outcomes.map { outcome in
             outcome.effects.indices.map { effect in
@@ -80,18 +81,21 @@ package struct TrainingDiagnostics: Sendable {
         }
         let treatment = used.map { UInt8(Int(data.arms[$0]) == arm ? 1 : 0) }
         let weight = data.weights.map { weights in used.map { Double(weights[$0]) } }
-        let columns = data.features.map { column in used.map { Double(column[$0]) } }
-        let before = CovariateBalance(names: data.featureNames, columns: columns, treatment: treatment, weight: weight)
-        let after = CovariateBalance(
-            names: data.featureNames, columns: columns, treatment: treatment, propensity: chance, weight: weight)
-        let pairs = zip(before.covariates, after.covariates).map {
-            (name: $0.name, before: $0.standardizedDifference ?? 0, after: $1.standardizedDifference ?? 0)
+        let pairs = zip(data.featureNames, data.features).map { name, column in
+            // One feature at a time: all of them would take more memory than the bins.
+            let values = used.map { Double(column[$0]) }
+            func difference(_ chance: [Double]?) -> Double {
+                CovariateBalance(
+                    names: [name], columns: [values], treatment: treatment, propensity: chance, weight: weight
+                ).covariates[0].standardizedDifference ?? 0
+            }
+            return (name: name, before: difference(nil), after: difference(chance))
         }
         return Balance(arm: name, features: pairs.sorted { abs($0.before) > abs($1.before) })
     }
 
-    private static func overlap(_ nuisances: Nuisances) -> Overlap? {
-        guard nuisances.propensity.count > 1, let count = nuisances.propensity.first?.count, count > 0 else {
+    private static func overlap(_ nuisances: Nuisances, _ count: Int) -> Overlap? {
+        guard nuisances.propensity.count > 1, count > 0 else {
             return nil
         }
         var (least, greatest, thin) = (Double.infinity, -Double.infinity, 0)
@@ -159,7 +163,7 @@ package struct TrainingDiagnostics: Sendable {
         return found
     }
 
-    private static func correlation(_ a: FloatColumn, _ b: FloatColumn, _ data: TrainingData) -> Double {
+    private static func correlation(_ a: BinnedColumn, _ b: FloatColumn, _ data: TrainingData) -> Double {
         var (n, sa, sb, saa, sbb, sab) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         for row in 0..<data.count where !a[row].isNaN {
             let (x, y) = (Double(a[row]), Double(b[row]))
@@ -175,7 +179,7 @@ package struct TrainingDiagnostics: Sendable {
     }
 
     /// A binary outcome that is 1 wherever the feature is not 0, though it is mostly 0: spend implies a visit.
-    private static func impliedOutcome(_ column: FloatColumn, _ data: TrainingData) -> Int? {
+    private static func impliedOutcome(_ column: BinnedColumn, _ data: TrainingData) -> Int? {
         var nonzero: [Int] = []
         for row in 0..<data.count where column[row] != 0 && !column[row].isNaN { nonzero.append(row) }
         guard nonzero.count >= 20, nonzero.count < data.count / 2 else { return nil }
@@ -192,7 +196,7 @@ package struct TrainingDiagnostics: Sendable {
 
     /// The greatest difference between an arm's mean and the control's: |z|, and in standard deviations.
     private static func armDifference(
-        _ column: FloatColumn, _ data: TrainingData
+        _ column: BinnedColumn, _ data: TrainingData
     ) -> (z: Double, deviations: Double) {
         var (n, s, q) = (
             [Double](repeating: 0, count: data.armCount), [Double](repeating: 0, count: data.armCount),

@@ -13,7 +13,7 @@ package final class ForestGrower {
     package let problem: ForestProblem
     package let settings: GrowerSettings
     /// Sums over the trees that have not seen a row, of the trees given so far; nil when they are not wanted.
-    package let outOfBag: OutOfBag?
+    package private(set) var outOfBag: OutOfBag?
     private let threads: Int
     private let spaces = SpacePool()
     private var nextBag = 0
@@ -33,27 +33,40 @@ package final class ForestGrower {
     ///
     /// - Throws: `out_of_memory`.
     package func next() throws(ImpactError) -> GrownTree? {
-        if ready.isEmpty { try growBatch() }
+        if ready.isEmpty { try growBatch(to: settings.trees) }
         return ready.popLast()
     }
 
+    /// Grows trees for their out-of-bag sums alone, until there are so many.
+    package func grow(to trees: Int) throws(ImpactError) {
+        while nextBag * settings.bag < min(trees, self.trees) { try growBatch(to: trees) }
+        ready = []
+    }
+
     /// Grows all trees for their out-of-bag sums alone.
-    package func finish() throws(ImpactError) { while try next() != nil {} }
+    package func finish() throws(ImpactError) { try grow(to: trees) }
+
+    /// Hands over the out-of-bag sums of a grown forest.
+    package func takeOutOfBag() -> OutOfBag? {
+        defer { outOfBag = nil }
+        return outOfBag
+    }
 
     /// The leaf of every row in a tree.
     package func leaves(of tree: GrownTree) -> [Int32] {
         let count = problem.rows.rows
+        let steps = tree.steps
         return [Int32](unsafeUninitializedCapacity: count) { buffer, used in
             var rows = rows
-            ctraining_leaves(&rows, &tree.tree, 0, UInt64(count), buffer.baseAddress)
+            ctraining_leaves(&rows, &tree.tree, steps, 0, UInt64(count), buffer.baseAddress)
             used = count
         }
     }
 
     /// Grows the next bags, several at a time.
-    private func growBatch() throws(ImpactError) {
-        let bags = settings.trees / settings.bag
-        let parts = min(max(4, threads * 4), bags - nextBag)
+    private func growBatch(to trees: Int) throws(ImpactError) {
+        let bags = min(trees, settings.trees) / settings.bag
+        let parts = min(Self.bagsAtOnce(rows: problem.rows.rows, threads: threads), bags - nextBag)
         guard parts > 0 else { return }
         let failed = Atomic<Bool>(false)
         let start = nextBag
@@ -72,7 +85,12 @@ package final class ForestGrower {
         outOfBag?.add(all.flatMap { bag in bag.trees.map { ($0, bag.inside) } }, rows, threads: threads)
         ready = all.flatMap(\.trees).reversed()
         nextBag += parts
+        // The last trees are grown: what threads worked in goes before the rows' effects are asked for.
+        if nextBag == settings.trees / settings.bag { spaces.empty() }
     }
+
+    /// Bags that are grown together. A tree of many rows is large: no more bags than threads at work stand in memory.
+    static func bagsAtOnce(rows: Int, threads: Int) -> Int { rows > 1 << 19 ? threads : max(4, threads * 4) }
 
     private struct Bag {
         var trees: [GrownTree]
@@ -184,6 +202,8 @@ private final class SpacePool: Sendable {
         if let found, found.rows >= rows { return found }
         return GrowSpace(rows: rows, features: features, width: width)
     }
+
+    func empty() { free.withLock { $0.removeAll() } }
 
     func giveBack(_ space: GrowSpace) { free.withLock { $0.append(space) } }
 }

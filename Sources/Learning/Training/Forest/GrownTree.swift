@@ -14,6 +14,14 @@ package final class GrownTree: @unchecked Sendable {  // written by the thread t
     package var nodeCount: Int { Int(tree.nodes) }
     package var leafCount: Int { Int(tree.leaves) }
 
+    /// The nodes as rows go down.
+    var steps: [ctraining_step] {
+        [ctraining_step](unsafeUninitializedCapacity: nodeCount) { buffer, used in
+            ctraining_steps(&tree, buffer.baseAddress)
+            used = nodeCount
+        }
+    }
+
     /// Numbers up to it go left. NaN: only missing values do; the greatest number: only missing values go right.
     private func gap(_ rows: BinnedMatrix, _ node: Int) -> Double {
         let bin = Int(tree.bin[node])

@@ -13,6 +13,11 @@ package struct LearnerComparison: Sendable {
         /// The mean of (Ỹ − T̃ θ)²; nil for the response, which is not an effect.
         package var rLoss: Double?
         package var seconds: Double
+        /// With tuning: the size of its trees, and what was tried.
+        package var choice: ModelChoice?
+
+        /// The name, with the size when there was a choice.
+        package var label: String { choice.map { "\(name), \($0.chosen)" } ?? name }
     }
 
     /// The best Qini area first.
@@ -22,26 +27,16 @@ package struct LearnerComparison: Sendable {
     package static let folds = 3
 
     /// - Parameters:
-    ///   - forest: the causal forest's own effects, out of bag, and its seconds.
+    ///   - outcome: of the causal forest, its own effects out of bag; and its seconds.
+    ///   - tunes: chooses the size of each learner's trees by the rows left out.
     package init(
-        _ fitter: LearnerFitter, _ outcome: TrainedOutcome, forestSeconds: Double,
+        _ fitter: LearnerFitter, _ outcome: TrainedOutcome, forestSeconds: Double, tunes: Bool = false,
         progress: (String) throws(ImpactError) -> Void
     ) throws(ImpactError) {
         let data = fitter.data
         let clusters = data.clusters.map { Clusters(labels: $0) }
         let scores = outcome.scores.scores[0].map { Double($0) }
         let weights = data.weights.map { $0.map { Double($0) } }
-        func loss(_ effects: [[Float]]) -> Double {
-            var sum = 0.0
-            for row in 0..<data.count {
-                var residual = Double(fitter.residuals.outcome[row])
-                for effect in effects.indices {
-                    residual -= Double(fitter.residuals.treatment[effect][row]) * Double(effects[effect][row])
-                }
-                sum += Double(data.weight(row)) * residual * residual
-            }
-            return sum / Double(data.count)
-        }
         func judge(_ effects: [[Float]]) -> RankWeightedEffect {
             RankWeightedEffect(
                 scores: scores, priority: effects[0].map { Double($0) }, weight: weights, clusters: clusters, shares: []
@@ -51,20 +46,29 @@ package struct LearnerComparison: Sendable {
         var judged: [(Entry, RankWeightedEffect)] = [
             (
                 Entry(
-                    name: "causal-forest", autoc: forest.autoc, qini: forest.qini, rLoss: loss(outcome.effects),
+                    name: "causal-forest", autoc: forest.autoc, qini: forest.qini,
+                    rLoss: fitter.residuals.meanLoss(outcome.effects),
                     seconds: forestSeconds), forest
             )
         ]
         for learner in EffectLearner.allCases where data.plan.arms != nil || learner.takesNumbers {
             try progress(learner.rawValue)
             var clock = PhaseClock()
-            let effects = try fitter.crossFitted(learner)
+            var (effects, choice): ([[Float]], ModelChoice?)
+            if tunes {
+                var fitter = fitter
+                (choice, effects) = try fitter.tune(learner, progress: progress)
+            } else {
+                (effects, choice) = (try fitter.crossFitted(learner), nil)
+            }
             let ranking = judge(effects)
             judged.append(
                 (
                     Entry(
                         name: learner.rawValue, autoc: ranking.autoc, qini: ranking.qini,
-                        rLoss: learner == .response ? nil : loss(effects), seconds: clock.lap("").processor), ranking
+                        rLoss: learner == .response ? nil : fitter.residuals.meanLoss(effects),
+                        seconds: clock.lap("").processor,
+                        choice: choice), ranking
                 ))
         }
         judged.sort { ($0.0.qini.value, $1.0.name) > ($1.0.qini.value, $0.0.name) }

@@ -14,6 +14,8 @@ package struct LearnerFitter {
     let outcome: Int
     let seed: UInt64
     let threads: Int
+    /// Of the boosted trees.
+    var size = BoostingSize.usual
     private let target: [Float]
     private let isBinary: Bool
 
@@ -72,9 +74,9 @@ package struct LearnerFitter {
     ) -> TreeEnsemble {
         var settings = BoostingSettings()
         settings.loss = loss
-        settings.trees = 100
+        settings.trees = size.trees
         settings.learningRate = 0.05
-        settings.limits.leaves = rows.count < 20_000 ? 8 : 16
+        settings.limits.leaves = size.leaves(rows: rows.count)
         settings.limits.rows = max(20, rows.count / 500)
         settings.seed = seed
         settings.threads = threads
@@ -132,7 +134,7 @@ package struct LearnerFitter {
 
     private func single(_ rows: [UInt32]) -> FittedLearner {
         let wide = data.arms.map { Float($0) }.withUnsafeBufferPointer { arm in
-            BinnedMatrix(columns: data.features.map(\.buffer) + [arm], threads: threads)
+            matrix.adding(arm)
         }
         let model = boost(wide, target, rows: rows, loss: loss)
         let fixed = (0..<data.armCount).map { model.fixing(feature: data.features.count, to: Float($0)) }
@@ -188,10 +190,11 @@ package struct LearnerFitter {
     }
 
     private func residual(_ rows: [UInt32]) -> FittedLearner {
-        let models = residuals.treatment.map { treatment -> TreeEnsemble in
-            let weights = treatment.map { $0 * $0 }
+        let models = (0..<residuals.effects).map { effect -> TreeEnsemble in
+            let weights = (0..<data.count).map { residuals.treatment(effect, $0) * residuals.treatment(effect, $0) }
             let ratio = (0..<data.count).map { row -> Float in
-                abs(treatment[row]) < 1e-4 ? 0 : residuals.outcome[row] / treatment[row]
+                let treatment = residuals.treatment(effect, row)
+                return abs(treatment) < 1e-4 ? 0 : residuals.outcome(row) / treatment
             }
             return boost(matrix, ratio, weights: weights, rows: rows, loss: .squared)
         }
@@ -237,13 +240,13 @@ package struct LearnerFitter {
 
     /// θ(x) = a + b·x by least squares of the residuals, errors robust to heteroskedasticity (by cluster when there are some).
     private func linear(_ rows: [UInt32]) -> FittedLearner {
-        let design = Design(data.features, threads: threads)
-        let (effects, width) = (residuals.treatment.count, design.width + 1)
+        let design = Design(matrix)
+        let (effects, width) = (residuals.effects, design.width + 1)
         let size = effects * width
         var (gram, moment) = ([Double](repeating: 0, count: size * size), [Double](repeating: 0, count: size))
         func fill(_ row: Int, _ x: inout [Double]) {
             for effect in 0..<effects {
-                let treatment = Double(residuals.treatment[effect][row])
+                let treatment = Double(residuals.treatment(effect, row))
                 for column in 0..<design.width {
                     x[effect * width + column] = treatment * design.value(column, row)
                 }
@@ -256,7 +259,7 @@ package struct LearnerFitter {
             let weight = Double(data.weight(row))
             for i in 0..<size {
                 let scaled = weight * x[i]
-                moment[i] += scaled * Double(residuals.outcome[row])
+                moment[i] += scaled * Double(residuals.outcome(row))
                 for j in i..<size { gram[i * size + j] += scaled * x[j] }
             }
         }
@@ -274,7 +277,7 @@ package struct LearnerFitter {
         var parts: [UInt32: [Double]] = [:]
         for row in rows.map({ Int($0) }) {
             fill(row, &x)
-            var error = Double(residuals.outcome[row])
+            var error = Double(residuals.outcome(row))
             for i in 0..<size { error -= x[i] * solution[i] }
             error *= Double(data.weight(row))
             if let clusters = data.clusters {

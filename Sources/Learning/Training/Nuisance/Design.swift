@@ -1,10 +1,13 @@
 import Base
-import Rows
+import Trees
 
 /// Columns for linear models: standardised, missing values at the mean; columns without variance are left out.
 ///
-/// Computed from the features whenever a row is asked for: a copy would cost as much memory as the features themselves.
-struct Design: Sendable {
+/// A value is the mean of its bin, read from a table: a copy of the features would cost more memory than the bins. The error
+/// x − E[x | bin] is uncorrelated with the bin, so that it does not bias a coefficient (Berkson 1950).
+///
+/// @unchecked Sendable: written by `init` alone.
+final class Design: @unchecked Sendable {
     struct Column: Sendable, Equatable {
         var feature: Int
         var mean: Double
@@ -16,25 +19,36 @@ struct Design: Sendable {
     let rows: Int
     /// Where each column comes from.
     let sources: [Column]
-    private let features: [FloatColumn]
-
     var width: Int { sources.count }
+    private let matrix: BinnedMatrix
+    /// For each column the first byte of its feature in the planes, and its 256 standardised values.
+    private let places: UnsafeMutablePointer<Int>
+    private let table: UnsafeMutablePointer<Double>
 
-    init(_ features: [FloatColumn], threads: Int) {
-        rows = features.first?.count ?? 0
-        let found = Slots<Column?>(features.count)
-        Parallel.forEach(features.count, threads: threads) { feature in
-            found[feature] = .some(Self.standardised(feature, features[feature]))
+    init(_ matrix: BinnedMatrix) {
+        self.matrix = matrix
+        rows = matrix.rows
+        sources = (0..<matrix.features).compactMap { Self.standardised(matrix, $0) }
+        places = .allocate(capacity: max(1, sources.count))
+        table = .allocate(capacity: max(1, sources.count * BinnedMatrix.bins))
+        for (column, source) in sources.enumerated() {
+            places[column] = matrix.column(source.feature) - matrix.planes
+            for bin in 0..<BinnedMatrix.bins {
+                let value = Double(matrix.mean(feature: source.feature, bin: bin))
+                table[column * BinnedMatrix.bins + bin] = value.isNaN ? 0 : (value - source.mean) / source.deviation
+            }
         }
-        sources = found.values.compactMap { $0 }
-        self.features = sources.map { features[$0.feature] }
+    }
+
+    deinit {
+        places.deallocate()
+        table.deallocate()
     }
 
     /// One value: (x − mean) / deviation.
     @inline(__always)
     func value(_ column: Int, _ row: Int) -> Double {
-        let (x, source) = (Double(features[column][row]), sources[column])
-        return x.isNaN ? 0 : (x - source.mean) / source.deviation
+        table[column * BinnedMatrix.bins + Int(matrix.planes[places[column] + row * BinnedMatrix.lanes])]
     }
 
     /// The first `width` places of `x`.
@@ -45,32 +59,24 @@ struct Design: Sendable {
 
     /// Whether a column has two values at the most, missing ones among them.
     func hasTwoValues(_ column: Int) -> Bool {
-        let first = value(column, 0)
-        var second: Double?
-        for row in 1..<max(1, rows) {
-            let value = value(column, row)
-            if value == first || value == second { continue }
-            if second != nil { return false }
-            second = value
-        }
-        return true
+        let feature = sources[column].feature
+        let filled = (0..<BinnedMatrix.bins).filter { matrix.count(feature: feature, bin: $0) > 0 }
+        return Set(filled.map { table[column * BinnedMatrix.bins + $0] }).count <= 2
     }
 
-    private static func standardised(_ feature: Int, _ column: FloatColumn) -> Column? {
-        let values = column.buffer
-        var (sum, count) = (0.0, 0)
-        var (least, greatest) = (Float.infinity, -Float.infinity)
-        for value in values where !value.isNaN {
-            sum += Double(value)
-            count += 1
-            least = min(least, value)
-            greatest = max(greatest, value)
+    private static func standardised(_ matrix: BinnedMatrix, _ feature: Int) -> Column? {
+        guard let (least, greatest) = matrix.range(feature), least < greatest else { return nil }
+        let bins = (1..<BinnedMatrix.bins).map {
+            (
+                count: Double(matrix.count(feature: feature, bin: $0)),
+                mean: Double(matrix.mean(feature: feature, bin: $0))
+            )
         }
-        guard count > 1, least < greatest else { return nil }
-        let mean = sum / Double(count)
-        var squares = 0.0
-        for value in values where !value.isNaN { squares += (Double(value) - mean) * (Double(value) - mean) }
-        let deviation = (squares / Double(count)).squareRoot()
+        .filter { $0.count > 0 }
+        let count = bins.reduce(0) { $0 + $1.count }
+        let mean = bins.reduce(0) { $0 + $1.count * $1.mean } / count
+        let squares = bins.reduce(0) { $0 + $1.count * ($1.mean - mean) * ($1.mean - mean) }
+        let deviation = (squares / count).squareRoot()
         guard deviation > 0, deviation.isFinite else { return nil }
         return Column(
             feature: feature, mean: mean, deviation: deviation, least: Double(least), greatest: Double(greatest))

@@ -32,11 +32,11 @@ package struct NuisanceReport: Sendable, Equatable {
 /// E[Y | X] and the chances of the arms (or E[T | X]) of each row, by models that have not seen the row.
 package struct Nuisances: Sendable {
     /// By outcome.
-    package var outcome: [[Float]]
+    package var outcome: [NuisanceColumn]
     /// By arm, the control first: its probability. Empty when the treatment is a number.
-    package var propensity: [[Float]]
+    package var propensity: [NuisanceColumn]
     /// E[T | X] when the treatment is a number.
-    package var treatment: [Float]
+    package var treatment: NuisanceColumn
     /// Var(T | X) when the treatment is a number; empty: taken as the same for all rows.
     package var variance: [Float] = []
     package var reports: [NuisanceReport]
@@ -68,14 +68,13 @@ package struct NuisanceFitter {
         self.model = model
         folds = Folds(rows: data.count, count: Self.foldCount, clusters: data.clusters, seed: seed)
         ridge = RidgeFolds(
-            Design(data.features, threads: threads), folds, weights: data.weights, threads: threads)
+            Design(matrix), folds, weights: data.weights, threads: threads)
     }
 
     package func fit() throws(ImpactError) -> Nuisances {
-        var nuisances = Nuisances(outcome: [], propensity: [], treatment: [], reports: [], clipped: 0)
+        var nuisances = Nuisances(outcome: [], propensity: [], treatment: .constant(0), reports: [], clipped: 0)
         if case .residuals = data.plan.propensity {
-            nuisances.outcome = data.outcomes.map { [Float](repeating: 0, count: $0.count) }
-            nuisances.treatment = [Float](repeating: 0, count: data.count)
+            nuisances.outcome = data.outcomes.map { _ in .constant(0) }
             return nuisances
         }
         for (name, column) in zip(data.plan.outcomes, data.outcomes) {
@@ -93,14 +92,15 @@ package struct NuisanceFitter {
             nuisances.reports.append(report)
             try estimateVariance(&nuisances)
         case .constant(let chances):
-            nuisances.propensity = chances.map { [Float](repeating: Float($0), count: data.count) }
+            nuisances.propensity = chances.map { .constant(Float($0)) }
         case .ownArm:
             guard let own = data.propensity else { break }
             let treated = (0..<data.count).map { data.arms[$0] == 1 ? own[$0] : 1 - own[$0] }
-            nuisances.propensity = [treated.map { 1 - $0 }, treated]
+            nuisances.propensity = [.rest(treated), .values(treated)]
         case .treated:
             guard let treated = data.propensity else { break }
-            nuisances.propensity = [treated.buffer.map { 1 - $0 }, Array(treated.buffer)]
+            let chances = Array(treated.buffer)
+            nuisances.propensity = [.rest(chances), .values(chances)]
         case .estimate: try estimatePropensity(&nuisances)
         }
         return nuisances
@@ -113,13 +113,13 @@ package struct NuisanceFitter {
         let (values, report) = try best("variance of the treatment", isBinary: false, prefersConstant: true, square)
         let mean = (0..<data.count).reduce(0.0) { $0 + Double(square($1)) } / Double(max(1, data.count))
         let least = Float(mean) * Self.leastVariance
-        nuisances.variance = values.map { max($0, least) }
+        nuisances.variance = (0..<data.count).map { max(values[$0], least) }
         nuisances.reports.append(report)
     }
 
     private func estimatePropensity(_ nuisances: inout Nuisances) throws(ImpactError) {
         let arms = data.armCount
-        var chances: [[Float]] = []
+        var chances: [NuisanceColumn] = []
         for arm in (arms == 2 ? 1 : 0)..<arms {
             let name = data.plan.arms?[arm] ?? "\(arm)"
             let (values, report) = try best("arm \(name)", isBinary: true, prefersConstant: true) {
@@ -128,19 +128,38 @@ package struct NuisanceFitter {
             chances.append(values)
             nuisances.reports.append(report)
         }
-        if arms == 2 { chances.insert(chances[0].map { 1 - $0 }, at: 0) }
+        let least = Self.leastPropensity
+        if arms == 2 {
+            func bounded(_ chance: Float) -> Float {
+                let (own, other) = (max(least, chance), max(least, 1 - chance))
+                return own / (own + other)
+            }
+            let treated = chances[0]
+            nuisances.clipped = (0..<data.count).count { min(treated[$0], 1 - treated[$0]) < least }
+            if nuisances.clipped > 0 {
+                if case .byFold(let means, let folds) = treated {
+                    chances[0] = .byFold(means.map(bounded), folds)
+                } else {
+                    chances[0].change { bounded($1) }
+                }
+            }
+            nuisances.propensity = [chances[0].rest, chances[0]]
+            return
+        }
+        // Each row's chances add up to 1.
+        let found = chances
+        var totals = [Float](repeating: 0, count: data.count)
         for row in 0..<data.count {
-            var total: Float = 0
             var isClipped = false
             for arm in 0..<arms {
-                if chances[arm][row] < Self.leastPropensity { isClipped = true }
-                chances[arm][row] = max(Self.leastPropensity, chances[arm][row])
-                total += chances[arm][row]
+                if found[arm][row] < least { isClipped = true }
+                totals[row] += max(least, found[arm][row])
             }
             if isClipped { nuisances.clipped += 1 }
-            for arm in 0..<arms { chances[arm][row] /= total }
         }
-        nuisances.propensity = chances
+        nuisances.propensity = found.map { column in
+            .values((0..<data.count).map { max(least, column[$0]) / totals[$0] })
+        }
     }
 
     /// The model with the least error on rows left out.
@@ -149,33 +168,36 @@ package struct NuisanceFitter {
     ///   a randomised trial do not depend on the features.
     private func best(
         _ name: String, isBinary: Bool, prefersConstant: Bool = false, _ target: (Int) -> Float
-    ) throws(ImpactError) -> (values: [Float], report: NuisanceReport) {
+    ) throws(ImpactError) -> (values: NuisanceColumn, report: NuisanceReport) {
         let constant = constant(target)
-        var candidates: [(name: String, values: [Float])] = [("constant", constant)]
+        let constantError = error(constant, target)
+        // The best so far: no more than two candidates are in memory at a time.
+        var chosen = (name: "constant", values: constant, error: constantError)
+        var errors = [(model: "constant", error: constantError)]
         func wants(_ kind: NuisanceModel) -> Bool { model == .best || model == kind }
-        if wants(.linear) { candidates.append(("linear", ridge.fit(target).predictions)) }
-        if wants(.boosted) { candidates.append(("boosted", boosted(isBinary, target))) }
-        if wants(.forest) { candidates.append(("forest", try forest(target))) }
-        if isBinary {
-            for index in candidates.indices {
-                candidates[index].values = candidates[index].values.map { min(max($0, 0), 1) }
+        func consider(_ name: String, _ candidate: [Float]) {
+            var values = NuisanceColumn.values(candidate)
+            if isBinary { values.change { min(max($1, 0), 1) } }
+            let found = error(values, target)
+            errors.append((name, found))
+            if found < chosen.error || model != .best { chosen = (name, values, found) }
+        }
+        if wants(.linear) { consider("linear", ridge.fit(target).predictions) }
+        if wants(.boosted) { consider("boosted", boosted(isBinary, target)) }
+        if wants(.forest) {
+            switch try forest(target, constant, toBeat: model == .best ? (chosen.values, chosen.error) : nil) {
+            case .complete(let values): consider("forest", values)
+            case .hopeless(let foreseen): errors.append(("forest", foreseen))
             }
         }
-        let errors = candidates.map { error($0.values, target) }
-        var chosen = 0
-        for index in candidates.indices.dropFirst() where errors[index] < errors[chosen] { chosen = index }
-        if chosen > 0, prefersConstant, model == .best,
-            !isBetter(candidates[chosen].values, than: constant, target)
+        if chosen.name != "constant", prefersConstant, model == .best, !isBetter(chosen.values, than: constant, target)
         {
-            chosen = 0
+            chosen = ("constant", constant, constantError)
         }
-        if model != .best { chosen = candidates.count - 1 }
-        let report = NuisanceReport(
-            name: name, chosen: candidates[chosen].name, errors: zip(candidates, errors).map { ($0.name, $1) })
-        return (candidates[chosen].values, report)
+        return (chosen.values, NuisanceReport(name: name, chosen: chosen.name, errors: errors))
     }
 
-    private func constant(_ target: (Int) -> Float) -> [Float] {
+    private func constant(_ target: (Int) -> Float) -> NuisanceColumn {
         // Leave-a-fold-out means, so that the constant is compared on the same terms.
         var (sums, totals) = ([Double](repeating: 0, count: folds.count), [Double](repeating: 0, count: folds.count))
         for row in 0..<data.count {
@@ -184,14 +206,18 @@ package struct NuisanceFitter {
             totals[Int(folds.fold[row])] += weight
         }
         let (sum, total) = (sums.reduce(0, +), totals.reduce(0, +))
-        let means = (0..<folds.count).map { Float((sum - sums[$0]) / max(total - totals[$0], .leastNormalMagnitude)) }
-        return folds.fold.map { means[Int($0)] }
+        return .byFold(
+            (0..<folds.count).map { Float((sum - sums[$0]) / max(total - totals[$0], .leastNormalMagnitude)) }, folds)
     }
 
-    private func error(_ values: [Float], _ target: (Int) -> Float) -> Double {
+    private func error(_ values: NuisanceColumn, _ target: (Int) -> Float) -> Double {
+        error(target) { values[$0] }
+    }
+
+    private func error(_ target: (Int) -> Float, _ value: (Int) -> Float) -> Double {
         var (sum, total) = (0.0, 0.0)
         for row in 0..<data.count {
-            let weight = Double(data.weight(row)), miss = Double(target(row)) - Double(values[row])
+            let weight = Double(data.weight(row)), miss = Double(target(row)) - Double(value(row))
             sum += weight * miss * miss
             total += weight
         }
@@ -199,17 +225,27 @@ package struct NuisanceFitter {
     }
 
     /// Whether the squared errors are less by more than one standard error of the difference.
-    private func isBetter(_ values: [Float], than other: [Float], _ target: (Int) -> Float) -> Bool {
+    private func isBetter(
+        _ values: NuisanceColumn, than other: NuisanceColumn, _ target: (Int) -> Float
+    ) -> Bool {
+        let (mean, error) = gain(target, of: { values[$0] }, over: { other[$0] })
+        return mean > error
+    }
+
+    /// By how much the mean squared error is less, and the standard error of that.
+    private func gain(
+        _ target: (Int) -> Float, of values: (Int) -> Float, over other: (Int) -> Float
+    ) -> (mean: Double, error: Double) {
         var (sum, squares) = (0.0, 0.0)
         for row in 0..<data.count {
-            let y = Double(target(row)), a = y - Double(values[row]), b = y - Double(other[row])
+            let y = Double(target(row)), a = y - Double(values(row)), b = y - Double(other(row))
             let gain = Double(data.weight(row)) * (b * b - a * a)
             sum += gain
             squares += gain * gain
         }
         let n = Double(data.count)
         let mean = sum / n
-        return mean > ((squares / n - mean * mean) / n).squareRoot()
+        return (mean, ((squares / n - mean * mean) / n).squareRoot())
     }
 
     private func boosted(_ isBinary: Bool, _ target: (Int) -> Float) -> [Float] {
@@ -231,7 +267,22 @@ package struct NuisanceFitter {
         }
     }
 
-    private func forest(_ target: (Int) -> Float) throws(ImpactError) -> [Float] {
+    private enum ForestOutcome {
+        case complete([Float])
+        /// It was left when its error was foreseen to be above what was to beat.
+        case hopeless(Double)
+    }
+
+    /// Trees after which a forest is left that will not beat what there is.
+    private static let trialTrees = 40
+
+    /// Out-of-bag predictions of an honest forest.
+    ///
+    /// - Parameter toBeat: the best so far and its error. A forest of T trees has the error a + b / T, so those of twenty and of
+    ///   forty trees foretell that of all; one that is above by two standard errors ends it.
+    private func forest(
+        _ target: (Int) -> Float, _ fallback: NuisanceColumn, toBeat: (values: NuisanceColumn, error: Double)?
+    ) throws(ImpactError) -> ForestOutcome {
         var settings = GrowerSettings()
         settings.trees = 200
         settings.splitLeaf = 5
@@ -241,9 +292,27 @@ package struct NuisanceFitter {
         let problem = ForestProblem.regression(
             rows: matrix, outcome: target, weights: data.weights, clusters: data.clusters)
         let grower = ForestGrower(problem, settings)
+        func predict(_ row: Int) -> Float {
+            let value = grower.outOfBag?.effect(row) ?? .nan
+            return value.isNaN ? fallback[row] : value
+        }
+        func errorOf(_ trees: Int) throws(ImpactError) -> Double {
+            try grower.grow(to: trees)
+            return error(target, predict)
+        }
+        if let toBeat, data.count >= Self.trialRows {
+            let (early, late) = (try errorOf(Self.trialTrees / 2), try errorOf(Self.trialTrees))
+            let limit = 2 * late - early
+            let foreseen = limit + (late - limit) * Double(Self.trialTrees) / Double(settings.trees)
+            let (_, uncertainty) = gain(target, of: { toBeat.values[$0] }, over: predict)
+            if foreseen > toBeat.error + 2 * uncertainty { return .hopeless(foreseen) }
+        }
         try grower.finish()
-        let fallback = constant(target)
-        let values = grower.outOfBag?.effects()[0] ?? []
-        return zip(values, fallback).map { $0.isNaN ? $1 : $0 }
+        guard var values = grower.takeOutOfBag()?.effects()[0] else { return .complete([]) }
+        for row in values.indices where values[row].isNaN { values[row] = fallback[row] }
+        return .complete(values)
     }
+
+    /// Rows from which on the errors of few trees are sure enough to leave a forest by.
+    private static let trialRows = 10_000
 }

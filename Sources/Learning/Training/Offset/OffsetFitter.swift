@@ -13,10 +13,34 @@ package enum OffsetShape: String, Sendable, CaseIterable {
 package struct FittedOffset: Sendable {
     package var shape: OffsetShape
     package var offset: EffectOffset
-    /// By effect, by row: from the fit that has not seen the row's fold.
-    package var crossFitted: [[Float]]
-    /// By effect, by row: from the fit on all rows.
-    package var fitted: [[Float]]
+    let design: Design
+    let folds: Folds
+    let terms: [(first: Int, second: Int)]
+    /// By fold, the fit on the other folds; and the fit on all rows.
+    let fits: [[Double]]
+    let whole: [Double]
+
+    /// Computes every row's offsets, by effect, on the spot.
+    ///
+    /// - Parameter crossFitted: from the fit that has not seen the row's fold; else from that on all rows.
+    func forEachRow(crossFitted: Bool, _ body: (Int, UnsafePointer<Float>) -> Void) {
+        let width = terms.count + 1
+        let effects = whole.count / width
+        var inputs = [Double](repeating: 0, count: design.width)
+        var phi = [Double](repeating: 1, count: width)
+        var values = [Float](repeating: 0, count: effects)
+        for row in 0..<design.rows {
+            let fold = crossFitted ? Int(folds.fold[row]) : 0
+            OffsetFitter.read(design, row, terms, inputs: &inputs, phi: &phi)
+            func value(_ fit: [Double], _ start: Int) -> Float {
+                var sum = fit[start + width - 1]
+                for index in 0..<width - 1 { sum += fit[start + index] * phi[index] }
+                return Float(sum)
+            }
+            for effect in 0..<effects { values[effect] = value(crossFitted ? fits[fold] : whole, effect * width) }
+            body(row, values)
+        }
+    }
 }
 
 /// The R-learner by ridge regression (Nie and Wager 2021): minimises Σ w (Ỹ − Σ_j T̃_j φ(x)·b_j)² + λ Σ b², the constants
@@ -50,7 +74,7 @@ struct OffsetFitter {
     /// nil when the shape has too many terms for these columns, or none.
     func fit(_ shape: OffsetShape) -> FittedOffset? {
         guard let terms = terms(shape), !terms.isEmpty else { return nil }
-        let (rows, effects, width) = (design.rows, residuals.treatment.count, terms.count + 1)
+        let (effects, width) = (residuals.effects, terms.count + 1)
         let size = effects * width
         // Products can be correlated with their factors far from 0: they are used as they are, the penalty shrinks them.
         let found = Slots<([Double], [Double], Double)>(folds.count)
@@ -85,18 +109,6 @@ struct OffsetFitter {
         }
         guard let best else { return nil }
         let whole = solve(gram, moment, best.penalty * scale, width)
-        var cross = [[Float]](repeating: [Float](repeating: 0, count: rows), count: effects)
-        var fitted = cross
-        var inputs = [Double](repeating: 0, count: design.width)
-        var phi = [Double](repeating: 1, count: width)
-        for row in 0..<rows {
-            let fit = best.fits[Int(folds.fold[row])]
-            read(row, terms, inputs: &inputs, phi: &phi)
-            for effect in 0..<effects {
-                cross[effect][row] = Float(value(phi, fit, effect * width))
-                fitted[effect][row] = Float(value(phi, whole, effect * width))
-            }
-        }
         let offset = EffectOffset(
             inputs: design.sources.map {
                 EffectOffset.Input(
@@ -108,7 +120,8 @@ struct OffsetFitter {
                     first: term.first, second: term.second < 0 ? nil : term.second,
                     coefficients: (0..<effects).map { whole[$0 * width + index] })
             }, deviations: Self.deviations(best.fits))
-        return FittedOffset(shape: shape, offset: offset, crossFitted: cross, fitted: fitted)
+        return FittedOffset(
+            shape: shape, offset: offset, design: design, folds: folds, terms: terms, fits: best.fits, whole: whole)
     }
 
     /// The fits without one group each, as deviations from their mean whose squares add up to a variance (delete-a-group
@@ -122,8 +135,8 @@ struct OffsetFitter {
 
     /// The inputs of a row and its terms, a 1 for the constant last.
     @inline(__always)
-    private func read(
-        _ row: Int, _ terms: [(first: Int, second: Int)], inputs: inout [Double], phi: inout [Double]
+    static func read(
+        _ design: Design, _ row: Int, _ terms: [(first: Int, second: Int)], inputs: inout [Double], phi: inout [Double]
     ) {
         design.read(row, into: &inputs)
         for index in terms.indices {
@@ -132,16 +145,10 @@ struct OffsetFitter {
         }
     }
 
-    private func value(_ phi: [Double], _ fit: [Double], _ start: Int) -> Double {
-        var sum = fit[start + phi.count - 1]
-        for index in 0..<phi.count - 1 { sum += fit[start + index] * phi[index] }
-        return sum
-    }
-
     private func moments(
         _ fold: Int, _ terms: [(first: Int, second: Int)], _ size: Int
     ) -> (gram: [Double], moment: [Double], squares: Double) {
-        let (effects, width) = (residuals.treatment.count, terms.count + 1)
+        let (effects, width) = (residuals.effects, terms.count + 1)
         var (gram, moment, squares) = (
             [Double](repeating: 0, count: size * size), [Double](repeating: 0, count: size), 0.0
         )
@@ -150,12 +157,12 @@ struct OffsetFitter {
         gram.withUnsafeMutableBufferPointer { gram in
             x.withUnsafeMutableBufferPointer { x in
                 for row in 0..<design.rows where Int(folds.fold[row]) == fold {
-                    read(row, terms, inputs: &inputs, phi: &phi)
+                    Self.read(design, row, terms, inputs: &inputs, phi: &phi)
                     for effect in 0..<effects {
-                        let treatment = Double(residuals.treatment[effect][row])
+                        let treatment = Double(residuals.treatment(effect, row))
                         for index in 0..<width { x[effect * width + index] = treatment * phi[index] }
                     }
-                    let (y, weight) = (Double(residuals.outcome[row]), Double(weights?[row] ?? 1))
+                    let (y, weight) = (Double(residuals.outcome(row)), Double(weights?[row] ?? 1))
                     squares += weight * y * y
                     for i in 0..<size {
                         let scaled = weight * x[i]

@@ -96,8 +96,11 @@ package struct PolicyReport: Sendable {
                     chosen[$0].effect > cut ? reward(chosen[$0].arm, $0) : 0
                 })
         }
-        let ranges = data.features.map { FeatureRange($0.buffer).kind == .binary }
-        let words = tree.words(data.featureNames, matrix) { ranges[$0] }
+        let words = tree.words(data.featureNames, matrix) {
+            data.ranges[$0].kind == .binary
+        } levels: {
+            data.levels[$0]
+        }
         let leaves = (0..<data.count).map { UInt16(tree.leaf($0, matrix)) }
         segments = words.enumerated().map { number, leaf in
             let rows = held.count { Int(leaves[$0]) == number }

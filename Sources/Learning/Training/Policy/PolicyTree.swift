@@ -39,7 +39,11 @@ package indirect enum PolicyTree: Sendable, Equatable {
     }
 
     /// Each leaf in words: `womens = 1 and recency ≤ 6.5`.
-    package func words(_ names: [String], _ matrix: BinnedMatrix, isBinary: (Int) -> Bool) -> [(
+    ///
+    /// - Parameter levels: of a feature that is a category, its texts by code.
+    package func words(
+        _ names: [String], _ matrix: BinnedMatrix, isBinary: (Int) -> Bool, levels: (Int) -> [String]?
+    ) -> [(
         words: String, arm: Int
     )] {
         func walk(_ tree: PolicyTree, _ path: [(feature: Int, low: Double, high: Double)]) -> [(String, Int)] {
@@ -47,6 +51,12 @@ package indirect enum PolicyTree: Sendable, Equatable {
             case .leaf(let arm, _):
                 let parts = path.map { part -> String in
                     let name = names[part.feature]
+                    if let levels = levels(part.feature) {
+                        let own = levels.indices.filter { Double($0) > part.low && Double($0) <= part.high }
+                        let others = own.count > 4 ? " and \(own.count - 3) others" : ""
+                        return "\(name) " + own.prefix(own.count > 4 ? 3 : 4).map { levels[$0] }.joined(separator: ", ")
+                            + others
+                    }
                     if isBinary(part.feature) { return part.high < .infinity ? "not \(name)" : name }
                     func number(_ value: Double) -> String {
                         value.formatted(
