@@ -281,6 +281,7 @@ import Trees
         #expect(try message { $0[9] = "4,5;6,1,,0.5,1,0,1" }.contains("line 10 has 8 fields"))
         #expect(try message { $0[9] = "oops,1,,0.5,1,0,1" }.contains("line 10, column 'x': \"oops\""))
         #expect(try message { $0[9] = "1,1,,1.5,1,0,1" }.contains("line 10, column 'propensity': \"1.5\""))
+        #expect(try message { $0[9] = "1,1,,oops,1,0,1" }.contains("line 10, column 'propensity': \"oops\""))
         #expect(try message { $0[9] = "1,1,,0.5,-2,0,1" }.contains("line 10, column 'w': \"-2\""))
         #expect(try message { $0[9] = "1,1,,0.5,1,0,lots" }.contains("line 10, column 'y': \"lots\""))
         // Columns of nothing or of one value are no features.

@@ -24,6 +24,8 @@ package struct ColumnProfile: Sendable {
 
     /// A column of numbers, with nothing else but missing values.
     package var isNumeric: Bool { texts == 0 }
+    /// Mostly numbers: a text among them is a slip, which reading names with its line.
+    package var isMeantAsNumbers: Bool { isNumeric || numbers > texts }
 
     /// An error when a column is neither numbers nor texts: mostly numbers with a few texts among them, or numbers with a decimal
     /// comma. Taken for texts, it would be no number to any model, and nobody would have been told.
@@ -35,7 +37,7 @@ package struct ColumnProfile: Sendable {
             && comma.allSatisfy {
                 !$0.isEmpty && $0.drop { "+-".contains($0) }.allSatisfy { $0.isASCII && $0.isNumber }
             }
-        guard numbers > texts || hasComma else { return }
+        guard isMeantAsNumbers || hasComma else { return }
         throw ImpactError(
             .badInput, code: "csv_value",
             "\(path) line \(first.line), column '\(name)': \"\(first.text.prefix(40))\" is not a number"

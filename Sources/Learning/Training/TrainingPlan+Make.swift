@@ -178,7 +178,7 @@ extension TrainingPlan {
                 notes.append("the outcome is \(first), the first of the rows' sidecar; --outcome names another")
                 return [first]
             }
-            for name in TrainingPlan.usualOutcomes where name != treatment && profile(name)?.isNumeric == true {
+            for name in TrainingPlan.usualOutcomes where name != treatment && profile(name)?.isMeantAsNumbers == true {
                 notes.append("the outcome is \(name); --outcome names another")
                 return [name]
             }
@@ -192,7 +192,7 @@ extension TrainingPlan {
             if request.areResiduals { return .residuals }
             guard let arms else { return .mean }
             guard let text = request.propensity else {
-                for name in ["arm_propensity", "propensity"] where profile(name)?.isNumeric == true {
+                for name in ["arm_propensity", "propensity"] where profile(name)?.isMeantAsNumbers == true {
                     let profile = profile(name)
                     guard profile?.missing == 0 else {
                         notes.append("some rows lack '\(name)', so the propensity is estimated")
