@@ -99,7 +99,7 @@ public enum Secrets {
     /// A command line as it may be shown or kept: the values of `--set key=value` and of URLs without their secrets.
     public static func masked(commandLine words: [String]) -> [String] {
         words.map { word in
-            guard let equals = word.firstIndex(of: "=") else { return masked(word) }
+            guard let equals = word.firstIndex(of: "="), !word[..<equals].contains("://") else { return masked(word) }
             let name = String(word[..<equals])
             return name + "=" + masked(name, String(word[word.index(after: equals)...]))
         }

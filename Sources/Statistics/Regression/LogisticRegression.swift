@@ -43,9 +43,15 @@ package enum LogisticRegression {
             }
             let step = factor.solve(gradient)
             steps += 1
+            let decrement = zip(step, gradient).reduce(0) { $0 + $1.0 * $1.1 }
+            // The last step is taken whole: it gains less than the objective's rounding could tell.
+            if decrement < 1e-12 * max(1, abs(loss)) {
+                for index in beta.indices { beta[index] += step[index] }
+                converged = true
+                break
+            }
             // Half the step until the objective does not rise: Newton's method then always ends.
             var (scale, improved) = (1.0, false)
-            let decrement = zip(step, gradient).reduce(0) { $0 + $1.0 * $1.1 }
             for _ in 0..<30 {
                 let next = zip(beta, step).map { $0 + scale * $1 }
                 let lossThere = objective(columns, target, weights, next, l2)
@@ -54,10 +60,6 @@ package enum LogisticRegression {
                     break
                 }
                 scale /= 2
-            }
-            if decrement < 1e-12 * max(1, abs(loss)) {
-                converged = true
-                break
             }
             guard improved else { break }
         }
