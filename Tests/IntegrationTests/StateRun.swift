@@ -18,7 +18,10 @@ struct StateRun {
     init(_ broker: TestBroker, partitions: Int = 3, settings: [String] = []) throws {
         harness = try PipelineHarness(
             broker, model: Self.model, partitions: partitions,
-            settings: ["state.checkpoint.interval.ms=300", "event.time.max.ahead.ms=2000000000000"] + settings)
+            // A busy machine may take seconds to bring the local copy up to date at a stop.
+            settings: [
+                "state.checkpoint.interval.ms=300", "event.time.max.ahead.ms=2000000000000", "shutdown.timeout.ms=120000",
+            ] + settings)
     }
 
     /// Messages of a seeded trial; the same for equal arguments.
