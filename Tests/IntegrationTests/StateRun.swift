@@ -20,7 +20,8 @@ struct StateRun {
             broker, model: Self.model, partitions: partitions,
             // A busy machine may take seconds to bring the local copy up to date at a stop.
             settings: [
-                "state.checkpoint.interval.ms=300", "event.time.max.ahead.ms=2000000000000", "shutdown.timeout.ms=120000",
+                "state.checkpoint.interval.ms=300", "event.time.max.ahead.ms=2000000000000",
+                "shutdown.timeout.ms=120000",
             ] + settings)
     }
 
