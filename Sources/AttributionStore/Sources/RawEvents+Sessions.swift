@@ -149,7 +149,7 @@ private final class SessionWriter {
         }
     }
 
-    /// Writes the last user's, and takes away scores whose events were read and are no more: those of erased users.
+    /// Writes the last user's, and deletes scores whose events were read and have gone since: those of erased users.
     func finish() throws(ImpactError) {
         try begin("")
         try rows.finish()

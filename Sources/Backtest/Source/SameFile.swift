@@ -35,7 +35,7 @@ package struct FileMark: Codable, Equatable, Sendable {
 
     private static let headBytes = 65_536
 
-    /// Nil for what is no regular file, or cannot be read.
+    /// Nil for what is not a regular file, or cannot be read.
     package init?(_ path: String) { self.init(path, head: Self.headBytes) }
 
     private init?(_ path: String, head: Int) {

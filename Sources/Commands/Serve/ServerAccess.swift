@@ -29,12 +29,12 @@ struct ServerRequest {
         if let host = Self.names(hosts).first(where: { Access.hostName($0) != $0.lowercased() }) {
             throw ImpactError(
                 .badConfiguration, code: "bad_value",
-                "\(hostsName): \(host) is no host name; give names as api.example.com, without a port")
+                "\(hostsName): \(host) is not a host name; give names as api.example.com, without a port")
         }
         if let origin = Self.names(origins).first(where: { !Access.isOrigin($0) }) {
             throw ImpactError(
                 .badConfiguration, code: "bad_value",
-                "\(originsName): \(origin) is no origin; give scheme and name as browsers send them, as https://ads.example.com"
+                "\(originsName): \(origin) is not an origin; give scheme and name as browsers send them, as https://ads.example.com"
             )
         }
         if isOpen, !tokenFile.isEmpty {

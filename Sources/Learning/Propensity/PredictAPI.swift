@@ -223,7 +223,7 @@ package final class PredictAPI {
             let hint = NearestName.find(member.name, among: known.sorted())
             throw fault(
                 String(member.name.prefix(100)),
-                "is no feature of the model"
+                "is not a feature of the model"
                     + (hint.map { "; did you mean \"\($0)\"?" } ?? "; GET /v1/model lists them"))
         }
         for member in members {

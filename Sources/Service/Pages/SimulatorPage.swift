@@ -50,7 +50,7 @@ enum SimulatorPage {
           } catch { kept = {}; faults.push("it cannot be read"); }
           const known = new Set(model.features.map(feature => feature.name));
           const clean = features => Object.fromEntries(Object.entries(features || {}).filter(([name, value]) => {
-            if (!known.has(name)) faults.push(`"${name.slice(0, 60)}" is no feature of this model`);
+            if (!known.has(name)) faults.push(`"${name.slice(0, 60)}" is not a feature of this model`);
             else if (value !== null && !Number.isFinite(value) && typeof value !== "string") faults.push(`"${name}" has no number`);
             else return true;
             return false;
