@@ -65,7 +65,9 @@ struct CausalOptions {
         .value("depth", "N", "Greatest depth of a tree"),
         .value(
             "min-variance", "SHARE", "Least variance of the treatment in a leaf, of the whole sample's", default: "0"),
-        .value("monotone", "NAME:SIGN", "The effect only rises (+) or falls (-) with a feature", repeated: true),
+        .value(
+            "monotone", "NAME:SIGN", "Only splits after which the effect rises (+) or falls (-) with a feature",
+            repeated: true),
         .value("nuisance", "MODEL", "linear, boosted, forest, or best of them on rows left out", default: "best"),
         .value("offset", "SHAPE", "Smooth part of the effect: auto, none, linear, quadratic", default: "auto"),
         .flag("residuals", "Treatment and outcome are residuals already: no nuisances"),
@@ -82,6 +84,12 @@ struct CausalOptions {
         .value("seed", "N", "The seed; 42 for --kind response", default: "1"),
         .value("threads", "N", "Threads; one a core when not given; never changes a bit"),
         .flag("json", "Print one JSON object"),
+    ]
+
+    /// Options of the forest, and of what is asked of it.
+    static let forestAlone: Set<String> = [
+        "trees", "leaf", "bag", "subsample", "honesty", "balance", "mtry", "depth", "min-variance", "monotone", "offset",
+        "compare", "refute",
     ]
 
     init(_ command: ParsedCommand, kind: String) throws {
@@ -173,8 +181,14 @@ struct CausalOptions {
     private var monotone: [String]
 
     /// The settings with what needs the features' names.
-    func settings(for features: [String]) throws(ImpactError) -> TrainingSettings {
+    func settings(for features: [String], effects: Int) throws(ImpactError) -> TrainingSettings {
         guard !monotone.isEmpty else { return settings }
+        guard effects == 1 else {
+            throw ImpactError(
+                .usage, code: "invalid_option_value",
+                "--monotone: a direction needs one effect, and these rows have \(effects) arms besides the control; choose one "
+                    + "with --arm")
+        }
         var signs = [Int8](repeating: 0, count: features.count)
         for rule in monotone {
             let name = String(rule.dropLast(2))

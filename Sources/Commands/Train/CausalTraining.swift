@@ -24,7 +24,7 @@ enum CausalTraining {
         let readTime = phases.lap("read")
         if !options.printsJSON { Terminal.Stream.error.write(TrainText.before(data, options) + "\n") }
         let suspects = try refuseSuspects(data, options)
-        let trainer = CausalTrainer(data, try options.settings(for: data.featureNames))
+        let trainer = CausalTrainer(data, try options.settings(for: data.featureNames, effects: plan.effects.count))
         var line: (phase: String, line: ProgressLine)?
         func progress(_ progress: TrainingProgress) throws(ImpactError) {
             try CausalOptions.checkStop()
@@ -64,6 +64,10 @@ enum CausalTraining {
         // Written a moment ago by this process.
         let model = try Model.open(path: options.output, verify: .trusted)
         findings.importance = model.summaries.first.map { Array(zip(data.featureNames, $0.splitImportance)) } ?? []
+        if let signs = trainer.settings.grower.monotone, options.settings.diagnoses {
+            findings.monotone = MonotoneCheck.all(data, model, signs)
+        }
+        findings.hasIntervals = model.hasStandardErrors
         if let path = options.saveNuisances { try NuisanceFile.write(path, data, result) }
         let wall = (ContinuousClock.now - clock) / .seconds(1)
         if let path = command.text("report") {
@@ -97,6 +101,9 @@ struct TrainFindings {
     var policy: PolicyReport?
     var comparison: LearnerComparison?
     var refutations: [Refutation] = []
+    var monotone: [MonotoneCheck] = []
+    /// Whether the model has intervals, without which no decision is certain.
+    var hasIntervals = true
     /// Names and split importance, in the order of the features.
     var importance: [(String, Double)] = []
 }

@@ -61,9 +61,11 @@ final class EffectTask {
             rows: data.count, count: OffsetFitter.groups, clusters: data.clusters,
             seed: settings.grower.seed ^ 0x4F46_4653)
         let fitter = OffsetFitter(
-            design: Design(matrix), folds: folds, residuals: residuals, weights: data.weights, threads: threads)
+            design: Design(matrix), folds: folds, residuals: residuals, weights: data.weights, threads: threads,
+            monotone: grower.monotone)
         if let shape = settings.offset {
-            offset = fitter.fit(shape)
+            // Squares and products may be too many, or none where every feature has a direction.
+            offset = fitter.fit(shape) ?? (shape == .quadratic ? fitter.fit(.linear) : nil)
             choices.append(ModelChoice(what: "offset", chosen: offset?.shape.rawValue ?? "none", losses: []))
             return
         }

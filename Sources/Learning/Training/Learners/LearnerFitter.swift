@@ -189,32 +189,63 @@ package struct LearnerFitter {
         return trees(.x, names, models, effects, matrix)
     }
 
+    /// Of several arms each with the control alone: in one regression of all rows an arm's effect would take up those of the
+    /// others, whose indicators are correlated with its own.
     private func residual(_ rows: [UInt32]) -> FittedLearner {
-        let models = (0..<residuals.effects).map { effect -> TreeEnsemble in
-            let weights = (0..<data.count).map { residuals.treatment(effect, $0) * residuals.treatment(effect, $0) }
-            let ratio = (0..<data.count).map { row -> Float in
-                let treatment = residuals.treatment(effect, row)
-                return abs(treatment) < 1e-4 ? 0 : residuals.outcome(row) / treatment
+        let models: [TreeEnsemble]
+        if residuals.effects == 1 {
+            models = [
+                residual(rows, treatment: { residuals.treatment(0, $0) }, outcome: { residuals.outcome($0) })
+            ]
+        } else {
+            models = (1..<data.armCount).map { arm in
+                let pair = rows.filter { data.arms[Int($0)] == arm || data.arms[Int($0)] == 0 }
+                let expected = expectedOutcome(of: pair) { _ in true }
+                return residual(
+                    pair,
+                    treatment: { row in
+                        let (own, control) = (nuisances.propensity[arm][row], nuisances.propensity[0][row])
+                        return (Int(data.arms[row]) == arm ? 1 : 0) - own / (own + control)
+                    }, outcome: { target[$0] - expected[$0] })
             }
-            return boost(matrix, ratio, weights: weights, rows: rows, loss: .squared)
         }
         let names = data.plan.effects.map { "effect of \($0)" }
         return trees(.r, names, models, models.indices.map { .part($0) }, matrix)
     }
 
-    /// Scores from models of each arm's outcome that have not seen the row (three folds of the rows), then their regression.
-    private func doublyRobust(_ rows: [UInt32]) -> FittedLearner {
+    /// Minimises Σ (Ỹ − T̃ θ(x))², as a regression of Ỹ / T̃ with weights T̃².
+    private func residual(
+        _ rows: [UInt32], treatment: (Int) -> Float, outcome: (Int) -> Float
+    ) -> TreeEnsemble {
+        var (ratio, weights) = ([Float](repeating: 0, count: data.count), [Float](repeating: 0, count: data.count))
+        for row in rows.map({ Int($0) }) {
+            let treatment = treatment(row)
+            weights[row] = treatment * treatment
+            if abs(treatment) >= 1e-4 { ratio[row] = outcome(row) / treatment }
+        }
+        return boost(matrix, ratio, weights: weights, rows: rows, loss: .squared)
+    }
+
+    /// The outcome that each of the rows is expected to have by a model that has not seen it (three folds), fitted on those of
+    /// the other rows that are wanted. 0 for all other rows.
+    private func expectedOutcome(of rows: [UInt32], where isWanted: (UInt32) -> Bool) -> [Float] {
         let folds = Folds(rows: data.count, count: 3, clusters: data.clusters, seed: seed ^ 0x4452)
-        var expected = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: data.armCount)
-        for fold in 0..<3 {
+        var expected = [Float](repeating: 0, count: data.count)
+        for fold in 0..<folds.count {
             let held = rows.filter { Int(folds.fold[Int($0)]) == fold }
-            let others = rows.filter { Int(folds.fold[Int($0)]) != fold }
-            for arm in 0..<data.armCount {
-                let model = boost(matrix, target, rows: self.rows(others, ofArm: arm), loss: loss)
-                for (row, value) in zip(held, Self.values(model, matrix, held, threads: threads)) {
-                    expected[arm][Int(row)] = value
-                }
+            let others = rows.filter { Int(folds.fold[Int($0)]) != fold && isWanted($0) }
+            let model = boost(matrix, target, rows: others, loss: loss)
+            for (row, value) in zip(held, Self.values(model, matrix, held, threads: threads)) {
+                expected[Int(row)] = value
             }
+        }
+        return expected
+    }
+
+    /// Scores from models of each arm's outcome that have not seen the row, then their regression.
+    private func doublyRobust(_ rows: [UInt32]) -> FittedLearner {
+        let expected = (0..<data.armCount).map { arm in
+            expectedOutcome(of: rows) { Int(data.arms[Int($0)]) == arm }
         }
         let models = (1..<data.armCount).map { arm -> TreeEnsemble in
             var scores = [Float](repeating: 0, count: data.count)

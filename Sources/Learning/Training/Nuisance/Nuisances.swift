@@ -6,7 +6,7 @@ import Trees
 
 /// Which model gives a nuisance.
 package enum NuisanceModel: String, Sendable, CaseIterable {
-    /// Linear (ridge), five folds.
+    /// Linear (ridge), logistic for what is 0 or 1; five folds.
     case linear
     /// Gradient-boosted trees, five folds.
     case boosted
@@ -182,7 +182,9 @@ package struct NuisanceFitter {
             errors.append((name, found))
             if found < chosen.error || model != .best { chosen = (name, values, found) }
         }
-        if wants(.linear) { consider("linear", ridge.fit(target).predictions) }
+        if wants(.linear) {
+            if isBinary { consider("logistic", logistic(target)) } else { consider("linear", ridge.fit(target).predictions) }
+        }
         if wants(.boosted) { consider("boosted", boosted(isBinary, target)) }
         if wants(.forest) {
             switch try forest(target, constant, toBeat: model == .best ? (chosen.values, chosen.error) : nil) {
@@ -195,6 +197,16 @@ package struct NuisanceFitter {
             chosen = ("constant", constant, constantError)
         }
         return (chosen.values, NuisanceReport(name: name, chosen: chosen.name, errors: errors))
+    }
+
+    /// The penalty is the ridge's, in the units of a logistic loss: the target's variance takes the place of 1. At least 1, as
+    /// scikit-learn's default, so that classes that a plane separates have a minimum.
+    private func logistic(_ target: (Int) -> Float) -> [Float] {
+        let variance = error(constant(target), target)
+        return LogisticFolds(
+            design: ridge.design, folds: folds, weights: data.weights, threads: threads,
+            penalty: max(1, ridge.fit(target).penalty * variance)
+        ).fit(target)
     }
 
     private func constant(_ target: (Int) -> Float) -> NuisanceColumn {

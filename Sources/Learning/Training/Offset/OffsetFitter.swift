@@ -51,6 +51,8 @@ struct OffsetFitter {
     let residuals: Residuals
     let weights: [Float]?
     let threads: Int
+    /// By feature of the matrix: 1 where effects may only rise with it, −1 fall, 0 either; nil: all 0.
+    var monotone: [Int8]?
 
     private static let penalties: [Double] = [1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3, 10, 100]
     /// Groups of rows that are left out in turn: for the penalty, for offsets of rows unseen, and for the variance.
@@ -58,22 +60,43 @@ struct OffsetFitter {
     /// Columns of φ that a quadratic may have: its moments grow with their square.
     private static let mostTerms = 160
 
-    /// Pairs of inputs; a second of −1: the input alone.
-    private func terms(_ shape: OffsetShape) -> [(first: Int, second: Int)]? {
-        let linear = (0..<design.width).map { (first: $0, second: -1) }
+    /// Pairs of inputs; a second of −1: the input alone. A product bends the effect of its inputs either way: none of an input
+    /// with a direction.
+    ///
+    /// - Parameter excluded: inputs to leave out.
+    private func terms(_ shape: OffsetShape, but excluded: Set<Int>) -> [(first: Int, second: Int)]? {
+        let linear = (0..<design.width).filter { !excluded.contains($0) }.map { (first: $0, second: -1) }
         guard shape == .quadratic else { return shape == .none ? [] : linear }
         var terms = linear
-        for i in 0..<design.width {
+        for i in 0..<design.width where direction(i) == 0 {
             // The square of a column with two values is a line of it.
             let isBinary = design.hasTwoValues(i)
-            for j in i..<design.width where !(i == j && isBinary) { terms.append((i, j)) }
+            for j in i..<design.width where !(i == j && isBinary) && direction(j) == 0 { terms.append((i, j)) }
         }
         return terms.count <= Self.mostTerms && terms.count > linear.count ? terms : nil
     }
 
-    /// nil when the shape has too many terms for these columns, or none.
+    private func direction(_ input: Int) -> Double { Double(monotone?[design.sources[input].feature] ?? 0) }
+
+    /// nil when the shape has too many terms for these columns, or none. An input whose slope would go against its direction
+    /// is left out.
     func fit(_ shape: OffsetShape) -> FittedOffset? {
-        guard let terms = terms(shape), !terms.isEmpty else { return nil }
+        var excluded: Set<Int> = []
+        while let fitted = fit(shape, but: excluded) {
+            let width = fitted.terms.count + 1
+            let against = fitted.terms.indices.filter { index in
+                let (first, second) = fitted.terms[index]
+                return second < 0
+                    && (0..<residuals.effects).contains { direction(first) * fitted.whole[$0 * width + index] < 0 }
+            }
+            if against.isEmpty { return fitted }
+            excluded.formUnion(against.map { fitted.terms[$0].first })
+        }
+        return nil
+    }
+
+    private func fit(_ shape: OffsetShape, but excluded: Set<Int>) -> FittedOffset? {
+        guard let terms = terms(shape, but: excluded), !terms.isEmpty else { return nil }
         let (effects, width) = (residuals.effects, terms.count + 1)
         let size = effects * width
         // Products can be correlated with their factors far from 0: they are used as they are, the penalty shrinks them.
