@@ -89,11 +89,50 @@ import Trees
         }
         let nuisances = try NuisanceFitter(data, data.matrix, seed: 1, threads: 2, model: .best).fit()
         let fitter = LearnerFitter(data, data.matrix, nuisances, outcome: 0, seed: 1, threads: 2)
-        let effects = try fitter.crossFitted(learner)
+        let effects = try fitter.heldOutEffects(learner).effects
         for (effect, truth) in [1.0, -0.5].enumerated() {
             let mean = effects[effect].reduce(0.0) { $0 + Double($1) } / Double(count)
             // Trees are shrunk, the S-learner's most; an arm held against everybody else would be off by .2 and more.
             #expect(abs(mean - truth) < (learner == .s ? 0.15 : 0.08), "\(learner.rawValue), \(data.plan.effects[effect]): \(mean)")
+        }
+    }
+
+    @Test("without any effect rankings and tests lean to neither side, clusters or not", arguments: [false, true])
+    func noLean(clustered: Bool) throws {
+        var (autoc, heterogeneity): ([Double], [Double]) = ([], [])
+        for world in 0..<60 {
+            var stream = RandomStream(seed: UInt64(world), lane: 9)
+            var text = "x0,x1,t,y,household\n"
+            var (arm, shared) = (false, 0.0)
+            for row in 0..<600 {
+                if !clustered || row % 6 == 0 { (arm, shared) = (stream.happens(0.5), stream.normal()) }
+                let x0 = stream.normal()
+                text += "\(x0),\(stream.normal()),\(arm ? 1 : 0),\(x0 + (clustered ? shared : 0) + stream.normal()),h\(row / 6)\n"
+            }
+            let path = FileManager.default.temporaryDirectory.appending(path: "impactiq-\(UUID().uuidString)").path
+            defer { for path in [path, path + ".model"] { try? FileManager.default.removeItem(atPath: path) } }
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            let data = try Self.data(path) {
+                $0.propensity = "0.5"
+                if clustered { $0.cluster = "household" } else { $0.ignored = ["household"] }
+            }
+            var settings = TrainingSettings()
+            settings.grower.trees = 50
+            settings.grower.threads = 2
+            settings.nuisance = .linear
+            settings.offset = OffsetShape.none
+            let result = try CausalTrainer(data, settings).run(
+                to: path + ".model", progress: { _ in }, provenance: { _ in "{}" })
+            let ranking = TrainingDiagnostics(data, result.nuisances, result.outcomes).ranking[0][0]
+            autoc.append(ranking.autoc.value / (ranking.autoc.standardError ?? .nan))
+            let test = result.outcomes[0].calibrations[0]
+            heterogeneity.append(test.heterogeneity / test.heterogeneityError)
+        }
+        for z in [autoc, heterogeneity] {
+            // Means have a standard error of .13; by out-of-bag effects they are −.8, with clusters −2.6.
+            #expect(abs(z.reduce(0, +) / 60) < 0.5, "\(z)")
+            // Three of sixty are expected beyond 1.96, eleven have a chance of .0003.
+            #expect(z.count { abs($0) > 1.96 } < 11, "\(z)")
         }
     }
 

@@ -254,9 +254,9 @@ import Trees
         let nuisances = try NuisanceFitter(data, trainer.matrix, seed: 1, threads: 2, model: .best).fit()
         var fitter = LearnerFitter(data, trainer.matrix, nuisances, outcome: 0, seed: 1, threads: 2)
         for learner in [EffectLearner.t, .dr, .response] {
-            let (choice, effects) = try fitter.tune(learner) { _ in }
+            let (choice, held) = try fitter.tune(learner) { _ in }
             let least = try #require(choice.losses.min { $0.loss < $1.loss })
-            #expect(choice.losses.count == 3 && choice.chosen == least.name && effects[0].count == data.count)
+            #expect(choice.losses.count == 3 && choice.chosen == least.name && held.effects[0].count == data.count)
             #expect(Set(choice.losses.map(\.loss)).count == 3, "the sizes differ: \(choice.losses)")
         }
     }

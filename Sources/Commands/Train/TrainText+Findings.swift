@@ -75,7 +75,7 @@ extension TrainText {
             for (outcome, rankings) in zip(result.outcomes, diagnostics.ranking) {
                 for (name, ranking) in zip(data.plan.effects, rankings) {
                     lines.append(
-                        "ranking   \(name) on \(outcome.name): AUTOC \(estimate(ranking.autoc)), Qini \(estimate(ranking.qini)) (out of sample)"
+                        "ranking   \(name) on \(outcome.name): AUTOC \(estimate(ranking.autoc)), Qini \(estimate(ranking.qini)) (held out)"
                     )
                 }
             }

@@ -65,7 +65,8 @@ package struct TrainingDiagnostics: Sendable {
                 RankWeightedEffect(
                     scores: rows.map { Double(outcome.scores.scores[effect][$0]) },
                     priority: rows.map { Double(outcome.effects[effect][$0]) },
-                    weight: data.weights.map { weights in rows.map { Double(weights[$0]) } }, clusters: clusters)
+                    weight: rows.map { outcome.judgedWeight(data, $0) }, clusters: clusters,
+                    folds: rows.map { outcome.folds.fold[$0] })
             }
         }
         suspects = []

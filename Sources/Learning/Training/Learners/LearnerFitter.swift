@@ -51,20 +51,18 @@ package struct LearnerFitter {
         }
     }
 
-    /// Each row's effects by the fit on the other folds.
-    package func crossFitted(_ learner: EffectLearner) throws(ImpactError) -> [[Float]] {
-        let folds = Folds(
-            rows: data.count, count: LearnerComparison.folds, clusters: data.clusters, seed: seed ^ 0x43_4D50)
-        var effects = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: data.effects)
-        for fold in 0..<folds.count {
-            let held = (0..<UInt32(data.count)).filter { Int(folds.fold[Int($0)]) == fold }
-            let others = (0..<UInt32(data.count)).filter { Int(folds.fold[Int($0)]) != fold }
-            let predicted = try fit(learner, rows: others).effects(rows: held)
-            for effect in effects.indices {
-                for (row, value) in zip(held, predicted[effect]) { effects[effect][Int(row)] = value }
+    /// Each row's effects by a fit that has not seen its fold.
+    package func heldOutEffects(_ learner: EffectLearner) throws(ImpactError) -> HeldOutEffects {
+        var held = HeldOutEffects(data, seed: seed)
+        for fold in 0..<held.folds.count {
+            let own = (0..<UInt32(data.count)).filter { Int(held.folds.fold[Int($0)]) == fold }
+            let training = (0..<UInt32(data.count)).filter { held.isTraining(Int($0), of: fold) }
+            let predicted = try fit(learner, rows: training).effects(rows: own)
+            for effect in held.effects.indices {
+                for (row, value) in zip(own, predicted[effect]) { held.effects[effect][Int(row)] = value }
             }
         }
-        return effects
+        return held
     }
 
     // MARK: Models

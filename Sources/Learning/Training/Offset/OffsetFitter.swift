@@ -16,28 +16,41 @@ package struct FittedOffset: Sendable {
     let design: Design
     let folds: Folds
     let terms: [(first: Int, second: Int)]
-    /// By fold, the fit on the other folds; and the fit on all rows.
+    /// By fold, a fit that has not seen it; and the fit on all rows.
     let fits: [[Double]]
     let whole: [Double]
 
+    /// Which fit tells a row's offsets.
+    enum Source {
+        /// The one on all rows.
+        case all
+        /// For each row the one that has not seen its fold.
+        case unseen
+        /// For every row the one that has not seen this fold.
+        case notOf(Int)
+    }
+
     /// Computes every row's offsets, by effect, on the spot.
-    ///
-    /// - Parameter crossFitted: from the fit that has not seen the row's fold; else from that on all rows.
-    func forEachRow(crossFitted: Bool, _ body: (Int, UnsafePointer<Float>) -> Void) {
+    func forEachRow(by source: Source, _ body: (Int, UnsafePointer<Float>) -> Void) {
         let width = terms.count + 1
         let effects = whole.count / width
         var inputs = [Double](repeating: 0, count: design.width)
         var phi = [Double](repeating: 1, count: width)
         var values = [Float](repeating: 0, count: effects)
         for row in 0..<design.rows {
-            let fold = crossFitted ? Int(folds.fold[row]) : 0
+            let own =
+                switch source {
+                case .all: whole
+                case .unseen: fits[Int(folds.fold[row])]
+                case .notOf(let fold): fits[fold]
+                }
             OffsetFitter.read(design, row, terms, inputs: &inputs, phi: &phi)
             func value(_ fit: [Double], _ start: Int) -> Float {
                 var sum = fit[start + width - 1]
                 for index in 0..<width - 1 { sum += fit[start + index] * phi[index] }
                 return Float(sum)
             }
-            for effect in 0..<effects { values[effect] = value(crossFitted ? fits[fold] : whole, effect * width) }
+            for effect in 0..<effects { values[effect] = value(own, effect * width) }
             body(row, values)
         }
     }
@@ -80,9 +93,11 @@ struct OffsetFitter {
 
     /// nil when the shape has too many terms for these columns, or none. An input whose slope would go against its direction
     /// is left out.
-    func fit(_ shape: OffsetShape) -> FittedOffset? {
+    ///
+    /// - Parameter training: for each fold those that its unseen fit is of; nil: all others.
+    func fit(_ shape: OffsetShape, on training: [[Int]]? = nil) -> FittedOffset? {
         var excluded: Set<Int> = []
-        while let fitted = fit(shape, but: excluded) {
+        while let fitted = fit(shape, on: training, but: excluded) {
             let width = fitted.terms.count + 1
             let against = fitted.terms.indices.filter { index in
                 let (first, second) = fitted.terms[index]
@@ -95,7 +110,7 @@ struct OffsetFitter {
         return nil
     }
 
-    private func fit(_ shape: OffsetShape, but excluded: Set<Int>) -> FittedOffset? {
+    private func fit(_ shape: OffsetShape, on training: [[Int]]?, but excluded: Set<Int>) -> FittedOffset? {
         guard let terms = terms(shape, but: excluded), !terms.isEmpty else { return nil }
         let (effects, width) = (residuals.effects, terms.count + 1)
         let size = effects * width
@@ -143,8 +158,16 @@ struct OffsetFitter {
                     first: term.first, second: term.second < 0 ? nil : term.second,
                     coefficients: (0..<effects).map { whole[$0 * width + index] })
             }, deviations: Self.deviations(best.fits))
+        let fits =
+            training.map { training in
+                training.map { folds in
+                    solve(
+                        RidgeFolds.sum(folds.map { parts[$0].0 }), RidgeFolds.sum(folds.map { parts[$0].1 }),
+                        best.penalty * scale, width)
+                }
+            } ?? best.fits
         return FittedOffset(
-            shape: shape, offset: offset, design: design, folds: folds, terms: terms, fits: best.fits, whole: whole)
+            shape: shape, offset: offset, design: design, folds: folds, terms: terms, fits: fits, whole: whole)
     }
 
     /// The fits without one group each, as deviations from their mean whose squares add up to a variance (delete-a-group
