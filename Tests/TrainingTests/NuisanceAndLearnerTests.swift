@@ -36,7 +36,9 @@ import Trees
         return try TrainingData(try TrainingPlan.make(request), path: path)
     }
 
-    @Test("chances that are logistic are found by the logistic model, and far better than by a line", arguments: [3_000, 30_000])
+    @Test(
+        "chances that are logistic are found by the logistic model, and far better than by a line",
+        arguments: [3_000, 30_000])
     func logisticChances(count: Int) throws {
         let seed = UInt64.random(in: 0...1_000_000)
         print("logisticChances: seed \(seed)")
@@ -93,7 +95,9 @@ import Trees
         for (effect, truth) in [1.0, -0.5].enumerated() {
             let mean = effects[effect].reduce(0.0) { $0 + Double($1) } / Double(count)
             // Trees are shrunk, the S-learner's most; an arm held against everybody else would be off by .2 and more.
-            #expect(abs(mean - truth) < (learner == .s ? 0.15 : 0.08), "\(learner.rawValue), \(data.plan.effects[effect]): \(mean)")
+            #expect(
+                abs(mean - truth) < (learner == .s ? 0.15 : 0.08),
+                "\(learner.rawValue), \(data.plan.effects[effect]): \(mean)")
         }
     }
 
@@ -107,7 +111,8 @@ import Trees
             for row in 0..<600 {
                 if !clustered || row % 6 == 0 { (arm, shared) = (stream.happens(0.5), stream.normal()) }
                 let x0 = stream.normal()
-                text += "\(x0),\(stream.normal()),\(arm ? 1 : 0),\(x0 + (clustered ? shared : 0) + stream.normal()),h\(row / 6)\n"
+                text +=
+                    "\(x0),\(stream.normal()),\(arm ? 1 : 0),\(x0 + (clustered ? shared : 0) + stream.normal()),h\(row / 6)\n"
             }
             let path = FileManager.default.temporaryDirectory.appending(path: "impactiq-\(UUID().uuidString)").path
             defer { for path in [path, path + ".model"] { try? FileManager.default.removeItem(atPath: path) } }
@@ -154,11 +159,15 @@ import Trees
             _ = try CausalTrainer(data, settings).run(to: out, progress: { _ in }, provenance: { _ in "{}" })
             return try Model.open(path: out)
         }
-        let (x0, x1) = (try #require(data.featureNames.firstIndex(of: "x0")), try #require(data.featureNames.firstIndex(of: "x1")))
+        let (x0, x1) = (
+            try #require(data.featureNames.firstIndex(of: "x0")), try #require(data.featureNames.firstIndex(of: "x1"))
+        )
         var signs: [Int8] = [0, 0]
         (signs[x0], signs[x1]) = (1, 1)
         let free = try #require(try model(nil, trees: 100).offsets[0])
-        #expect(free.terms.contains { $0.first == x1 && $0.second == nil && $0.coefficients[0] < 0 }, "the truth falls with x1")
+        #expect(
+            free.terms.contains { $0.first == x1 && $0.second == nil && $0.coefficients[0] < 0 },
+            "the truth falls with x1")
         let told = try model(signs, trees: 100)
         let offset = try #require(told.offsets[0])
         // x1 may not fall, so it has no term; x0 has its slope and nothing that bends it.

@@ -88,7 +88,8 @@ struct CausalOptions {
 
     /// Options of the forest, and of what is asked of it.
     static let forestAlone: Set<String> = [
-        "trees", "leaf", "bag", "subsample", "honesty", "balance", "mtry", "depth", "min-variance", "monotone", "offset",
+        "trees", "leaf", "bag", "subsample", "honesty", "balance", "mtry", "depth", "min-variance", "monotone",
+        "offset",
         "compare", "refute",
     ]
 

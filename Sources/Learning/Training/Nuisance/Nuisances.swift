@@ -183,7 +183,11 @@ package struct NuisanceFitter {
             if found < chosen.error || model != .best { chosen = (name, values, found) }
         }
         if wants(.linear) {
-            if isBinary { consider("logistic", logistic(target)) } else { consider("linear", ridge.fit(target).predictions) }
+            if isBinary {
+                consider("logistic", logistic(target))
+            } else {
+                consider("linear", ridge.fit(target).predictions)
+            }
         }
         if wants(.boosted) { consider("boosted", boosted(isBinary, target)) }
         if wants(.forest) {
