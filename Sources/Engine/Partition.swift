@@ -10,6 +10,8 @@ package final class Partition {
     package private(set) var state: PartitionState
     /// Hears of users that an event erased, as part of the transaction at hand; nil when nobody must know.
     package var erased: ((UnsafeRawBufferPointer) -> Void)?
+    /// Hears of users who are erased, or refuse anything: what is shown of them elsewhere must go.
+    package var withdrawn: ((UnsafeRawBufferPointer) -> Void)?
 
     private let bytes = ByteBuffer(capacity: 1 << 16)
     private var records: UnsafeMutablePointer<OutputRecord>
@@ -36,6 +38,7 @@ package final class Partition {
     /// Erases a user, as part of the transaction at hand.
     package func erase(user: UnsafeRawBufferPointer) {
         erased?(user)
+        withdrawn?(user)
         state.remove(user: user)
     }
 

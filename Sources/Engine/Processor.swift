@@ -277,6 +277,8 @@ package final class Processor {
                         return
                     }
                     if type == consentNumber {
+                        guard !events[index].refuses.isEmpty else { return }
+                        partition.withdrawn?(events.user(index))
                         guard events[index].refuses.contains(.storing) else { return }
                         // The record is blank already; what was published and stored elsewhere follows.
                         partition.erased?(events.user(index))

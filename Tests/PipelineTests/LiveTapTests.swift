@@ -47,6 +47,21 @@ struct LiveTapTests {
         }
     }
 
+    @Test("Users who are erased or refuse are told once; when they are too many, that everybody must go")
+    func withdrawn() {
+        let tap = LiveTap(workers: 1)
+        func withdraw(_ user: String) { Array(user.utf8).withUnsafeBytes { tap.withdraw($0) } }
+        withdraw("a")
+        withdraw("b")
+        withdraw("a")
+        #expect(tap.takeWithdrawn() == [Array("a".utf8), Array("b".utf8)])
+        #expect(tap.takeWithdrawn() == [])
+        for number in 0..<5_000 { withdraw("u\(number)") }
+        #expect(tap.takeWithdrawn() == nil)
+        withdraw("c")
+        #expect(tap.takeWithdrawn() == [Array("c".utf8)])
+    }
+
     @Test("Of dead letters there is one of each code, the newest")
     func rejections() {
         let tap = LiveTap(workers: 1)

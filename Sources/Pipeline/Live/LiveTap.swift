@@ -1,5 +1,6 @@
 import Base
 import Engine
+import Events
 import Features
 import Foundation
 import Synchronization
@@ -28,6 +29,8 @@ package final class LiveTap: Sendable {
         var randomness = SystemRandomNumberGenerator()
         /// The chance of the next score, as Li's algorithm L keeps it.
         var weight = 1.0
+        /// Users who were erased, or refused something, since they were last taken; nil: too many to tell.
+        var withdrawn: Set<[UInt8]>? = []
         /// The newest of each code.
         var rejections: [String: Rejection] = [:]
     }
@@ -73,6 +76,7 @@ package final class LiveTap: Sendable {
 
     private static let interval: Int64 = 20
     private static let mostScores = 128
+    private static let mostWithdrawn = 4_096
     private static let valueBytes = 400
 
     package init(workers: Int) { boxes = (0..<workers).map { _ in Mailbox() } }
@@ -115,6 +119,14 @@ package final class LiveTap: Sendable {
         func uniform() -> Double { Double.random(in: .leastNonzeroMagnitude..<1, using: &state.randomness) }
         state.weight *= exp(log(uniform()) / Double(mostScores))
         return Int(min(1e15, (log(uniform()) / log1p(-state.weight)).rounded(.down)))
+    }
+
+    /// A user was erased, or refuses something: nothing is shown of them any more.
+    package func withdraw(_ user: UnsafeRawBufferPointer) {
+        state.withLock { state in
+            guard let count = state.withdrawn?.count else { return }
+            if count < Self.mostWithdrawn { state.withdrawn?.insert(Array(user)) } else { state.withdrawn = nil }
+        }
     }
 
     package func reject(
@@ -168,6 +180,15 @@ package final class LiveTap: Sendable {
         }
     }
 
+    /// Users who were erased, or refused something, since the last call; nil: so many that everybody shown must go. After
+    /// ``takeScores()``, so that none of its scores is of one who is not told yet.
+    package func takeWithdrawn() -> Set<[UInt8]>? {
+        state.withLock { state in
+            defer { state.withdrawn = [] }
+            return state.withdrawn
+        }
+    }
+
     /// The newest rejected message of each code, the oldest first.
     package var rejections: [Rejection] {
         state.withLock { $0.rejections.values.sorted { ($0.time, $0.code) < ($1.time, $1.code) } }
@@ -210,6 +231,8 @@ package final class LiveTap: Sendable {
         package var clock: Int64
         package var events: Int
         package var features: [Float]
+        /// What the user refuses (`user.consent`).
+        package var refuses: Purposes
     }
 
     /// Asks every worker; users whom none of them knows are left out.

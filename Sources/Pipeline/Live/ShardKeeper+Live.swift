@@ -24,12 +24,14 @@ extension ShardKeeper {
     ) -> LiveTap.UserState? {
         guard let slot = state.slot(ofUser: key), let row = state.features(ofUser: key) else { return nil }
         return LiveTap.UserState(
-            partition: partition, clock: state.clock(slot), events: Int(state.eventCount(slot)), features: row)
+            partition: partition, clock: state.clock(slot), events: Int(state.eventCount(slot)), features: row,
+            refuses: state.refuses(slot))
     }
 
     private func spilled(_ user: [UInt8], _ key: UnsafeRawBufferPointer) -> LiveTap.UserState? {
         guard spillsUsers, let store = localStore else { return nil }
-        for shard in shards where shard.isRestored {
+        // Only of users whom memory does not hold: the store may still have those who were erased.
+        for shard in shards where shard.isRestored && shard.hasSpilled && shard.checkpoint?.isErased(key) != true {
             let partition = shard.partition.partition
             guard let record = try? store.record(partition, user: user) else { continue }
             let state = PartitionState(plan: shard.state.plan)

@@ -56,6 +56,10 @@ package final class ShardCheckpoint {
     package var isWorking: Bool { schedule.isWorking }
     /// Whether the store lacks anything.
     package var isBehind: Bool { schedule.hasChanges || isWorking }
+    /// Whether a pass with erasures has all it needs but a commit.
+    package var awaitsProof: Bool {
+        schedule.phase == .asking && ticket.isAnswered && !(erasures.committed.isEmpty && removed.isEmpty)
+    }
     /// The store was replaced while it alone had some users: the partition must be restored anew.
     package var isLost: Bool { schedule.isLost }
     /// Whether the store has users whom memory does not hold.

@@ -63,6 +63,7 @@ final class ShardKeeper {
                 local, local.acquire(number),
                 intervalMilliseconds: context.configuration.checkpointIntervalMilliseconds, component: component)
         }
+        shard.content.withdrawn = { [live = context.live] user in live.withdraw(user) }
         shard.positions.begin(at: committed)
         owned[number] = shard
         return shard
@@ -111,6 +112,10 @@ final class ShardKeeper {
 
     /// Whether a commit is needed for records of the changelog that nobody can read.
     var hasQuarantined: Bool { owned.values.contains { $0.quarantined != nil } }
+
+    /// Whether a pass that takes erased users out of the local copy waits for a commit that proves the partition's ownership:
+    /// without events none would come.
+    var awaitsProof: Bool { owned.values.contains { $0.isRestored && $0.checkpoint?.awaitsProof ?? false } }
 
     /// The transaction was committed.
     func accept() {

@@ -130,7 +130,7 @@ final class Worker: AssignmentHandler {
             KillPoint.afterResume.reached()
         }
         settleEnds()
-        if !life.isOpen, life.mayCommit, keeper.hasQuarantined { open() }
+        if !life.isOpen, life.mayCommit, keeper.hasQuarantined || keeper.awaitsProof { open() }
         context.live.answer(worker: number) { keeper.look(upUser: $0) }
         let now = ContinuousClock.now
         commitIfDue(now)
@@ -223,9 +223,9 @@ final class Worker: AssignmentHandler {
 
     /// Makes everything since the last commit visible at once.
     ///
-    /// What is quarantined writes a tombstone although no event came: only the partitions' owner may, which is proved by
-    /// committing all offsets once more.
-    private func commit() { commit(keeper.hasQuarantined ? \.known : \.changed) }
+    /// What is quarantined writes a tombstone although no event came, and erased users leave the local copy although none
+    /// comes: only the partitions' owner may, which is proved by committing all offsets once more.
+    private func commit() { commit(keeper.hasQuarantined || keeper.awaitsProof ? \.known : \.changed) }
 
     private func commit(_ offsets: KeyPath<ReadPositions, [TopicPartition: Int64]>) {
         guard life.isOpen else { return }

@@ -93,10 +93,12 @@ struct PredictRoutes: Sendable {
             if let source = service.live.source {
                 do throws(Problem) {
                     let state = try users.find(Array(customer.utf8), source)
+                    try UserRoutes.permit(state)
                     let answer = api.ads(customer: customer, row: state.features)
                     record(api)
                     return answer
                 } catch {
+                    if error.status == 403 { throw error }
                     problem = error
                     if error.status == 404 { problem.field = "customer_id" }
                 }
@@ -140,8 +142,9 @@ struct PredictRoutes: Sendable {
     /// Keeps the request's predictions with what moved them. A log store that fails takes no answer away: it is logged.
     private func record(_ api: PredictAPI) {
         guard let history = service.live.scores, !api.predictions.isEmpty else { return }
+        let refusing = refusing(api.predictions.map(\.customer))
         let (model, now) = (api.model, Int64(Date().timeIntervalSince1970 * 1_000))
-        let stored = api.predictions.flatMap { prediction in
+        let stored = api.predictions.filter { !refusing.contains($0.customer) }.flatMap { prediction in
             let impacts = ImpactAnalysis.json(prediction.impacts).line
             return zip(model.outcomes, prediction.probabilities).map { outcome, probability in
                 StoredPrediction(
@@ -150,9 +153,17 @@ struct PredictRoutes: Sendable {
                     impacts: impacts)
             }
         }
+        guard !stored.isEmpty else { return }
         do throws(LogStoreError) { try history.append(predictions: stored) } catch {
             Log.warning("http", "predictions were not kept: \(error.message)")
         }
+    }
+
+    /// Customers of whom nothing may be kept, as far as this process's workers know; all of them when they do not answer.
+    private func refusing(_ customers: [String]) -> Set<String> {
+        guard let source = service.live.source else { return [] }
+        guard let found = source.tap.find(customers.map { Array($0.utf8) }, within: 1) else { return Set(customers) }
+        return Set(customers.filter { !(found[Array($0.utf8)]?.refuses.isEmpty ?? true) })
     }
 
     /// What was predicted of a user and what moved it, the latest first.

@@ -1,4 +1,5 @@
 import Base
+import Events
 import Foundation
 import JSON
 import Kafka
@@ -25,6 +26,7 @@ struct UserRoutes: Sendable {
         let session = prepare(state, exchange)
         let out = exchange.out
         write(user, state, to: out)
+        guard state.refuses.isEmpty else { return out.append("null}") }
         do throws(Problem) {
             try session.score(1) { _ in "" }
             key.withUnsafeBytes { session.write(0, user: $0, into: out) }
@@ -38,7 +40,16 @@ struct UserRoutes: Sendable {
     /// Contributions of each feature to the person's effect now.
     func explain(_ exchange: Exchange, _ explain: ExplainRoute) throws(Problem) {
         let (key, state) = try look(exchange)
+        try Self.permit(state)
         try explain.write(prepare(state, exchange), user: key, to: exchange.out)
+    }
+
+    /// Who refuses to be scored, or that anything is stored, gets no score here either.
+    static func permit(_ state: LiveTap.UserState) throws(Problem) {
+        guard !state.refuses.isEmpty else { return }
+        throw Problem(
+            403, "refused_by_user",
+            "the user refuses \(state.refuses.names.joined(separator: " and ")) (user.consent): no score is made")
     }
 
     private func look(_ exchange: Exchange) throws(Problem) -> (key: [UInt8], state: LiveTap.UserState) {
@@ -70,7 +81,9 @@ struct UserRoutes: Sendable {
         out.member("clock", state.clock)
         out.member("events", state.events)
         out.member("features")
-        FeatureObject.write(state.features, names: service.served.model.featureNames, to: out)
+        FeatureObject.write(
+            state.refuses.contains(.storing) ? [] : state.features, names: service.served.model.featureNames, to: out)
+        if !state.refuses.isEmpty { out.member("refuses", texts: state.refuses.names) }
         out.member("score")
     }
 

@@ -76,12 +76,14 @@ package final class Live: Sendable {
         let weight = Double(taken?.count ?? 0) / Double(max(1, taken?.scores.count ?? 0))
         var fresh = (taken?.scores ?? []).compactMap { SampledScore(json: $0, weight: weight, reader: reader) }
         meet(&fresh)
+        let gone: Set<[UInt8]>? = source.map { $0.tap.takeWithdrawn() } ?? []
         let moment = state.withLock { state -> LiveMoment? in
             state.samples += fresh
+            Self.forget(gone, &state)
             if state.samples.count > Self.mostSamples {
                 state.samples.removeFirst(state.samples.count - Self.mostSamples)
             }
-            for person in fresh where person.features != nil {
+            for person in fresh where person.features != nil && gone?.contains(person.user) == false {
                 state.people.removeAll { $0.user == person.user }
                 state.people.append(person)
             }
@@ -111,7 +113,25 @@ package final class Live: Sendable {
         guard let source, !fresh.isEmpty else { return }
         let users = Array(Set(fresh.map(\.user)).shuffled().prefix(64))
         guard let found = source.tap.find(users, within: 0.5) else { return }
-        for index in fresh.indices { fresh[index].features = found[fresh[index].user]?.features }
+        for index in fresh.indices {
+            guard let person = found[fresh[index].user], person.refuses.isEmpty else { continue }
+            fresh[index].features = person.features
+        }
+    }
+
+    /// Takes out who was erased, or refuses something; everybody when too many were.
+    private func forgetWithdrawn() {
+        guard let tap = source?.tap else { return }
+        let gone = tap.takeWithdrawn()
+        if gone?.isEmpty ?? false { return }
+        state.withLock { Self.forget(gone, &$0) }
+    }
+
+    private static func forget(_ gone: Set<[UInt8]>?, _ state: inout State) {
+        guard let gone else { return state = State(history: state.history, last: state.last) }
+        if gone.isEmpty { return }
+        state.samples.removeAll { gone.contains($0.user) }
+        state.people.removeAll { gone.contains($0.user) }
     }
 
     // MARK: Telling
@@ -144,6 +164,7 @@ package final class Live: Sendable {
     }
 
     private func writeDetail(to out: ByteBuffer) {
+        forgetWithdrawn()
         let (samples, people, reading) = state.withLock { ($0.samples, $0.people, $0.last?.reading) }
         out.object {
             out.member("has_pipeline", source != nil)
@@ -194,6 +215,7 @@ package final class Live: Sendable {
 
     /// People seen of late with their features, as `GET /v1/people` answers: presets of the simulator.
     func writePeople(to out: ByteBuffer) {
+        forgetWithdrawn()
         let people = state.withLock { $0.people.suffix(64) }
         out.object {
             out.member("people")
