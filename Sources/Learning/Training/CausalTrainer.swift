@@ -31,8 +31,7 @@ package final class CausalTrainer {
     ) throws(ImpactError) -> TrainingResult {
         var clock = PhaseClock()
         func lap(_ phase: String) { seconds.append(clock.lap(phase)) }
-        try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
-        let nuisances = try self.nuisances()
+        let nuisances = try self.nuisances(progress)
         lap("nuisances")
         var outcomes: [TrainedOutcome] = []
         var tasks: [(EffectTask, ForestGrower)] = []
@@ -52,11 +51,13 @@ package final class CausalTrainer {
         for (task, grower) in tasks where settings.diagnoses {
             outcomes.append(TrainedOutcome(task, grower))
         }
+        var spools = spooled
+        spools.setImportances(zip(tasks, outcomes).map { ($0.0, $1.effects) })
         lap("diagnostics")
         var result = TrainingResult(
             nuisances: nuisances, outcomes: outcomes, trees: tasks.reduce(0) { $0 + $1.1.trees }, sha256: "",
             seconds: seconds)
-        result.sha256 = try spooled.finish(provenance: provenance(result))
+        result.sha256 = try spools.finish(provenance: provenance(result))
         return result
     }
 
@@ -66,8 +67,7 @@ package final class CausalTrainer {
         provenance: (TrainingResult) throws(ImpactError) -> String
     ) throws(ImpactError) -> TrainingResult {
         var clock = PhaseClock()
-        try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
-        let nuisances = try self.nuisances()
+        let nuisances = try self.nuisances(progress)
         seconds.append(clock.lap("nuisances"))
         try progress(TrainingProgress(phase: learner.rawValue, done: 0, total: 1))
         let all = (0..<UInt32(data.count)).map { $0 }
@@ -86,7 +86,9 @@ package final class CausalTrainer {
             var effects = tuned?.effects ?? []
             if tuned == nil { effects = try fitter.crossFitted(learner) }
             outcomes.append(
-                TrainedOutcome(fitter.residuals, effects: effects, choices: tuned.map { [$0.choice] } ?? []))
+                TrainedOutcome(
+                    fitter.residuals, effects: effects, choices: tuned.map { [$0.choice] } ?? [],
+                    groups: fitter.comparisonFolds.fold.map { UInt32($0) }))
         }
         seconds.append(clock.lap(learner.rawValue))
         var result = TrainingResult(
@@ -105,8 +107,14 @@ package final class CausalTrainer {
         return result
     }
 
-    private func nuisances() throws(ImpactError) -> Nuisances {
-        try NuisanceFitter(data, matrix, seed: settings.grower.seed, threads: threads, model: settings.nuisance).fit()
+    private func nuisances(
+        _ progress: (TrainingProgress) throws(ImpactError) -> Void
+    ) throws(ImpactError) -> Nuisances {
+        let fitter = NuisanceFitter(
+            data, matrix, seed: settings.grower.seed, threads: threads, model: settings.nuisance)
+        return try fitter.fit { () throws(ImpactError) in
+            try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
+        }
     }
 
     /// All learners on the same rows; after `run(to:progress:provenance:)`, whose forest is one of them.
@@ -124,7 +132,7 @@ package final class CausalTrainer {
     package func refute(_ result: TrainingResult) throws(ImpactError) -> [Refutation] {
         try Refutation.all(
             data, matrix, result.nuisances, result.outcomes[0], Residuals(data, result.nuisances, outcome: 0),
-            settings.grower, outcome: 0, threads: threads)
+            settings.grower, nuisance: settings.nuisance, outcome: 0, threads: threads)
     }
 
     private func metadata(_ tasks: [EffectTask]) -> ModelMetadata {
@@ -169,6 +177,17 @@ private struct ForestSpools {
         }
     }
 
+    /// The mean over the outcomes, when one of them has an offset: splits alone would leave out what it explains.
+    mutating func setImportances(_ outcomes: [(task: EffectTask, effects: [[Float]])]) {
+        let splits = builder.splitImportances
+        let found = zip(outcomes, splits).map { ($0.task.importance($0.effects, splits: $1), $1) }
+        guard found.contains(where: { $0.0 != nil }), let size = splits.first?.count else { return }
+        builder.setImportances(
+            (0..<size).map { feature in
+                found.reduce(0) { $0 + ($1.0 ?? $1.1)[feature] } / Double(found.count)
+            })
+    }
+
     func finish(provenance: String) throws(ImpactError) -> String {
         var builder = builder
         builder.setProvenance(provenance)
@@ -187,6 +206,8 @@ package struct TrainedOutcome: Sendable {
     package var constantLoss: Double
     /// By effect, by row, of models that have not seen the row.
     package var effects: [[Float]]
+    /// The same, each with the average effect of all in place of that of what has not seen it: what people are ranked by.
+    package var priorities: [[Float]]
     package var scores: EffectScores
     package var averages: [(estimate: Double, standardError: Double, rows: Int)]
     package var calibrations: [Calibration]
@@ -194,25 +215,29 @@ package struct TrainedOutcome: Sendable {
     init(_ task: EffectTask, _ grower: ForestGrower) {
         self.init(
             task.residuals, effects: task.unseenEffects(grower), choices: task.choices,
-            leaf: task.grower.estimateLeaf, offset: task.offset?.shape ?? .none)
+            leaf: task.grower.estimateLeaf, offset: task.offset?.shape ?? .none,
+            groups: task.offset.map { $0.folds.fold.map { UInt32($0) } } ?? task.data.clusters)
     }
 
-    /// - Parameter effects: by effect, by row, of models that have not seen the row.
+    /// - Parameters:
+    ///   - effects: by effect, by row, of models that have not seen the row.
+    ///   - groups: of each row, what these models have not seen together; nil: the row alone.
     init(
         _ residuals: Residuals, effects: [[Float]], choices: [ModelChoice] = [], leaf: Int = 0,
-        offset: OffsetShape = .none
+        offset: OffsetShape = .none, groups: [UInt32]?
     ) {
         name = residuals.data.plan.outcomes[residuals.outcomeIndex]
         self.choices = choices
         self.leaf = leaf
         self.offset = offset
         self.effects = effects
+        priorities = LeftOutLevel.removed(from: effects, residuals, groups: groups)
         scores = EffectScores(residuals, effects: effects)
         let scores = scores
         averages = effects.indices.map { scores.average($0) }
         rLoss = residuals.meanLoss(effects)
         constantLoss = residuals.meanLoss(of: averages.map { Float($0.estimate) })
-        calibrations = Calibration.all(residuals, effects: effects)
+        calibrations = Calibration.all(residuals, effects: priorities)
     }
 }
 

@@ -42,7 +42,8 @@ package struct LearnerComparison: Sendable {
                 scores: scores, priority: effects[0].map { Double($0) }, weight: weights, clusters: clusters, shares: []
             )
         }
-        let forest = judge(outcome.effects)
+        let forest = judge(outcome.priorities)
+        let groups = fitter.comparisonFolds.fold.map { UInt32($0) }
         var judged: [(Entry, RankWeightedEffect)] = [
             (
                 Entry(
@@ -61,7 +62,8 @@ package struct LearnerComparison: Sendable {
             } else {
                 (effects, choice) = (try fitter.crossFitted(learner), nil)
             }
-            let ranking = judge(effects)
+            let ranking = judge(
+                learner == .response ? effects : LeftOutLevel.removed(from: effects, fitter.residuals, groups: groups))
             judged.append(
                 (
                     Entry(

@@ -51,10 +51,14 @@ package struct LearnerFitter {
         }
     }
 
+    /// The folds of `crossFitted`.
+    var comparisonFolds: Folds {
+        Folds(rows: data.count, count: LearnerComparison.folds, clusters: data.clusters, seed: seed ^ 0x43_4D50)
+    }
+
     /// Each row's effects by the fit on the other folds.
     package func crossFitted(_ learner: EffectLearner) throws(ImpactError) -> [[Float]] {
-        let folds = Folds(
-            rows: data.count, count: LearnerComparison.folds, clusters: data.clusters, seed: seed ^ 0x43_4D50)
+        let folds = comparisonFolds
         var effects = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: data.effects)
         for fold in 0..<folds.count {
             let held = (0..<UInt32(data.count)).filter { Int(folds.fold[Int($0)]) == fold }
@@ -189,17 +193,35 @@ package struct LearnerFitter {
         return trees(.x, names, models, effects, matrix)
     }
 
+    /// Rounds in which each effect is fitted again with the others' subtracted.
+    private static let rounds = 4
+
+    /// Ỹ on all T̃ at once: each effect is fitted to what the others leave, in turn until nothing moves. Alone an effect would be that
+    /// of its arm against everybody else, since the arms' residuals are correlated.
     private func residual(_ rows: [UInt32]) -> FittedLearner {
-        let models = (0..<residuals.effects).map { effect -> TreeEnsemble in
-            let weights = (0..<data.count).map { residuals.treatment(effect, $0) * residuals.treatment(effect, $0) }
-            let ratio = (0..<data.count).map { row -> Float in
-                let treatment = residuals.treatment(effect, row)
-                return abs(treatment) < 1e-4 ? 0 : residuals.outcome(row) / treatment
+        let effects = residuals.effects
+        var models: [TreeEnsemble?] = .init(repeating: nil, count: effects)
+        var values = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: effects)
+        for _ in 0..<(effects == 1 ? 1 : Self.rounds) {
+            for effect in 0..<effects {
+                let weights = (0..<data.count).map { residuals.treatment(effect, $0) * residuals.treatment(effect, $0) }
+                let ratio = (0..<data.count).map { row -> Float in
+                    let treatment = residuals.treatment(effect, row)
+                    guard abs(treatment) >= 1e-4 else { return 0 }
+                    var rest = residuals.outcome(row)
+                    for other in 0..<effects where other != effect {
+                        rest -= residuals.treatment(other, row) * values[other][row]
+                    }
+                    return rest / treatment
+                }
+                let model = boost(matrix, ratio, weights: weights, rows: rows, loss: .squared)
+                models[effect] = model
+                if effects > 1 { values[effect] = model.margins(matrix, threads: threads) }
             }
-            return boost(matrix, ratio, weights: weights, rows: rows, loss: .squared)
         }
+        let fitted = models.compactMap { $0 }
         let names = data.plan.effects.map { "effect of \($0)" }
-        return trees(.r, names, models, models.indices.map { .part($0) }, matrix)
+        return trees(.r, names, fitted, fitted.indices.map { .part($0) }, matrix)
     }
 
     /// Scores from models of each arm's outcome that have not seen the row (three folds of the rows), then their regression.
@@ -240,7 +262,8 @@ package struct LearnerFitter {
 
     /// θ(x) = a + b·x by least squares of the residuals, errors robust to heteroskedasticity (by cluster when there are some).
     private func linear(_ rows: [UInt32]) -> FittedLearner {
-        let design = Design(matrix)
+        let bases = baseLevels()
+        let design = Design(matrix, except: Set(bases.values))
         let (effects, width) = (residuals.effects, design.width + 1)
         let size = effects * width
         var (gram, moment) = ([Double](repeating: 0, count: size * size), [Double](repeating: 0, count: size))
@@ -294,6 +317,15 @@ package struct LearnerFitter {
         for i in 0..<size { for j in 0..<i { meat[i * size + j] = meat[j * size + i] } }
         let inverse = factor?.inverse() ?? meat
         let covariance = Self.product(inverse, Self.product(meat, inverse, size), size)
+        var means = [Double](repeating: 0, count: width)
+        var total = 0.0
+        for row in rows.map({ Int($0) }) {
+            let weight = Double(data.weight(row))
+            for column in 0..<design.width { means[column] += weight * design.value(column, row) }
+            total += weight
+        }
+        for column in 0..<design.width { means[column] /= max(total, .leastNormalMagnitude) }
+        means[design.width] = 1
         // The file's linear part reads whole rows: centres and scales one a feature.
         var (centres, scales) = (
             [Double](repeating: 0, count: data.features.count), [Double](repeating: 1, count: data.features.count)
@@ -321,14 +353,21 @@ package struct LearnerFitter {
                                 solution[start + index], [source.feature], standardError: error(index))
                         }, centres: centres, scales: scales, missingIsCentre: true, covariance: own,
                         interceptError: error(design.width))))
+            // Of people as they are weighted: the constant alone is the effect at the plain means.
+            let average = (0..<width).reduce(0) { $0 + means[$1] * solution[start + $1] }
+            var variance = 0.0
+            for i in 0..<width { for j in 0..<width { variance += means[i] * means[j] * own[i * width + j] } }
             coefficients.append(
                 design.sources.enumerated().map { index, source in
                     LinearCoefficient(
-                        name: data.featureNames[source.feature], estimate: solution[start + index],
-                        standardError: error(index))
+                        name: data.featureNames[source.feature],
+                        base: bases[source.feature].map { data.featureNames[$0] },
+                        estimate: solution[start + index] / source.deviation,
+                        standardError: error(index) / source.deviation, deviation: source.deviation)
                 } + [
                     LinearCoefficient(
-                        name: "average", estimate: solution[start + design.width], standardError: error(design.width))
+                        name: "average", base: nil, estimate: average, standardError: max(0, variance).squareRoot(),
+                        deviation: nil)
                 ])
         }
         let composition = Composition(
@@ -345,6 +384,27 @@ package struct LearnerFitter {
                 }
             }
         }
+    }
+
+    /// For each feature of 0 and 1 that is one text of a column, the feature of the column's most frequent text: all texts together add
+    /// up to the constant, so one is left out and the others are differences from it.
+    private func baseLevels() -> [Int: Int] {
+        var groups: [String: [Int]] = [:]
+        for (index, feature) in data.plan.features.enumerated() {
+            guard case .equals = feature.field.reading else { continue }
+            groups[feature.field.column, default: []].append(index)
+        }
+        var bases: [Int: Int] = [:]
+        for group in groups.values where group.count > 1 {
+            let isWhole = (0..<data.count).allSatisfy { row in
+                let sum = group.reduce(Float(0)) { $0 + data.features[$1][row] }
+                return sum == 1 || sum.isNaN
+            }
+            let base = group.max { (data.ranges[$0].mean, $1) < (data.ranges[$1].mean, $0) }
+            guard isWhole, let base else { continue }
+            for feature in group { bases[feature] = base }
+        }
+        return bases
     }
 
     private static func product(_ a: [Double], _ b: [Double], _ size: Int) -> [Double] {

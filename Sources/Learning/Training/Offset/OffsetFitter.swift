@@ -43,6 +43,34 @@ package struct FittedOffset: Sendable {
     }
 }
 
+extension EffectOffset {
+    /// Whether every effect only rises (1) or falls (−1) with each feature that has a sign, wherever the inputs are: the slope is
+    /// linear in them, so its least value stands in a corner.
+    func keeps(_ signs: [Int8]?) -> Bool {
+        guard let signs else { return true }
+        func bounds(_ input: Int) -> (Double, Double) {
+            let found = inputs[input]
+            return ((found.least - found.mean) / found.deviation, (found.greatest - found.mean) / found.deviation)
+        }
+        return inputs.indices.allSatisfy { input in
+            let sign = Double(signs[inputs[input].feature])
+            return sign == 0
+                || constants.indices.allSatisfy { effect in
+                    let least = terms.reduce(0.0) { least, term in
+                        let slope = sign * term.coefficients[effect]
+                        guard let second = term.second else { return term.first == input ? least + slope : least }
+                        guard term.first == input || second == input else { return least }
+                        let other = term.first == input ? second : term.first
+                        let factor = other == input ? 2 * slope : slope
+                        let (low, high) = bounds(other)
+                        return least + min(factor * low, factor * high)
+                    }
+                    return least >= 0
+                }
+        }
+    }
+}
+
 /// The R-learner by ridge regression (Nie and Wager 2021): minimises Σ w (Ỹ − Σ_j T̃_j φ(x)·b_j)² + λ Σ b², the constants
 /// free. The penalty comes from a grid by the error on the folds left out.
 struct OffsetFitter {
