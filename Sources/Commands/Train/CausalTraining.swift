@@ -21,6 +21,7 @@ enum CausalTraining {
                     option, "it is about which arm to give, and the treatment '\(plan.treatment)' is a number")
             }
         }
+        let costs = plan.arms == nil ? [] : try options.costs(plan.effects)
         let reading = ProgressLine("read", unit: "rows")
         var phases = PhaseClock()
         let data = try TrainingData(
@@ -59,7 +60,7 @@ enum CausalTraining {
         if options.settings.diagnoses {
             if plan.arms != nil, let outcome = result.outcomes.first {
                 findings.policy = PolicyReport(
-                    data, trainer.matrix, outcome, depth: options.policyDepth, costs: try options.costs(plan.effects),
+                    data, trainer.matrix, outcome, depth: options.policyDepth, costs: costs,
                     budget: options.budget, seed: options.settings.grower.seed, threads: Parallel.processors)
             }
             if options.compares {

@@ -52,13 +52,11 @@ struct LogisticFolds {
         fit[width] = Logistic.logarithm(share / (1 - share))
         var (x, gram) = ([Double](repeating: 1, count: size), [Double](repeating: 0, count: size * size))
         var gradient = [Double](repeating: 0, count: size)
-        /// −log likelihood + penalty, its gradient and its curvature.
-        func loss(_ fit: [Double], moments: Bool) -> Double {
+        /// −log likelihood + penalty; its gradient and its curvature stay behind.
+        func loss(_ fit: [Double]) -> Double {
             var loss = 0.0
-            if moments {
-                for index in gram.indices { gram[index] = 0 }
-                for index in gradient.indices { gradient[index] = 0 }
-            }
+            for index in gram.indices { gram[index] = 0 }
+            for index in gradient.indices { gradient[index] = 0 }
             for row in used {
                 design.read(row, into: &x)
                 var margin = fit[width]
@@ -67,7 +65,6 @@ struct LogisticFolds {
                 let chance = Logistic.sigmoid(margin)
                 let own = label > 0.5 ? chance : 1 - chance
                 loss -= weight * Logistic.logarithm(max(own, .leastNormalMagnitude))
-                guard moments else { continue }
                 let (residual, curvature) = (weight * (label - chance), weight * chance * (1 - chance))
                 for i in 0..<size {
                     gradient[i] += residual * x[i]
@@ -78,14 +75,13 @@ struct LogisticFolds {
             }
             for column in 0..<width {
                 loss += shrinkage / 2 * fit[column] * fit[column]
-                guard moments else { continue }
                 gradient[column] -= shrinkage * fit[column]
                 gram[column * size + column] += shrinkage
             }
-            for i in 0..<size where moments { for j in 0..<i { gram[i * size + j] = gram[j * size + i] } }
+            for i in 0..<size { for j in 0..<i { gram[i * size + j] = gram[j * size + i] } }
             return loss
         }
-        var before = loss(fit, moments: true)
+        var before = loss(fit)
         for _ in 0..<Self.mostSteps {
             var matrix = gram
             for index in 0..<size { matrix[index * size + index] += 1e-9 * total }
@@ -93,14 +89,14 @@ struct LogisticFolds {
             let gain = zip(step, gradient).reduce(0) { $0 + $1.0 * $1.1 }
             guard gain > 1e-9 * max(1, abs(before)) else { break }
             // Half the step until the loss falls: then Newton's method always ends.
-            var scale = 1.0
-            var next = zip(fit, step).map { $0 + $1 }
-            while scale > 1e-3, loss(next, moments: false) > before {
+            var (scale, next) = (1.0, zip(fit, step).map { $0 + $1 })
+            var after = loss(next)
+            while scale > 1e-3, after > before {
                 scale /= 2
                 next = zip(fit, step).map { $0 + scale * $1 }
+                after = loss(next)
             }
-            fit = next
-            before = loss(fit, moments: true)
+            (fit, before) = (next, after)
         }
         return fit
     }
