@@ -10,17 +10,6 @@ package enum Logistic {
         return x < 0 ? small / (1 + small) : 1 / (1 + small)
     }
 
-    /// ln x of a normal number above 0, by its series: 2 (s + s³/3 + …) with s = (m − 1) / (m + 1), relative error < 1e-15.
-    package static func logarithm(_ x: Double) -> Double {
-        var (m, exponent) = (x.significand, Double(x.exponent))
-        if m > 1.4142135623730951 { (m, exponent) = (m / 2, exponent + 1) }
-        let s = (m - 1) / (m + 1)
-        let square = s * s
-        var sum = 0.0
-        for power in stride(from: 23.0, through: 1, by: -2) { sum = sum * square + 1 / power }
-        return exponent * 0.6931471805599453 + 2 * s * sum
-    }
-
     /// e^x for x ≤ 0; 0 below −708. Relative error < 1e-15.
     package static func expOfNegative(_ x: Double) -> Double {
         guard x > -708 else { return 0 }

@@ -301,9 +301,10 @@ import Trees
         let (trainer, fixed) = try Self.fitter(in: try Self.folder(), seed: 6)
         var fitter = fixed
         for learner in [EffectLearner.t, .dr, .response] {
-            let (choice, effects) = try fitter.tune(learner) { _ in }
+            let (choice, held) = try fitter.tune(learner) { _ in }
             let least = try #require(choice.losses.min { $0.loss < $1.loss })
-            #expect(choice.losses.count == 3 && choice.chosen == least.name && effects[0].count == trainer.data.count)
+            #expect(
+                choice.losses.count == 3 && choice.chosen == least.name && held.effects[0].count == trainer.data.count)
             #expect(Set(choice.losses.map(\.loss)).count == 3, "the sizes differ: \(choice.losses)")
         }
     }

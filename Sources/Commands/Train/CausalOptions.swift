@@ -23,13 +23,6 @@ struct CausalOptions {
 
     var threads: Int { settings.grower.threads > 0 ? settings.grower.threads : Parallel.processors }
 
-    /// Options of the forest, which mean nothing to the other learners.
-    static let ofForest: Set<String> = [
-        "trees", "leaf", "bag", "subsample", "honesty", "balance", "mtry", "depth", "min-variance", "monotone",
-        "offset",
-        "compare", "refute",
-    ]
-
     static var names: Set<String> { Set(all.map(\.name)) }
 
     static let all: [CommandSpecification.Option] = [
@@ -73,8 +66,8 @@ struct CausalOptions {
         .value(
             "min-variance", "SHARE", "Least variance of the treatment in a leaf, of the whole sample's", default: "0"),
         .value(
-            "monotone", "NAME:SIGN",
-            "No split against a known direction: the effect rises (+) or falls (-) with a feature", repeated: true),
+            "monotone", "NAME:SIGN", "Only splits after which the effect rises (+) or falls (-) with a feature",
+            repeated: true),
         .value("nuisance", "MODEL", "linear, boosted, forest, or best of them on rows left out", default: "best"),
         .value("offset", "SHAPE", "Smooth part of the effect: auto, none, linear, quadratic", default: "auto"),
         .flag("residuals", "Treatment and outcome are residuals already: no nuisances"),
@@ -87,10 +80,17 @@ struct CausalOptions {
         .value("policy-depth", "N", "Depth of the policy tree, 1 to 3", default: "2"),
         .value("cost", "[ARM=]COST", "What treating costs, in units of the outcome", repeated: true),
         .value("budget", "SHARE", "Greatest share to treat; values the rule of the greatest effects"),
-        .value("save-nuisances", "FILE.csv", "Write each row's number, nuisances, out-of-bag effects and scores"),
+        .value("save-nuisances", "FILE.csv", "Write each row's number, nuisances, effects held out and scores"),
         .value("seed", "N", "The seed; 42 for --kind response", default: "1"),
         .value("threads", "N", "Threads; one a core when not given; never changes a bit"),
         .flag("json", "Print one JSON object"),
+    ]
+
+    /// Options of the forest, and of what is asked of it.
+    static let forestAlone: Set<String> = [
+        "trees", "leaf", "bag", "subsample", "honesty", "balance", "mtry", "depth", "min-variance", "monotone",
+        "offset",
+        "compare", "refute",
     ]
 
     init(_ command: ParsedCommand, kind: String) throws {
@@ -204,12 +204,18 @@ struct CausalOptions {
     private var monotone: [String]
 
     /// The settings with what needs the features' names.
-    func settings(for features: [String]) throws(ImpactError) -> TrainingSettings {
+    func settings(for features: [String], effects: Int) throws(ImpactError) -> TrainingSettings {
         if let tried = settings.grower.featuresTried, tried > features.count {
             throw ImpactError(
                 .usage, code: "invalid_option_value", "--mtry \(tried): there are \(features.count) features")
         }
         guard !monotone.isEmpty else { return settings }
+        guard effects == 1 else {
+            throw ImpactError(
+                .usage, code: "invalid_option_value",
+                "--monotone: a direction needs one effect, and these rows have \(effects) arms besides the control; choose one "
+                    + "with --arm")
+        }
         var signs = [Int8](repeating: 0, count: features.count)
         for rule in monotone {
             let name = String(rule.dropLast(2))

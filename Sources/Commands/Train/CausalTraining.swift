@@ -33,7 +33,7 @@ enum CausalTraining {
         let readTime = phases.lap("read")
         if !options.printsJSON { Terminal.Stream.error.write(TrainText.before(data, options) + "\n") }
         let suspects = try refuseSuspects(data, options)
-        let trainer = CausalTrainer(data, try options.settings(for: data.featureNames))
+        let trainer = CausalTrainer(data, try options.settings(for: data.featureNames, effects: plan.effects.count))
         var line: (phase: String, line: ProgressLine)?
         func progress(_ progress: TrainingProgress) throws(ImpactError) {
             try CausalOptions.checkStop()
@@ -76,11 +76,6 @@ enum CausalTraining {
             findings.importance = Array(zip(data.featureNames, model.importance))
             findings.splits = Array(zip(data.featureNames, model.splitImportance))
         }
-        if !model.hasStandardErrors {
-            findings.notes.append(
-                "the scores of this \(kind) have no intervals, so each decision is 'uncertain': rank people by the effect, or train "
-                    + "a causal forest")
-        }
         for summary in model.summaries where kind == forest && summary.leaves == summary.trees {
             findings.notes.append(
                 "no tree of \(summary.outcome) has a split, so everybody has the same effect but for the offset: --leaf is too "
@@ -93,6 +88,10 @@ enum CausalTraining {
                     "the weights of '\(weight)' leave what \(Int(known)) rows of equal weight would tell")
             }
         }
+        if let signs = trainer.settings.grower.monotone, options.settings.diagnoses {
+            findings.monotone = MonotoneCheck.all(data, model, signs)
+        }
+        findings.hasIntervals = model.hasStandardErrors
         if let path = options.saveNuisances { try NuisanceFile.write(path, rows: options.request.rows, data, result) }
         let wall = (ContinuousClock.now - clock) / .seconds(1)
         if let path = command.text("report") {
@@ -127,6 +126,9 @@ struct TrainFindings {
     var policy: PolicyReport?
     var comparison: LearnerComparison?
     var refutations: [Refutation] = []
+    var monotone: [MonotoneCheck] = []
+    /// Whether the model has intervals, without which no decision is certain.
+    var hasIntervals = true
     /// Names with importance, and with that of the splits alone, in the order of the features.
     var importance: [(String, Double)] = []
     var splits: [(String, Double)] = []

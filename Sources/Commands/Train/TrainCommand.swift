@@ -51,7 +51,7 @@ enum TrainCommand: Command {
         try refuse(
             Set(ResponseTraining.options.map(\.name)).subtracting(CausalOptions.names).subtracting(["id"]), command,
             kind)
-        if kind != CausalTraining.forest { try refuse(CausalOptions.ofForest, command, kind) }
+        if kind != CausalTraining.forest { try refuse(CausalOptions.forestAlone, command, kind) }
         try CausalTraining.run(command, kind: kind)
     }
 

@@ -124,7 +124,7 @@ struct TrainPage {
                     ReportPage.legend([("model", "effect among them less the average"), ("band", "95 % interval")]),
                     chart.element,
                     "In \(figure.unit). Above zero on the left: the people ranked first gain more than people on average. "
-                        + "Effects are out of bag, so the rows judge a model that has not seen them."))
+                        + "Each row is judged by a model that has not seen it (three folds)."))
         }
         if let overlap = findings.diagnostics?.overlap {
             let most = Double(overlap.histogram.max() ?? 1)
@@ -188,7 +188,7 @@ struct TrainPage {
             "Learners compared",
             "<p><strong>\(HTML.escape(comparison.advice))</strong></p>"
                 + HTML.table(
-                    "On rows left out (three folds; the forest out of bag)",
+                    "On rows held out (three folds)",
                     [
                         ("learner", false), ("Qini", true), ("95 %", true), ("AUTOC", true), ("R-loss", true),
                         ("CPU s", true),

@@ -65,6 +65,16 @@ extension TrainText {
                 "\(HumanNumber.grouped(result.nuisances.clipped)) estimated chances of an arm were raised to \(NuisanceFitter.leastPropensity)"
             )
         }
+        for check in findings.monotone where check.against > 0 {
+            warnings.append(
+                "the effect goes against --monotone \(check.feature):\(check.rises ? "+" : "-") at \(HumanNumber.decimals(100 * Double(check.against) / Double(check.steps), 1)) % of \(HumanNumber.grouped(check.steps)) steps, by \(TrainText.number(check.worst)) at the most: each split keeps the direction, their sum over trees need not"
+            )
+        }
+        if !findings.hasIntervals {
+            warnings.append(
+                "this learner has no interval: every decision is 'uncertain'. Rank by the uplift, or train causal-forest or linear-dml"
+            )
+        }
         for refutation in findings.refutations where !refutation.holds {
             warnings.append("refutation fails: \(refutation.name), expected \(refutation.expects)")
         }
@@ -77,7 +87,7 @@ extension TrainText {
             for (outcome, rankings) in zip(result.outcomes, diagnostics.ranking) {
                 for (name, ranking) in zip(data.plan.effects, rankings) {
                     lines.append(
-                        "ranking   \(name.printable()) on \(outcome.name.printable()): AUTOC \(estimate(ranking.autoc)), Qini \(estimate(ranking.qini)) (out of sample)"
+                        "ranking   \(name.printable()) on \(outcome.name.printable()): AUTOC \(estimate(ranking.autoc)), Qini \(estimate(ranking.qini)) (held out)"
                     )
                 }
             }

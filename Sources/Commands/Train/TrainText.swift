@@ -164,7 +164,7 @@ enum TrainProvenance {
                 ])
             ),
             ("nuisances", .array(result.nuisances.reports.map(TrainText.nuisance))),
-            ("out_of_bag", .array(result.outcomes.map { TrainText.outcome(data, $0) })),
+            ("held_out", .array(result.outcomes.map { TrainText.outcome(data, $0) })),
             ("ranking", diagnostics.map { TrainText.ranking(data, result, $0) } ?? .null),
         ])
     }

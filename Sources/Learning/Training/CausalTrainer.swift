@@ -34,7 +34,7 @@ package final class CausalTrainer {
         let nuisances = try self.nuisances(progress)
         lap("nuisances")
         var outcomes: [TrainedOutcome] = []
-        var tasks: [(EffectTask, ForestGrower)] = []
+        var tasks: [EffectTask] = []
         for index in data.plan.outcomes.indices {
             let residuals = Residuals(data, nuisances, outcome: index)
             let task = EffectTask(data, matrix, residuals, settings, threads: threads)
@@ -42,22 +42,24 @@ package final class CausalTrainer {
                 try progress(TrainingProgress(phase: "choose \(what)", done: 0, total: 1))
             }
             lap("choices")
-            tasks.append((task, task.makeGrower()))
+            tasks.append(task)
         }
         // The forests go through a spool on disk while they grow; what is said of them comes after.
-        let spooled = try ForestSpools(
-            tasks.map(\.1), metadata: metadata(tasks.map(\.0)), path: path, progress: progress)
+        var spooled = try ForestSpools(
+            tasks.map { $0.makeGrower() }, metadata: metadata(tasks), path: path, progress: progress)
         lap("forest")
-        for (task, grower) in tasks where settings.diagnoses {
-            outcomes.append(TrainedOutcome(task, grower))
+        for task in tasks where settings.diagnoses {
+            try progress(TrainingProgress(phase: "rows held out", done: 0, total: 1))
+            outcomes.append(
+                TrainedOutcome(
+                    task.residuals, try task.heldOutEffects(), choices: task.choices, leaf: task.grower.estimateLeaf,
+                    offset: task.offset?.shape ?? .none))
         }
-        var spools = spooled
-        spools.setImportances(zip(tasks, outcomes).map { ($0.0, $1.effects) })
-        lap("diagnostics")
+        spooled.setImportances(zip(tasks, outcomes).map { ($0, $1.effects) })
+        lap("held out")
         var result = TrainingResult(
-            nuisances: nuisances, outcomes: outcomes, trees: tasks.reduce(0) { $0 + $1.1.trees }, sha256: "",
-            seconds: seconds)
-        result.sha256 = try spools.finish(provenance: provenance(result))
+            nuisances: nuisances, outcomes: outcomes, trees: spooled.trees, sha256: "", seconds: seconds)
+        result.sha256 = try spooled.finish(provenance: provenance(result))
         return result
     }
 
@@ -75,7 +77,7 @@ package final class CausalTrainer {
         for index in data.plan.outcomes.indices {
             var fitter = LearnerFitter(
                 data, matrix, nuisances, outcome: index, seed: settings.grower.seed, threads: threads)
-            var tuned: (choice: ModelChoice, effects: [[Float]])?
+            var tuned: (choice: ModelChoice, held: HeldOutEffects)?
             if !settings.leafGrid.isEmpty {
                 tuned = try fitter.tune(learner) { what throws(ImpactError) in
                     try progress(TrainingProgress(phase: what, done: 0, total: 1))
@@ -83,12 +85,10 @@ package final class CausalTrainer {
             }
             fits.append(try fitter.fit(learner, rows: all))
             guard settings.diagnoses else { continue }
-            var effects = tuned?.effects ?? []
-            if tuned == nil { effects = try fitter.crossFitted(learner) }
-            outcomes.append(
-                TrainedOutcome(
-                    fitter.residuals, effects: effects, choices: tuned.map { [$0.choice] } ?? [],
-                    groups: fitter.comparisonFolds.fold.map { UInt32($0) }))
+            var held = tuned?.held
+            if held == nil { held = try fitter.heldOutEffects(learner) }
+            guard let held else { continue }
+            outcomes.append(TrainedOutcome(fitter.residuals, held, choices: tuned.map { [$0.choice] } ?? []))
         }
         seconds.append(clock.lap(learner.rawValue))
         var result = TrainingResult(
@@ -149,6 +149,7 @@ package final class CausalTrainer {
 /// Forests on their way into a model file.
 private struct ForestSpools {
     private var builder: ModelBuilder
+    let trees: Int
 
     init(
         _ growers: [ForestGrower], metadata: ModelMetadata, path: String,
@@ -156,6 +157,7 @@ private struct ForestSpools {
     ) throws(ImpactError) {
         builder = try ModelBuilder(metadata: metadata, path: path)
         let total = growers.reduce(0) { $0 + $1.trees }
+        trees = total
         var done = 0
         for grower in growers {
             let q = grower.problem.treatments
@@ -201,43 +203,37 @@ package struct TrainedOutcome: Sendable {
     package var choices: [ModelChoice]
     package var leaf: Int
     package var offset: OffsetShape
-    /// The mean squared error of Ỹ by the out-of-bag effects, and by the average effect alone.
+    /// The mean squared error of Ỹ by the effects of rows held out, and by the average effect alone.
     package var rLoss: Double
     package var constantLoss: Double
-    /// By effect, by row, of models that have not seen the row.
+    /// By effect, by row, of a model that has not seen the row's fold.
     package var effects: [[Float]]
-    /// The same, each with the average effect of all in place of that of what has not seen it: what people are ranked by.
-    package var priorities: [[Float]]
+    package var folds: Folds
     package var scores: EffectScores
     package var averages: [(estimate: Double, standardError: Double, rows: Int)]
     package var calibrations: [Calibration]
 
-    init(_ task: EffectTask, _ grower: ForestGrower) {
-        self.init(
-            task.residuals, effects: task.unseenEffects(grower), choices: task.choices,
-            leaf: task.grower.estimateLeaf, offset: task.offset?.shape ?? .none,
-            groups: task.offset.map { $0.folds.fold.map { UInt32($0) } } ?? task.data.clusters)
-    }
-
-    /// - Parameters:
-    ///   - effects: by effect, by row, of models that have not seen the row.
-    ///   - groups: of each row, what these models have not seen together; nil: the row alone.
     init(
-        _ residuals: Residuals, effects: [[Float]], choices: [ModelChoice] = [], leaf: Int = 0,
-        offset: OffsetShape = .none, groups: [UInt32]?
+        _ residuals: Residuals, _ held: HeldOutEffects, choices: [ModelChoice] = [], leaf: Int = 0,
+        offset: OffsetShape = .none
     ) {
         name = residuals.data.plan.outcomes[residuals.outcomeIndex]
         self.choices = choices
         self.leaf = leaf
         self.offset = offset
-        self.effects = effects
-        priorities = LeftOutLevel.removed(from: effects, residuals, groups: groups)
+        (effects, folds) = (held.effects, held.folds)
+        let effects = held.effects
         scores = EffectScores(residuals, effects: effects)
         let scores = scores
-        averages = effects.indices.map { scores.average($0) }
+        averages = held.effects.indices.map { scores.average($0) }
         rLoss = residuals.meanLoss(effects)
         constantLoss = residuals.meanLoss(of: averages.map { Float($0.estimate) })
-        calibrations = Calibration.all(residuals, effects: priorities)
+        calibrations = Calibration.all(residuals, effects: effects, folds: folds)
+    }
+
+    /// How much a row counts in rankings and tests.
+    func judgedWeight(_ data: TrainingData, _ row: Int) -> Double {
+        HeldOutEffects.isJudged(fold: folds.fold[row]) ? Double(data.weight(row)) : 0
     }
 }
 

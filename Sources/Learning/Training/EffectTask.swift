@@ -60,19 +60,13 @@ final class EffectTask {
         _ known: [[Float]]?, progress: (String) throws(ImpactError) -> Void
     ) throws(ImpactError) {
         guard settings.offset != OffsetShape.none, data.plan.features.count <= Self.mostOffsetFeatures else { return }
-        let folds = Folds(
-            rows: data.count, count: OffsetFitter.groups, clusters: data.clusters,
-            seed: settings.grower.seed ^ 0x4F46_4653)
-        let fitter = OffsetFitter(
-            design: Design(matrix), folds: folds, residuals: residuals, weights: data.weights, threads: threads)
+        let fitter = offsetFitter(
+            Folds(
+                rows: data.count, count: OffsetFitter.groups, clusters: data.clusters,
+                seed: settings.grower.seed ^ 0x4F46_4653))
         if let shape = settings.offset {
-            offset = fitter.fit(shape)
-            if let found = offset, !found.offset.keeps(grower.monotone) {
-                throw ImpactError(
-                    .badInput, code: "train_monotone",
-                    "the \(shape.rawValue) offset of \(data.plan.outcomes[residuals.outcomeIndex]) goes against --monotone; take "
-                        + "--offset none, or leave the direction out: the rows do not show it")
-            }
+            // Squares and products may be too many, or none where every feature has a direction.
+            offset = fitter.fit(shape) ?? (shape == .quadratic ? fitter.fit(.linear) : nil)
             choices.append(ModelChoice(what: "offset", chosen: offset?.shape.rawValue ?? "none", losses: []))
             return
         }
@@ -82,8 +76,7 @@ final class EffectTask {
         var tried = [(OffsetShape.none.rawValue, residuals.meanLoss(effects))]
         for shape in [OffsetShape.linear, .quadratic] {
             try progress("offset \(shape.rawValue)")
-            // A smooth part that goes against a known direction would take the forest's splits with it.
-            guard let candidate = fitter.fit(shape), candidate.offset.keeps(grower.monotone) else { break }
+            guard let candidate = fitter.fit(shape) else { break }
             let there = try pilot(grower, offset: candidate)
             tried.append((shape.rawValue, residuals.meanLoss(there)))
             // In front of nothing an offset must prove itself; a linear one may become quadratic on any gain.
@@ -100,7 +93,7 @@ final class EffectTask {
         settings.trees = min(settings.trees, TrainingSettings.pilotTrees)
         settings.seed ^= 0x5049_4C4F
         // Cross-fitted: a fit on the row itself would flatter the offset.
-        let grower = ForestGrower(residuals.problem(matrix, offset: offset, crossFitted: true), settings)
+        let grower = ForestGrower(residuals.problem(matrix, offset: offset, by: .unseen), settings)
         try grower.finish()
         return effects(grower.takeOutOfBag(), offset)
     }
@@ -122,10 +115,16 @@ final class EffectTask {
         for effect in effects.indices {
             for row in 0..<data.count where effects[effect][row].isNaN { effects[effect][row] = 0 }
         }
-        offset?.forEachRow(crossFitted: true) { row, offsets in
+        offset?.forEachRow(by: .unseen) { row, offsets in
             for effect in effects.indices { effects[effect][row] += offsets[effect] }
         }
         return effects
+    }
+
+    private func offsetFitter(_ folds: Folds) -> OffsetFitter {
+        OffsetFitter(
+            design: Design(matrix), folds: folds, residuals: residuals, weights: data.weights, threads: threads,
+            monotone: grower.monotone)
     }
 
     /// Rows that the importance of features looks at, at the most.
@@ -170,11 +169,38 @@ final class EffectTask {
 
     /// The grower of the model's own forest.
     func makeGrower() -> ForestGrower {
-        ForestGrower(residuals.problem(matrix, offset: offset), grower, outOfBag: settings.diagnoses)
+        ForestGrower(residuals.problem(matrix, offset: offset), grower, outOfBag: false)
     }
 
-    /// Effects of each row that neither its trees nor its offset have seen; the grower's sums go.
-    func unseenEffects(_ grower: ForestGrower) -> [[Float]] { effects(grower.takeOutOfBag(), offset) }
+    /// Each row's effects by an offset and a forest of fewer trees that have not seen its fold.
+    func heldOutEffects() throws(ImpactError) -> HeldOutEffects {
+        var held = HeldOutEffects(data, seed: settings.grower.seed)
+        let offset = offset.flatMap { offsetFitter(held.folds).fit($0.shape, on: HeldOutEffects.training) }
+        var settings = grower
+        settings.trees = min(settings.trees, TrainingSettings.heldOutTrees)
+        // As many rows a tree of the last fold as the model's own trees have.
+        settings.halfSample = min(1, settings.halfSample * 1.5)
+        for fold in 0..<held.folds.count {
+            var stream = RandomStream(seed: grower.seed, lane: 0x4845_4C44 &+ UInt64(fold))
+            settings.seed = stream.next()
+            let split = RowSplit(rows: data.count) {
+                held.isTraining($0, of: fold)
+            } asked: {
+                Int(held.folds.fold[$0]) == fold
+            }
+            let grower = ForestGrower(
+                residuals.problem(matrix, offset: offset, by: .notOf(fold)), settings, split: split)
+            try grower.finish()
+            guard let sums = grower.takeOutOfBag() else { continue }
+            sums.forEachEffect(where: { Int(held.folds.fold[$0]) == fold }) { row, effect, value in
+                held.effects[effect][row] = value.isNaN ? 0 : value
+            }
+        }
+        offset?.forEachRow(by: .unseen) { row, offsets in
+            for effect in held.effects.indices { held.effects[effect][row] += offsets[effect] }
+        }
+        return held
+    }
 }
 
 /// A choice that the data made, with the out-of-bag R-loss of what was tried.

@@ -69,7 +69,9 @@ package struct Residuals: Sendable {
     }
 
     /// What a forest is grown on: the outcome's residual less what the offset explains.
-    func problem(_ rows: BinnedMatrix, offset: FittedOffset? = nil, crossFitted: Bool = false) -> ForestProblem {
+    func problem(
+        _ rows: BinnedMatrix, offset: FittedOffset? = nil, by source: FittedOffset.Source = .all
+    ) -> ForestProblem {
         let (effects, weights) = (self.effects, data.weights)
         return ForestProblem(
             rows: rows, treatments: effects, hasWeights: weights != nil, clusters: data.clusters
@@ -81,7 +83,7 @@ package struct Residuals: Sendable {
                 own[effects] = outcome(row)
                 if let weights { own[effects + 1] = weights[row] }
             }
-            offset?.forEachRow(crossFitted: crossFitted) { row, offsets in
+            offset?.forEachRow(by: source) { row, offsets in
                 let own = values + row * width
                 for effect in 0..<effects { own[effects] -= own[effect] * offsets[effect] }
             }

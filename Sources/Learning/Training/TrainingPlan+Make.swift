@@ -281,7 +281,8 @@ extension TrainingPlan {
             if text == "estimate" { return .estimate }
             if let column = profile(text) {
                 if hasOthers(treatment, arms) {
-                    guard !request.propensityIsOfTreatment, let chances = try loggedChances(text, treatment, arms) else {
+                    guard !request.propensityIsOfTreatment, let chances = try loggedChances(text, treatment, arms)
+                    else {
                         throw fault(
                             "train_propensity",
                             "'\(text)' is not the same in all rows of an arm, and '\(treatment)' has more than two arms: "

@@ -6,7 +6,7 @@ package struct TrainingSettings: Sendable {
     package var offset: OffsetShape?
     /// Leaf sizes to choose from by the out-of-bag R-loss; empty: as `grower` says.
     package var leafGrid: [Int] = []
-    /// Out-of-bag effects and what follows from them: averages, tests, held-out metrics. Without them growing is all.
+    /// Effects of rows held out and what follows from them: averages, tests, ranking. Without them growing is all.
     package var diagnoses = true
     package var name = "model"
     package var version = "1"
@@ -15,6 +15,8 @@ package struct TrainingSettings: Sendable {
     package static let rankingGrid = [8, 24, 80]
     /// Trees of the forests that choices are made with.
     package static let pilotTrees = 200
+    /// Trees of each of the three forests that judge the model's rows.
+    package static let heldOutTrees = 100
 
     package init() {}
 }

@@ -45,12 +45,12 @@ package final class CheckpointTicket: Sendable {
 
     // MARK: The owner's side
 
-    /// Notes a question; false when one is under way.
+    /// Notes a question; false when one is under way, or an answer waits: an older end is a valid one, and whoever asked for
+    /// it still needs it.
     func beginAsking() -> Bool {
         content.withLock { content in
-            if content.isAsking { return false }
+            if content.isAsking || content.marks != nil { return false }
             content.isAsking = true
-            content.marks = nil
             return true
         }
     }
@@ -58,10 +58,10 @@ package final class CheckpointTicket: Sendable {
     package var isAsking: Bool { content.withLock { $0.isAsking } }
 
     /// Whether an answer waits to be taken.
-    var isAnswered: Bool { content.withLock { $0.marks != nil } }
+    package var isAnswered: Bool { content.withLock { $0.marks != nil } }
 
     /// The answer, once; nil when the broker did not give one.
-    package func takeMarks() -> Marks? {
+    func takeMarks() -> Marks? {
         content.withLock { content in
             defer { content.marks = nil }
             return content.marks

@@ -132,7 +132,7 @@ package final class LocalState: @unchecked Sendable {  // Mutable state is behin
     func isTaken(_ partition: Int32) -> Bool { tickets.withLock { $0[partition] != nil } }
 
     /// Asks for the changelog's end; the ticket gets the answer.
-    func ask(_ ticket: CheckpointTicket) {
+    package func ask(_ ticket: CheckpointTicket) {
         guard ticket.beginAsking() else { return }
         condition.withLock {
             // Before the writes: a question is short.

@@ -108,9 +108,15 @@ package final class ShardCheckpoint {
         perform(schedule.handle(.time(.now, isProven: isProven)), state, until)
     }
 
-    /// The partition goes: a last pass, whatever is due. The marks were asked for before a commit that succeeded.
-    package func beginLast(_ marks: CheckpointTicket.Marks, _ state: PartitionState) {
+    /// The partition goes: a last pass, whatever is due. The ticket was asked before a commit that succeeded.
+    ///
+    /// - Returns: false when the broker has not said where the changelog ends: what the store lacks then stays in the
+    ///   changelog alone.
+    package func beginLast(_ state: PartitionState) -> Bool {
+        // A regular pass that fell due with the commit may have taken the answer: it writes the same.
+        guard let marks = ticket.takeMarks() else { return isWorking }
         perform(schedule.handle(.last(marks, isSameStore: lookAtStore(), .now)), state, .now)
+        return true
     }
 
     private var isSameStore: Bool { generation == local.store.generation }

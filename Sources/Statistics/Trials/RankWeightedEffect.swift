@@ -7,7 +7,8 @@
 ///
 /// Rows of equal priority count with their mean, as if their order were drawn. Standard errors are the infinitesimal
 /// jackknife's: both areas are differentiated by each row's weight, clusters are summed. Priorities must come from other
-/// data than these rows.
+/// data than these rows. Cross-fitted ones are ranked within each fold: a row whose own outcome is high by chance raises the
+/// priorities of all rows but its own, so that ranks across folds, or by out-of-bag predictions, lean against the truth.
 package struct RankWeightedEffect: Sendable {
     /// The curve at one share.
     package struct Point: Sendable, Equatable {
@@ -32,36 +33,45 @@ package struct RankWeightedEffect: Sendable {
     ///   - priority: the rule's score, one a row: the highest is treated first. Finite.
     ///   - weight: how much a row counts, 0 or more; nil counts each as 1.
     ///   - clusters: rows that are not independent.
+    ///   - folds: for each row the model that its priority comes from, when there are several; areas and curve are the means of
+    ///     the folds', by weight.
     ///   - shares: where the curve is read, each over 0 and below 1.
     package init(
         scores: [Double], priority: [Double], weight: [Double]? = nil, clusters: Clusters? = nil,
-        shares: [Double] = (1..<20).map { Double($0) / 20 }
+        folds: [UInt8]? = nil, shares: [Double] = (1..<20).map { Double($0) / 20 }
     ) {
         var order = scores.indices.filter { (weight?[$0] ?? 1) > 0 }
         order.sort { (priority[$0], $1) > (priority[$1], $0) }
-        let ranked = RankedScores(order, scores, priority, weight)
-        var influence = (autoc: [Double](repeating: 0, count: scores.count), qini: [Double](), average: [Double]())
-        influence.qini = influence.autoc
-        influence.average = influence.autoc
-        let areas = ranked.areas(&influence.autoc, &influence.qini)
-        let mean = ranked.count > 0 ? ranked.total / ranked.weight : 0
-        for place in 0..<ranked.count {
-            influence.average[order[place]] = ranked.w[place] * (ranked.raw[place] - mean) / ranked.weight
+        let orders =
+            folds.map { folds in Dictionary(grouping: order) { folds[$0] }.sorted { $0.key < $1.key }.map(\.value) }
+            ?? [order]
+        let parts = orders.map { RankedScores($0, scores, priority, weight) }
+        let total = parts.reduce(0) { $0 + $1.weight }
+        let none = [Double](repeating: 0, count: scores.count)
+        /// The mean of what the parts say, by weight, and each row's influence on it.
+        func mean(_ body: (RankedScores, inout [Double]) -> Double) -> (value: Double, influence: [Double]) {
+            var (value, influence) = (0.0, none)
+            for (part, order) in zip(parts, orders) {
+                let share = total > 0 ? part.weight / total : 0
+                value += share * body(part, &influence)
+                if parts.count > 1 { for row in order { influence[row] *= share } }
+            }
+            return (value, influence)
         }
-        func estimate(_ value: Double, _ influence: [Double]) -> TrialEstimate {
-            TrialEstimate(value: value, influence: influence, clusters: clusters, counted: order.count)
+        func estimate(_ found: (value: Double, influence: [Double])) -> TrialEstimate {
+            TrialEstimate(value: found.value, influence: found.influence, clusters: clusters, counted: order.count)
         }
         self.clusters = clusters
         counted = order.count
-        autoc = estimate(areas.autoc, influence.autoc)
-        qini = estimate(areas.qini, influence.qini)
-        average = estimate(mean, influence.average)
-        autocInfluence = influence.autoc
-        qiniInfluence = influence.qini
+        let autoc = mean { $0.autoc(&$1) }
+        let qini = mean { $0.qini(&$1) }
+        self.autoc = estimate(autoc)
+        self.qini = estimate(qini)
+        autocInfluence = autoc.influence
+        qiniInfluence = qini.influence
+        average = estimate(mean { $0.average(&$1) })
         curve = shares.filter { $0 > 0 && $0 < 1 }.map { share in
-            var local = [Double](repeating: 0, count: scores.count)
-            let value = ranked.point(share, order, &local)
-            return Point(share: share, gain: estimate(value, local))
+            Point(share: share, gain: estimate(mean { $0.point(share, &$1) }))
         }
     }
 
@@ -119,8 +129,26 @@ private struct RankedScores {
         }
     }
 
+    /// The average score, and each row's influence on it.
+    func average(_ influence: inout [Double]) -> Double {
+        guard count > 0 else { return 0 }
+        let mean = total / weight
+        for place in 0..<count { influence[order[place]] = w[place] * (raw[place] - mean) / weight }
+        return mean
+    }
+
+    func autoc(_ influence: inout [Double]) -> Double {
+        var other = influence
+        return areas(&influence, &other).autoc
+    }
+
+    func qini(_ influence: inout [Double]) -> Double {
+        var other = influence
+        return areas(&other, &influence).qini
+    }
+
     /// AUTOC = Σ w S / C / W - S / W and Qini = Σ w S / W² - S Σ w C / W³; writes w ∂/∂w of both to the rows' places.
-    func areas(_ autoc: inout [Double], _ qini: inout [Double]) -> (autoc: Double, qini: Double) {
+    private func areas(_ autoc: inout [Double], _ qini: inout [Double]) -> (autoc: Double, qini: Double) {
         guard count > 0 else { return (0, 0) }
         var sums = (ratio: 0.0, height: 0.0, base: 0.0)
         for k in 0..<count {
@@ -167,7 +195,7 @@ private struct RankedScores {
 
     /// TOC at a share, and its influence. The row at the threshold moves when weights do: what it is worth is read from
     /// the 5 % of rows around it.
-    func point(_ share: Double, _ order: [Int], _ influence: inout [Double]) -> Double {
+    func point(_ share: Double, _ influence: inout [Double]) -> Double {
         guard count > 0 else { return 0 }
         let limit = share * weight
         let boundary = c.firstIndex { $0 >= limit } ?? count - 1

@@ -79,6 +79,33 @@ struct ShardCheckpointTests {
         #expect(model.isTruth(copy.state))
     }
 
+    /// The worker's order at a stop: question, commit, the commit's piece of work, last pass.
+    @Test("A regular pass that falls due at the stop takes nothing from the last one", arguments: [false, true])
+    func lastPass(isAsking: Bool) throws {
+        let model = try CheckpointModel(.announced())
+        let checkpoint = try #require(model.shard.checkpoint)
+        try model.work()
+        model.finish(commits: true)
+        // The model's passes are due after a millisecond.
+        Thread.sleep(forTimeInterval: 0.005)
+        if isAsking {
+            model.advance(isProven: false)
+            #expect(checkpoint.phase == .asking)
+        }
+        while !checkpoint.ticket.isAnswered {
+            model.local.ask(checkpoint.ticket)
+            Thread.sleep(forTimeInterval: 0.001)
+        }
+        try model.work()
+        model.finish(commits: true)
+        model.advance()
+        #expect(checkpoint.beginLast(model.shard.state))
+        while checkpoint.isWorking { model.advance(isProven: false) }
+        let (copy, _) = try #require(try model.restored("end"))
+        #expect(model.isTruth(copy.state))
+        #expect(model.shard.state.unsavedCount == 0)
+    }
+
     @Test("Whoever takes the partition over ends the right of the one before")
     func takeOver() throws {
         let model = try CheckpointModel(.announced())

@@ -16,25 +16,34 @@ package struct Calibration: Sendable, Equatable {
     /// One-sided, of no heterogeneity.
     package var pValue: Double
 
-    /// - Parameter effects: of each row by models that have not seen it, by effect.
+    /// - Parameters:
+    ///   - effects: of each row by models that have not seen it, by effect.
+    ///   - folds: of effects held out, whose means are by fold (``HeldOutEffects``).
     /// - Returns: one an effect; NaN and p 1 for effects that are the same for everybody, or 0.
-    static func all(_ residuals: Residuals, effects: [[Float]]) -> [Calibration] {
+    static func all(_ residuals: Residuals, effects: [[Float]], folds: Folds? = nil) -> [Calibration] {
         let data = residuals.data
         let (count, q) = (data.count, effects.count)
-        var averages = [Double](repeating: 0, count: q)
-        var total = 0.0
-        for row in 0..<count { total += Double(data.weight(row)) }
+        let models = folds?.count ?? 1
+        func model(_ row: Int) -> Int { folds.map { Int($0.fold[row]) } ?? 0 }
+        func weight(_ row: Int) -> Double {
+            folds.map { HeldOutEffects.isJudged(fold: $0.fold[row]) } ?? true ? Double(data.weight(row)) : 0
+        }
+        var averages = [[Double]](repeating: [Double](repeating: 0, count: models), count: q)
+        var totals = [Double](repeating: 0, count: models)
+        for row in 0..<count { totals[model(row)] += weight(row) }
         for effect in 0..<q {
-            for row in 0..<count { averages[effect] += Double(data.weight(row)) * Double(effects[effect][row]) }
-            averages[effect] /= max(total, .leastNormalMagnitude)
+            for row in 0..<count {
+                averages[effect][model(row)] += weight(row) * Double(effects[effect][row])
+            }
+            for index in 0..<models { averages[effect][index] /= max(totals[index], .leastNormalMagnitude) }
         }
         // Two columns an effect: its average, and the rest.
         let size = 2 * q
         func fill(_ x: inout [Double], _ row: Int) {
             for effect in 0..<q {
-                let t = Double(residuals.treatment(effect, row))
-                x[2 * effect] = t * averages[effect]
-                x[2 * effect + 1] = t * (Double(effects[effect][row]) - averages[effect])
+                let (t, average) = (Double(residuals.treatment(effect, row)), averages[effect][model(row)])
+                x[2 * effect] = t * average
+                x[2 * effect + 1] = t * (Double(effects[effect][row]) - average)
             }
         }
         var (x, gram, moment) = (
@@ -43,7 +52,7 @@ package struct Calibration: Sendable, Equatable {
         )
         for row in 0..<count {
             fill(&x, row)
-            let (w, y) = (Double(data.weight(row)), Double(residuals.outcome(row)))
+            let (w, y) = (weight(row), Double(residuals.outcome(row)))
             for i in 0..<size {
                 moment[i] += w * x[i] * y
                 for j in 0...i { gram[i * size + j] += w * x[i] * x[j] }
@@ -60,7 +69,7 @@ package struct Calibration: Sendable, Equatable {
             mean: .nan, meanError: .nan, heterogeneity: .nan, heterogeneityError: .nan, pValue: 1)
         guard small > 0, let factor = Cholesky(compact, size: small) else { return .init(repeating: unknown, count: q) }
         let fit = factor.solve(used.map { moment[$0] })
-        let errors = errors(residuals, fit, used, factor.inverse()) { fill(&$0, $1) }
+        let errors = errors(residuals, fit, used, factor.inverse(), weight) { fill(&$0, $1) }
         return (0..<q).map { effect in
             var found = unknown
             if let place = used.firstIndex(of: 2 * effect) {
@@ -76,7 +85,7 @@ package struct Calibration: Sendable, Equatable {
 
     /// Heteroskedasticity-robust standard errors, by cluster when there are some.
     private static func errors(
-        _ residuals: Residuals, _ fit: [Double], _ used: [Int], _ inverse: [Double],
+        _ residuals: Residuals, _ fit: [Double], _ used: [Int], _ inverse: [Double], _ weight: (Int) -> Double,
         _ fill: (inout [Double], Int) -> Void
     ) -> [Double] {
         let (data, size) = (residuals.data, used.count)
@@ -91,7 +100,7 @@ package struct Calibration: Sendable, Equatable {
             fill(&x, row)
             var residual = Double(residuals.outcome(row))
             for (place, column) in used.enumerated() { residual -= fit[place] * x[column] }
-            let weighted = Double(data.weight(row)) * residual
+            let weighted = weight(row) * residual
             for (place, column) in used.enumerated() { score[place] = weighted * x[column] }
             if let clusters = data.clusters {
                 for place in 0..<size { parts[Int(clusters[row]) * size + place] += score[place] }

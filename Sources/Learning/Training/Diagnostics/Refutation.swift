@@ -34,8 +34,7 @@ package struct Refutation: Sendable {
             estimate: Double, standardError: Double, p: Double
         ) {
             let average = EffectScores(residuals, effects: effects).average(0)
-            let ranked = LeftOutLevel.removed(from: effects, residuals, groups: data.clusters)
-            let test = Calibration.all(residuals, effects: ranked)[0]
+            let test = Calibration.all(residuals, effects: effects)[0]
             return (average.estimate, average.standardError, test.pValue)
         }
         let spoiltResiduals = placebo(data, nuisances, residuals, outcome: index, seed: grower.seed)

@@ -66,8 +66,9 @@ package struct TrainingDiagnostics: Sendable {
             outcome.effects.indices.map { effect in
                 RankWeightedEffect(
                     scores: rows.map { Double(outcome.scores.scores[effect][$0]) },
-                    priority: rows.map { Double(outcome.priorities[effect][$0]) },
-                    weight: data.weights.map { weights in rows.map { Double(weights[$0]) } }, clusters: clusters)
+                    priority: rows.map { Double(outcome.effects[effect][$0]) },
+                    weight: rows.map { outcome.judgedWeight(data, $0) }, clusters: clusters,
+                    folds: rows.map { outcome.folds.fold[$0] })
             }
         }
         suspects = []

@@ -15,13 +15,20 @@ package final class ForestGrower {
     /// Sums over the trees that have not seen a row, of the trees given so far; nil when they are not wanted.
     package private(set) var outOfBag: OutOfBag?
     private let threads: Int
+    private let split: RowSplit?
     private let spaces = SpacePool()
     private var nextBag = 0
     private var ready: [GrownTree] = []
 
-    /// - Parameter outOfBag: sums over the rows' unseen trees are wanted.
-    package init(_ problem: ForestProblem, _ settings: GrowerSettings, outOfBag: Bool = true) {
+    /// - Parameters:
+    ///   - outOfBag: sums over the rows' unseen trees are wanted.
+    ///   - split: the rows that trees may see, and those whose sums are wanted; nil: all.
+    package init(
+        _ problem: ForestProblem, _ settings: GrowerSettings, outOfBag: Bool = true,
+        split: RowSplit? = nil
+    ) {
         self.problem = problem
+        self.split = split
         self.settings = settings
         threads = settings.threads > 0 ? settings.threads : Parallel.processors
         self.outOfBag = outOfBag ? OutOfBag(count: problem.rows.rows, treatments: problem.treatments) : nil
@@ -115,7 +122,7 @@ package final class ForestGrower {
         defer { spaces.giveBack(space) }
         var inside: [UInt64] = []
         if outOfBag != nil {
-            inside = [UInt64](repeating: 0, count: (count + 63) / 64)
+            inside = split?.unasked ?? [UInt64](repeating: 0, count: (count + 63) / 64)
             for row in chosen { inside[Int(row) >> 6] |= 1 << UInt64(row & 63) }
         }
         var bag = Bag(trees: [], inside: inside)
@@ -155,9 +162,15 @@ package final class ForestGrower {
                 used = take
             }
         }
-        guard let clusters = problem.clusters else { return draw(problem.rows.rows) }
+        guard let clusters = problem.clusters else {
+            guard let open = split?.training else { return draw(problem.rows.rows) }
+            return draw(open.count).map { open[Int($0)] }
+        }
+        var isOpen = [Bool](repeating: split == nil, count: problem.clusterCount)
+        for row in split?.training ?? [] { isOpen[Int(clusters[Int(row)])] = true }
+        let open = isOpen.indices.filter { isOpen[$0] }
         var isDrawn = [Bool](repeating: false, count: problem.clusterCount)
-        for cluster in draw(problem.clusterCount) { isDrawn[Int(cluster)] = true }
+        for place in draw(open.count) { isDrawn[open[Int(place)]] = true }
         return clusters.indices.compactMap { isDrawn[Int(clusters[$0])] ? UInt32($0) : nil }
     }
 
@@ -176,6 +189,21 @@ package final class ForestGrower {
     private func withMonotone<Result>(_ body: (UnsafePointer<Int8>?) -> Result) -> Result {
         guard let monotone = settings.monotone, monotone.contains(where: { $0 != 0 }) else { return body(nil) }
         return monotone.withUnsafeBufferPointer { body($0.baseAddress) }
+    }
+}
+
+/// Which rows trees may see, and which are then asked about.
+package struct RowSplit: Sendable {
+    /// In order; all or none of a cluster.
+    let training: [UInt32]
+    /// A bit a row that is not asked about.
+    let unasked: [UInt64]
+
+    init(rows: Int, training: (Int) -> Bool, asked: (Int) -> Bool) {
+        self.training = (0..<UInt32(rows)).filter { training(Int($0)) }
+        var unasked = [UInt64](repeating: 0, count: (rows + 63) / 64)
+        for row in 0..<rows where !asked(row) { unasked[row >> 6] |= 1 << UInt64(row & 63) }
+        self.unasked = unasked
     }
 }
 

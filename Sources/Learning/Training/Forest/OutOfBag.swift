@@ -53,8 +53,17 @@ package final class OutOfBag: @unchecked Sendable {  // parts of a parallel loop
 
     /// θ of each row, treatment by treatment: `treatments` × `count`. NaN for a row that every tree has seen.
     package func effects() -> [[Float]] {
-        if treatments == 1 { return [(0..<count).map(effect)] }
         var effects = [[Float]](repeating: [Float](repeating: .nan, count: count), count: treatments)
+        forEachEffect { row, effect, value in effects[effect][row] = value }
+        return effects
+    }
+
+    /// Tells θ of the rows that are wanted, by row and treatment. NaN for a row that every tree has seen.
+    func forEachEffect(where isWanted: (Int) -> Bool = { _ in true }, _ body: (Int, Int, Float) -> Void) {
+        if treatments == 1 {
+            for row in 0..<count where isWanted(row) { body(row, 0, effect(row)) }
+            return
+        }
         let (q, columns) = (treatments, treatments + treatments * treatments)
         let matrix = SmallMatrix(size: q)
         defer { matrix.deallocate() }
@@ -62,18 +71,21 @@ package final class OutOfBag: @unchecked Sendable {  // parts of a parallel loop
             withUnsafeTemporaryAllocation(of: Double.self, capacity: q * q) { moments in
                 // Both have q × q places.
                 guard let inverse = inverse.baseAddress, let moments = moments.baseAddress else { return }
-                for row in 0..<count where isOut(row) {
+                for row in 0..<count where isWanted(row) {
+                    guard isOut(row) else {
+                        for effect in 0..<q { body(row, effect, .nan) }
+                        continue
+                    }
                     let own = sums + row * columns
                     for index in 0..<q * q { moments[index] = Double(own[q + index]) }
                     matrix.invert(moments, into: inverse)
                     for i in 0..<q {
                         var value = 0.0
                         for j in 0..<q { value += inverse[i * q + j] * Double(own[j]) }
-                        effects[i][row] = Float(value)
+                        body(row, i, Float(value))
                     }
                 }
             }
         }
-        return effects
     }
 }

@@ -29,21 +29,21 @@ extension LearnerFitter {
     /// squared error), and these effects.
     package mutating func tune(
         _ learner: EffectLearner, progress: (String) throws(ImpactError) -> Void
-    ) throws(ImpactError) -> (choice: ModelChoice, effects: [[Float]]) {
-        var best: (size: BoostingSize, loss: Double, effects: [[Float]])?
+    ) throws(ImpactError) -> (choice: ModelChoice, held: HeldOutEffects) {
+        var best: (size: BoostingSize, loss: Double, held: HeldOutEffects)?
         var tried: [(String, Double)] = []
         for candidate in learner == .linear ? [.usual] : BoostingSize.allCases {
             try progress("\(learner.rawValue) \(candidate.rawValue)")
             size = candidate
-            let effects = try crossFitted(learner)
-            let loss = learner == .response ? responseLoss(effects[0]) : residuals.meanLoss(effects)
+            let held = try heldOutEffects(learner)
+            let loss = learner == .response ? responseLoss(held.effects[0]) : residuals.meanLoss(held.effects)
             tried.append((candidate.rawValue, loss))
-            if best.map({ loss < $0.loss }) ?? true { best = (candidate, loss, effects) }
+            if best.map({ loss < $0.loss }) ?? true { best = (candidate, loss, held) }
         }
-        size = best?.size ?? .usual
-        return (
-            ModelChoice(what: "\(learner.rawValue)'s trees", chosen: size.rawValue, losses: tried), best?.effects ?? []
-        )
+        let choice = { ModelChoice(what: "\(learner.rawValue)'s trees", chosen: $0, losses: tried) }
+        guard let best else { return (choice(size.rawValue), try heldOutEffects(learner)) }
+        size = best.size
+        return (choice(size.rawValue), best.held)
     }
 
     /// The mean squared error of predictions of the outcome.

@@ -24,10 +24,8 @@ package struct LearnerComparison: Sendable {
     package var entries: [Entry]
     package var advice: String
 
-    package static let folds = 3
-
     /// - Parameters:
-    ///   - outcome: of the causal forest, its own effects out of bag; and its seconds.
+    ///   - outcome: of the causal forest, its own effects of rows held out; and its seconds.
     ///   - tunes: chooses the size of each learner's trees by the rows left out.
     package init(
         _ fitter: LearnerFitter, _ outcome: TrainedOutcome, forestSeconds: Double, tunes: Bool = false,
@@ -36,14 +34,13 @@ package struct LearnerComparison: Sendable {
         let data = fitter.data
         let clusters = data.clusters.map { Clusters(labels: $0) }
         let scores = outcome.scores.scores[0].map { Double($0) }
-        let weights = data.weights.map { $0.map { Double($0) } }
+        let weights = (0..<data.count).map { outcome.judgedWeight(data, $0) }
         func judge(_ effects: [[Float]]) -> RankWeightedEffect {
             RankWeightedEffect(
-                scores: scores, priority: effects[0].map { Double($0) }, weight: weights, clusters: clusters, shares: []
-            )
+                scores: scores, priority: effects[0].map { Double($0) }, weight: weights, clusters: clusters,
+                folds: outcome.folds.fold, shares: [])
         }
-        let forest = judge(outcome.priorities)
-        let groups = fitter.comparisonFolds.fold.map { UInt32($0) }
+        let forest = judge(outcome.effects)
         var judged: [(Entry, RankWeightedEffect)] = [
             (
                 Entry(
@@ -55,20 +52,19 @@ package struct LearnerComparison: Sendable {
         for learner in EffectLearner.allCases where data.plan.arms != nil || learner.takesNumbers {
             try progress(learner.rawValue)
             var clock = PhaseClock()
-            var (effects, choice): ([[Float]], ModelChoice?)
+            var (held, choice): (HeldOutEffects, ModelChoice?)
             if tunes {
                 var fitter = fitter
-                (choice, effects) = try fitter.tune(learner, progress: progress)
+                (choice, held) = try fitter.tune(learner, progress: progress)
             } else {
-                (effects, choice) = (try fitter.crossFitted(learner), nil)
+                (held, choice) = (try fitter.heldOutEffects(learner), nil)
             }
-            let ranking = judge(
-                learner == .response ? effects : LeftOutLevel.removed(from: effects, fitter.residuals, groups: groups))
+            let ranking = judge(held.effects)
             judged.append(
                 (
                     Entry(
                         name: learner.rawValue, autoc: ranking.autoc, qini: ranking.qini,
-                        rLoss: learner == .response ? nil : fitter.residuals.meanLoss(effects),
+                        rLoss: learner == .response ? nil : fitter.residuals.meanLoss(held.effects),
                         seconds: clock.lap("").processor,
                         choice: choice), ranking
                 ))

@@ -51,24 +51,18 @@ package struct LearnerFitter {
         }
     }
 
-    /// The folds of `crossFitted`.
-    var comparisonFolds: Folds {
-        Folds(rows: data.count, count: LearnerComparison.folds, clusters: data.clusters, seed: seed ^ 0x43_4D50)
-    }
-
-    /// Each row's effects by the fit on the other folds.
-    package func crossFitted(_ learner: EffectLearner) throws(ImpactError) -> [[Float]] {
-        let folds = comparisonFolds
-        var effects = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: data.effects)
-        for fold in 0..<folds.count {
-            let held = (0..<UInt32(data.count)).filter { Int(folds.fold[Int($0)]) == fold }
-            let others = (0..<UInt32(data.count)).filter { Int(folds.fold[Int($0)]) != fold }
-            let predicted = try fit(learner, rows: others).effects(rows: held)
-            for effect in effects.indices {
-                for (row, value) in zip(held, predicted[effect]) { effects[effect][Int(row)] = value }
+    /// Each row's effects by a fit that has not seen its fold.
+    package func heldOutEffects(_ learner: EffectLearner) throws(ImpactError) -> HeldOutEffects {
+        var held = HeldOutEffects(data, seed: seed)
+        for fold in 0..<held.folds.count {
+            let own = (0..<UInt32(data.count)).filter { Int(held.folds.fold[Int($0)]) == fold }
+            let training = (0..<UInt32(data.count)).filter { held.isTraining(Int($0), of: fold) }
+            let predicted = try fit(learner, rows: training).effects(rows: own)
+            for effect in held.effects.indices {
+                for (row, value) in zip(own, predicted[effect]) { held.effects[effect][Int(row)] = value }
             }
         }
-        return effects
+        return held
     }
 
     // MARK: Models
@@ -193,50 +187,63 @@ package struct LearnerFitter {
         return trees(.x, names, models, effects, matrix)
     }
 
-    /// Rounds in which each effect is fitted again with the others' subtracted.
-    private static let rounds = 4
-
-    /// Ỹ on all T̃ at once: each effect is fitted to what the others leave, in turn until nothing moves. Alone an effect would be that
-    /// of its arm against everybody else, since the arms' residuals are correlated.
+    /// Of several arms each with the control alone: in one regression of all rows an arm's effect would take up those of the
+    /// others, whose indicators are correlated with its own.
     private func residual(_ rows: [UInt32]) -> FittedLearner {
-        let effects = residuals.effects
-        var models: [TreeEnsemble?] = .init(repeating: nil, count: effects)
-        var values = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: effects)
-        for _ in 0..<(effects == 1 ? 1 : Self.rounds) {
-            for effect in 0..<effects {
-                let weights = (0..<data.count).map { residuals.treatment(effect, $0) * residuals.treatment(effect, $0) }
-                let ratio = (0..<data.count).map { row -> Float in
-                    let treatment = residuals.treatment(effect, row)
-                    guard abs(treatment) >= 1e-4 else { return 0 }
-                    var rest = residuals.outcome(row)
-                    for other in 0..<effects where other != effect {
-                        rest -= residuals.treatment(other, row) * values[other][row]
-                    }
-                    return rest / treatment
-                }
-                let model = boost(matrix, ratio, weights: weights, rows: rows, loss: .squared)
-                models[effect] = model
-                if effects > 1 { values[effect] = model.margins(matrix, threads: threads) }
+        let models: [TreeEnsemble]
+        if residuals.effects == 1 {
+            models = [
+                residual(rows, treatment: { residuals.treatment(0, $0) }, outcome: { residuals.outcome($0) })
+            ]
+        } else {
+            models = (1..<data.armCount).map { arm in
+                let pair = rows.filter { data.arms[Int($0)] == arm || data.arms[Int($0)] == 0 }
+                let expected = expectedOutcome(of: pair) { _ in true }
+                return residual(
+                    pair,
+                    treatment: { row in
+                        let (own, control) = (nuisances.propensity[arm][row], nuisances.propensity[0][row])
+                        return (Int(data.arms[row]) == arm ? 1 : 0) - own / (own + control)
+                    }, outcome: { target[$0] - expected[$0] })
             }
         }
-        let fitted = models.compactMap { $0 }
         let names = data.plan.effects.map { "effect of \($0)" }
-        return trees(.r, names, fitted, fitted.indices.map { .part($0) }, matrix)
+        return trees(.r, names, models, models.indices.map { .part($0) }, matrix)
     }
 
-    /// Scores from models of each arm's outcome that have not seen the row (three folds of the rows), then their regression.
-    private func doublyRobust(_ rows: [UInt32]) -> FittedLearner {
+    /// Minimises Σ (Ỹ − T̃ θ(x))², as a regression of Ỹ / T̃ with weights T̃².
+    private func residual(
+        _ rows: [UInt32], treatment: (Int) -> Float, outcome: (Int) -> Float
+    ) -> TreeEnsemble {
+        var (ratio, weights) = ([Float](repeating: 0, count: data.count), [Float](repeating: 0, count: data.count))
+        for row in rows.map({ Int($0) }) {
+            let treatment = treatment(row)
+            weights[row] = treatment * treatment
+            if abs(treatment) >= 1e-4 { ratio[row] = outcome(row) / treatment }
+        }
+        return boost(matrix, ratio, weights: weights, rows: rows, loss: .squared)
+    }
+
+    /// The outcome that each of the rows is expected to have by a model that has not seen it (three folds), fitted on those of
+    /// the other rows that are wanted. 0 for all other rows.
+    private func expectedOutcome(of rows: [UInt32], where isWanted: (UInt32) -> Bool) -> [Float] {
         let folds = Folds(rows: data.count, count: 3, clusters: data.clusters, seed: seed ^ 0x4452)
-        var expected = [[Float]](repeating: [Float](repeating: 0, count: data.count), count: data.armCount)
-        for fold in 0..<3 {
+        var expected = [Float](repeating: 0, count: data.count)
+        for fold in 0..<folds.count {
             let held = rows.filter { Int(folds.fold[Int($0)]) == fold }
-            let others = rows.filter { Int(folds.fold[Int($0)]) != fold }
-            for arm in 0..<data.armCount {
-                let model = boost(matrix, target, rows: self.rows(others, ofArm: arm), loss: loss)
-                for (row, value) in zip(held, Self.values(model, matrix, held, threads: threads)) {
-                    expected[arm][Int(row)] = value
-                }
+            let others = rows.filter { Int(folds.fold[Int($0)]) != fold && isWanted($0) }
+            let model = boost(matrix, target, rows: others, loss: loss)
+            for (row, value) in zip(held, Self.values(model, matrix, held, threads: threads)) {
+                expected[Int(row)] = value
             }
+        }
+        return expected
+    }
+
+    /// Scores from models of each arm's outcome that have not seen the row, then their regression.
+    private func doublyRobust(_ rows: [UInt32]) -> FittedLearner {
+        let expected = (0..<data.armCount).map { arm in
+            expectedOutcome(of: rows) { Int(data.arms[Int($0)]) == arm }
         }
         let models = (1..<data.armCount).map { arm -> TreeEnsemble in
             var scores = [Float](repeating: 0, count: data.count)

@@ -1,103 +1,109 @@
 import Base
+import Foundation
 import Statistics
 
-/// Logistic regression of a target of 0 and 1 on the columns of a design, each row predicted by the fit on the other folds: a
-/// straight line would leave the range of chances where they are near 0 or 1. Newton's method on log loss + λ/2 Σ b², the
-/// constant free.
+/// Logistic regression with an L2 penalty on the same columns as ``RidgeFolds``, each row predicted by the fit on the other
+/// folds.
+///
+/// Newton's method on an even sample of a fold's rows, then steps with the gradient of all of them and the sample's Hessian:
+/// a pass over all rows then costs as much as a prediction, and each divides the distance to the minimum by the square root of
+/// the sample's rows a column (Bottou, Curtis and Nocedal 2018, section 6.1).
 struct LogisticFolds {
-    let ridge: RidgeFolds
+    let design: Design
+    let folds: Folds
     let weights: [Float]?
     let threads: Int
+    /// Added to the diagonal for every column but the constant; scikit-learn's `C` is its inverse.
+    let penalty: Double
 
+    private static let sampleRows = 8_000
+    private static let sampleRowsPerColumn = 40
     private static let mostSteps = 25
-    /// Rows × columns² of a fold's moments, at the most: more rows are sampled evenly.
-    private static let mostWork = 200_000_000
+    private static let wholeSteps = 4
+    /// Greatest change of a coefficient in one step: classes that a plane separates must not throw Newton's method off.
+    private static let longestStep = 4.0
 
-    /// - Parameter penalty: the ridge regression's own, of the same target: a logistic curvature is `share` × (1 − share) of it.
-    func fit(_ target: (Int) -> Float, penalty: Double) -> [Float] {
-        let (design, folds) = (ridge.design, ridge.folds)
-        let (rows, width, size) = (design.rows, design.width, design.width + 1)
-        let labels = [Float](unsafeUninitializedCapacity: rows) { buffer, count in
-            for row in 0..<rows { buffer[row] = target(row) }
-            count = rows
-        }
+    /// Each row's probability by the fit on the other folds.
+    func fit(_ target: (Int) -> Float) -> [Float] {
+        let targets = (0..<design.rows).map(target)
         let found = Slots<[Double]>(folds.count)
-        Parallel.forEach(folds.count, threads: threads) { number in
-            found[number] = fit(labels, leavingOut: UInt8(number), penalty: penalty)
-        }
+        Parallel.forEach(folds.count, threads: threads) { fold in found[fold] = coefficients(but: fold, targets) }
         let fits = found.values
-        var x = [Double](repeating: 1, count: size)
-        return (0..<rows).map { row in
-            let fit = fits[Int(folds.fold[row])]
+        var x = [Double](repeating: 1, count: design.width + 1)
+        return (0..<design.rows).map { row in
             design.read(row, into: &x)
-            var margin = fit[width]
-            for column in 0..<width { margin += fit[column] * x[column] }
-            return Float(Logistic.sigmoid(margin))
+            return Float(Logistic.sigmoid(Self.margin(fits[Int(folds.fold[row])], x)))
         }
     }
 
-    private func fit(_ labels: [Float], leavingOut fold: UInt8, penalty: Double) -> [Double] {
-        let (design, folds) = (ridge.design, ridge.folds)
-        let (width, size) = (design.width, design.width + 1)
-        let step = max(1, design.rows * size * size / Self.mostWork)
-        let used = stride(from: 0, to: design.rows, by: step).filter { folds.fold[$0] != fold }
-        var (sum, total) = (0.0, 0.0)
-        for row in used {
-            sum += Double(weights?[row] ?? 1) * Double(labels[row])
-            total += Double(weights?[row] ?? 1)
-        }
-        let share = min(max(sum / max(total, .leastNormalMagnitude), 1e-6), 1 - 1e-6)
-        let shrinkage = penalty * share * (1 - share) / Double(step)
-        var fit = [Double](repeating: 0, count: size)
-        fit[width] = Logistic.logarithm(share / (1 - share))
-        var (x, gram) = ([Double](repeating: 1, count: size), [Double](repeating: 0, count: size * size))
-        var gradient = [Double](repeating: 0, count: size)
-        /// −log likelihood + penalty; its gradient and its curvature stay behind.
-        func loss(_ fit: [Double]) -> Double {
-            var loss = 0.0
-            for index in gram.indices { gram[index] = 0 }
-            for index in gradient.indices { gradient[index] = 0 }
-            for row in used {
-                design.read(row, into: &x)
-                var margin = fit[width]
-                for column in 0..<width { margin += fit[column] * x[column] }
-                let (weight, label) = (Double(weights?[row] ?? 1), Double(labels[row]))
-                let chance = Logistic.sigmoid(margin)
-                let own = label > 0.5 ? chance : 1 - chance
-                loss -= weight * Logistic.logarithm(max(own, .leastNormalMagnitude))
-                let (residual, curvature) = (weight * (label - chance), weight * chance * (1 - chance))
-                for i in 0..<size {
-                    gradient[i] += residual * x[i]
-                    let scaled = curvature * x[i]
-                    if scaled == 0 { continue }
-                    for j in i..<size { gram[i * size + j] += scaled * x[j] }
-                }
-            }
-            for column in 0..<width {
-                loss += shrinkage / 2 * fit[column] * fit[column]
-                gradient[column] -= shrinkage * fit[column]
-                gram[column * size + column] += shrinkage
-            }
-            for i in 0..<size { for j in 0..<i { gram[i * size + j] = gram[j * size + i] } }
-            return loss
-        }
-        var before = loss(fit)
+    /// The coefficients of the rows outside one fold, the constant last.
+    private func coefficients(but fold: Int, _ target: [Float]) -> [Double] {
+        let size = design.width + 1
+        let rows = (0..<design.rows).filter { Int(folds.fold[$0]) != fold }
+        let stride = max(1, rows.count / max(Self.sampleRows, Self.sampleRowsPerColumn * size))
+        let sample = stride == 1 ? rows : Swift.stride(from: 0, to: rows.count, by: stride).map { rows[$0] }
+        var beta = [Double](repeating: 0, count: size)
+        var factor: Cholesky?
         for _ in 0..<Self.mostSteps {
-            var matrix = gram
-            for index in 0..<size { matrix[index * size + index] += 1e-9 * total }
-            guard let step = Cholesky(matrix, size: size)?.solve(gradient) else { break }
-            let gain = zip(step, gradient).reduce(0) { $0 + $1.0 * $1.1 }
-            guard gain > 1e-9 * max(1, abs(before)) else { break }
-            // Half the step until the loss falls: then Newton's method always ends.
-            var (scale, next) = (1.0, zip(fit, step).map { $0 + $1 })
-            var after = loss(next)
-            while scale > 1e-3, after > before {
-                scale /= 2
-                next = zip(fit, step).map { $0 + scale * $1 }
-                after = loss(next)
-            }
-            (fit, before) = (next, after)
+            let (gradient, hessian) = moments(sample, target, beta, scale: Double(rows.count) / Double(sample.count))
+            factor = Cholesky(hessian, size: size) ?? factor
+            guard let length = factor.map({ step(&beta, $0.solve(gradient)) }), length > 1e-9 else { break }
         }
-        return fit
+        guard stride > 1, let factor else { return beta }
+        for _ in 0..<Self.wholeSteps {
+            guard step(&beta, factor.solve(gradient(rows, target, beta))) > 1e-9 else { break }
+        }
+        return beta
+    }
+
+    /// - Returns: the greatest change of a coefficient.
+    private func step(_ beta: inout [Double], _ change: [Double]) -> Double {
+        let length = change.reduce(0) { max($0, abs($1)) }
+        let scale = length > Self.longestStep ? Self.longestStep / length : 1
+        for index in beta.indices { beta[index] += scale * change[index] }
+        return length.isFinite ? length : 0
+    }
+
+    private func moments(
+        _ rows: [Int], _ target: [Float], _ beta: [Double], scale: Double
+    ) -> (gradient: [Double], hessian: [Double]) {
+        let size = beta.count
+        var (gradient, hessian) = ([Double](repeating: 0, count: size), [Double](repeating: 0, count: size * size))
+        var x = [Double](repeating: 1, count: size)
+        for row in rows {
+            design.read(row, into: &x)
+            let p = Logistic.sigmoid(Self.margin(beta, x)), weight = scale * Double(weights?[row] ?? 1)
+            let (miss, curvature) = (weight * (Double(target[row]) - p), weight * p * (1 - p))
+            for i in 0..<size {
+                gradient[i] += miss * x[i]
+                let scaled = curvature * x[i]
+                for j in i..<size { hessian[i * size + j] += scaled * x[j] }
+            }
+        }
+        for i in 0..<size { for j in 0..<i { hessian[i * size + j] = hessian[j * size + i] } }
+        for i in 0..<size - 1 {
+            gradient[i] -= penalty * beta[i]
+            hessian[i * size + i] += penalty
+        }
+        return (gradient, hessian)
+    }
+
+    private func gradient(_ rows: [Int], _ target: [Float], _ beta: [Double]) -> [Double] {
+        var gradient = [Double](repeating: 0, count: beta.count)
+        var x = [Double](repeating: 1, count: beta.count)
+        for row in rows {
+            design.read(row, into: &x)
+            let miss = Double(weights?[row] ?? 1) * (Double(target[row]) - Logistic.sigmoid(Self.margin(beta, x)))
+            for i in beta.indices { gradient[i] += miss * x[i] }
+        }
+        for i in 0..<beta.count - 1 { gradient[i] -= penalty * beta[i] }
+        return gradient
+    }
+
+    @inline(__always)
+    private static func margin(_ beta: [Double], _ x: [Double]) -> Double {
+        var sum = 0.0
+        for i in beta.indices { sum += beta[i] * x[i] }
+        return sum
     }
 }

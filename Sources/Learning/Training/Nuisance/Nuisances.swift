@@ -6,7 +6,7 @@ import Trees
 
 /// Which model gives a nuisance.
 package enum NuisanceModel: String, Sendable, CaseIterable {
-    /// Linear (ridge) and, for what is 0 or 1, logistic, five folds.
+    /// Linear (ridge), logistic for what is 0 or 1; five folds.
     case linear
     /// Gradient-boosted trees, five folds.
     case boosted
@@ -64,9 +64,7 @@ package struct NuisanceFitter {
     /// Columns of which the best of all may be a linear model: its moments grow with their square.
     package static let mostColumns = 1_024
 
-    package init(
-        _ data: TrainingData, _ matrix: BinnedMatrix, seed: UInt64, threads: Int, model: NuisanceModel
-    ) {
+    package init(_ data: TrainingData, _ matrix: BinnedMatrix, seed: UInt64, threads: Int, model: NuisanceModel) {
         self.data = data
         self.matrix = matrix
         self.seed = seed
@@ -193,17 +191,14 @@ package struct NuisanceFitter {
             if isBinary { values.change { min(max($1, 0), 1) } }
             let found = error(values, target)
             errors.append((name, found))
-            if found < chosen.error || (model != .best && errors.count == 2) { chosen = (name, values, found) }
+            if found < chosen.error || model != .best { chosen = (name, values, found) }
         }
         try check()
         if let ridge {
-            let fit = ridge.fit(target)
-            consider("linear", fit.predictions)
             if isBinary {
-                consider(
-                    "logistic",
-                    LogisticFolds(ridge: ridge, weights: data.weights, threads: threads).fit(
-                        target, penalty: fit.penalty))
+                consider("logistic", logistic(ridge, target))
+            } else {
+                consider("linear", ridge.fit(target).predictions)
             }
         }
         try check()
@@ -220,6 +215,16 @@ package struct NuisanceFitter {
             chosen = ("constant", constant, constantError)
         }
         return (chosen.values, NuisanceReport(name: name, chosen: chosen.name, errors: errors))
+    }
+
+    /// The penalty is the ridge's, in the units of a logistic loss: the target's variance takes the place of 1. At least 1, as
+    /// scikit-learn's default, so that classes that a plane separates have a minimum.
+    private func logistic(_ ridge: RidgeFolds, _ target: (Int) -> Float) -> [Float] {
+        let variance = error(constant(target), target)
+        return LogisticFolds(
+            design: ridge.design, folds: folds, weights: data.weights, threads: threads,
+            penalty: max(1, ridge.fit(target).penalty * variance)
+        ).fit(target)
     }
 
     private func constant(_ target: (Int) -> Float) -> NuisanceColumn {

@@ -16,57 +16,42 @@ package struct FittedOffset: Sendable {
     let design: Design
     let folds: Folds
     let terms: [(first: Int, second: Int)]
-    /// By fold, the fit on the other folds; and the fit on all rows.
+    /// By fold, a fit that has not seen it; and the fit on all rows.
     let fits: [[Double]]
     let whole: [Double]
 
+    /// Which fit tells a row's offsets.
+    enum Source {
+        /// The one on all rows.
+        case all
+        /// For each row the one that has not seen its fold.
+        case unseen
+        /// For every row the one that has not seen this fold.
+        case notOf(Int)
+    }
+
     /// Computes every row's offsets, by effect, on the spot.
-    ///
-    /// - Parameter crossFitted: from the fit that has not seen the row's fold; else from that on all rows.
-    func forEachRow(crossFitted: Bool, _ body: (Int, UnsafePointer<Float>) -> Void) {
+    func forEachRow(by source: Source, _ body: (Int, UnsafePointer<Float>) -> Void) {
         let width = terms.count + 1
         let effects = whole.count / width
         var inputs = [Double](repeating: 0, count: design.width)
         var phi = [Double](repeating: 1, count: width)
         var values = [Float](repeating: 0, count: effects)
         for row in 0..<design.rows {
-            let fold = crossFitted ? Int(folds.fold[row]) : 0
+            let own =
+                switch source {
+                case .all: whole
+                case .unseen: fits[Int(folds.fold[row])]
+                case .notOf(let fold): fits[fold]
+                }
             OffsetFitter.read(design, row, terms, inputs: &inputs, phi: &phi)
             func value(_ fit: [Double], _ start: Int) -> Float {
                 var sum = fit[start + width - 1]
                 for index in 0..<width - 1 { sum += fit[start + index] * phi[index] }
                 return Float(sum)
             }
-            for effect in 0..<effects { values[effect] = value(crossFitted ? fits[fold] : whole, effect * width) }
+            for effect in 0..<effects { values[effect] = value(own, effect * width) }
             body(row, values)
-        }
-    }
-}
-
-extension EffectOffset {
-    /// Whether every effect only rises (1) or falls (−1) with each feature that has a sign, wherever the inputs are: the slope is
-    /// linear in them, so its least value stands in a corner.
-    func keeps(_ signs: [Int8]?) -> Bool {
-        guard let signs else { return true }
-        func bounds(_ input: Int) -> (Double, Double) {
-            let found = inputs[input]
-            return ((found.least - found.mean) / found.deviation, (found.greatest - found.mean) / found.deviation)
-        }
-        return inputs.indices.allSatisfy { input in
-            let sign = Double(signs[inputs[input].feature])
-            return sign == 0
-                || constants.indices.allSatisfy { effect in
-                    let least = terms.reduce(0.0) { least, term in
-                        let slope = sign * term.coefficients[effect]
-                        guard let second = term.second else { return term.first == input ? least + slope : least }
-                        guard term.first == input || second == input else { return least }
-                        let other = term.first == input ? second : term.first
-                        let factor = other == input ? 2 * slope : slope
-                        let (low, high) = bounds(other)
-                        return least + min(factor * low, factor * high)
-                    }
-                    return least >= 0
-                }
         }
     }
 }
@@ -79,6 +64,8 @@ struct OffsetFitter {
     let residuals: Residuals
     let weights: [Float]?
     let threads: Int
+    /// By feature of the matrix: 1 where effects may only rise with it, −1 fall, 0 either; nil: all 0.
+    var monotone: [Int8]?
 
     private static let penalties: [Double] = [1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3, 10, 100]
     /// Groups of rows that are left out in turn: for the penalty, for offsets of rows unseen, and for the variance.
@@ -86,22 +73,45 @@ struct OffsetFitter {
     /// Columns of φ that a quadratic may have: its moments grow with their square.
     private static let mostTerms = 160
 
-    /// Pairs of inputs; a second of −1: the input alone.
-    private func terms(_ shape: OffsetShape) -> [(first: Int, second: Int)]? {
-        let linear = (0..<design.width).map { (first: $0, second: -1) }
+    /// Pairs of inputs; a second of −1: the input alone. A product bends the effect of its inputs either way: none of an input
+    /// with a direction.
+    ///
+    /// - Parameter excluded: inputs to leave out.
+    private func terms(_ shape: OffsetShape, but excluded: Set<Int>) -> [(first: Int, second: Int)]? {
+        let linear = (0..<design.width).filter { !excluded.contains($0) }.map { (first: $0, second: -1) }
         guard shape == .quadratic else { return shape == .none ? [] : linear }
         var terms = linear
-        for i in 0..<design.width {
+        for i in 0..<design.width where direction(i) == 0 {
             // The square of a column with two values is a line of it.
             let isBinary = design.hasTwoValues(i)
-            for j in i..<design.width where !(i == j && isBinary) { terms.append((i, j)) }
+            for j in i..<design.width where !(i == j && isBinary) && direction(j) == 0 { terms.append((i, j)) }
         }
         return terms.count <= Self.mostTerms && terms.count > linear.count ? terms : nil
     }
 
-    /// nil when the shape has too many terms for these columns, or none.
-    func fit(_ shape: OffsetShape) -> FittedOffset? {
-        guard let terms = terms(shape), !terms.isEmpty else { return nil }
+    private func direction(_ input: Int) -> Double { Double(monotone?[design.sources[input].feature] ?? 0) }
+
+    /// nil when the shape has too many terms for these columns, or none. An input whose slope would go against its direction
+    /// is left out.
+    ///
+    /// - Parameter training: for each fold those that its unseen fit is of; nil: all others.
+    func fit(_ shape: OffsetShape, on training: [[Int]]? = nil) -> FittedOffset? {
+        var excluded: Set<Int> = []
+        while let fitted = fit(shape, on: training, but: excluded) {
+            let width = fitted.terms.count + 1
+            let against = fitted.terms.indices.filter { index in
+                let (first, second) = fitted.terms[index]
+                return second < 0
+                    && (0..<residuals.effects).contains { direction(first) * fitted.whole[$0 * width + index] < 0 }
+            }
+            if against.isEmpty { return fitted }
+            excluded.formUnion(against.map { fitted.terms[$0].first })
+        }
+        return nil
+    }
+
+    private func fit(_ shape: OffsetShape, on training: [[Int]]?, but excluded: Set<Int>) -> FittedOffset? {
+        guard let terms = terms(shape, but: excluded), !terms.isEmpty else { return nil }
         let (effects, width) = (residuals.effects, terms.count + 1)
         let size = effects * width
         // Products can be correlated with their factors far from 0: they are used as they are, the penalty shrinks them.
@@ -148,8 +158,16 @@ struct OffsetFitter {
                     first: term.first, second: term.second < 0 ? nil : term.second,
                     coefficients: (0..<effects).map { whole[$0 * width + index] })
             }, deviations: Self.deviations(best.fits))
+        let fits =
+            training.map { training in
+                training.map { folds in
+                    solve(
+                        RidgeFolds.sum(folds.map { parts[$0].0 }), RidgeFolds.sum(folds.map { parts[$0].1 }),
+                        best.penalty * scale, width)
+                }
+            } ?? best.fits
         return FittedOffset(
-            shape: shape, offset: offset, design: design, folds: folds, terms: terms, fits: best.fits, whole: whole)
+            shape: shape, offset: offset, design: design, folds: folds, terms: terms, fits: fits, whole: whole)
     }
 
     /// The fits without one group each, as deviations from their mean whose squares add up to a variance (delete-a-group

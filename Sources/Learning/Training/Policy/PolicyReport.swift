@@ -79,7 +79,7 @@ package struct PolicyReport: Sendable {
         let best = bestArm
         gain = mean("policy tree less the best for everyone") { reward(Int(arms[$0]), $0) - reward(best, $0) }
         if let budget {
-            // The best arm of each row by its out-of-bag effect; those of the greatest effects get it.
+            // The best arm of each row by its effect held out; those of the greatest effects get it.
             let chosen = (0..<data.count).map { row -> (arm: Int, effect: Double) in
                 var best = (arm: 0, effect: 0.0)
                 for index in outcome.effects.indices {
@@ -116,7 +116,7 @@ package struct PolicyReport: Sendable {
 }
 
 extension TrainedOutcome {
-    /// The features whose bins tell the out-of-bag effects apart most, by the variance between them.
+    /// The features whose bins tell the effects held out apart most, by the variance between them.
     func informative(_ matrix: BinnedMatrix, most: Int) -> [Int] {
         let power = (0..<matrix.features).map { feature -> Double in
             var (sums, counts) = ([Double](repeating: 0, count: 256), [Double](repeating: 0, count: 256))
