@@ -37,7 +37,7 @@ package struct LearnerFitter {
         guard data.plan.arms != nil || learner.takesNumbers else {
             throw ImpactError(
                 .usage, code: "train_kind",
-                "a \(learner.rawValue) needs arms; for a treatment that is a number take "
+                "\(learner.rawValue) needs arms; for a treatment that is a number take "
                     + "causal-forest, r-learner or linear-dml")
         }
         switch learner {
