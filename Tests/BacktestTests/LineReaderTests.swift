@@ -91,13 +91,13 @@ struct LineReaderTests {
     @Test("How far a load has come reads back, and belongs to its files")
     func loadProgress() throws {
         let path = scratch.file("progress")
-        #expect(try LoadProgress.read(path, files: ["a"]) == nil)
-        var progress = LoadProgress(files: ["a", "b"])
+        #expect(try LoadProgress.read(path, files: ["a"], topic: "t") == nil)
+        var progress = LoadProgress(files: ["a", "b"], topic: "t")
         progress.file = 1
         progress.line = 42
         try progress.write(path)
-        #expect(try LoadProgress.read(path, files: ["a", "b"]) == progress)
-        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: ["a"]) }
+        #expect(try LoadProgress.read(path, files: ["a", "b"], topic: "t") == progress)
+        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: ["a"], topic: "t") }
         var status = stat()
         #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
     }
@@ -106,15 +106,15 @@ struct LineReaderTests {
     func replacedFile() throws {
         let scratch = try TemporaryFolder()
         let file = try scratch.write("first\nsecond\n", "e.jsonl"), path = scratch.file("progress")
-        var progress = LoadProgress(files: [file])
+        var progress = LoadProgress(files: [file], topic: "t")
         progress.line = 1
         try progress.write(path)
-        #expect(try LoadProgress.read(path, files: [file])?.line == 1)
+        #expect(try LoadProgress.read(path, files: [file], topic: "t")?.line == 1)
         let handle = try #require(FileHandle(forWritingAtPath: file))
         try handle.seekToEnd()
         try handle.write(contentsOf: Data("third\n".utf8))
         try handle.close()
-        #expect(try LoadProgress.read(path, files: [file])?.line == 1)
+        #expect(try LoadProgress.read(path, files: [file], topic: "t")?.line == 1)
         // Shorter; of the same length with other bytes; longer, under the same name, but another file.
         for (text, isMoved) in [("first\n", false), ("fIrst\nsecond\n", false), ("first\nsecond\nfourth\n", true)] {
             if isMoved {
@@ -126,8 +126,37 @@ struct LineReaderTests {
                 try handle.write(contentsOf: Data(text.utf8))
                 try handle.close()
             }
-            #expect(throws: ImpactError.self, "\(text)") { try LoadProgress.read(path, files: [file]) }
+            #expect(throws: ImpactError.self, "\(text)") { try LoadProgress.read(path, files: [file], topic: "t") }
         }
+    }
+
+    @Test("A finished load goes on with what its last file has got since, and with nothing else")
+    func grownFile() throws {
+        let scratch = try TemporaryFolder()
+        let files = [try scratch.write("a\nb\n", "1.jsonl"), try scratch.write("c\n", "2.jsonl")]
+        let path = scratch.file("progress")
+        var progress = LoadProgress(files: files, topic: "t")
+        progress.finishFile(lines: 2)
+        progress.finishFile(lines: 1)
+        try progress.write(path)
+        func append(_ text: String, _ file: String) throws {
+            let handle = try #require(FileHandle(forWritingAtPath: file))
+            try handle.seekToEnd()
+            try handle.write(contentsOf: Data(text.utf8))
+            try handle.close()
+        }
+        try append("d\n", files[1])
+        let found = try #require(try LoadProgress.read(path, files: files, topic: "t"))
+        #expect(found.file == 1 && found.line == 1)
+        #expect(throws: ImpactError.self, "another topic") { try LoadProgress.read(path, files: files, topic: "u") }
+        // A file in the middle cannot be gone on with: what came after it is loaded.
+        try append("e\n", files[0])
+        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: files, topic: "t") }
+        // Files that are done may be gone; the last one changed is another file.
+        try FileManager.default.removeItem(atPath: files[0])
+        #expect(try LoadProgress.read(path, files: files, topic: "t")?.line == 1)
+        try Data("C\nd\n".utf8).write(to: URL(filePath: files[1]))
+        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: files, topic: "t") }
     }
 
     @Test("Plain, gzip, zstd and several members or frames give the same lines")

@@ -92,8 +92,8 @@ private struct Load {
         self.isEventTime = isEventTime
         self.limits = limits
         try SameFile.refuse(files)
-        place = LoadProgress(files: files)
-        if let progressFile, let found = try LoadProgress.read(progressFile, files: files) {
+        place = LoadProgress(files: files, topic: topic)
+        if let progressFile, let found = try LoadProgress.read(progressFile, files: files, topic: topic) {
             place = found
             let at = found.file < files.count ? "\(files[found.file]) after line \(found.line)" : "the end"
             Log.info("load", "going on at \(at)")
@@ -114,8 +114,7 @@ private struct Load {
                 throw error
             }
             if StopSignal.isRaised { break }
-            place.file += 1
-            place.line = 0
+            place.finishFile(lines: place.line)
         }
         try settle()
         progress.finish(written)

@@ -56,6 +56,14 @@ package struct DecisionReading: Sendable {
             guard let action = actions.firstIndex(of: label) else {
                 throw ImpactError(.badInput, code: "bad_policy", "\(source) knows no action '\(label)'")
             }
+            let taken = Set(log.action)
+            guard taken.contains(Int32(action)) else {
+                let names = taken.sorted().prefix(12).map { "'\(actions[Int($0)])'" }
+                throw ImpactError(
+                    .badInput, code: "bad_policy",
+                    "\(source) never took action '\(label)', so nothing in it says what that earns; it took "
+                        + names.joined(separator: ", ") + (taken.count > names.count ? ", …" : ""))
+            }
             return TargetPolicy("always \(label)") { _, out in
                 out.update(repeating: 0)
                 out[action] = 1

@@ -180,7 +180,9 @@ extension EvaluationReport {
                 })
         let rankings = Section(
             title: "Each arm's own score",
-            reading: "How well the score of an arm ranks people for that arm against \(arms.control).",
+            reading:
+                "How well the score of an arm ranks people for that arm against \(arms.control): by the rows of all arms, "
+                + "where the numbers above are by those of the treated arm and \(arms.control) alone.",
             columns: [
                 ("arm", false), ("Qini coefficient", true), (level, true), ("AUTOC\(unit(figure))", true),
                 (level, true),
