@@ -4,7 +4,7 @@ import Kafka
 import Scoring
 import Terminal
 
-/// The `impactiq` command: reads the command line, runs the command, prints errors for people, gives the exit status.
+/// The `impactiq` command: reads the command line, runs the command, prints errors for people or machines, gives the exit status.
 package enum CommandLineTool {
     static let commands: [any Command.Type] = [
         DemoCommand.self,
@@ -66,13 +66,25 @@ package enum CommandLineTool {
             }
             try Terminal.Stream.output.check()
             return 0
-        } catch let error as ImpactError {
-            Terminal.Stream.error.write("impactiq: \(error.message)\n")
-            return error.kind.rawValue
         } catch {
-            Terminal.Stream.error.write("impactiq: \(error)\n")
-            return ImpactError.Kind.failed.rawValue
+            let fault = error as? ImpactError ?? ImpactError(.failed, code: "unexpected", "\(error)")
+            if words.prefix(while: { $0 != "--" }).contains("--json") {
+                Terminal.Stream.error.writeRaw(json(fault).line + "\n")
+            } else {
+                Terminal.Stream.error.write("impactiq: \(fault.message)\n")
+            }
+            return fault.kind.rawValue
         }
+    }
+
+    /// An error for a machine. It is for those who asked for `--json`, also where the rest of the command line cannot be read.
+    private static func json(_ error: ImpactError) -> JSONOutput {
+        [
+            "error": [
+                "code": .text(error.code), "message": .text(error.message),
+                "status": .integer(Int(error.kind.rawValue)),
+            ]
+        ]
     }
 
     /// The words of every command that can be run.

@@ -93,6 +93,7 @@ enum ModelInspectCommand: Command {
         if !inputs.isEmpty, inputs.allSatisfy({ $0.fill != nil || $0.oneHot }) {
             return "filled in as in training; an unknown text has a column of its own"
         }
+        if model.treeCount == 0, model.composition != nil { return "counted as the mean of the training rows" }
         return model.missingValues == .route ? "routed by each split" : "refused"
     }
 
@@ -144,10 +145,10 @@ enum ModelInspectCommand: Command {
                 ["(at the means)", HumanNumber.decimals(linear.intercept, 4), ""]
                     + (standardised.isEmpty ? [] : [""]))
             for term in linear.terms.sorted(by: { size($0) > size($1) }).prefix(40) {
-                var cells = [
-                    name(term), HumanNumber.decimals(term.coefficient, 4),
-                    term.standardError.map { HumanNumber.decimals($0, 4) } ?? "–",
-                ]
+                // Per unit of the column, whatever the part divides it by.
+                let scale = term.features.reduce(1) { $0 * (linear.scales?[$1] ?? 1) }
+                func number(_ value: Double) -> String { String(format: "%.4g", value * scale) }
+                var cells = [name(term), number(term.coefficient), term.standardError.map(number) ?? "–"]
                 if !standardised.isEmpty {
                     cells.append(standardised[name(term)].map { HumanNumber.decimals($0, 4) } ?? "–")
                 }
@@ -161,14 +162,15 @@ enum ModelInspectCommand: Command {
         }
     }
 
-    /// Features by split importance, the largest first.
+    /// Features by importance, the largest first.
     private static func importances(_ model: Model) -> Table {
         let heterogeneity = model.heterogeneityImportance
-        let split = splitImportance(model)
+        let split = model.splitImportance
+        let order = model.importance
         var columns: [Table.Column] = [.text("feature"), .number("split importance")]
-        if heterogeneity != nil { columns.append(.number("heterogeneity")) }
+        if heterogeneity != nil { columns.append(.number("share of the heterogeneity")) }
         var table = Table(columns: columns)
-        for index in model.featureNames.indices.sorted(by: { split[$0] > split[$1] }) {
+        for index in model.featureNames.indices.sorted(by: { order[$0] > order[$1] }) {
             var cells = [model.featureNames[index], HumanNumber.decimals(split[index], 4)]
             if let heterogeneity { cells.append(HumanNumber.decimals(heterogeneity[index], 4)) }
             table.add(cells)
@@ -176,20 +178,36 @@ enum ModelInspectCommand: Command {
         return table
     }
 
-    /// Mean over the outcomes.
-    private static func splitImportance(_ model: Model) -> [Double] {
-        let all = model.summaries.map(\.splitImportance)
-        return model.featureNames.indices.map { i in all.reduce(0) { $0 + $1[i] } / Double(max(1, all.count)) }
+    private static func output(_ value: JSONValue) -> JSONOutput {
+        switch value {
+        case .null: .null
+        case .bool(let flag): .bool(flag)
+        case .number(let number): .number(number)
+        case .string(let text): .text(text)
+        case .array(let items): .array(items.map(output))
+        case .object(let members): .object(members.map { (name: $0.name, value: output($0.value)) })
+        }
     }
 
     fileprivate static func json(_ model: Model) -> JSONOutput {
-        let split = splitImportance(model)
+        let split = model.splitImportance
         let linear = linearImportance(model)
         let features = model.featureNames.indices.map { i -> JSONOutput in
             var members: [(name: String, value: JSONOutput)] = [
                 (name: "name", value: .text(model.featureNames[i])),
                 (name: "split_importance", value: .number(split[i])),
             ]
+            if let range = model.ranges?[i] {
+                members.append(
+                    (
+                        name: "range",
+                        value: [
+                            "kind": .text(range.kind.rawValue), "min": .number(range.min), "max": .number(range.max),
+                            "mean": .number(range.mean), "missing": .number(range.missing),
+                            "quantiles": .array(range.quantiles.map { .number($0) }),
+                        ]
+                    ))
+            }
             if let linear { members.append((name: "importance", value: .number(linear[i]))) }
             if let gain = model.heterogeneityImportance {
                 members.append((name: "heterogeneity_importance", value: .number(gain[i])))
@@ -214,6 +232,8 @@ enum ModelInspectCommand: Command {
             "intervals": .bool(model.hasStandardErrors), "scores_events": .bool(!model.specificationJSON.isEmpty),
             "kernel": .text(Kernel.best.rawValue), "forests": .array(forests), "features": .array(features),
             "provenance": .text(model.provenance),
+            "training": (try? JSONValue(parsing: Array(model.provenance.utf8), name: "provenance")).map(output)
+                ?? .null,
         ]
     }
 }

@@ -29,6 +29,10 @@ package enum CSVDouble: Equatable {
         }
     }
 
+    /// Whether a text stands for a number that is missing.
+    package static func isMissing(_ text: String) -> Bool { missingWords.contains(text.lowercased()) }
+    private static let missingWords: Set = ["na", "nan", "null", "none"]
+
     /// Up to 15 digits with a point or none: both the digits and the power of ten are exact, so one division rounds correctly.
     @inline(__always)
     private static func simple(_ text: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> Double? {
@@ -53,7 +57,7 @@ package enum CSVDouble: Equatable {
 
     private static func word(_ text: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> CSVDouble {
         switch String(decoding: text[start..<end], as: UTF8.self).lowercased() {
-        case "na", "nan", "null", "none": return .missing
+        case let word where missingWords.contains(word): return .missing
         case "true": return .value(1)
         case "false": return .value(0)
         default: return .notANumber

@@ -38,9 +38,18 @@ package final class CSVTable {
             chunk = first
             text = UnsafeRawBufferPointer(rebasing: buffer[..<first.bytes])
             let mark: [UInt8] = [0xEF, 0xBB, 0xBF]  // a byte order mark, as spreadsheets write it
+            if text.starts(with: [0xFF, 0xFE] as [UInt8]) || text.starts(with: [0xFE, 0xFF] as [UInt8]) {
+                throw ImpactError(
+                    .badInput, code: "csv_heading",
+                    "\(reader.name) is UTF-16; write it anew in UTF-8 (iconv -f utf16 -t utf8, for one)")
+            }
             if text.count >= 3, text.prefix(3).elementsEqual(mark) { next = 3 }
             next = try Self.cut(record, text, next, reader.name, chunk)
             for index in 0..<record.count {
+                if let why = record.textFault(text, index) {
+                    throw ImpactError(
+                        .badInput, code: "csv_heading", "\(reader.name) line 1, column \(index + 1): \(why)")
+                }
                 let column = record.text(text, index).trimmingCharacters(in: .whitespaces)
                 if columns.contains(column) {
                     throw ImpactError(

@@ -69,6 +69,52 @@ struct TrainCommandTests {
         }
     }
 
+    @Test("what would be lost, cannot be written, or means nothing is refused before the work")
+    func refusals() throws {
+        let text =
+            "x,z,y,t,n\n"
+            + (0..<300).map { "\($0 % 17),\($0 % 5),\($0 % 3),\($0 % 2),\(Double($0 % 7) / 2)\n" }.joined()
+        let rows = try folder.write(text, "small.csv")
+        try FileManager.default.createSymbolicLink(atPath: folder.file("link.csv"), withDestinationPath: rows)
+        func train(_ words: [String], out: String = "small.model") -> Int32 {
+            CommandLineTool.run(
+                ["train", rows, "--outcome", "y", "--treatment", "t", "--trees", "10", "--out", folder.file(out)]
+                    + words)
+        }
+        let model = folder.file("small.model")
+        #expect(train(["--propensity", "0.5", "--ignore", "n"]) == 0)
+        let before = try Data(contentsOf: URL(filePath: model))
+        // Files.
+        #expect(train([], out: "small.csv") == 64 && train([], out: "link.csv") == 64)
+        #expect(train([], out: "nowhere/x.model") == 64 && train([], out: ".") == 64)
+        for option in ["--report", "--save-nuisances"] {
+            for path in [model, rows, folder.file("nowhere/x")] {
+                #expect(train([option, path]) == 64, "\(option) \(path)")
+            }
+        }
+        // Options.
+        for words in [
+            ["--monotone", "x:+", "--monotone", "x:-"], ["--kind", "t-learner", "--monotone", "x:+"],
+            ["--kind", "r-learner", "--leaf", "30"], ["--continuous", "--control", "0"],
+            ["--residuals", "--propensity", "0.5"],
+            ["--no-diagnostics", "--refute"], ["--mtry", "9"], ["--outcome", "t"], ["--weight", "t"],
+            ["--feature", "y"],
+            ["--feature", "x", "--ignore", "x"], ["--propensity-of-treatment"], ["--cost", "other=1"],
+        ] { #expect(train(words) == 64, "\(words)") }
+        #expect(
+            CommandLineTool.run([
+                "train", rows, "--outcome", "y", "--treatment", "n", "--continuous", "--ignore", "t", "--cost", "1",
+                "--out",
+                model,
+            ]) == 64)
+        // Few numbers that are not whole: arms or an amount?
+        #expect(
+            CommandLineTool.run(["train", rows, "--outcome", "y", "--treatment", "n", "--ignore", "t", "--out", model])
+                == 65)
+        #expect(try String(contentsOfFile: rows, encoding: .utf8) == text)
+        #expect(try Data(contentsOf: URL(filePath: model)) == before)
+    }
+
     @Test("response models: equal rows, options and seeds give equal files")
     func response() throws {
         var generator = SeededGenerator.announced("train")

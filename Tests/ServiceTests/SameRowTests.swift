@@ -190,4 +190,38 @@ import Testing
         let document = try #require(server.client.request("GET", "/openapi.json", body: nil))
         #expect(document.text.contains(#""examples":["Mobile","Tablet"]"#))
     }
+    @Test("the column of texts behind features column=text, in every route as in a CSV")
+    func textColumns() throws {
+        let folder = try TemporaryFolder("same-row")
+        var inputs = Preprocessing(count: 4)
+        // What is missing is far from both 0 and 1.
+        for place in inputs.inputs.indices { inputs.inputs[place].fill = 9 }
+        let names = ["pages", "device=Mobile", "device=Tablet", "device=TV"]
+        let server = try Server(Self.metadata(names, preprocessing: inputs), folder)
+        for device in ["Mobile", "Tablet", "Fridge"] {
+            let wanted = try scored(server.model, "device,pages\n\(device),3\n", folder)
+            let features = "\"pages\":3,\"device\":\"\(device)\""
+            #expect(try server.number("/v1/score", "{\"features\":{\(features)}}", "probability") == wanted)
+            #expect(
+                try server.number("/v1/score/batch", "{\"rows\":[{\(features)}]}", "scores", "probability") == wanted)
+            #expect(try server.number("/v1/explain", "{\"features\":{\(features)}}", "probability") == wanted)
+            #expect(
+                try server.number(
+                    "/v1/simulate",
+                    "{\"features\":{\"device\":\"\(device)\"},\"vary\":[{\"feature\":\"pages\",\"values\":[3]}]}",
+                    "uplift") == wanted)
+            let csv = try #require(
+                server.client.request(
+                    "POST", "/v1/score/batch", body: "device,pages\n\(device),3\n", type: "text/csv"))
+            #expect(csv.text.contains("\n\(wanted),"), "\(csv.text)")
+            guard device != "Fridge" else { continue }
+            // Who has one of the texts has none of the others.
+            let own = "\"pages\":3,\"device=\(device)\":1"
+            #expect(try server.number("/v1/score", "{\"features\":{\(own)}}", "probability") == wanted)
+        }
+        let twice = try server.post("/v1/score", #"{"features":{"device":"TV","device=TV":1}}"#)
+        #expect(twice.status == 400 || twice.status == 422, "\(twice.text)")
+        let other = try server.post("/v1/score", #"{"features":{"device":[]}}"#)
+        #expect(other.status == 422 && other.text.contains("device"), "\(other.text)")
+    }
 }

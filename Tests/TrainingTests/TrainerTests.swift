@@ -11,14 +11,14 @@ import Trees
 
 /// Rows to a model file and back.
 @Suite struct TrainerTests {
-    private static func folder() throws -> String {
+    static func folder() throws -> String {
         let folder = FileManager.default.temporaryDirectory.appending(path: "impactiq-train-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         return folder.path
     }
 
     /// A trial: chance of the ad 0.4, an effect of 1 + slope x1 on a number, texts, missing values, a column after the treatment.
-    private static func rows(_ path: String, count: Int, seed: UInt64, arms: Int = 2, slope: Double = 1) throws {
+    static func rows(_ path: String, count: Int, seed: UInt64, arms: Int = 2, slope: Double = 1) throws {
         var stream = RandomStream(seed: seed, lane: 3)
         var text = "y,x1,x2,device,arm,user_id,household\n"
         for row in 0..<count {
@@ -33,7 +33,7 @@ import Trees
         try text.write(toFile: path, atomically: true, encoding: .utf8)
     }
 
-    private static func settings(threads: Int = 2) -> TrainingSettings {
+    static func settings(threads: Int = 2) -> TrainingSettings {
         var settings = TrainingSettings()
         settings.grower.trees = 100
         settings.grower.threads = threads
@@ -41,13 +41,26 @@ import Trees
         return settings
     }
 
-    private static func train(
+    static func train(
         _ request: TrainingRequest, _ settings: TrainingSettings, to path: String
     ) throws -> (TrainingResult, TrainingData, CausalTrainer) {
         let data = try TrainingData(try TrainingPlan.make(request), path: request.rows)
         let trainer = CausalTrainer(data, settings)
         let result = try trainer.run(to: path, progress: { _ in }, provenance: { _ in "{}" })
         return (result, data, trainer)
+    }
+
+    /// What fits learners to 2,000 rows whose nuisances are known.
+    private static func fitter(in folder: String, seed: UInt64) throws -> (CausalTrainer, LearnerFitter) {
+        try rows("\(folder)/rows.csv", count: 2_000, seed: seed)
+        var request = TrainingRequest(rows: "\(folder)/rows.csv")
+        request.outcomes = ["y"]
+        request.propensity = "0.4"
+        request.ignored = ["household"]
+        let data = try TrainingData(try TrainingPlan.make(request), path: request.rows)
+        let trainer = CausalTrainer(data, settings())
+        let nuisances = try NuisanceFitter(data, trainer.matrix, seed: 1, threads: 2, model: .best).fit()
+        return (trainer, LearnerFitter(data, trainer.matrix, nuisances, outcome: 0, seed: 1, threads: 2))
     }
 
     @Test("a model out of rows: same bits for any threads, every kernel, effects and average near the truth")
@@ -146,15 +159,8 @@ import Trees
     @Test("every learner writes a model whose scores are its own predictions")
     func learners() throws {
         let folder = try Self.folder()
-        try Self.rows("\(folder)/rows.csv", count: 2_000, seed: 5)
-        var request = TrainingRequest(rows: "\(folder)/rows.csv")
-        request.outcomes = ["y"]
-        request.propensity = "0.4"
-        request.ignored = ["household"]
-        let data = try TrainingData(try TrainingPlan.make(request), path: request.rows)
-        let trainer = CausalTrainer(data, Self.settings())
-        let nuisances = try NuisanceFitter(data, trainer.matrix, seed: 1, threads: 2, model: .best).fit()
-        let fitter = LearnerFitter(data, trainer.matrix, nuisances, outcome: 0, seed: 1, threads: 2)
+        let (trainer, fitter) = try Self.fitter(in: folder, seed: 5)
+        let data = trainer.data
         for learner in EffectLearner.allCases where learner != .response {
             let path = "\(folder)/\(learner.rawValue).model"
             _ = try trainer.run(learner, to: path, progress: { _ in }, provenance: { _ in "{}" })
@@ -241,22 +247,64 @@ import Trees
         #expect(effects[0] > 1.7 && abs(effects[expected.count]) < 0.3, "\(effects)")
     }
 
-    @Test("--tune chooses the trees of each learner by the rows left out")
-    func tunedLearners() throws {
+    @Test(
+        "texts with quotes, blanks around them, or accents written otherwise are the same in training and in every scorer"
+    )
+    func oddTexts() throws {
         let folder = try Self.folder()
-        try Self.rows("\(folder)/rows.csv", count: 2_000, seed: 6)
+        let (quoted, composed, decomposed) = ("\"10\"\" tablet\"", "caf\u{E9}", "cafe\u{301}")
+        var lines = ["y,device,place,arm"]
+        for row in 0..<600 {
+            let place = row % 40 == 39 ? composed : "p\(row % 40)"
+            lines.append("\(row % 7),\(row % 3 == 0 ? quoted : " phone\t"),\(place),\(row / 3 % 2)")
+        }
+        try lines.joined(separator: "\n").write(toFile: "\(folder)/rows.csv", atomically: true, encoding: .utf8)
         var request = TrainingRequest(rows: "\(folder)/rows.csv")
         request.outcomes = ["y"]
-        request.propensity = "0.4"
-        request.ignored = ["household"]
-        let data = try TrainingData(try TrainingPlan.make(request), path: request.rows)
-        let trainer = CausalTrainer(data, Self.settings())
-        let nuisances = try NuisanceFitter(data, trainer.matrix, seed: 1, threads: 2, model: .best).fit()
-        var fitter = LearnerFitter(data, trainer.matrix, nuisances, outcome: 0, seed: 1, threads: 2)
+        request.propensity = "0.5"
+        let (_, data, _) = try Self.train(request, Self.settings(), to: "\(folder)/m.model")
+        #expect(data.featureNames == ["device=10\" tablet", "device=phone", "place"])
+        #expect(
+            (0..<600).count { data.features[0][$0] == 1 } == 200 && (0..<600).count { data.features[1][$0] == 1 } == 400
+        )
+
+        let model = try Model.open(path: "\(folder)/m.model")
+        let ask = "\(folder)/ask.csv"
+        let text = "device,place\n\(quoted),\(composed)\nphone,\(decomposed)\n"
+        try text.write(toFile: ask, atomically: true, encoding: .utf8)
+        let table = try CSVTable(path: ask)
+        let reader = try ModelRowReader(table, model)
+        let scorer = Scorer(model: model, maxRows: 1)
+        let place = try #require(model.levels(feature: 2)?.firstIndex(of: composed))
+        var row = [Float](repeating: 0, count: model.rowStride)
+        var estimate = [Estimate(effect: 0, standardError: 0)]
+        var effects: [Double] = []
+        for expected in [[1, 0, Float(place)], [0, 1, Float(place)]] {
+            #expect(try table.advance())
+            try reader.read(table, into: &row)
+            #expect(Array(row.prefix(3)) == expected)
+            scorer.score(rows: row, stride: model.rowStride, count: 1, into: &estimate)
+            effects.append(estimate[0].effect)
+        }
+        // The command's scorer reads the same rows.
+        var options = CSVOptions()
+        options.columns = .minimal
+        let output = open("\(folder)/scores.csv", O_WRONLY | O_CREAT, 0o600)
+        defer { close(output) }
+        _ = try CSVScorer(model: model, options: options).run(input: ask, output: output)
+        let scores = try String(contentsOfFile: "\(folder)/scores.csv", encoding: .utf8).split(separator: "\n")
+        #expect(scores.dropFirst().map { Double($0.prefix { $0 != "," }) } == effects)
+    }
+
+    @Test("--tune chooses the trees of each learner by the rows left out")
+    func tunedLearners() throws {
+        let (trainer, fixed) = try Self.fitter(in: try Self.folder(), seed: 6)
+        var fitter = fixed
         for learner in [EffectLearner.t, .dr, .response] {
             let (choice, held) = try fitter.tune(learner) { _ in }
             let least = try #require(choice.losses.min { $0.loss < $1.loss })
-            #expect(choice.losses.count == 3 && choice.chosen == least.name && held.effects[0].count == data.count)
+            #expect(
+                choice.losses.count == 3 && choice.chosen == least.name && held.effects[0].count == trainer.data.count)
             #expect(Set(choice.losses.map(\.loss)).count == 3, "the sizes differ: \(choice.losses)")
         }
     }

@@ -96,7 +96,7 @@ package struct ModelExplainer: Sendable {
         func refusal(_ why: String) -> ImpactError {
             ImpactError(
                 .badInput, code: "not_explained",
-                "\(model.path) is a \(model.kind) model: \(why), so no sum of contributions says what each feature adds"
+                "\(model.path) is of kind \(model.kind): \(why), so no sum of contributions says what each feature adds"
             )
         }
         func isLogistic(_ part: Composition.Part) -> Bool {

@@ -80,7 +80,7 @@ struct CausalOptions {
         .value("policy-depth", "N", "Depth of the policy tree, 1 to 3", default: "2"),
         .value("cost", "[ARM=]COST", "What treating costs, in units of the outcome", repeated: true),
         .value("budget", "SHARE", "Greatest share to treat; values the rule of the greatest effects"),
-        .value("save-nuisances", "FILE.csv", "Write each row's nuisances and residuals"),
+        .value("save-nuisances", "FILE.csv", "Write each row's number, nuisances, effects held out and scores"),
         .value("seed", "N", "The seed; 42 for --kind response", default: "1"),
         .value("threads", "N", "Threads; one a core when not given; never changes a bit"),
         .flag("json", "Print one JSON object"),
@@ -120,7 +120,8 @@ struct CausalOptions {
         request.outcomeNames = command.texts("outcome-name")
         request.weight = command.text("weight")
         request.cluster = command.text("cluster")
-        request.ignored = command.texts("ignore") + command.texts("id")
+        request.ignored = command.texts("ignore")
+        request.ids = command.texts("id")
         request.categories = command.texts("category")
         request.features = command.texts("feature")
         request.ordered = command.texts("ordered")
@@ -177,12 +178,37 @@ struct CausalOptions {
         for rule in monotone where !(rule.hasSuffix(":+") || rule.hasSuffix(":-")) {
             throw command.invalid("monotone", "expected NAME:+ or NAME:-, not '\(rule)'")
         }
+        for (index, rule) in monotone.enumerated()
+        where monotone[..<index].contains(where: { $0.dropLast(2) == rule.dropLast(2) }) {
+            throw command.invalid("monotone", "'\(rule.dropLast(2))' is given twice")
+        }
+        try refuse(
+            command, unless: !request.isContinuous, ["control", "arm", "propensity", "propensity-of-treatment"],
+            "--continuous has no arms")
+        try refuse(
+            command, unless: !request.areResiduals,
+            ["control", "arm", "propensity", "propensity-of-treatment", "nuisance"], "--residuals need no nuisances")
+        try refuse(
+            command, unless: settings.diagnoses, ["refute", "compare", "budget", "cost", "policy-depth"],
+            "--no-diagnostics asks nothing")
+    }
+
+    /// Options that another one leaves without a meaning.
+    private func refuse(
+        _ command: ParsedCommand, unless holds: Bool, _ names: [String], _ why: String
+    ) throws(ImpactError) {
+        guard !holds, let name = names.first(where: { command.isGiven($0) }) else { return }
+        throw command.invalid(name, "\(why); leave one of the two out")
     }
 
     private var monotone: [String]
 
     /// The settings with what needs the features' names.
     func settings(for features: [String], effects: Int) throws(ImpactError) -> TrainingSettings {
+        if let tried = settings.grower.featuresTried, tried > features.count {
+            throw ImpactError(
+                .usage, code: "invalid_option_value", "--mtry \(tried): there are \(features.count) features")
+        }
         guard !monotone.isEmpty else { return settings }
         guard effects == 1 else {
             throw ImpactError(
@@ -210,7 +236,9 @@ struct CausalOptions {
     func costs(_ effects: [String]) throws(ImpactError) -> [Double] {
         var costs = [Double](repeating: 0, count: effects.count)
         for text in costTexts {
-            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            // The name of an arm may hold the sign.
+            let parts =
+                text.lastIndex(of: "=").map { [String(text[..<$0]), String(text[text.index(after: $0)...])] } ?? [text]
             guard let cost = Double(parts[parts.count - 1]), cost.isFinite else {
                 throw ImpactError(.usage, code: "invalid_option_value", "--cost '\(text)': expected COST or ARM=COST")
             }

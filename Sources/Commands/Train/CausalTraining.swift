@@ -11,8 +11,17 @@ enum CausalTraining {
 
     static func run(_ command: ParsedCommand, kind: String) throws {
         let options = try CausalOptions(command, kind: kind)
+        try OutputPlaces.check(
+            command, ["out", "report", "save-nuisances"], inputs: command.arguments + command.texts("features"))
         let clock = ContinuousClock.now
         let plan = try TrainingPlan.make(options.request)
+        if plan.arms == nil {
+            for option in ["cost", "budget", "policy-depth"] where command.isGiven(option) {
+                throw command.invalid(
+                    option, "it is about which arm to give, and the treatment '\(plan.treatment)' is a number")
+            }
+        }
+        let costs = plan.arms == nil ? [] : try options.costs(plan.effects)
         let reading = ProgressLine("read", unit: "rows")
         var phases = PhaseClock()
         let data = try TrainingData(
@@ -51,7 +60,7 @@ enum CausalTraining {
         if options.settings.diagnoses {
             if plan.arms != nil, let outcome = result.outcomes.first {
                 findings.policy = PolicyReport(
-                    data, trainer.matrix, outcome, depth: options.policyDepth, costs: try options.costs(plan.effects),
+                    data, trainer.matrix, outcome, depth: options.policyDepth, costs: costs,
                     budget: options.budget, seed: options.settings.grower.seed, threads: Parallel.processors)
             }
             if options.compares {
@@ -63,12 +72,27 @@ enum CausalTraining {
         }
         // Written a moment ago by this process.
         let model = try Model.open(path: options.output, verify: .trusted)
-        findings.importance = model.summaries.first.map { Array(zip(data.featureNames, $0.splitImportance)) } ?? []
+        if model.treeCount > 0 {
+            findings.importance = Array(zip(data.featureNames, model.importance))
+            findings.splits = Array(zip(data.featureNames, model.splitImportance))
+        }
+        for summary in model.summaries where kind == forest && summary.leaves == summary.trees {
+            findings.notes.append(
+                "no tree of \(summary.outcome) has a split, so everybody has the same effect but for the offset: --leaf is too "
+                    + "large for these rows")
+        }
+        if let weight = plan.weight {
+            let known = data.effectiveRows { _ in true }
+            if known < 0.1 * Double(data.count) {
+                findings.notes.append(
+                    "the weights of '\(weight)' leave what \(Int(known)) rows of equal weight would tell")
+            }
+        }
         if let signs = trainer.settings.grower.monotone, options.settings.diagnoses {
             findings.monotone = MonotoneCheck.all(data, model, signs)
         }
         findings.hasIntervals = model.hasStandardErrors
-        if let path = options.saveNuisances { try NuisanceFile.write(path, data, result) }
+        if let path = options.saveNuisances { try NuisanceFile.write(path, rows: options.request.rows, data, result) }
         let wall = (ContinuousClock.now - clock) / .seconds(1)
         if let path = command.text("report") {
             try EvaluateCommand.write(TrainPage(data, options, result, findings).html, to: path)
@@ -96,6 +120,7 @@ enum CausalTraining {
 
 /// What is said of a training beyond the model.
 struct TrainFindings {
+    var notes: [String] = []
     var suspects: [TrainingDiagnostics.Suspect] = []
     var diagnostics: TrainingDiagnostics?
     var policy: PolicyReport?
@@ -104,6 +129,7 @@ struct TrainFindings {
     var monotone: [MonotoneCheck] = []
     /// Whether the model has intervals, without which no decision is certain.
     var hasIntervals = true
-    /// Names and split importance, in the order of the features.
+    /// Names with importance, and with that of the splits alone, in the order of the features.
     var importance: [(String, Double)] = []
+    var splits: [(String, Double)] = []
 }

@@ -38,6 +38,8 @@ enum ResponseTraining {
     static func run(_ command: ParsedCommand) throws {
         guard let output = command.text("out") else { throw command.invalid("out", "name the model file to write") }
         let path = command.arguments[0]
+        try OutputPlaces.check(
+            command, ["out", "report", "save-split"], inputs: [path] + command.texts("features"))
         let table = try Self.table(command, path)
         var request = ResponseRequest(columns: table.columns, outcomes: table.outcomes)
         (request.weights, request.clusters, request.notes) = (table.weights, table.clusters, table.notes)

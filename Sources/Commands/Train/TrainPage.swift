@@ -48,16 +48,20 @@ struct TrainPage {
         guard let outcome = result.outcomes.first, let average = outcome.averages.first,
             let test = outcome.calibrations.first
         else { return "" }
+        // Of several effects they show the first, by its name.
+        let of =
+            result.outcomes.count * data.plan.effects.count > 1
+            ? " of \(data.plan.effects[0]) on \(outcome.name)" : ""
         var tiles: [(name: String, value: String, below: String)] = [
-            ("Average effect", figure.effect(average.estimate), figure.effect(interval(average))),
+            ("Average effect\(of)", figure.effect(average.estimate), figure.effect(interval(average))),
             (
-                "Heterogeneity", TrainText.p(test.pValue),
-                "slope \(Figure.fixed(test.heterogeneity, 2)) ± \(Figure.fixed(test.heterogeneityError, 2)), 1 is right"
+                "Heterogeneity\(of)", TrainText.p(test.pValue),
+                "slope \(Figure.fixed(test.heterogeneity, 2)) ± \(Figure.fixed(1.959964 * test.heterogeneityError, 2)), 1 is right"
             ),
         ]
         if let ranking = findings.diagnostics?.ranking.first?.first {
             tiles.append(
-                ("AUTOC", figure.effect(ranking.autoc.value), figure.effect(ranking.autoc.interval(level: 0.95))))
+                ("AUTOC\(of)", figure.effect(ranking.autoc.value), figure.effect(ranking.autoc.interval(level: 0.95))))
         }
         if let policy = findings.policy {
             tiles.append(
@@ -75,8 +79,8 @@ struct TrainPage {
                 let (average, test) = (outcome.averages[effect], outcome.calibrations[effect])
                 return [
                     name, outcome.name, figure.bare(average.estimate), figure.bare(interval(average)),
-                    "\(Figure.fixed(test.mean, 2)) ± \(Figure.fixed(test.meanError, 2))",
-                    "\(Figure.fixed(test.heterogeneity, 2)) ± \(Figure.fixed(test.heterogeneityError, 2))",
+                    "\(Figure.fixed(test.mean, 2)) ± \(Figure.fixed(1.959964 * test.meanError, 2))",
+                    "\(Figure.fixed(test.heterogeneity, 2)) ± \(Figure.fixed(1.959964 * test.heterogeneityError, 2))",
                     TrainText.p(test.pValue),
                 ]
             }
@@ -84,7 +88,7 @@ struct TrainPage {
         return ReportPage.section(
             "The effect on average, and whether it differs",
             "<p class=\"muted\">Averages are doubly robust (AIPW). Calibration: near 1 the average is right; heterogeneity: "
-                + "above 0 differences are real, near 1 they have the right size (best linear predictor, one-sided p).</p>"
+                + "above 0 differences are real, near 1 they have the right size (best linear predictor, one-sided p). ± is half of a 95 % interval.</p>"
                 + HTML.table(
                     "Effects in \(figure.unit)",
                     [
@@ -125,11 +129,13 @@ struct TrainPage {
         if let overlap = findings.diagnostics?.overlap {
             let most = Double(overlap.histogram.max() ?? 1)
             var chart = SVGChart(
-                id: "overlap", title: "Overlap", description: "How many rows had which chance of the treatment.",
+                id: "overlap", title: "Overlap",
+                description: "How many rows had which chance of \(data.plan.effects[0]).",
                 x: 0...1, y: 0...(most * 1.06))
             chart.verticalAxis(SVGChart.ticks(chart.y, 4).map { (at: $0, label: ReportPage.tick($0)) })
             chart.horizontalAxis(
-                [0.0, 0.25, 0.5, 0.75, 1].map { (at: $0, label: ReportPage.tick($0)) }, title: "chance of the treatment"
+                [0.0, 0.25, 0.5, 0.75, 1].map { (at: $0, label: ReportPage.tick($0)) },
+                title: "chance of \(data.plan.effects[0])"
             )
             for (index, count) in overlap.histogram.enumerated() {
                 let low = Double(index) / 20
@@ -138,7 +144,9 @@ struct TrainPage {
             figures.append(
                 ReportPage.figure(
                     "Overlap", "", chart.element,
-                    "From \(Figure.fixed(overlap.least, 2)) to \(Figure.fixed(overlap.greatest, 2)); "
+                    zip(data.plan.effects, overlap.arms).map {
+                        "\($0): from \(Figure.fixed($1.least, 2)) to \(Figure.fixed($1.greatest, 2)); "
+                    }.joined()
                         + "\(Figure.share(overlap.thin)) of the rows had a chance below 5 % of some arm. Effects are only known "
                         + "where every arm was possible."))
         }
@@ -160,7 +168,7 @@ struct TrainPage {
                     }
             })
         let values = HTML.table(
-            "Value of policies, against treating nobody",
+            "Value of policies for \(result.outcomes.first?.name ?? ""), less the costs, against treating nobody",
             [("policy", false), ("value per person", true), ("95 % interval", true)],
             (policy.values + [policy.gain]).map { value in
                 let bounds = Interval(
@@ -221,7 +229,7 @@ struct TrainPage {
                     [("what", false), ("average", true), ("heterogeneity p", true), ("expected", false), ("", false)],
                     findings.refutations.map {
                         [
-                            $0.name, "\(figure.bare($0.average)) ± \(figure.bare(1.959964 * $0.standardError))",
+                            $0.name, "\(figure.bare($0.average)) ± \(figure.distance(1.959964 * $0.standardError))",
                             TrainText.p($0.heterogeneity), $0.expects, $0.holds ? "holds" : "FAILS",
                         ]
                     }))
@@ -235,7 +243,8 @@ struct TrainPage {
         return ReportPage.section(
             "What the effect depends on",
             HTML.table(
-                "Share of the splits, those near the root counting more", [("feature", false), ("importance", true)],
+                "Share of the splits, those near the root counting more; with an offset, share of the effects' variance",
+                [("feature", false), ("importance", true)],
                 sorted.prefix(20).map { [$0.element.0, Figure.fixed($0.element.1, 3)] }))
     }
 
@@ -264,11 +273,11 @@ struct TrainPage {
                 [("outcome", false), ("what", false), ("chosen", false), ("losses", false)], others)
         let linear = result.coefficients.first?.enumerated().map { effect, coefficients in
             HTML.table(
-                "Linear effect of \(data.plan.effects[effect]), a standard deviation of each feature",
+                "Linear effect of \(data.plan.effects[effect]), per unit of each feature",
                 [("term", false), ("coefficient", true), ("std. error", true), ("p", true)],
                 coefficients.map {
                     [
-                        $0.name, TrainText.number($0.estimate), TrainText.number($0.standardError),
+                        $0.label, TrainText.number($0.estimate), TrainText.number($0.standardError),
                         TrainText.p($0.pValue),
                     ]
                 })

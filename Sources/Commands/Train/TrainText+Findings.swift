@@ -1,3 +1,4 @@
+import Base
 import Scoring
 import Statistics
 import Terminal
@@ -9,18 +10,23 @@ extension TrainText {
         value.isNaN ? "–" : value < 0.0001 ? "< 0.0001" : HumanNumber.decimals(value, 4)
     }
 
-    /// One sentence: is there an effect, does it differ, can it be ranked.
+    /// A sentence an effect: is there one, does it differ.
     static func verdict(_ data: TrainingData, _ result: TrainingResult) -> String {
-        guard let outcome = result.outcomes.first, let average = outcome.averages.first,
-            let test = outcome.calibrations.first
-        else { return "the model is written; nothing was asked of it" }
+        let sentences = result.outcomes.flatMap { outcome in
+            data.plan.effects.indices.map { verdict(data.plan.effects[$0], outcome, $0) }
+        }
+        return sentences.isEmpty ? "the model is written; nothing was asked of it" : sentences.joined(separator: ". ")
+    }
+
+    private static func verdict(_ name: String, _ outcome: TrainedOutcome, _ index: Int) -> String {
+        let (average, test) = (outcome.averages[index], outcome.calibrations[index])
         let z = average.estimate / average.standardError
         let effect =
             z > 1.959964
-            ? "\(data.plan.effects[0]) raises \(outcome.name) on average"
+            ? "\(name) raises \(outcome.name) on average"
             : z < -1.959964
-                ? "\(data.plan.effects[0]) lowers \(outcome.name) on average"
-                : "no average effect of \(data.plan.effects[0]) on \(outcome.name) is shown"
+                ? "\(name) lowers \(outcome.name) on average"
+                : "no average effect of \(name) on \(outcome.name) is shown"
         let differs =
             test.pValue < 0.05 ? "the effect differs between people" : "no differences between people are shown"
         return
@@ -28,11 +34,11 @@ extension TrainText {
     }
 
     static func warnings(_ data: TrainingData, _ result: TrainingResult, _ findings: TrainFindings) -> [String] {
-        var warnings = data.plan.notes
+        var warnings = data.plan.notes + findings.notes
         for suspect in findings.suspects { warnings.append("kept by --force: \(suspect.feature) \(suspect.why)") }
         if let ratio = findings.diagnostics?.sampleRatio, ratio.isMismatch {
             warnings.append(
-                "sample-ratio mismatch (p \(p(ratio.pValue))): the arms are not as large as their chances say; rows were lost or doubled"
+                "sample-ratio mismatch (p \(p(ratio.pValue))): the arms are not as large as their chances say; rows were lost or doubled, or the chances are others (a column with the probability of treatment needs --propensity-of-treatment)"
             )
         }
         if let overlap = findings.diagnostics?.overlap, overlap.thin > 0.01 {
@@ -40,11 +46,17 @@ extension TrainText {
                 "\(HumanNumber.decimals(100 * overlap.thin, 1)) % of the rows had a chance below 5 % of some arm: their effects rest on few others"
             )
         }
+        let least = findings.diagnostics?.overlap?.arms.map { min($0.least, 1 - $0.greatest) }.min() ?? 1
+        if least < 0.001 {
+            warnings.append(
+                "the least chance of an arm is \(number(least)): a row of it weighs as \(number(1 / least)) rows in the averages"
+            )
+        }
         for balance in findings.diagnostics?.balance ?? [] {
             let off = balance.features.filter { abs($0.after) > 0.1 }
             if let worst = off.max(by: { abs($0.after) < abs($1.after) }) {
                 warnings.append(
-                    "\(off.count) features differ between \(balance.arm) and the control after weighting, \(worst.name) by \(HumanNumber.decimals(worst.after, 2)) standard deviations"
+                    "\(off.count) \(off.count == 1 ? "feature differs" : "features differ") between \(balance.arm) and the control after weighting, \(worst.name) by \(HumanNumber.decimals(worst.after, 2)) standard deviations"
                 )
             }
         }
@@ -75,7 +87,7 @@ extension TrainText {
             for (outcome, rankings) in zip(result.outcomes, diagnostics.ranking) {
                 for (name, ranking) in zip(data.plan.effects, rankings) {
                     lines.append(
-                        "ranking   \(name) on \(outcome.name): AUTOC \(estimate(ranking.autoc)), Qini \(estimate(ranking.qini)) (held out)"
+                        "ranking   \(name.printable()) on \(outcome.name.printable()): AUTOC \(estimate(ranking.autoc)), Qini \(estimate(ranking.qini)) (held out)"
                     )
                 }
             }
@@ -87,15 +99,17 @@ extension TrainText {
                 )
             }
             if let overlap = diagnostics.overlap {
-                lines.append(
-                    "overlap   chances of the treatment from \(HumanNumber.decimals(overlap.least, 3)) to \(HumanNumber.decimals(overlap.greatest, 3))"
-                )
+                for (name, arm) in zip(data.plan.effects, overlap.arms) {
+                    lines.append(
+                        "overlap   chances of \(name) from \(HumanNumber.decimals(arm.least, 3)) to \(HumanNumber.decimals(arm.greatest, 3))"
+                    )
+                }
             }
         }
         let important = findings.importance.sorted { $0.1 > $1.1 }.prefix(6)
         if !important.isEmpty {
             lines.append(
-                "splits    " + important.map { "\($0.0) \(HumanNumber.decimals($0.1, 2))" }.joined(separator: ", "))
+                "depends   on " + important.map { "\($0.0) \(HumanNumber.decimals($0.1, 2))" }.joined(separator: ", "))
         }
         for refutation in findings.refutations {
             lines.append(
@@ -103,27 +117,30 @@ extension TrainText {
             )
         }
         for coefficients in result.coefficients.flatMap({ $0 }) {
-            var table = Table(.text("linear effect"), .number("coefficient"), .number("std. error"), .number("p"))
+            var table = Table(
+                .text("linear effect, per unit"), .number("coefficient"), .number("std. error"), .number("p"))
             for coefficient in coefficients {
                 table.add(
-                    coefficient.name, TrainText.number(coefficient.estimate),
+                    coefficient.label, TrainText.number(coefficient.estimate),
                     TrainText.number(coefficient.standardError), p(coefficient.pValue))
             }
             lines += ["", table.text()]
         }
         if let policy = findings.policy {
             var table = Table(
-                .text("policy tree: who"), .text("gets"), .number("share"), .number("effect"), .number("± 95 %"))
+                columns: [.text("policy tree: who"), .text("gets"), .number("share")]
+                    + data.plan.effects.map { .number("effect of \($0)") })
             for segment in policy.segments {
                 table.add(
-                    segment.words, segment.arm ?? "nothing", "\(HumanNumber.decimals(100 * segment.share, 1)) %",
-                    TrainText.number(segment.effects[0].estimate),
-                    TrainText.number(1.959964 * segment.effects[0].standardError))
+                    [segment.words, segment.arm ?? "nothing", "\(HumanNumber.decimals(100 * segment.share, 1)) %"]
+                        + segment.effects.map {
+                            "\(TrainText.number($0.estimate)) ± \(TrainText.number(1.959964 * $0.standardError))"
+                        })
             }
             lines += ["", table.text()]
             for value in policy.values + [policy.gain] {
                 lines.append(
-                    "value     \(value.name): \(TrainText.number(value.estimate)) ± \(TrainText.number(1.959964 * value.standardError)) per person (held-out rows)"
+                    "value     \(value.name): \(TrainText.number(value.estimate)) ± \(TrainText.number(1.959964 * value.standardError)) \(result.outcomes.first?.name ?? "") per person, less the costs (held-out rows)"
                 )
             }
         }
@@ -158,7 +175,8 @@ extension TrainText {
         }
         var members: [(name: String, value: JSONOutput)] = [("verdict", .text(verdict(data, result)))]
         members.append(("warnings", .array(warnings(data, result, findings).map { .text($0) })))
-        members.append(("split_importance", .object(findings.importance.map { (name: $0.0, value: .number($0.1)) })))
+        members.append(("importance", .object(findings.importance.map { (name: $0.0, value: .number($0.1)) })))
+        members.append(("split_importance", .object(findings.splits.map { (name: $0.0, value: .number($0.1)) })))
         if let diagnostics = findings.diagnostics {
             members.append(("ranking", ranking(data, result, diagnostics)))
             members.append(("sample_ratio_p", diagnostics.sampleRatio.map { .number($0.pValue) } ?? .null))
@@ -190,6 +208,16 @@ extension TrainText {
                             ("least", .number(overlap.least)), ("greatest", .number(overlap.greatest)),
                             ("thin", .number(overlap.thin)),
                             ("histogram", .array(overlap.histogram.map { .integer($0) })),
+                            (
+                                "arms",
+                                .array(
+                                    zip(data.plan.effects, overlap.arms).map { name, arm -> JSONOutput in
+                                        .object([
+                                            ("arm", .text(name)), ("least", .number(arm.least)),
+                                            ("greatest", .number(arm.greatest)),
+                                        ])
+                                    })
+                            ),
                         ])
                     ))
             }
@@ -271,6 +299,8 @@ extension TrainText {
                                     .object([
                                         ("name", .text($0.name)), ("value", .number($0.estimate)),
                                         ("std_error", .number($0.standardError)), ("p", .number($0.pValue)),
+                                        ("base", $0.base.map { .text($0) } ?? .null),
+                                        ("feature_std_dev", $0.deviation.map { .number($0) } ?? .null),
                                     ])
                                 })
                         })

@@ -20,7 +20,7 @@ enum TrainText {
                 + (plan.arms.map { ", compared with \($0[0])" } ?? ""),
         ]
         for (column, rows) in data.dropped {
-            lines.append("left out: \(HumanNumber.grouped(rows)) rows by '\(column)'")
+            lines.append("left out: \(HumanNumber.grouped(rows)) \(rows == 1 ? "row" : "rows") by '\(column)'")
         }
         if !plan.ignored.isEmpty {
             let rest = plan.ignored.count - 24
@@ -41,7 +41,7 @@ enum TrainText {
         var lines: [String] = []
         for report in result.nuisances.reports {
             lines.append(
-                "nuisance  \(report.name): \(report.chosen) (error on rows left out: "
+                "nuisance  \(report.name.printable()): \(report.chosen) (error on rows left out: "
                     + report.errors.map { "\($0.model) \(TrainText.number($0.error))" }.joined(separator: ", ") + ")")
         }
         if result.nuisances.clipped > 0 {
@@ -71,8 +71,8 @@ enum TrainText {
                 table.add(
                     name, outcome.name, TrainText.number(average.estimate), TrainText.number(average.standardError),
                     "\(TrainText.number(low)) … \(TrainText.number(high))",
-                    "\(HumanNumber.decimals(calibration.mean, 2)) ± \(HumanNumber.decimals(calibration.meanError, 2))",
-                    "\(HumanNumber.decimals(calibration.heterogeneity, 2)) ± \(HumanNumber.decimals(calibration.heterogeneityError, 2))",
+                    "\(HumanNumber.decimals(calibration.mean, 2)) ± \(HumanNumber.decimals(1.959964 * calibration.meanError, 2))",
+                    "\(HumanNumber.decimals(calibration.heterogeneity, 2)) ± \(HumanNumber.decimals(1.959964 * calibration.heterogeneityError, 2))",
                     p(calibration.pValue))
             }
         }

@@ -104,8 +104,8 @@ extension Preprocessing {
         let rows = columns.first?.values.count ?? 0
         // The table's codes become those of the levels that were kept.
         let maps: [[Float]?] = zip(columns, inputs).map { column, input in
-            guard let levels = column.levels, input.levels != nil else { return nil }
-            return levels.map { input.code(of: $0) }
+            guard let levels = column.levels, let codes = input.levels.map(CategoryCodes.init) else { return nil }
+            return levels.map { codes.code(of: $0) }
         }
         var out = [[Float]](repeating: [Float](repeating: 0, count: rows), count: outputCount)
         var row = [Float](repeating: 0, count: columns.count)

@@ -1,4 +1,5 @@
 import Base
+import Foundation
 import Tabular
 
 /// What the first rows of a file say about one of its columns.
@@ -12,6 +13,9 @@ package struct ColumnProfile: Sendable {
     package var firstText: FirstText?
     /// Every number was whole.
     package var isWhole = true
+    /// The mean of the numbers, and the sum of their squared differences from it.
+    package var mean = 0.0
+    private var squares = 0.0
     /// The distinct values as text, in the order of their appearance, while there are few (`mostLevels`); nil: more.
     package var levels: [String]? = []
 
@@ -24,6 +28,14 @@ package struct ColumnProfile: Sendable {
 
     /// A column of numbers, with nothing else but missing values.
     package var isNumeric: Bool { texts == 0 }
+    /// What to take from the numbers so that a float32 holds their differences: nothing, unless they are far from 0 and alike.
+    package var origin: Double {
+        let deviation = (squares / Double(max(1, numbers))).squareRoot()
+        return abs(mean) > Self.farAway * max(deviation, 1e-3) && abs(mean) > Self.farAway * deviation
+            ? mean.rounded() : 0
+    }
+    private static let farAway = 1_000.0
+
     /// Mostly numbers: a text among them is a slip, which reading names with its line.
     package var isMeantAsNumbers: Bool { isNumeric || numbers > texts }
 
@@ -52,6 +64,9 @@ package struct ColumnProfile: Sendable {
         switch CSVDouble.read(text, record[column]) {
         case .value(let value):
             numbers += 1
+            let away = value - mean
+            mean += away / Double(numbers)
+            squares += away * (value - mean)
             if value != value.rounded() { isWhole = false }
         case .missing: missing += 1
         case .notANumber, .outOfRange:
@@ -61,7 +76,7 @@ package struct ColumnProfile: Sendable {
             texts += 1
         }
         guard levels != nil else { return }
-        let level = record.text(text, column).trimmed
+        let level = record.trimmedText(text, column)
         guard !level.isEmpty, levels?.contains(level) == false else { return }
         if levels?.count == Self.mostLevels { levels = nil } else { levels?.append(level) }
     }
@@ -70,9 +85,11 @@ package struct ColumnProfile: Sendable {
     ///
     /// - Throws: `csv_…` naming file and line; `rows_empty` when there is no row.
     package static func read(path: String, rows: Int = 5_000) throws(ImpactError) -> [ColumnProfile] {
-        guard path != "-" else {
+        var status = stat()
+        guard path != "-", stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
             throw ImpactError(
-                .usage, code: "rows_file", "training reads its rows more than once: give a file, not standard input")
+                .usage, code: "rows_file",
+                "training reads its rows more than once: give a file, not standard input, a pipe or a folder")
         }
         let table = try CSVTable(path: path)
         var profiles = table.columns.map { ColumnProfile(name: $0) }
@@ -94,20 +111,13 @@ extension [ColumnProfile] {
     /// - Throws: `csv_column`, with the columns that there are.
     package func require(_ name: String, _ option: String, path: String) throws(ImpactError) -> ColumnProfile {
         if let found = first(where: { $0.name == name }) { return found }
-        let near = NearestName.find(name, among: map(\.name)).map { "; did you mean '\($0)'?" } ?? "."
+        let near =
+            NearestName.find(name, among: map(\.name)).map { "; did you mean '\($0)'?" }
+            ?? (count == 1 && (first?.name ?? "").contains(where: { ";\t|".contains($0) })
+                ? "; the columns must be separated by commas." : ".")
         throw ImpactError(
             .badInput, code: "csv_column",
             "\(path) has no column '\(name)' for --\(option)\(near) Its columns: "
                 + NameList.text(map(\.name), limit: 24))
-    }
-}
-
-extension String {
-    /// The text without spaces and tabs around it.
-    package var trimmed: String {
-        var text = self[...]
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return String(text)
     }
 }

@@ -15,6 +15,7 @@ package struct RowField: Sendable, Equatable {
         case all
         /// Above 0 and below 1.
         case chances
+        /// Weights: 0 leaves the row out.
         case notNegative
 
         /// What is wrong with a number; nil: nothing.
@@ -47,6 +48,8 @@ package struct RowField: Sendable, Equatable {
     package var role: String
     package var option: String
     package var accepted = Accepted.all
+    /// What is taken from a number before it becomes a float32: digits of numbers that are large and alike would be lost.
+    package var origin = 0.0
     /// The most texts that a field read as a level may have.
     package var mostLevels = RowTable.mostLevels
 

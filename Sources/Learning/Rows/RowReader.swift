@@ -14,6 +14,9 @@ package final class RowReader {
     package let columns: [FloatColumn]
     /// Rows of the file so far, and those left out by field.
     package private(set) var rowsRead = 0
+    /// For each row of the part its number in the file, from 0; empty unless ``keepsNumbers``.
+    package private(set) var numbers: [Int] = []
+    package var keepsNumbers = false
     private var droppedBy: [Int]
     private let table: CSVTable
     private var readers: [FieldReader] = []
@@ -61,6 +64,7 @@ package final class RowReader {
         self.readers = []
         defer { self.readers = readers }
         for column in columns { column.removeAll() }
+        numbers.removeAll(keepingCapacity: true)
         guard let first = columns.first else { return false }
         while first.count < most, try table.advance() {
             defer { rowsRead += 1 }
@@ -70,6 +74,8 @@ package final class RowReader {
             if reached < readers.count {
                 for reader in readers[..<reached] { reader.values.removeLast() }
                 droppedBy[reached] += 1
+            } else if keepsNumbers {
+                numbers.append(rowsRead)
             }
             if rowsRead & 0x3FFF == 0x3FFF { try progress(rowsRead + 1, table.share) }
         }
@@ -112,11 +118,15 @@ private struct FieldReader {
         case .number:
             switch CSVDouble.read(table.text, table.record[column]) {
             case .value(let value):
-                let float = Float(value)
+                let float = Float(value - field.origin)
                 guard float.isFinite else { throw fault(table, "is beyond what a float32 holds") }
+                if value != 0, abs(float) < .leastNormalMagnitude, field.role != "feature", value != field.origin {
+                    throw fault(table, "is nearer to 0 than a float32 can be; give the \(field.role) in a smaller unit")
+                }
                 if field.accepted != .all, let wrong = field.accepted.fault(float) {
                     throw fault(table, "as a \(field.role) \(wrong)")
                 }
+                if field.accepted == .notNegative, float == 0 { return false }
                 try values.append(float)
                 return true
             case .missing: return try missing(table)
@@ -124,14 +134,17 @@ private struct FieldReader {
             case .outOfRange: throw fault(table, "is beyond what a number holds")
             }
         case .equals:
-            let bytes = trimmed(table)
-            if bytes.isEmpty { return try missing(table) }
-            try values.append(bytes.elementsEqual(wanted) ? 1 : 0)
+            if table.record.trimmedBytes(table.text, column).isEmpty { return try missing(table) }
+            try checkText(table)
+            try values.append(table.record.isText(table.text, column, wanted) ? 1 : 0)
             return true
         case .level:
-            let bytes = trimmed(table)
+            let bytes = table.record.trimmedBytes(table.text, column)
             if bytes.isEmpty { return try missing(table) }
-            if !bytes.elementsEqual(last.bytes) { last = (Array(bytes), try code(table)) }
+            if !bytes.elementsEqual(last.bytes) {
+                try checkText(table)
+                last = (Array(bytes), try code(table))
+            }
             guard !last.code.isNaN else { return false }
             try values.append(last.code)
             return true
@@ -139,7 +152,7 @@ private struct FieldReader {
     }
 
     private mutating func code(_ table: CSVTable) throws(ImpactError) -> Float {
-        let level = table.record.text(table.text, column).trimmed
+        let level = table.record.trimmedText(table.text, column)
         if let code = codes[level] { return Float(code) }
         guard !isClosed else { return .nan }
         guard levels.count < field.mostLevels else {
@@ -153,12 +166,8 @@ private struct FieldReader {
         return Float(levels.count - 1)
     }
 
-    private func trimmed(_ table: CSVTable) -> Slice<UnsafeRawBufferPointer> {
-        let place = table.record[column]
-        var (start, end) = (place.start, place.end)
-        while start < end, table.text[start] == 0x20 || table.text[start] == 0x09 { start += 1 }
-        while start < end, table.text[end - 1] == 0x20 || table.text[end - 1] == 0x09 { end -= 1 }
-        return table.text[start..<end]
+    private func checkText(_ table: CSVTable) throws(ImpactError) {
+        if let why = table.record.textFault(table.text, column) { throw table.fault(column, why) }
     }
 
     private mutating func missing(_ table: CSVTable) throws(ImpactError) -> Bool {

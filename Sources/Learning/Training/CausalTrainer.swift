@@ -31,8 +31,7 @@ package final class CausalTrainer {
     ) throws(ImpactError) -> TrainingResult {
         var clock = PhaseClock()
         func lap(_ phase: String) { seconds.append(clock.lap(phase)) }
-        try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
-        let nuisances = try self.nuisances()
+        let nuisances = try self.nuisances(progress)
         lap("nuisances")
         var outcomes: [TrainedOutcome] = []
         var tasks: [EffectTask] = []
@@ -46,7 +45,7 @@ package final class CausalTrainer {
             tasks.append(task)
         }
         // The forests go through a spool on disk while they grow; what is said of them comes after.
-        let spooled = try ForestSpools(
+        var spooled = try ForestSpools(
             tasks.map { $0.makeGrower() }, metadata: metadata(tasks), path: path, progress: progress)
         lap("forest")
         for task in tasks where settings.diagnoses {
@@ -56,6 +55,7 @@ package final class CausalTrainer {
                     task.residuals, try task.heldOutEffects(), choices: task.choices, leaf: task.grower.estimateLeaf,
                     offset: task.offset?.shape ?? .none))
         }
+        spooled.setImportances(zip(tasks, outcomes).map { ($0, $1.effects) })
         lap("held out")
         var result = TrainingResult(
             nuisances: nuisances, outcomes: outcomes, trees: spooled.trees, sha256: "", seconds: seconds)
@@ -69,8 +69,7 @@ package final class CausalTrainer {
         provenance: (TrainingResult) throws(ImpactError) -> String
     ) throws(ImpactError) -> TrainingResult {
         var clock = PhaseClock()
-        try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
-        let nuisances = try self.nuisances()
+        let nuisances = try self.nuisances(progress)
         seconds.append(clock.lap("nuisances"))
         try progress(TrainingProgress(phase: learner.rawValue, done: 0, total: 1))
         let all = (0..<UInt32(data.count)).map { $0 }
@@ -108,8 +107,14 @@ package final class CausalTrainer {
         return result
     }
 
-    private func nuisances() throws(ImpactError) -> Nuisances {
-        try NuisanceFitter(data, matrix, seed: settings.grower.seed, threads: threads, model: settings.nuisance).fit()
+    private func nuisances(
+        _ progress: (TrainingProgress) throws(ImpactError) -> Void
+    ) throws(ImpactError) -> Nuisances {
+        let fitter = NuisanceFitter(
+            data, matrix, seed: settings.grower.seed, threads: threads, model: settings.nuisance)
+        return try fitter.fit { () throws(ImpactError) in
+            try progress(TrainingProgress(phase: "nuisances", done: 0, total: 1))
+        }
     }
 
     /// All learners on the same rows; after `run(to:progress:provenance:)`, whose forest is one of them.
@@ -127,7 +132,7 @@ package final class CausalTrainer {
     package func refute(_ result: TrainingResult) throws(ImpactError) -> [Refutation] {
         try Refutation.all(
             data, matrix, result.nuisances, result.outcomes[0], Residuals(data, result.nuisances, outcome: 0),
-            settings.grower, outcome: 0, threads: threads)
+            settings.grower, nuisance: settings.nuisance, outcome: 0, threads: threads)
     }
 
     private func metadata(_ tasks: [EffectTask]) -> ModelMetadata {
@@ -172,6 +177,17 @@ private struct ForestSpools {
             if let failure { throw failure }
             done += grower.trees
         }
+    }
+
+    /// The mean over the outcomes, when one of them has an offset: splits alone would leave out what it explains.
+    mutating func setImportances(_ outcomes: [(task: EffectTask, effects: [[Float]])]) {
+        let splits = builder.splitImportances
+        let found = zip(outcomes, splits).map { ($0.task.importance($0.effects, splits: $1), $1) }
+        guard found.contains(where: { $0.0 != nil }), let size = splits.first?.count else { return }
+        builder.setImportances(
+            (0..<size).map { feature in
+                found.reduce(0) { $0 + ($1.0 ?? $1.1)[feature] } / Double(found.count)
+            })
     }
 
     func finish(provenance: String) throws(ImpactError) -> String {

@@ -53,10 +53,13 @@ final class EffectTask {
         try chooseOffset(baseline, progress: progress)
     }
 
+    /// Features beyond which there is no offset: its moments grow with their square.
+    static let mostOffsetFeatures = 512
+
     private func chooseOffset(
         _ known: [[Float]]?, progress: (String) throws(ImpactError) -> Void
     ) throws(ImpactError) {
-        guard settings.offset != OffsetShape.none, data.plan.features.count <= 512 else { return }
+        guard settings.offset != OffsetShape.none, data.plan.features.count <= Self.mostOffsetFeatures else { return }
         let fitter = offsetFitter(
             Folds(
                 rows: data.count, count: OffsetFitter.groups, clusters: data.clusters,
@@ -122,6 +125,46 @@ final class EffectTask {
         OffsetFitter(
             design: Design(matrix), folds: folds, residuals: residuals, weights: data.weights, threads: threads,
             monotone: grower.monotone)
+    }
+
+    /// Rows that the importance of features looks at, at the most.
+    private static let importanceRows = 20_000
+
+    /// What each feature moves of the effects, as a share of their variance: through the offset by its terms (a product is shared by
+    /// its two features), through the forest by the splits near the roots. nil without an offset.
+    ///
+    /// - Parameter effects: of each row by models that have not seen it.
+    func importance(_ effects: [[Float]], splits: [Double]) -> [Double]? {
+        guard let model = offset?.offset else { return nil }
+        let step = max(1, data.count / Self.importanceRows)
+        let rows = Array(stride(from: 0, to: data.count, by: step))
+        func variance(_ sum: Double, _ squares: Double) -> Double {
+            let count = Double(max(1, rows.count))
+            return max(0, squares / count - sum / count * sum / count)
+        }
+        let size = data.features.count
+        var row = [Float](repeating: 0, count: size)
+        var (importance, forest) = ([Double](repeating: 0, count: size), 0.0)
+        for effect in effects.indices {
+            var sums = [Double](repeating: 0, count: size + 1)
+            var squares = sums
+            for index in rows {
+                for (feature, column) in data.features.enumerated() { row[feature] = column[index] }
+                // Last what the forest adds.
+                var own = [Double](repeating: 0, count: size)
+                model.addContributions(row, effect: effect, to: &own)
+                own.append(Double(effects[effect][index]) - own.reduce(model.constants[effect], +))
+                for place in own.indices {
+                    sums[place] += own[place]
+                    squares[place] += own[place] * own[place]
+                }
+            }
+            for feature in 0..<size { importance[feature] += variance(sums[feature], squares[feature]) }
+            forest += variance(sums[size], squares[size])
+        }
+        let total = importance.reduce(forest, +)
+        guard total > 0 else { return nil }
+        return importance.indices.map { (importance[$0] + forest * splits[$0]) / total }
     }
 
     /// The grower of the model's own forest.

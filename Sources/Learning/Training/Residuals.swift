@@ -12,8 +12,13 @@ package struct Residuals: Sendable {
     private let column: FloatColumn
     private let expected: NuisanceColumn
     private let isNumber: Bool
+    /// In place of the residuals of a treatment that is a number.
+    private let placebo: [Float]?
 
-    package init(_ data: TrainingData, _ nuisances: Nuisances, outcome index: Int, arms: [UInt8]? = nil) {
+    package init(
+        _ data: TrainingData, _ nuisances: Nuisances, outcome index: Int, arms: [UInt8]? = nil, placebo: [Float]? = nil
+    ) {
+        self.placebo = placebo
         self.data = data
         self.nuisances = nuisances
         outcomeIndex = index
@@ -31,7 +36,7 @@ package struct Residuals: Sendable {
     /// The indicator of the arm less its probability, or the number less its mean.
     @inline(__always)
     package func treatment(_ effect: Int, _ row: Int) -> Float {
-        if isNumber { return data.treatment[row] - nuisances.treatment[row] }
+        if isNumber { return placebo?[row] ?? data.treatment[row] - nuisances.treatment[row] }
         return (Int(arms[row]) == effect + 1 ? 1 : 0) - nuisances.propensity[effect + 1][row]
     }
 

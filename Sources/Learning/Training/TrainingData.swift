@@ -157,14 +157,33 @@ package final class TrainingData: Sendable {
         func fault(_ message: String) -> ImpactError {
             ImpactError(.badInput, code: "train_rows", "\(path): \(message)")
         }
-        guard count >= 200 else {
-            throw fault("\(count) usable rows are too few; 200 are the least, thousands are better")
+        let (least, leastOfArm) = (200, 20)
+        guard count >= least else {
+            throw fault("\(count) usable rows are too few; \(least) are the least, thousands are better")
         }
         if let names = plan.arms {
             var sizes = [Int](repeating: 0, count: names.count)
             for arm in arms { sizes[Int(arm)] += 1 }
-            for (name, size) in zip(names, sizes) where size < 20 {
-                throw fault("arm '\(name)' has \(size) usable rows; 20 are the least; choose arms with --arm")
+            for (name, size) in zip(names, sizes) where size < leastOfArm {
+                throw fault(
+                    "arm '\(name)' has \(size) usable rows; \(leastOfArm) are the least; choose arms with --arm")
+            }
+        }
+        if weights != nil {
+            let column = plan.weight ?? ""
+            let known = effectiveRows { _ in true }
+            guard known >= Double(least) / 2 else {
+                throw fault(
+                    "the weights of '\(column)' leave what \(Int(known)) rows of equal weight would tell; "
+                        + "\(least / 2) are the least")
+            }
+            for (arm, name) in (plan.arms ?? []).enumerated() {
+                let known = effectiveRows { Int(arms[$0]) == arm }
+                guard known >= Double(leastOfArm) / 2 else {
+                    throw fault(
+                        "the weights of '\(column)' leave arm '\(name)' what \(Int(known)) rows of equal weight would tell; "
+                            + "\(leastOfArm / 2) are the least")
+                }
             }
         }
         for (name, outcome) in zip(plan.outcomes, outcomes) {
@@ -173,6 +192,17 @@ package final class TrainingData: Sendable {
             }
         }
         if clusters != nil, clusterCount < 20 { throw fault("fewer than 20 clusters are too few to learn from") }
+    }
+
+    /// How many rows of equal weight tell as much (Kish 1965): (Σ w)² / Σ w².
+    package func effectiveRows(where isIn: (Int) -> Bool) -> Double {
+        var (sum, squares) = (0.0, 0.0)
+        for row in 0..<count where isIn(row) {
+            let weight = Double(weight(row))
+            sum += weight
+            squares += weight * weight
+        }
+        return squares > 0 ? sum * sum / squares : 0
     }
 
     package func weight(_ row: Int) -> Float { weights?[row] ?? 1 }

@@ -27,7 +27,15 @@ package enum TrainingMemory {
         // Per thread: the half-sample twice, and its rows' numbers and pseudo-outcomes.
         let thread = planes + width + 2 + (12 * effects + 5) / 10
         let growing = rows * (forest + threads * thread) + treeBytes(rows, columns, settings.grower, threads)
-        return program + max(reading, boosting, growing)
+        // The moments of linear nuisances, a fold each, and of an offset, a group each.
+        let usesLinear =
+            settings.nuisance == .linear || settings.nuisance == .best && features <= NuisanceFitter.mostColumns
+        let squares = 8 * (features + 1) * (features + 1)
+        let linear = usesLinear ? squares * (NuisanceFitter.foldCount + 4) : 0
+        let offset =
+            settings.offset == OffsetShape.none || features > EffectTask.mostOffsetFeatures
+            ? 0 : squares * effects * effects * (OffsetFitter.groups + 4)
+        return program + max(reading, boosting, growing, rows * held + max(linear, offset))
     }
 
     /// Trees that stand in memory at a time.

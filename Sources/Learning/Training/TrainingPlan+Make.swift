@@ -2,6 +2,7 @@ import Base
 import Features
 import Foundation
 import Rows
+import Tabular
 
 extension TrainingPlan {
     /// Columns of `impactiq rows` and of logs that are not features.
@@ -25,6 +26,10 @@ extension TrainingPlan {
         let profiles = try ColumnProfile.read(path: request.rows)
         let sidecar = RowsSidecar.read(beside: request.rows)
         var maker = PlanMaker(request, profiles, sidecar)
+        if sidecar == nil, FileManager.default.fileExists(atPath: request.rows + ".json") {
+            maker.notes.append(
+                "\(request.rows).json is not what `impactiq rows` writes beside its rows; it is passed over")
+        }
         var plan = try maker.make()
         for (names, count, what) in [
             (request.effectNames, plan.effects.count, "treatment"),
@@ -73,11 +78,13 @@ extension TrainingPlan {
 
         mutating func make() throws(ImpactError) -> TrainingPlan {
             for name in request.ignored { _ = try require(name, "ignore") }
+            for name in request.ids { _ = try require(name, "id") }
             for name in request.categories { _ = try require(name, "category") }
             let treatment = try treatmentColumn()
             let arms = try arms(treatment)
             let outcomes = try outcomes(besides: treatment)
-            let propensity = try propensity(arms)
+            let propensity = try propensity(treatment, arms)
+            try checkRoles(treatment, outcomes, propensity)
             let specification = request.specification ?? sidecar?.specification
             let censored = request.areResiduals ? nil : profile("censored").map { _ in "censored" }
             for column in [request.weight, request.cluster] {
@@ -93,10 +100,51 @@ extension TrainingPlan {
             guard !features.isEmpty else {
                 throw fault("train_features", "no column is left for a feature; name them with --feature")
             }
-            return TrainingPlan(
+            var plan = TrainingPlan(
                 treatment: treatment, arms: arms, outcomes: outcomes, propensity: propensity, weight: request.weight,
                 cluster: request.cluster, features: features, specification: specification, censored: censored,
                 ignored: ignored, notes: notes)
+            for column in outcomes + [treatment] {
+                plan.origins[column] = request.areResiduals ? 0 : profile(column)?.origin ?? 0
+            }
+            return plan
+        }
+
+        /// A column that is two things at once answers no question.
+        private func checkRoles(
+            _ treatment: String, _ outcomes: [String], _ propensity: Propensity
+        ) throws(ImpactError) {
+            var roles: [String: String] = [treatment: "treatment"]
+            func take(_ column: String?, _ role: String) throws(ImpactError) {
+                guard let column else { return }
+                if let other = roles.updateValue(role, forKey: column) {
+                    throw ImpactError(
+                        .usage, code: "train_columns",
+                        other == role
+                            ? "--\(role) \(column) is given twice"
+                            : "'\(column)' cannot be both the \(other) and the \(role)")
+                }
+            }
+            for outcome in outcomes { try take(outcome, "outcome") }
+            switch propensity {
+            case .ownArm(let column), .treated(let column): try take(column, "propensity")
+            default: break
+            }
+            try take(request.weight, "weight")
+            if let cluster = request.cluster, outcomes.contains(cluster) { try take(cluster, "cluster") }
+            for (name, role) in roles.sorted(by: { $0.key < $1.key }) {
+                for (names, option) in [
+                    (request.features, "feature"), (request.ignored, "ignore"), (request.ordered, "ordered"),
+                    (role == "treatment" ? [] : request.categories, "category"),
+                ] where names.contains(name) {
+                    throw ImpactError(
+                        .usage, code: "train_columns", "--\(option) \(name): it is the \(role); it cannot be both")
+                }
+            }
+            if let name = request.features.first(where: { request.ignored.contains($0) }) {
+                throw ImpactError(
+                    .usage, code: "train_columns", "--feature \(name) and --ignore \(name): leave one of the two out")
+            }
         }
 
         private func treatmentColumn() throws(ImpactError) -> String {
@@ -111,9 +159,22 @@ extension TrainingPlan {
         private mutating func arms(_ treatment: String) throws(ImpactError) -> [String]? {
             if request.areResiduals { return nil }
             let profile = try require(treatment, "treatment")
-            let levels = profile.levels ?? []
+            // What stands for a missing number is a missing arm, unless it is asked for by its name.
+            let levels = (profile.levels ?? []).filter {
+                !CSVDouble.isMissing($0) || request.control == $0 || request.arms.contains($0)
+                    || TrainingPlan.usualControls.contains($0.lowercased())
+            }
             let isNumber = profile.isNumeric && (!profile.isWhole || profile.levels == nil || levels.count > 20)
-            if request.isContinuous || isNumber {
+            if isNumber, !request.isContinuous, !request.categories.contains(treatment) {
+                guard profile.levels == nil || levels.count > 20 else {
+                    throw fault(
+                        "train_treatment",
+                        "the treatment '\(treatment)' holds numbers that are not whole (\(NameList.text(levels, limit: 4))): "
+                            + "--continuous takes it for an amount, --category \(treatment) its values for arms")
+                }
+                notes.append("the treatment '\(treatment)' is a number: the effect is that of one unit more")
+            }
+            if request.isContinuous || isNumber && !request.categories.contains(treatment) {
                 guard profile.isNumeric else {
                     throw notNumbers(profile, "train_treatment", "as a treatment that is one must be")
                 }
@@ -188,27 +249,47 @@ extension TrainingPlan {
                     + NameList.text(profiles.map(\.name), limit: 24))
         }
 
-        private mutating func propensity(_ arms: [String]?) throws(ImpactError) -> Propensity {
+        private mutating func propensity(_ treatment: String, _ arms: [String]?) throws(ImpactError) -> Propensity {
             if request.areResiduals { return .residuals }
             guard let arms else { return .mean }
             guard let text = request.propensity else {
+                if request.propensityIsOfTreatment {
+                    throw ImpactError(
+                        .usage, code: "train_propensity", "--propensity-of-treatment needs --propensity COLUMN")
+                }
                 for name in ["arm_propensity", "propensity"] where profile(name)?.isMeantAsNumbers == true {
                     let profile = profile(name)
                     guard profile?.missing == 0 else {
                         notes.append("some rows lack '\(name)', so the propensity is estimated")
                         return .estimate
                     }
-                    if arms.count > 2 { return .estimate }
-                    return .ownArm(name)
+                    guard hasOthers(treatment, arms) else { return .ownArm(name) }
+                    if let chances = try loggedChances(name, treatment, arms) {
+                        notes.append(
+                            "the chances of the arms are those of '\(name)': "
+                                + zip(arms, chances).map { "\($0) \(String(format: "%.4g", $1))" }
+                                .joined(separator: ", "))
+                        return .constant(chances)
+                    }
+                    notes.append(
+                        "'\(name)' tells each row's chance of its own arm alone, and there are others, so the chances are estimated"
+                    )
+                    return .estimate
                 }
                 return .estimate
             }
             if text == "estimate" { return .estimate }
             if let column = profile(text) {
-                guard arms.count == 2 else {
-                    throw fault(
-                        "train_propensity",
-                        "a propensity column serves two arms; with \(arms.count) give their chances, as 0.3,0.3,0.4")
+                if hasOthers(treatment, arms) {
+                    guard !request.propensityIsOfTreatment, let chances = try loggedChances(text, treatment, arms)
+                    else {
+                        throw fault(
+                            "train_propensity",
+                            "'\(text)' is not the same in all rows of an arm, and '\(treatment)' has more than two arms: "
+                                + "the chances of the other arms do not follow; give the chances of the arms, as 0.3,0.3,0.4, "
+                                + "or --propensity estimate")
+                    }
+                    return .constant(chances)
                 }
                 return request.propensityIsOfTreatment ? .treated(column.name) : .ownArm(column.name)
             }
@@ -226,6 +307,34 @@ extension TrainingPlan {
             return .constant(chances)
         }
 
+        /// Whether the treatment has more arms than two, used or not: then a chance is not 1 less the other's.
+        private func hasOthers(_ treatment: String, _ arms: [String]) -> Bool {
+            let levels = (profile(treatment)?.levels ?? []).filter { !CSVDouble.isMissing($0) }
+            return arms.count > 2 || Set(levels).subtracting(arms).count > 0
+        }
+
+        /// The chances of the arms, given that a row has one of them, when a column holds one number an arm; else nil.
+        private func loggedChances(
+            _ column: String, _ treatment: String, _ arms: [String]
+        ) throws(ImpactError) -> [Double]? {
+            var own = RowField("propensity", column: column, missing: .dropRow, role: "propensity")
+            own.accepted = .chances
+            let reader = try RowReader(
+                path: request.rows,
+                fields: [RowField("arm", column: treatment, .level(only: arms), missing: .dropRow), own])
+            var found = [Float](repeating: .nan, count: arms.count)
+            while try reader.next(65_536) {
+                for (arm, chance) in zip(reader.columns[0].buffer, reader.columns[1].buffer) {
+                    let arm = Int(arm)
+                    if found[arm].isNaN { found[arm] = chance }
+                    if abs(found[arm] - chance) > 1e-6 { return nil }
+                }
+            }
+            let total = found.reduce(0) { $0 + Double($1) }
+            guard total > 0, total < 1 + 1e-4 else { return nil }
+            return found.map { Double($0) / total }
+        }
+
         private mutating func features(
             _ specification: FeatureSpecification?, taken: Set<String>
         ) throws(ImpactError) -> [Feature] {
@@ -241,7 +350,7 @@ extension TrainingPlan {
                     if named.contains(name) { try append(profile, to: &features) }
                     continue
                 }
-                if request.ignored.contains(name) { continue }
+                if request.ignored.contains(name) || request.ids.contains(name) { continue }
                 if name.isEmpty {
                     ignored.append(("a column", "no name"))
                 } else if TrainingPlan.bookkeeping.contains(name) || (hasTruth && TrainingPlan.truth.contains(name)) {

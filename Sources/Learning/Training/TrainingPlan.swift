@@ -27,6 +27,8 @@ package struct TrainingPlan: Sendable, Equatable {
     /// What a reader should know of the choices made.
     package var notes: [String]
 
+    /// What is taken from the numbers of a column, so that their differences keep their digits.
+    package var origins: [String: Double] = [:]
     /// Other names than the columns' for the effects and the outcomes of the model.
     package var effectNames: [String] = []
     package var outcomeNames: [String] = []
@@ -67,15 +69,17 @@ package struct TrainingPlan: Sendable, Equatable {
         if let censored {
             fields.append(RowField("\u{1}censored", column: censored, .level(only: ["0"]), missing: .dropRow))
         }
-        fields.append(
+        var own =
             RowField(
                 "\u{1}treatment", column: treatment, arms.map { .level(only: $0) } ?? .number, missing: .dropRow,
-                role: "treatment", option: "--treatment"))
+                role: "treatment", option: "--treatment")
+        own.origin = arms == nil ? origins[treatment] ?? 0 : 0
+        fields.append(own)
         for outcome in outcomes {
-            fields.append(
-                RowField(
-                    "\u{1}outcome:\(outcome)", column: outcome, missing: .dropRow, role: "outcome", option: "--outcome")
-            )
+            var field = RowField(
+                "\u{1}outcome:\(outcome)", column: outcome, missing: .dropRow, role: "outcome", option: "--outcome")
+            field.origin = origins[outcome] ?? 0
+            fields.append(field)
         }
         switch propensity {
         case .ownArm(let column), .treated(let column):

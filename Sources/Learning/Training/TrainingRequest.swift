@@ -23,6 +23,8 @@ package struct TrainingRequest: Sendable {
     package var weight: String?
     package var cluster: String?
     package var ignored: [String] = []
+    /// Columns that name a row; no features either.
+    package var ids: [String] = []
     /// Columns whose values are texts, also when all of them are written as numbers.
     package var categories: [String] = []
     package var specification: FeatureSpecification?

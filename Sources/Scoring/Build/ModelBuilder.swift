@@ -67,6 +67,14 @@ package struct ModelBuilder {
         spools.append(spool)
     }
 
+    /// How much each forest added so far splits on each of the trees' features (`ForestSummary.splitImportance`).
+    package var splitImportances: [[Double]] {
+        spools.map { $0.shape.importance(featureCount: metadata.treeFeatureCount) }
+    }
+
+    /// What each feature moves of the effects, told once the forests are done.
+    package mutating func setImportances(_ importances: [Double]) { metadata.importances = importances }
+
     /// Where the forests come from, told once they are done.
     package mutating func setProvenance(_ provenance: String) { metadata.provenance = provenance }
 

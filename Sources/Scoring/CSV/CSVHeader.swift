@@ -35,7 +35,7 @@ struct CSVHeader: Sendable {
         if next == text.count, chunk.isBroken {
             throw Self.fault(reader, "the first line is longer than \(buffer.count) bytes")
         }
-        let names = (0..<record.count).map { record.text(text, $0).trimmingSpaces }
+        let names = (0..<record.count).map { record.trimmedText(text, $0) }
         let breaks = record.innerBreaks
         var columnsByName: [String: [Int]] = [:]
         for (column, name) in names.enumerated() { columnsByName[name, default: []].append(column) }
@@ -99,16 +99,6 @@ struct CSVHeader: Sendable {
 
     private static func fault(_ reader: CSVChunkReader, _ what: String) -> ImpactError {
         ImpactError(.badInput, code: "csv_header", "\(reader.name), line 1: \(what)")
-    }
-}
-
-extension String {
-    /// The text without spaces and tabs around it.
-    var trimmingSpaces: String {
-        var text = self[...]
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return String(text)
     }
 }
 

@@ -20,9 +20,6 @@ final class CSVWorker {
     /// Of each row of the batch: where it stands and in which line.
     private var places: [(bytes: Range<Int>, line: Int)] = []
 
-    /// For features that are categories, the bytes of their texts in the order of their codes.
-    private let levels: [[[UInt8]]?]
-
     private let values: RowValues
 
     private static let batch = 1024
@@ -32,7 +29,6 @@ final class CSVWorker {
         self.header = header
         self.name = name
         values = RowValues(model)
-        levels = (0..<model.featureCount).map { model.levels(feature: $0)?.map { Array($0.utf8) } }
         scorer = Scorer(model: model, maxRows: Self.batch)
         writer = CSVRowWriter(model: model, options: options, level: level, header: header)
         buffer = .allocate(byteCount: options.recordBytes, alignment: 64)
@@ -98,20 +94,12 @@ final class CSVWorker {
         let row = rows + places.count * model.rowStride
         for (feature, column) in header.columnOfFeature.enumerated() {
             if column < 0 { continue }
-            if let wanted = header.textOfFeature[feature] {
-                let found = code(text, column, [wanted])
-                guard !found.isNaN || model.acceptsMissing(feature: feature) else {
+            let (wanted, categories) = (header.textOfFeature[feature], model.categories[feature])
+            if wanted != nil || categories != nil {
+                row[feature] = code(text, column, wanted, categories)
+                guard !row[feature].isNaN || model.acceptsMissing(feature: feature) else {
                     throw notANumber(.missing, text, line, column)
                 }
-                row[feature] = found.isNaN ? .nan : found == 0 ? 1 : 0
-                continue
-            }
-            if let levels = levels[feature] {
-                let found = code(text, column, levels)
-                guard !found.isNaN || model.acceptsMissing(feature: feature) else {
-                    throw notANumber(.missing, text, line, column)
-                }
-                row[feature] = found
                 continue
             }
             switch CSVNumber.read(text, record[column]) {
@@ -124,18 +112,14 @@ final class CSVWorker {
         return (next, true)
     }
 
-    /// The code of a category's text; spaces around it do not count, and an empty one is missing.
-    private func code(_ text: UnsafeRawBufferPointer, _ column: Int, _ levels: [[UInt8]]) -> Float {
-        if record[column].hasDoubledQuotes {
-            let whole = Array(record.text(text, column).utf8)
-            return Float(levels.firstIndex(of: whole) ?? levels.count)
-        }
-        var (start, end) = (record[column].start, record[column].end)
-        while start < end, text[start] == 0x20 || text[start] == 0x09 { start += 1 }
-        while start < end, text[end - 1] == 0x20 || text[end - 1] == 0x09 { end -= 1 }
-        if start == end { return .nan }
-        let bytes = text[start..<end]
-        return Float(levels.firstIndex { bytes.elementsEqual($0) } ?? levels.count)
+    /// What a text is in the row: 1 when it is the one that is wanted, else a category's code. Spaces around it do not count, and
+    /// an empty one is missing.
+    private func code(
+        _ text: UnsafeRawBufferPointer, _ column: Int, _ wanted: [UInt8]?, _ categories: CategoryCodes?
+    ) -> Float {
+        guard !record.trimmedBytes(text, column).isEmpty else { return .nan }
+        if let wanted { return record.isText(text, column, wanted) ? 1 : 0 }
+        return categories?.code(of: record.trimmedText(text, column)) ?? .nan
     }
 
     private func notANumber(

@@ -9,7 +9,7 @@ package struct ModelRowReader {
     private let model: Model
     /// For each feature its column, −1 when it follows from others; and the text that makes a feature `column=text` 1.
     private let columns: [Int]
-    private let texts: [String?]
+    private let texts: [[UInt8]?]
     private let values: RowValues
 
     /// - Throws: `csv_header` naming the features that have no column.
@@ -17,14 +17,14 @@ package struct ModelRowReader {
         self.model = model
         values = RowValues(model)
         let derivable = Set(values.derivable)
-        var (columns, texts, absent): ([Int], [String?], [String]) = ([], [], [])
+        var (columns, texts, absent): ([Int], [[UInt8]?], [String]) = ([], [], [])
         for name in model.featureNames {
-            var (column, text): (Int?, String?) = (table.columns.firstIndex(of: name), nil)
+            var (column, text): (Int?, [UInt8]?) = (table.columns.firstIndex(of: name), nil)
             if column == nil, derivable.contains(name) {
                 column = -1
             } else if column == nil, let equals = name.firstIndex(of: "=") {
                 column = table.columns.firstIndex(of: String(name[..<equals]))
-                text = String(name[name.index(after: equals)...])
+                text = Array(name[name.index(after: equals)...].utf8)
             }
             if column == nil { absent.append(name) }
             columns.append(column ?? -1)
@@ -60,12 +60,12 @@ package struct ModelRowReader {
 
     private func value(_ table: CSVTable, _ feature: Int, _ column: Int) throws(ImpactError) -> Float {
         if let text = texts[feature] {
-            let found = table.record.text(table.text, column).trimmingSpaces
-            return found.isEmpty ? .nan : found == text ? 1 : 0
+            guard !table.record.trimmedBytes(table.text, column).isEmpty else { return .nan }
+            return table.record.isText(table.text, column, text) ? 1 : 0
         }
-        if model.levels(feature: feature) != nil {
-            let found = table.record.text(table.text, column).trimmingSpaces
-            return found.isEmpty ? .nan : model.code(feature: feature, text: found) ?? .nan
+        if let categories = model.categories[feature] {
+            let found = table.record.trimmedText(table.text, column)
+            return found.isEmpty ? .nan : categories.code(of: found)
         }
         switch CSVNumber.read(table.text, table.record[column]) {
         case .value(let value): return value

@@ -20,16 +20,11 @@ extension Model {
     package var metrics: String? { composition?.metrics }
 
     /// The texts of a feature that is a category, in the order of their codes; nil for a number.
-    package func levels(feature: Int) -> [String]? {
-        composition?.preprocessing?.inputs[feature].levels ?? description.levels?[feature]
-    }
+    package func levels(feature: Int) -> [String]? { categories[feature]?.texts }
 
     /// The value of a category's text in a row: its code, or the one that stands for everything unknown; nil when the
     /// feature is a number.
-    package func code(feature: Int, text: String) -> Float? {
-        guard let levels = levels(feature: feature) else { return nil }
-        return Float(levels.firstIndex(of: text) ?? levels.count)
-    }
+    package func code(feature: Int, text: String) -> Float? { categories[feature]?.code(of: text) }
 
     /// Whether a row without a value of the feature still has an estimate.
     package func acceptsMissing(feature: Int) -> Bool {

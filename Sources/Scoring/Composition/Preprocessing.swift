@@ -3,7 +3,7 @@ import Base
 /// What happens to a row's values before trees and linear parts see them, frozen at training: filling in, rounding, scaling,
 /// categories. Each row by itself, so that a row scored alone has the bits of the same row in a batch.
 ///
-/// A row's inputs are float32; a category is the number of its text among `levels` (`code(of:)`), NaN when it is missing.
+/// A row's inputs are float32; a category is the number of its text among `levels` (`CategoryCodes`), NaN when it is missing.
 /// Every computation is in double precision, its result one float32.
 package struct Preprocessing: Codable, Sendable, Equatable {
     /// What one input of the row becomes.
@@ -40,11 +40,6 @@ package struct Preprocessing: Codable, Sendable, Equatable {
 
         /// Columns that the parts see.
         package var outputs: Int { oneHot ? (levels?.count ?? 0) + 1 : 1 }
-
-        /// The code of a category's text.
-        package func code(of text: String) -> Float {
-            Float(levels?.firstIndex(of: text) ?? levels?.count ?? 0)
-        }
     }
 
     /// One an input, in the order of the row.

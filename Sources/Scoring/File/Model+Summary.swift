@@ -56,8 +56,20 @@ extension Model {
         return sums
     }
 
-    /// Importance of each feature by the heterogeneity that its splits gained, when the estimator gave it.
+    /// What each feature moves of the effects, when the trainer or the estimator gave it: of an imported forest by the heterogeneity
+    /// that its splits gained.
     package var heterogeneityImportance: [Double]? { description.importances }
+
+    /// Mean over the outcomes of the split importance.
+    package var splitImportance: [Double] {
+        let all = summaries.map(\.splitImportance)
+        return featureNames.indices.map { i in all.reduce(0) { $0 + $1[i] } / Double(max(1, all.count)) }
+    }
+
+    /// The importance of each feature: of a model with an offset what both move, else the split importance.
+    package var importance: [Double] {
+        offsets.contains { $0 != nil } ? heterogeneityImportance ?? splitImportance : splitImportance
+    }
 
     /// Trees over all outcomes.
     package var treeCount: Int { forests.reduce(0) { $0 + $1.treeCount } }

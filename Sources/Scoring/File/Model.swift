@@ -50,6 +50,9 @@ package final class Model: Sendable {
     /// Whether every prediction of a response model is a probability.
     package let predictsProbabilities: Bool
 
+    /// One a feature: the texts of a category; nil for a number.
+    package let categories: [CategoryCodes?]
+
     let description: ModelDescription
     let forests: [LoadedForest]
     let file: MappedFile
@@ -117,6 +120,10 @@ package final class Model: Sendable {
         treatments = description.treatments
         outcomes = description.outcomes ?? description.forests.map(\.outcome)
         composition = description.composition
+        let (inputs, levels) = (composition?.preprocessing?.inputs, description.levels)
+        categories = description.features.indices.map { feature in
+            (inputs?[feature].levels ?? levels?[feature]).map { CategoryCodes($0) }
+        }
         isResponse = composition?.kind == Composition.response
         predictsProbabilities = isResponse && composition?.givesProbabilities ?? false
         sha256 = SHA256.hex(header.digest)

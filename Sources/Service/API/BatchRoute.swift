@@ -126,6 +126,10 @@ struct BatchRoute: Sendable {
                 do throws(InputError) { try session.readValue(&scanner, feature, into: row) } catch {
                     throw served.problem(error, field: "rows[\(index)].\(session.text(scanner, name))")
                 }
+            } else if case let column = session.isText(bytes), column >= 0 {
+                do throws(InputError) { try session.readText(&scanner, column, into: row) } catch {
+                    throw served.problem(error, field: "rows[\(index)].\(session.text(scanner, name))")
+                }
             } else if bytes.elementsEqual("user_id".utf8) {
                 rows.setUser(try session.readUser(&scanner, field: "rows[\(index)].user_id"))
             } else if bytes.elementsEqual("features".utf8), scanner.current == 0x7B {
@@ -161,12 +165,23 @@ struct BatchRoute: Sendable {
             throw Problem(InputError(.invalidUTF8, position: fault))
         }
         try cut()
-        let names = (0..<record.count).map { record.text(text, $0).trimmingSpaces }
+        let names = (0..<record.count).map { record.trimmedText(text, $0) }
         line += 1 + record.innerBreaks
         var columns: [Int] = []
+        // Columns of texts behind features `column=text`.
+        var texts: [(column: Int, text: Int)] = []
         var userColumn: Int?
         var used: Set<Int> = []
         for name in names {
+            let text = Array(name.utf8).withUnsafeBytes { session.isText($0) }
+            if text >= 0 {
+                for member in served.values.textColumns[text].members where !used.insert(member.feature).inserted {
+                    throw ScoreRoute.twice(name)
+                }
+                texts.append((columns.count, text))
+                columns.append(-1)
+                continue
+            }
             let feature = Array(name.utf8).withUnsafeBytes { session.isFeature($0) }
             if feature >= 0, !used.insert(feature).inserted { throw ScoreRoute.twice(name) }
             if feature < 0, name == "user_id" {
@@ -177,7 +192,9 @@ struct BatchRoute: Sendable {
         }
         // As `model score` carries other columns along: when every feature has its own, none of them is a slip of the pen.
         if used.count < served.model.featureCount,
-            let stranger = names.indices.first(where: { columns[$0] < 0 && $0 != userColumn })
+            let stranger = names.indices.first(where: { index in
+                columns[index] < 0 && index != userColumn && !texts.contains { $0.column == index }
+            })
         {
             throw served.unknownFeature(names[stranger], place: "")
         }
@@ -200,6 +217,10 @@ struct BatchRoute: Sendable {
                 } else {
                     row[feature] = try Self.number(text, record[column], line: line, name: names[column])
                 }
+            }
+            for (column, place) in texts {
+                let own = Array(record.text(text, column).utf8)
+                own.withUnsafeBytes { served.values.set(row, column: place, text: $0) }
             }
             served.values.complete(row) { used.contains($0) }
             if let userColumn {
@@ -245,16 +266,6 @@ extension UnsafeRawBufferPointer {
             case .error: return position
             }
         }
-    }
-}
-
-extension String {
-    /// The text without spaces and tabs around it.
-    fileprivate var trimmingSpaces: String {
-        var text = self[...]
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return String(text)
     }
 }
 

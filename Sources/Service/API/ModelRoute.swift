@@ -95,9 +95,5 @@ struct ModelRoute: Sendable {
         }
     }
 
-    /// Mean over the outcomes of the split importance.
-    static func importance(_ model: Model) -> [Double] {
-        let all = model.summaries.map(\.splitImportance)
-        return model.featureNames.indices.map { i in all.reduce(0) { $0 + $1[i] } / Double(max(1, all.count)) }
-    }
+    static func importance(_ model: Model) -> [Double] { model.importance }
 }

@@ -87,10 +87,16 @@ final class ScoringSession {
             var more = try scanner.enterObject()
             while more {
                 name = try scanner.scanName()
-                let index = served.names.find(scanner.decoded(name, scratch), expected: expected)
-                guard index >= 0 else { break }
-                expected = index + 1
-                try readValue(&scanner, index, into: row)
+                let bytes = scanner.decoded(name, scratch)
+                let index = served.names.find(bytes, expected: expected)
+                if index >= 0 {
+                    expected = index + 1
+                    try readValue(&scanner, index, into: row)
+                } else {
+                    let column = served.textNames.find(bytes, expected: 0)
+                    guard column >= 0 else { break }
+                    try readText(&scanner, column, into: row)
+                }
                 more = try scanner.nextMember()
             }
             if !more { return }
@@ -108,6 +114,32 @@ final class ScoringSession {
 
     /// Whether each feature was read into the row that was cleared last.
     var given: [Bool] { (0..<model.featureCount).map { seen[$0 >> 6] & 1 << UInt64($0 & 63) != 0 } }
+
+    /// The text of a column behind features `column=text`; a number or a truth value stands for how it is written, null for missing.
+    func readText(
+        _ scanner: inout JSONScanner, _ column: Int, into row: UnsafeMutablePointer<Float>
+    ) throws(InputError) {
+        for member in served.values.textColumns[column].members {
+            let bit = 1 as UInt64 &<< UInt64(member.feature & 63)
+            guard seen[member.feature &>> 6] & bit == 0 else { throw scanner.fault(.duplicateField) }
+            seen[member.feature &>> 6] |= bit
+        }
+        let start = scanner.position
+        switch scanner.current {
+        case 0x6E:
+            try scanner.scan(.null)
+            served.values.set(row, column: column, text: UnsafeRawBufferPointer(start: nil, count: 0))
+        case 0x22:
+            let text = try scanner.scanString()
+            served.values.set(row, column: column, text: scanner.decoded(text, scratch))
+        default:
+            guard scanner.isAtNumber else { throw try scanner.typeFault() }
+            _ = try scanner.scanNumber()
+            served.values.set(
+                row, column: column,
+                text: UnsafeRawBufferPointer(start: scanner.base + start, count: scanner.position - start))
+        }
+    }
 
     /// A category's value: its text, a number that stands for one, or null for missing.
     private func readCategory(
@@ -164,6 +196,9 @@ final class ScoringSession {
     }
 
     func isFeature(_ bytes: UnsafeRawBufferPointer) -> Int { served.names.find(bytes, expected: 0) }
+
+    /// The column of texts of a name, or −1.
+    func isText(_ bytes: UnsafeRawBufferPointer) -> Int { served.textNames.find(bytes, expected: 0) }
 
     func text(_ scanner: JSONScanner, _ name: JSONScanner.Text) -> String {
         String(decoding: scanner.decoded(name, scratch), as: UTF8.self)

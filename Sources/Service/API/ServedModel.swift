@@ -11,6 +11,8 @@ package final class ServedModel: Sendable {
     package let level: ConfidenceLevel
     package let threshold: Double
     let names: FeatureNames
+    /// Of the columns of texts behind features `column=text`.
+    let textNames: FeatureNames
     /// The row of a person of whom nothing is known: what a feature is that a request does not give.
     let defaults: [Float]
     /// What values the features take.
@@ -28,6 +30,7 @@ package final class ServedModel: Sendable {
         defaults = Self.defaults(of: model)
         ranges = ControlRange.all(of: model)
         values = RowValues(model)
+        textNames = FeatureNames(values.textColumns.map(\.name))
         let isCategory = (0..<model.featureCount).map { model.levels(feature: $0) != nil }
         self.isCategory = isCategory.contains(true) ? isCategory : []
     }

@@ -22,8 +22,10 @@ package struct TrainingDiagnostics: Sendable {
     }
 
     package struct Overlap: Sendable {
+        /// Of the chance of the first arm; and of each arm's.
         package var least: Double
         package var greatest: Double
+        package var arms: [(least: Double, greatest: Double)]
         /// The share of rows whose chance of any arm is below 0.05.
         package var thin: Double
         /// Counts of the chance of the treatment (the first arm) in twenty equal steps from 0 to 1.
@@ -99,16 +101,21 @@ package struct TrainingDiagnostics: Sendable {
         guard nuisances.propensity.count > 1, count > 0 else {
             return nil
         }
-        var (least, greatest, thin) = (Double.infinity, -Double.infinity, 0)
+        var thin = 0
+        var arms = nuisances.propensity.dropFirst().map { _ in (least: Double.infinity, greatest: -Double.infinity) }
         var histogram = [Int](repeating: 0, count: 20)
         for row in 0..<count {
             let treated = Double(nuisances.propensity[1][row])
             histogram[min(19, max(0, Int(treated * 20)))] += 1
-            least = min(least, treated)
-            greatest = max(greatest, treated)
+            for arm in arms.indices {
+                let chance = Double(nuisances.propensity[arm + 1][row])
+                arms[arm] = (min(arms[arm].least, chance), max(arms[arm].greatest, chance))
+            }
             if nuisances.propensity.contains(where: { $0[row] < 0.05 }) { thin += 1 }
         }
-        return Overlap(least: least, greatest: greatest, thin: Double(thin) / Double(count), histogram: histogram)
+        return Overlap(
+            least: arms[0].least, greatest: arms[0].greatest, arms: arms, thin: Double(thin) / Double(count),
+            histogram: histogram)
     }
 
     /// Features that look as if they came after the treatment: in a randomised trial nothing that came before it can tell the
@@ -145,11 +152,20 @@ package struct TrainingDiagnostics: Sendable {
                     Suspect(
                         feature: name,
                         why:
-                            "is not 0 only in rows where \(data.plan.outcomes[index]) is 1, so it seems to follow from it"
+                            "is neither 0 nor missing only in rows where \(data.plan.outcomes[index]) is 1, so it seems to follow from it"
                     ))
                 continue
             }
             guard !data.arms.isEmpty else { continue }
+            if let arm = Self.onlyArm(column, data) {
+                found.append(
+                    Suspect(
+                        feature: name,
+                        why:
+                            "is not 0 only in rows of arm '\(data.plan.arms?[arm] ?? "")', so it seems to follow from it"
+                    ))
+                continue
+            }
             let (z, deviations) = Self.armDifference(column, data)
             // Outside a trial arms may differ much in what led to them; only what all but names the arm is suspect.
             let isSuspect = isRandomised ? z > 6 : deviations > mostDeviations
@@ -190,6 +206,19 @@ package struct TrainingDiagnostics: Sendable {
             let share = Double(outcome.buffer.count { $0 == 1 }) / Double(data.count)
             return share < 0.8 && nonzero.allSatisfy { outcome[$0] == 1 }
         }
+    }
+
+    /// The only arm in which a feature is ever not 0, though others would have had ten such rows by its share.
+    private static func onlyArm(_ column: BinnedColumn, _ data: TrainingData) -> Int? {
+        var (rows, used) = ([Int](repeating: 0, count: data.armCount), [Int](repeating: 0, count: data.armCount))
+        for row in 0..<data.count where !column[row].isNaN {
+            rows[Int(data.arms[row])] += 1
+            if column[row] != 0 { used[Int(data.arms[row])] += 1 }
+        }
+        let arms = used.indices.filter { used[$0] > 0 }
+        guard arms.count == 1, let arm = arms.first, used[arm] >= 20 else { return nil }
+        let others = rows.reduce(0, +) - rows[arm]
+        return used[arm] * others >= 10 * rows[arm] ? arm : nil
     }
 
     /// Means of two arms that are so many standard deviations apart leave no overlap to speak of.

@@ -30,7 +30,7 @@ package struct FittedLearner: Sendable {
     /// Models of trees, in the order of the composition's parts.
     package var ensembles: [TreeEnsemble]
     package var composition: Composition
-    /// For the linear learner, by effect: its coefficients in units of each feature's standard deviation.
+    /// For the linear learner, by effect: its coefficients, per unit of each feature.
     package var coefficients: [[LinearCoefficient]]
     /// By effect, by row of the matrix asked for.
     let predict: @Sendable ([UInt32]) -> [[Float]]
@@ -43,8 +43,14 @@ package struct FittedLearner: Sendable {
 /// A coefficient of the linear learner.
 package struct LinearCoefficient: Sendable {
     package var name: String
+    /// For one text of a column, the feature of the text that it is compared with.
+    package var base: String?
     package var estimate: Double
     package var standardError: Double
+    /// Of the feature; nil for the average.
+    package var deviation: Double?
+    /// What it is called in a table.
+    package var label: String { name + (base.map { " (against \($0))" } ?? "") }
     package var pValue: Double { erfc(abs(estimate / standardError) / 2.0.squareRoot()) }
 }
 

@@ -37,7 +37,7 @@ package struct LearnerFitter {
         guard data.plan.arms != nil || learner.takesNumbers else {
             throw ImpactError(
                 .usage, code: "train_kind",
-                "a \(learner.rawValue) needs arms; for a treatment that is a number take "
+                "\(learner.rawValue) needs arms; for a treatment that is a number take "
                     + "causal-forest, r-learner or linear-dml")
         }
         switch learner {
@@ -269,7 +269,8 @@ package struct LearnerFitter {
 
     /// θ(x) = a + b·x by least squares of the residuals, errors robust to heteroskedasticity (by cluster when there are some).
     private func linear(_ rows: [UInt32]) -> FittedLearner {
-        let design = Design(matrix)
+        let bases = baseLevels()
+        let design = Design(matrix, except: Set(bases.values))
         let (effects, width) = (residuals.effects, design.width + 1)
         let size = effects * width
         var (gram, moment) = ([Double](repeating: 0, count: size * size), [Double](repeating: 0, count: size))
@@ -323,6 +324,15 @@ package struct LearnerFitter {
         for i in 0..<size { for j in 0..<i { meat[i * size + j] = meat[j * size + i] } }
         let inverse = factor?.inverse() ?? meat
         let covariance = Self.product(inverse, Self.product(meat, inverse, size), size)
+        var means = [Double](repeating: 0, count: width)
+        var total = 0.0
+        for row in rows.map({ Int($0) }) {
+            let weight = Double(data.weight(row))
+            for column in 0..<design.width { means[column] += weight * design.value(column, row) }
+            total += weight
+        }
+        for column in 0..<design.width { means[column] /= max(total, .leastNormalMagnitude) }
+        means[design.width] = 1
         // The file's linear part reads whole rows: centres and scales one a feature.
         var (centres, scales) = (
             [Double](repeating: 0, count: data.features.count), [Double](repeating: 1, count: data.features.count)
@@ -350,14 +360,21 @@ package struct LearnerFitter {
                                 solution[start + index], [source.feature], standardError: error(index))
                         }, centres: centres, scales: scales, missingIsCentre: true, covariance: own,
                         interceptError: error(design.width))))
+            // Of people as they are weighted: the constant alone is the effect at the plain means.
+            let average = (0..<width).reduce(0) { $0 + means[$1] * solution[start + $1] }
+            var variance = 0.0
+            for i in 0..<width { for j in 0..<width { variance += means[i] * means[j] * own[i * width + j] } }
             coefficients.append(
                 design.sources.enumerated().map { index, source in
                     LinearCoefficient(
-                        name: data.featureNames[source.feature], estimate: solution[start + index],
-                        standardError: error(index))
+                        name: data.featureNames[source.feature],
+                        base: bases[source.feature].map { data.featureNames[$0] },
+                        estimate: solution[start + index] / source.deviation,
+                        standardError: error(index) / source.deviation, deviation: source.deviation)
                 } + [
                     LinearCoefficient(
-                        name: "average", estimate: solution[start + design.width], standardError: error(design.width))
+                        name: "average", base: nil, estimate: average, standardError: max(0, variance).squareRoot(),
+                        deviation: nil)
                 ])
         }
         let composition = Composition(
@@ -374,6 +391,27 @@ package struct LearnerFitter {
                 }
             }
         }
+    }
+
+    /// For each feature of 0 and 1 that is one text of a column, the feature of the column's most frequent text: all texts together add
+    /// up to the constant, so one is left out and the others are differences from it.
+    private func baseLevels() -> [Int: Int] {
+        var groups: [String: [Int]] = [:]
+        for (index, feature) in data.plan.features.enumerated() {
+            guard case .equals = feature.field.reading else { continue }
+            groups[feature.field.column, default: []].append(index)
+        }
+        var bases: [Int: Int] = [:]
+        for group in groups.values where group.count > 1 {
+            let isWhole = (0..<data.count).allSatisfy { row in
+                let sum = group.reduce(Float(0)) { $0 + data.features[$1][row] }
+                return sum == 1 || sum.isNaN
+            }
+            let base = group.max { (data.ranges[$0].mean, $1) < (data.ranges[$1].mean, $0) }
+            guard isWhole, let base else { continue }
+            for feature in group { bases[feature] = base }
+        }
+        return bases
     }
 
     private static func product(_ a: [Double], _ b: [Double], _ size: Int) -> [Double] {

@@ -25,10 +25,11 @@ final class Design: @unchecked Sendable {
     private let places: UnsafeMutablePointer<Int>
     private let table: UnsafeMutablePointer<Double>
 
-    init(_ matrix: BinnedMatrix) {
+    /// - Parameter except: features that are left out.
+    init(_ matrix: BinnedMatrix, except: Set<Int> = []) {
         self.matrix = matrix
         rows = matrix.rows
-        sources = (0..<matrix.features).compactMap { Self.standardised(matrix, $0) }
+        sources = (0..<matrix.features).filter { !except.contains($0) }.compactMap { Self.standardised(matrix, $0) }
         places = .allocate(capacity: max(1, sources.count))
         table = .allocate(capacity: max(1, sources.count * BinnedMatrix.bins))
         for (column, source) in sources.enumerated() {

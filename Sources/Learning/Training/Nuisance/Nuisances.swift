@@ -52,13 +52,17 @@ package struct NuisanceFitter {
     let threads: Int
     let model: NuisanceModel
     private let folds: Folds
-    private let ridge: RidgeFolds
+    /// nil: no linear model is asked for, or of too many columns.
+    private let ridge: RidgeFolds?
 
     package static let foldCount = 5
     /// Chances of arms below this are put there.
     package static let leastPropensity: Float = 0.01
     /// Variances of a treatment that is a number below this share of their mean are put there.
     package static let leastVariance: Float = 0.05
+
+    /// Columns of which the best of all may be a linear model: its moments grow with their square.
+    package static let mostColumns = 1_024
 
     package init(_ data: TrainingData, _ matrix: BinnedMatrix, seed: UInt64, threads: Int, model: NuisanceModel) {
         self.data = data
@@ -67,11 +71,12 @@ package struct NuisanceFitter {
         self.threads = threads
         self.model = model
         folds = Folds(rows: data.count, count: Self.foldCount, clusters: data.clusters, seed: seed)
-        ridge = RidgeFolds(
-            Design(matrix), folds, weights: data.weights, threads: threads)
+        let isLinear = model == .linear || model == .best && matrix.features <= Self.mostColumns
+        ridge = isLinear ? RidgeFolds(Design(matrix), folds, weights: data.weights, threads: threads) : nil
     }
 
-    package func fit() throws(ImpactError) -> Nuisances {
+    /// - Parameter check: called between models; what it throws ends the training.
+    package func fit(check: () throws(ImpactError) -> Void = {}) throws(ImpactError) -> Nuisances {
         var nuisances = Nuisances(outcome: [], propensity: [], treatment: .constant(0), reports: [], clipped: 0)
         if case .residuals = data.plan.propensity {
             nuisances.outcome = data.outcomes.map { _ in .constant(0) }
@@ -79,7 +84,7 @@ package struct NuisanceFitter {
         }
         for (name, column) in zip(data.plan.outcomes, data.outcomes) {
             let isBinary = column.buffer.allSatisfy { $0 == 0 || $0 == 1 }
-            let (values, report) = try best("outcome \(name)", isBinary: isBinary) { column[$0] }
+            let (values, report) = try best("outcome \(name)", isBinary: isBinary, check) { column[$0] }
             nuisances.outcome.append(values)
             nuisances.reports.append(report)
         }
@@ -87,10 +92,10 @@ package struct NuisanceFitter {
         case .residuals: break
         case .mean:
             let column = data.treatment
-            let (values, report) = try best("treatment", isBinary: false) { column[$0] }
+            let (values, report) = try best("treatment", isBinary: false, check) { column[$0] }
             nuisances.treatment = values
             nuisances.reports.append(report)
-            try estimateVariance(&nuisances)
+            try estimateVariance(&nuisances, check)
         case .constant(let chances):
             nuisances.propensity = chances.map { .constant(Float($0)) }
         case .ownArm:
@@ -101,28 +106,33 @@ package struct NuisanceFitter {
             guard let treated = data.propensity else { break }
             let chances = Array(treated.buffer)
             nuisances.propensity = [.rest(chances), .values(chances)]
-        case .estimate: try estimatePropensity(&nuisances)
+        case .estimate: try estimatePropensity(&nuisances, check)
         }
         return nuisances
     }
 
     /// How much the treatment varies around its mean, by the features: scores divide by it.
-    private func estimateVariance(_ nuisances: inout Nuisances) throws(ImpactError) {
+    private func estimateVariance(
+        _ nuisances: inout Nuisances, _ check: () throws(ImpactError) -> Void
+    ) throws(ImpactError) {
         let (column, expected) = (data.treatment, nuisances.treatment)
         func square(_ row: Int) -> Float { (column[row] - expected[row]) * (column[row] - expected[row]) }
-        let (values, report) = try best("variance of the treatment", isBinary: false, prefersConstant: true, square)
+        let (values, report) = try best(
+            "variance of the treatment", isBinary: false, prefersConstant: true, check, square)
         let mean = (0..<data.count).reduce(0.0) { $0 + Double(square($1)) } / Double(max(1, data.count))
         let least = Float(mean) * Self.leastVariance
         nuisances.variance = (0..<data.count).map { max(values[$0], least) }
         nuisances.reports.append(report)
     }
 
-    private func estimatePropensity(_ nuisances: inout Nuisances) throws(ImpactError) {
+    private func estimatePropensity(
+        _ nuisances: inout Nuisances, _ check: () throws(ImpactError) -> Void
+    ) throws(ImpactError) {
         let arms = data.armCount
         var chances: [NuisanceColumn] = []
         for arm in (arms == 2 ? 1 : 0)..<arms {
             let name = data.plan.arms?[arm] ?? "\(arm)"
-            let (values, report) = try best("arm \(name)", isBinary: true, prefersConstant: true) {
+            let (values, report) = try best("arm \(name)", isBinary: true, prefersConstant: true, check) {
                 data.arms[$0] == arm ? 1 : 0
             }
             chances.append(values)
@@ -167,7 +177,8 @@ package struct NuisanceFitter {
     /// - Parameter prefersConstant: the constant stays unless a model is better by more than one standard error: chances of
     ///   a randomised trial do not depend on the features.
     private func best(
-        _ name: String, isBinary: Bool, prefersConstant: Bool = false, _ target: (Int) -> Float
+        _ name: String, isBinary: Bool, prefersConstant: Bool = false, _ check: () throws(ImpactError) -> Void,
+        _ target: (Int) -> Float
     ) throws(ImpactError) -> (values: NuisanceColumn, report: NuisanceReport) {
         let constant = constant(target)
         let constantError = error(constant, target)
@@ -182,14 +193,17 @@ package struct NuisanceFitter {
             errors.append((name, found))
             if found < chosen.error || model != .best { chosen = (name, values, found) }
         }
-        if wants(.linear) {
+        try check()
+        if let ridge {
             if isBinary {
-                consider("logistic", logistic(target))
+                consider("logistic", logistic(ridge, target))
             } else {
                 consider("linear", ridge.fit(target).predictions)
             }
         }
+        try check()
         if wants(.boosted) { consider("boosted", boosted(isBinary, target)) }
+        try check()
         if wants(.forest) {
             switch try forest(target, constant, toBeat: model == .best ? (chosen.values, chosen.error) : nil) {
             case .complete(let values): consider("forest", values)
@@ -205,7 +219,7 @@ package struct NuisanceFitter {
 
     /// The penalty is the ridge's, in the units of a logistic loss: the target's variance takes the place of 1. At least 1, as
     /// scikit-learn's default, so that classes that a plane separates have a minimum.
-    private func logistic(_ target: (Int) -> Float) -> [Float] {
+    private func logistic(_ ridge: RidgeFolds, _ target: (Int) -> Float) -> [Float] {
         let variance = error(constant(target), target)
         return LogisticFolds(
             design: ridge.design, folds: folds, weights: data.weights, threads: threads,
