@@ -1,14 +1,14 @@
-import Base
 import Foundation
 
 /// The folders that outputs are written in.
-package enum OutputFolder {
-    /// - Throws: `no_folder` when the folder that the file should stand in is not there, or is not a folder.
-    package static func check(_ path: String) throws(ImpactError) {
+public enum OutputFolder {
+    /// - Throws: `no_folder` when the folder that the file should stand in is not there, or is not a folder, and when the path
+    ///   is a folder itself.
+    public static func check(_ path: String) throws(ImpactError) {
         guard path != "-" else { return }
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = folder(of: path)
         var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: folder.isEmpty ? "." : folder, isDirectory: &isFolder)
+        let exists = FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder)
         guard exists, isFolder.boolValue else {
             throw ImpactError(
                 .failed, code: "no_folder",
@@ -23,11 +23,21 @@ package enum OutputFolder {
 
     /// Makes the folder beside an output in which it grows.
     /// - Throws: `no_folder`, about the output that was asked for.
-    package static func make(_ folder: String, for path: String) throws(ImpactError) {
-        do throws(ImpactError) { try Folder.make(folder) } catch {
-            throw ImpactError(
-                .failed, code: "no_folder",
-                "cannot write \(path): its folder takes no new files (\(error.message)); name another place")
-        }
+    public static func make(_ folder: String, for path: String) throws(ImpactError) {
+        do throws(ImpactError) { try Folder.make(folder) } catch { throw takesNothing(path) }
+    }
+
+    /// A folder that takes no new file, with the system's word for it when it has a plain one.
+    static func takesNothing(_ path: String) -> ImpactError {
+        let folder = folder(of: path)
+        let reason = access(folder, W_OK) == 0 ? "" : " (\(String(cString: strerror(errno))))"
+        return ImpactError(
+            .failed, code: "no_folder",
+            "cannot write \(path): \(folder) takes no new files\(reason); name another place")
+    }
+
+    private static func folder(of path: String) -> String {
+        let folder = (path as NSString).deletingLastPathComponent
+        return folder.isEmpty ? "." : folder
     }
 }
