@@ -53,7 +53,7 @@ final class PartitionRows {
         batch = EventBatch(schema: plan.schema, limits: options.limits, capacity: 1_024)
         state = PartitionState(plan: plan)
         state.timeToLive = options.timeToLive
-        clock = RowsClock(patience: options.lateness)
+        clock = RowsClock(patience: options.lateness, least: options.leastUsers)
         open = OpenRows(featureCount: plan.count, outcomeCount: options.outcomes.count)
         row = [Float](repeating: 0, count: max(1, plan.count))
         func mask(_ types: [String]) -> UInt64 {

@@ -27,6 +27,8 @@ package struct RowsOptions: Sendable {
     package var scoreAt = ScoreAt.assignment
     /// Whether rows whose window is not over at the end of the data are written, marked, or only counted.
     package var keepsCensored = true
+    /// Users that a partition must have shown before event time closes rows: a handful may have odd clocks.
+    package var leastUsers = 64
     /// The most open rows per partition may have.
     package var maxOpen = 20_000_000
 
