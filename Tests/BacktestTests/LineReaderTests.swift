@@ -130,6 +130,48 @@ struct LineReaderTests {
         }
     }
 
+    @Test(
+        "Files that are done are gone on with when they have grown, refused when they are others; each target has its own"
+    )
+    func doneFiles() throws {
+        let scratch = try TemporaryFolder()
+        let files = [try scratch.write("1\n2\n", "a.jsonl"), try scratch.write("3\n", "b.jsonl")]
+        let path = scratch.file("progress")
+        func append(_ text: String, _ file: String) throws {
+            let handle = try #require(FileHandle(forWritingAtPath: file))
+            try handle.seekToEnd()
+            try handle.write(contentsOf: Data(text.utf8))
+            try handle.close()
+        }
+        var progress = LoadProgress(files: files, target: "events at here")
+        for lines in [2, 1] {
+            let bytes = LoadProgress.bytes(files[progress.file])
+            progress.line = lines
+            progress.finishFile(bytes: bytes)
+        }
+        try progress.write(path)
+        func read(_ target: String = "events at here") throws -> LoadProgress {
+            try #require(try LoadProgress.read(path, files: files, target: target))
+        }
+        let first = try read()
+        #expect(first == progress && first.grown.isEmpty && first.file == 2)
+        try append("2b\n2c\n", files[0])
+        var grown = try read()
+        #expect(grown.grown.map(\.file) == [0] && grown.grown.map(\.lines) == [2])
+        grown.finish(file: 0, lines: 4, bytes: LoadProgress.bytes(files[0]))
+        try grown.write(path)
+        #expect(try read().grown.isEmpty)
+        #expect(throws: ImpactError.self) { try read("other at here") }
+        #expect(throws: ImpactError.self) { try read("events at there") }
+        // One that is gone is done; one that begins otherwise is another.
+        try FileManager.default.removeItem(atPath: files[1])
+        #expect(try read().grown.isEmpty)
+        let handle = try #require(FileHandle(forWritingAtPath: files[0]))
+        try handle.write(contentsOf: Data("x".utf8))
+        try handle.close()
+        #expect(throws: ImpactError.self) { try read() }
+    }
+
     @Test("Plain, gzip, zstd and several members or frames give the same lines")
     func kinds() throws {
         let plain = scratch.file("plain"), gz = scratch.file("gz"), zst = scratch.file("zst")
