@@ -19,6 +19,8 @@ package struct RowsOptions: Sendable {
     /// Milliseconds of event time that a user without an event is remembered; 0 is for ever.
     package var timeToLive: Int64 = 0
     package var threads = 0
+    /// Whether all partitions are read as one (``JoinedSourceFactory``), on one thread.
+    package var joins = false
     /// How texts are written.
     package var field = CSVField.plain
     /// The effects that scores of a model with several have; each gets its own columns beside `uplift`.
