@@ -41,10 +41,10 @@ extension Worker: AssignmentHandler {
                 + "all members of a group must read the same input.topics")
     }
 
-    private func committedOffsets(of partitions: [TopicPartition]) throws -> [TopicPartition: Int64] {
+    private func committedOffsets(of partitions: [TopicPartition]) throws -> [TopicPartition: CommittedOffset] {
         while true {
             do {
-                return try consumer.committed(partitions)
+                return try consumer.committedWithMetadata(partitions)
             } catch {
                 if error.isFatal || error.isAuthorization { throw error }
                 if context.isStopRequested { return [:] }
