@@ -68,6 +68,7 @@ enum EvaluateOptions {
         columns.treatment = command.text("treatment")
         columns.outcome = command.text("outcome")
         columns.weight = command.text("weight")
+        columns.repeatsRows = columns.weight != nil && command.text("weights") == "frequency"
         columns.propensity = command.text("propensity")
         columns.armPropensity = command.text("arm-propensity")
         columns.standardError = command.text("std-error")

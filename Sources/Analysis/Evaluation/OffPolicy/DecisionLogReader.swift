@@ -88,7 +88,14 @@ package enum DecisionLogReader {
         if let policyLog { other = try DecisionRows(policyLog, policyColumns) }
         var labels = Set(own.actions).union(other?.actions ?? [])
         labels.formUnion(own.policyLabels)
-        if let extraAction { labels.insert(extraAction) }
+        if let extraAction, !labels.contains(extraAction) {
+            let known = labels.sorted { ($0.count, $0) < ($1.count, $1) }
+            throw ImpactError(
+                .badInput, code: "bad_policy",
+                "no decision of \(own.name) took the action '\(extraAction)', so that nothing is known of it: its actions are "
+                    + known.prefix(20).joined(separator: ", ")
+                    + (known.count > 20 ? " and \(known.count - 20) more" : ""))
+        }
         let sorted = labels.sorted { ($0.count, $0) < ($1.count, $1) }
         if let actions, actions < sorted.count {
             throw ImpactError(

@@ -40,7 +40,9 @@ extension EvaluationReport {
         let plain = RankedTrial(trial, threads: options.threads)
         let ranked = adjusted ? RankedTrial(try trial.adjustedForPropensity(), threads: options.threads) : plain
         let curves = ranked.curves()
-        let lacking = Evidence.lacking(trial)
+        let lacking =
+            Evidence.lacking(trial)
+            ?? (curves.uplift.count == 2 ? "every row has the same score, so that nothing is ranked" : nil)
         var settings = options.bootstrap
         if lacking != nil { settings.replicates = 0 }
         let bootstrap = ranked.bootstrap(settings, meaning: meaning)
