@@ -76,14 +76,7 @@ final class CommandRun {
         defer { reader.close() }
         let marks = try reader.watermarks(ofTopic: input)
         let places = marks.indices.map { TopicPartition(input, Int32($0)) }
-        let committed = try admin.committed(ofGroup: group ?? name, partitions: places)
+        let committed = try admin.committed(ofGroup: group ?? name, partitions: places, stable: false)
         return zip(places, marks).allSatisfy { $1.high == $1.low || committed[$0]?.offset ?? 0 >= $1.high }
-    }
-
-    /// Records that a reader of committed ones can get from a topic, markers among them.
-    func ends(_ topic: String) throws -> Int64 {
-        let reader = try site.admin(readCommitted: true)
-        defer { reader.close() }
-        return try reader.watermarks(ofTopic: topic).reduce(0) { $0 + $1.high }
     }
 }

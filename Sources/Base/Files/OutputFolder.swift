@@ -19,6 +19,9 @@ public enum OutputFolder {
         if FileManager.default.fileExists(atPath: path, isDirectory: &isOther), isOther.boolValue {
             throw ImpactError(.failed, code: "no_folder", "cannot write \(path): it is a folder; name a file")
         }
+        if OutputFile.isWrittenDirectly(path), !FileManager.default.fileExists(atPath: path) {
+            throw takesNothing(path)
+        }
     }
 
     /// Makes the folder beside an output in which it grows.
