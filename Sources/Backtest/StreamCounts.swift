@@ -27,7 +27,7 @@ package struct StreamCounts: Sendable, Equatable, Codable {
             && PlausibleCount.holds(time: lastTime) && users?.isPlausible ?? true
     }
 
-    mutating func add(_ other: StreamCounts) {
+    package mutating func add(_ other: StreamCounts) {
         messages += other.messages
         warmUpMessages += other.warmUpMessages
         events += other.events

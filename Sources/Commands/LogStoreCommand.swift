@@ -73,6 +73,12 @@ enum LogStoreRun {
 
     /// What is wrong when the log store was never there, though it was waited for.
     static func unreached(_ reader: LogStoreReader, _ configuration: Configuration) -> ImpactError? {
+        if !reader.counters.hasHeardBroker, reader.counters.retries > 0, reader.counters.hasOpened {
+            return ImpactError(
+                .failed, code: "kafka_unreachable",
+                "nothing was stored: no broker answered at \(configuration.entry("bootstrap.servers")?.value ?? "")"
+                    + (reader.counters.brokerProblem.map { ". The last thing heard: \($0)" } ?? ""))
+        }
         guard !reader.counters.hasOpened, reader.counters.retries > 0 else { return nil }
         return ImpactError(
             .failed, code: "log_store_unreached",

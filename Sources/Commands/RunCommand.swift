@@ -68,8 +68,8 @@ enum RunCommand: Command {
         let ended = Result { try application.wait() }
         // The reader drains after the workers have committed their last scores.
         if trouble == nil { trouble = finish(logStore) }
-        try ended.get()
         Log.info("pipeline", "stopped: \(application.context.metrics.table.line)")
+        try ended.get()
         if let unreached = logStore?.unreached { Log.warning("log-store", unreached.message) }
         if let trouble { throw trouble }
     }

@@ -10,8 +10,9 @@ package final class ReadPositions {
     package let partitions: [TopicPartition]
     private let next: UnsafeMutablePointer<Int64>
     private let committed: UnsafeMutablePointer<Int64>
-    /// Timestamp of the last record taken; what tells a topic from one made anew under its name.
-    private let times: UnsafeMutablePointer<Int64>
+    /// The last record taken, and that of the last commit.
+    private let last: UnsafeMutablePointer<Last>
+    private let committedLast: UnsafeMutablePointer<Last>
     /// Where the consumer reached the end, until it is settled: records before it may not be handled yet.
     private let reached: UnsafeMutablePointer<Int64>
     /// Where the partition's end was last; the reader stands there unless something came since.
@@ -25,8 +26,10 @@ package final class ReadPositions {
         next.initialize(repeating: Self.unknown, count: partitions.count)
         committed = .allocate(capacity: partitions.count)
         committed.initialize(repeating: Self.unknown, count: partitions.count)
-        times = .allocate(capacity: partitions.count)
-        times.initialize(repeating: Self.unknown, count: partitions.count)
+        last = .allocate(capacity: partitions.count)
+        last.initialize(repeating: Last(), count: partitions.count)
+        committedLast = .allocate(capacity: partitions.count)
+        committedLast.initialize(repeating: Last(), count: partitions.count)
         reached = .allocate(capacity: partitions.count)
         reached.initialize(repeating: Self.unknown, count: partitions.count)
         ends = .allocate(capacity: partitions.count)
@@ -36,38 +39,63 @@ package final class ReadPositions {
     deinit {
         next.deallocate()
         committed.deallocate()
-        times.deallocate()
+        last.deallocate()
+        committedLast.deallocate()
         reached.deallocate()
         ends.deallocate()
     }
 
     /// Takes over what the group has committed.
-    package func begin(at offsets: [TopicPartition: Int64]) {
+    package func begin(at offsets: [TopicPartition: CommittedOffset]) {
         for (topic, partition) in partitions.enumerated() {
-            next[topic] = offsets[partition] ?? Self.unknown
+            next[topic] = offsets[partition]?.offset ?? Self.unknown
             committed[topic] = next[topic]
-            times[topic] = Self.unknown
+            last[topic] = Last(offsets[partition])
+            committedLast[topic] = last[topic]
         }
         forgetEnds()
     }
 
-    /// The record before this offset was taken.
-    ///
-    /// - Parameter timestamp: the record's, milliseconds since 1970; −1 when it has none.
-    @inline(__always)
-    package func advance(_ topic: Int, to offset: Int64, timestamp: Int64 = -1) {
+    /// The record before this offset was passed over, without a look at it.
+    package func pass(_ topic: Int, to offset: Int64) {
         precondition(topic >= 0 && topic < partitions.count, "a record of a topic that was not asked for")
         next[topic] = offset
-        times[topic] = timestamp
+    }
+
+    /// The record before this offset was taken.
+    ///
+    /// - Parameters:
+    ///   - timestamp: the record's, milliseconds since 1970; −1 when it has none.
+    ///   - index: its place in the batch: at the batch's end ``sumUp(_:)`` looks at the last one of each topic.
+    @inline(__always)
+    package func advance(_ topic: Int, to offset: Int64, timestamp: Int64, index: Int) {
+        precondition(topic >= 0 && topic < partitions.count, "a record of a topic that was not asked for")
+        next[topic] = offset
+        last[topic].offset = offset &- 1
+        last[topic].timestamp = timestamp
+        last[topic].index = index
+    }
+
+    /// The batch is handled.
+    ///
+    /// - Parameter checksum: of the record at an index of the batch.
+    package func sumUp(_ checksum: (Int) -> UInt32) {
+        for topic in partitions.indices where last[topic].index >= 0 {
+            last[topic].checksum = Int64(checksum(last[topic].index))
+            last[topic].index = -1
+        }
     }
 
     /// The next offset of one topic's partition; −1 while it is not known.
     func next(of topic: Int) -> Int64 { next[topic] }
 
-    package func accept() { committed.update(from: next, count: partitions.count) }
+    package func accept() {
+        committed.update(from: next, count: partitions.count)
+        committedLast.update(from: last, count: partitions.count)
+    }
     package func undo() {
         next.update(from: committed, count: partitions.count)
-        times.update(repeating: Self.unknown, count: partitions.count)
+        last.update(from: committedLast, count: partitions.count)
         forgetEnds()
     }
 
@@ -135,8 +163,8 @@ package final class ReadPositions {
     package var isDirty: Bool { partitions.indices.contains { next[$0] != committed[$0] } }
 
     /// Whether the group's committed offsets are those of the last commit.
-    package func stands(at offsets: [TopicPartition: Int64]) -> Bool {
-        partitions.indices.allSatisfy { committed[$0] == offsets[partitions[$0]] ?? Self.unknown }
+    package func stands(at offsets: [TopicPartition: CommittedOffset]) -> Bool {
+        partitions.indices.allSatisfy { committed[$0] == offsets[partitions[$0]]?.offset ?? Self.unknown }
     }
 
     /// What was taken since the last commit.
@@ -149,15 +177,37 @@ package final class ReadPositions {
     var tied: [TopicPartition: StateTie.Position] {
         var tied: [TopicPartition: StateTie.Position] = [:]
         for topic in partitions.indices where next[topic] != Self.unknown {
-            tied[partitions[topic]] = StateTie.Position(
-                next[topic], timestamp: times[topic] == Self.unknown ? nil : times[topic])
+            tied[partitions[topic]] = StateTie.Position(next[topic], last: last[topic].record)
         }
         return tied
     }
 
-    /// The timestamp of the record before the next offset; nil when none was read yet.
-    func timestamp(of partition: TopicPartition) -> Int64? {
-        partitions.firstIndex(of: partition).flatMap { times[$0] == Self.unknown ? nil : times[$0] }
+    /// The record that was read last, in this process or before it; nil when it is not known.
+    package func last(of partition: TopicPartition) -> LastRecord? {
+        partitions.firstIndex(of: partition).flatMap { last[$0].record }
+    }
+
+    /// A ``LastRecord`` that one store an event keeps up to date; −1 is unknown.
+    private struct Last {
+        var offset: Int64 = -1
+        var timestamp: Int64 = -1
+        var checksum: Int64 = -1
+        /// Where in the batch the record is whose checksum is not computed yet.
+        var index = -1
+
+        init() {}
+
+        init(_ committed: CommittedOffset?) {
+            guard let committed, let record = StateTie.Mark(committed.metadata)?.last else { return }
+            offset = record.offset ?? committed.offset - 1
+            timestamp = record.timestamp
+            checksum = record.checksum.map { Int64($0) } ?? -1
+        }
+
+        var record: LastRecord? {
+            guard offset >= 0 else { return nil }
+            return LastRecord(offset: offset, timestamp: timestamp, checksum: UInt32(exactly: checksum))
+        }
     }
 
     private func offsets(_ isWanted: (Int) -> Bool) -> [TopicPartition: Int64] {

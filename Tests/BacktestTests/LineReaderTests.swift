@@ -91,13 +91,13 @@ struct LineReaderTests {
     @Test("How far a load has come reads back, and belongs to its files")
     func loadProgress() throws {
         let path = scratch.file("progress")
-        #expect(try LoadProgress.read(path, files: ["a"], topic: "t") == nil)
-        var progress = LoadProgress(files: ["a", "b"], topic: "t")
+        #expect(try LoadProgress.read(path, files: ["a"]) == nil)
+        var progress = LoadProgress(files: ["a", "b"])
         progress.file = 1
         progress.line = 42
         try progress.write(path)
-        #expect(try LoadProgress.read(path, files: ["a", "b"], topic: "t") == progress)
-        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: ["a"], topic: "t") }
+        #expect(try LoadProgress.read(path, files: ["a", "b"]) == progress)
+        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: ["a"]) }
         var status = stat()
         #expect(stat(path, &status) == 0 && status.st_mode & 0o777 == 0o600)
     }
@@ -106,15 +106,15 @@ struct LineReaderTests {
     func replacedFile() throws {
         let scratch = try TemporaryFolder()
         let file = try scratch.write("first\nsecond\n", "e.jsonl"), path = scratch.file("progress")
-        var progress = LoadProgress(files: [file], topic: "t")
+        var progress = LoadProgress(files: [file])
         progress.line = 1
         try progress.write(path)
-        #expect(try LoadProgress.read(path, files: [file], topic: "t")?.line == 1)
+        #expect(try LoadProgress.read(path, files: [file])?.line == 1)
         let handle = try #require(FileHandle(forWritingAtPath: file))
         try handle.seekToEnd()
         try handle.write(contentsOf: Data("third\n".utf8))
         try handle.close()
-        #expect(try LoadProgress.read(path, files: [file], topic: "t")?.line == 1)
+        #expect(try LoadProgress.read(path, files: [file])?.line == 1)
         // Shorter; of the same length with other bytes; longer, under the same name, but another file.
         for (text, isMoved) in [("first\n", false), ("fIrst\nsecond\n", false), ("first\nsecond\nfourth\n", true)] {
             if isMoved {
@@ -126,37 +126,50 @@ struct LineReaderTests {
                 try handle.write(contentsOf: Data(text.utf8))
                 try handle.close()
             }
-            #expect(throws: ImpactError.self, "\(text)") { try LoadProgress.read(path, files: [file], topic: "t") }
+            #expect(throws: ImpactError.self, "\(text)") { try LoadProgress.read(path, files: [file]) }
         }
     }
 
-    @Test("A finished load goes on with what its last file has got since, and with nothing else")
-    func grownFile() throws {
+    @Test(
+        "Files that are done are gone on with when they have grown, refused when they are others; each target has its own"
+    )
+    func doneFiles() throws {
         let scratch = try TemporaryFolder()
-        let files = [try scratch.write("a\nb\n", "1.jsonl"), try scratch.write("c\n", "2.jsonl")]
+        let files = [try scratch.write("1\n2\n", "a.jsonl"), try scratch.write("3\n", "b.jsonl")]
         let path = scratch.file("progress")
-        var progress = LoadProgress(files: files, topic: "t")
-        progress.finishFile(lines: 2)
-        progress.finishFile(lines: 1)
-        try progress.write(path)
         func append(_ text: String, _ file: String) throws {
             let handle = try #require(FileHandle(forWritingAtPath: file))
             try handle.seekToEnd()
             try handle.write(contentsOf: Data(text.utf8))
             try handle.close()
         }
-        try append("d\n", files[1])
-        let found = try #require(try LoadProgress.read(path, files: files, topic: "t"))
-        #expect(found.file == 1 && found.line == 1)
-        #expect(throws: ImpactError.self, "another topic") { try LoadProgress.read(path, files: files, topic: "u") }
-        // A file in the middle cannot be gone on with: what came after it is loaded.
-        try append("e\n", files[0])
-        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: files, topic: "t") }
-        // Files that are done may be gone; the last one changed is another file.
-        try FileManager.default.removeItem(atPath: files[0])
-        #expect(try LoadProgress.read(path, files: files, topic: "t")?.line == 1)
-        try Data("C\nd\n".utf8).write(to: URL(filePath: files[1]))
-        #expect(throws: ImpactError.self) { try LoadProgress.read(path, files: files, topic: "t") }
+        var progress = LoadProgress(files: files, target: "events at here")
+        for lines in [2, 1] {
+            let bytes = LoadProgress.bytes(files[progress.file])
+            progress.line = lines
+            progress.finishFile(bytes: bytes)
+        }
+        try progress.write(path)
+        func read(_ target: String = "events at here") throws -> LoadProgress {
+            try #require(try LoadProgress.read(path, files: files, target: target))
+        }
+        let first = try read()
+        #expect(first == progress && first.grown.isEmpty && first.file == 2)
+        try append("2b\n2c\n", files[0])
+        var grown = try read()
+        #expect(grown.grown.map(\.file) == [0] && grown.grown.map(\.lines) == [2])
+        grown.finish(file: 0, lines: 4, bytes: LoadProgress.bytes(files[0]))
+        try grown.write(path)
+        #expect(try read().grown.isEmpty)
+        #expect(throws: ImpactError.self) { try read("other at here") }
+        #expect(throws: ImpactError.self) { try read("events at there") }
+        // One that is gone is done; one that begins otherwise is another.
+        try FileManager.default.removeItem(atPath: files[1])
+        #expect(try read().grown.isEmpty)
+        let handle = try #require(FileHandle(forWritingAtPath: files[0]))
+        try handle.write(contentsOf: Data("x".utf8))
+        try handle.close()
+        #expect(throws: ImpactError.self) { try read() }
     }
 
     @Test("Plain, gzip, zstd and several members or frames give the same lines")

@@ -64,18 +64,26 @@ struct RowsOracle {
         }
     }
 
-    private func reached(_ times: [Int64]) -> Int64 {
+    /// What a share of the users have reached, and whoever follows in due time: the lateness, or ten times the median of the
+    /// 32 gaps before.
+    private func reached(_ times: [Int64], share: Double) -> Int64 {
         let farthest = times.sorted(by: >)
         if farthest.count < 2 { return farthest.first ?? 0 }
-        var time = farthest[max(2, Int((Double(farthest.count) / 4).rounded(.up))) - 1]
-        for next in farthest.reversed() where next > time && next - time <= lateness { time = next }
-        return time
+        let many = max(2, Int((Double(farthest.count) * share).rounded(.up)))
+        var known = Array(farthest[(many - 1)...].reversed())
+        for next in farthest[..<(many - 1)].reversed() {
+            let gaps = zip(known, known.dropFirst()).map { $1 - $0 }.suffix(32).sorted()
+            let usual = gaps.isEmpty ? 0 : gaps[gaps.count / 2]
+            guard next - known[known.count - 1] <= max(lateness, 10 * usual + 9) else { break }
+            known.append(next)
+        }
+        return known[known.count - 1]
     }
 
     func rows(_ events: [Event]) -> (rows: [Row], outOfOrder: Int) {
         let kept = kept(events)
-        // How far the users have come, before each event: what a quarter of them, and two at least, have reached, and from
-        // there on whoever follows within the lateness; the highest that this ever was. It begins with the ninth user.
+        // How far the users have come, before each event: what half of them have reached, and from there on whoever follows in
+        // due time; the highest that this ever was. It begins with the ninth user; at the end a quarter is enough.
         var clocks: [Int64] = []
         var latest: [String: Int64] = [:]
         var highest = Int64.min
@@ -83,9 +91,9 @@ struct RowsOracle {
             clocks.append(highest)
             guard kept[place] else { continue }
             latest[event.user] = max(latest[event.user] ?? .min, event.time)
-            if latest.count >= 9 { highest = max(highest, reached(Array(latest.values))) }
+            if latest.count >= 9 { highest = max(highest, reached(Array(latest.values), share: 0.5)) }
         }
-        let end = max(highest, reached(Array(latest.values)))
+        let end = max(highest, reached(Array(latest.values), share: 0.25))
         var rows: [Row] = []
         var outOfOrder = 0
         for (place, event) in events.enumerated() where event.arm != nil && kept[place] {

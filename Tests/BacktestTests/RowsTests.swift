@@ -50,6 +50,8 @@ struct RowsTests {
         options.lateness = Self.day / 2
         options.limits.requiresKey = false
         options.threads = threads
+        // As the oracle has it; streams of few users would close nothing before their end.
+        options.leastUsers = 9
         change(&options)
         let sources = try FileSourceFactory(paths: files, topic: "events")
         let job = try RowsJob(
@@ -223,6 +225,93 @@ struct RowsTests {
             #expect(made.rows[0]?.count == 50)
             #expect(made.rows[0]?.allSatisfy { $0.outcomes[0] == 1 && $0.isCensored } == true, "at \(place)")
             #expect(made.counters.leads == [0: 39 * Self.day - 49], "at \(place)")
+        }
+    }
+
+    @Test(
+        "In a sparse or evenly spaced stream, where each user is far ahead of the one before, windows end with the data"
+    )
+    func sparse() throws {
+        let scratch = try TemporaryFolder()
+        let start: Int64 = 1_795_255_200_000
+        let streams: [(users: Int, gap: Int64, window: Int64, lateness: Int64)] = [
+            (60, 2 * Self.day, 7 * Self.day, Self.day), (500, Self.day / 2, 7 * Self.day, Self.day),
+            (2_000, 100_000, 10_000, 1_000), (2_000, 100_000, 3_600_000, 3_600_000),
+            (12, 9 * Self.day, Self.day, 1_000),
+        ]
+        for (users, gap, window, lateness) in streams {
+            let events = (0..<users).flatMap { i -> [RowsOracle.Event] in
+                let time = start + Int64(i) * gap
+                return [
+                    .init(user: "u-\(i)", type: "treatment", time: time, arm: "ad"),
+                    .init(user: "u-\(i)", type: "purchase", time: time + 1_000, value: 1),
+                ]
+            }
+            let file = try scratch.write(events.map(\.json).joined(separator: "\n"), "\(users)-\(gap)-\(window).jsonl")
+            let made = try write([file]) {
+                $0.window = window
+                $0.lateness = lateness
+                $0.leastUsers = RowsOptions(specification: $0.specification).leastUsers
+            }
+            let end = start + Int64(users - 1) * gap + 1_000
+            let open = (0..<users).count { start + Int64($0) * gap + window > end }
+            #expect(made.counters.rows == users)
+            #expect(made.counters.censored == open, "\(users) users, \(gap) apart")
+            #expect(made.counters.totals[0] == Double(users))
+            #expect(made.counters.outcomesLate == 0)
+        }
+    }
+
+    @Test("Users whose clocks are ahead by weeks lose nobody an outcome: a handful at the beginning, or dozens at once")
+    func manyClocksAhead() throws {
+        let scratch = try TemporaryFolder()
+        let start: Int64 = 1_795_255_200_000
+        let hour: Int64 = 3_600_000
+        let assigned = (0..<200).map { i -> RowsOracle.Event in
+            .init(user: "u-\(i)", type: "treatment", time: start + Int64(i) * hour, arm: "ad")
+        }
+        let bought = (0..<200).map { i -> RowsOracle.Event in
+            .init(user: "u-\(i)", type: "purchase", time: start + Int64(i) * hour + 3 * Self.day, value: 1)
+        }
+        let clean = (assigned + bought).sorted { $0.time < $1.time }
+        func made(_ events: [RowsOracle.Event], _ name: String) throws -> RowsCounters {
+            try write([try scratch.write(events.map(\.json).joined(separator: "\n"), name)]) {
+                $0.window = 7 * Self.day
+                $0.lateness = Self.day
+                $0.leastUsers = RowsOptions(specification: $0.specification).leastUsers
+            }.counters
+        }
+        let expected = try made(clean, "clean.jsonl")
+        #expect(expected.totals[0] == 200 && expected.censored == 96)
+        // Of thousands some hundreds at once, in the middle.
+        let start2 = start + Int64(1_000)
+        let pairs = (0..<4_000).flatMap { i -> [RowsOracle.Event] in
+            let time = start2 + Int64(i) * hour / 20
+            return [
+                .init(user: "u-\(i)", type: "treatment", time: time, arm: "ad"),
+                .init(user: "u-\(i)", type: "purchase", time: time + 3 * Self.day, value: 1),
+            ]
+        }
+        var many = pairs.sorted { $0.time < $1.time }
+        let all = try made(many, "many.jsonl")
+        #expect(all.totals[0] == 4_000)
+        many.insert(
+            contentsOf: (0..<300).map {
+                RowsOracle.Event(user: "q-\($0)", type: "page_view", time: start + 40 * Self.day)
+            }, at: 4_000)
+        let broken = try made(many, "broken.jsonl")
+        #expect(broken.totals == all.totals && broken.censored == all.censored && broken.outcomesLate == 0)
+        for (users, isKnown) in [(1, true), (5, true), (30, false)] {
+            var events = clean
+            events.insert(
+                contentsOf: (0..<users).map { i in
+                    RowsOracle.Event(
+                        user: isKnown ? "u-\(i)" : "q-\(i)", type: "page_view", time: start + 20 * Self.day)
+                }, at: 25)
+            let found = try made(events, "ahead-\(users).jsonl")
+            #expect(found.totals == expected.totals, "\(users) users")
+            #expect(found.censored == expected.censored, "\(users) users")
+            #expect(found.outcomesLate == 0)
         }
     }
 

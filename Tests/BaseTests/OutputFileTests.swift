@@ -50,7 +50,22 @@ struct OutputFileTests {
         let error = #expect(throws: ImpactError.self) { try OutputFile.write([1, 2, 3], to: "/dev/full") }
         #expect(error?.message.contains("No space left") == true)
         #expect(error?.message.contains("/dev/full") == true)
-        #expect(throws: ImpactError.self) { try OutputFile("/nowhere/at/all") }
+    }
+
+    @Test("A place that takes no file is told in plain words before anything is written")
+    func places() throws {
+        let folder = try TemporaryFolder("places")
+        let file = try folder.write("text", "file")
+        for (path, words) in [
+            ("/nowhere/at/all", "there is no folder /nowhere/at; make it, or name another place"),
+            ("\(file)/x", "\(file) is not a folder; make it, or name another place"),
+            (folder.path, "it is a folder; name a file"),
+            ("/proc/x", "/proc takes no new files"),
+        ] {
+            let error = #expect(throws: ImpactError.self) { try OutputFile(path) }
+            #expect(error?.message.hasPrefix("cannot write \(path): \(words)") == true, "\(error?.message ?? "")")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["file"])
     }
 
     @Test("Large and small pieces, and bytes put over earlier ones, arrive in order")

@@ -42,6 +42,7 @@ struct EvaluateCommandTests {
         #expect(CommandLineTool.run(policy + ["--policy", "uniform"]) == 0)
         #expect(CommandLineTool.run(policy + ["--policy", "always:ad", "--stratum", "position", "--json"]) == 0)
         #expect(CommandLineTool.run(policy + ["--policy", "best"]) == 64)
+        #expect(CommandLineTool.run(policy + ["--policy", "always:Ad"]) == 65, "an action that nobody took")
         #expect(CommandLineTool.run(policy + ["--policy", "uniform", "--plot"]) == 64)
         #expect(CommandLineTool.run(policy) == 64)
     }

@@ -116,6 +116,12 @@ struct EvaluationReportTests {
                 outcome: (0..<40).map { Double($0 % 3 == 0 ? 1 : 0) }))
         #expect(constant.notes.contains { $0.hasPrefix("every row has the same score") })
         _ = constant.html
+        let same = try report(
+            try Trial(
+                score: [Double](repeating: 3, count: 200), treatment: (0..<200).map { UInt8($0 % 2) },
+                outcome: (0..<200).map { Double($0 % 3 == 0 ? 1 : 0) }))
+        #expect(same.verdict == "No verdict: every row has the same score, so that nothing is ranked.")
+        #expect(same.qini.interval == nil && same.upliftAUC.interval == nil && same.averageEffect.interval != nil)
 
         let huge = try report(
             try Trial(

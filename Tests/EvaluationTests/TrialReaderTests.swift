@@ -40,6 +40,55 @@ struct TrialReaderTests {
         #expect(reading.treatedLabel == "1" && reading.controlLabel == "0" && reading.rowsRead == 2)
     }
 
+    /// Every number that follows is that of the rows written out, whatever it rests on.
+    @Test("A frequency is so many rows: all that is read is that of the rows written out")
+    func frequencies() throws {
+        var generator = SeededGenerator.announced()
+        let head = "uplift,treatment,outcome,w,p,c,x\n"
+        var (counted, written) = (head, head)
+        for row in 0..<300 {
+            let times = Int.random(in: 0...3, using: &generator)
+            let line = "\(Double(row) / 7),\(row % 2),\(row % 3 == 0 ? 1 : 0),\(times),0.5,c\(row % 20),\(row)\n"
+            counted += line
+            for _ in 0..<times { written += line }
+        }
+        func trial(_ text: String, _ weight: String?) throws -> TrialReading {
+            try read(
+                text,
+                columns {
+                    $0.weight = weight
+                    $0.repeatsRows = weight != nil
+                    $0.propensity = "p"
+                    $0.cluster = "c"
+                    $0.covariates = ["x"]
+                })
+        }
+        let (a, b) = (try trial(counted, "w"), try trial(written, nil))
+        #expect(a.trial.weight == nil && a.trial.count == b.trial.count && a.trial.count > 300)
+        #expect(a.trial.score == b.trial.score && a.trial.treatment == b.trial.treatment)
+        #expect(a.trial.outcome == b.trial.outcome && a.trial.propensity == b.trial.propensity)
+        #expect(a.trial.clusters?.code == b.trial.clusters?.code)
+        #expect(a.extras.covariates.columns == b.extras.covariates.columns)
+        #expect(throws: ImpactError.self) { try trial(counted.replacing(",2,0.5", with: ",2.5,0.5"), "w") }
+    }
+
+    @Test("Outcome and treatment have no second role", arguments: ["outcome", "treatment"])
+    func secondRoles(_ column: String) throws {
+        let text = "uplift,treatment,outcome\n1,1,1\n2,0,0\n"
+        _ = try read(text)
+        for change: (inout TrialColumns) -> Void in [
+            { $0.score = column }, { $0.weight = column }, { $0.covariates = ["uplift", column] },
+            { $0.challenger = column }, { $0.cluster = column }, { $0.cost = column }, { $0.propensity = column },
+            { (columns: inout TrialColumns) in
+                columns.outcome = column
+                columns.treatment = column
+            },
+        ] {
+            let error = #expect(throws: ImpactError.self) { try read(text, columns(change)) }
+            #expect(error?.message.contains("'\(column)' is the") == true, "\(error?.message ?? "")")
+        }
+    }
+
     @Test func labelsOfArms() throws {
         let text = "uplift,treatment,outcome\n1,Mens E-Mail,1\n2,Womens E-Mail,0\n3,No E-Mail,1\n4,Mens E-Mail,0\n"
         let women = try read(

@@ -30,25 +30,6 @@ struct WeightTests {
         }
     }
 
-    /// Every number of a report with frequency weights is that of the rows written out.
-    @Test func frequencyReportIsThatOfTheRows() throws {
-        var random = SeededGenerator.announced()
-        let rows = RandomTrial(600, levels: nil, binary: true, &random)
-        let weight = (0..<600).map { _ in Double(Int.random(in: 0...3, using: &random)) }
-        let repeated = rows.taking((0..<600).flatMap { [Int](repeating: $0, count: Int(weight[$0])) })
-        var options = EvaluationOptions()
-        options.replicates = 50
-        let plain = try EvaluationReport.compute(
-            try repeated.trial(propensity: repeated.score.map { _ in 0.5 }), options: options)
-        options.weightMeaning = .frequency
-        let weighted = try EvaluationReport.compute(
-            try rows.trial(weight: weight, propensity: rows.score.map { _ in 0.5 }), options: options)
-        #expect(weighted.rows == plain.rows && weighted.sampleRatio == plain.sampleRatio)
-        #expect(weighted.rate.autoc == plain.rate.autoc && weighted.rate.qini == plain.rate.qini)
-        #expect(weighted.qini.value == plain.qini.value)
-        for (a, b) in zip(weighted.targeting, plain.targeting) { #expect(a.value.doublyRobust == b.value.doublyRobust) }
-    }
-
     /// Multiplying every sampling weight by one number changes nothing.
     @Test func samplingWeightsHaveNoScale() throws {
         var random = SeededGenerator.announced()

@@ -13,24 +13,6 @@ import Testing
 struct ClusterLifeTests {
     private static let settings = ["group.instance.id=none"]
 
-    /// The code of the error with which a start is refused; nil when it is not.
-    private func refusal(_ configuration: Configuration) -> String? {
-        do {
-            let application = try Application(configuration: configuration, isStopped: { false })
-            application.start()
-            application.stop()
-            try application.wait()
-            return nil
-        } catch { return (error as? ImpactError)?.code ?? "\(error)" }
-    }
-
-    private func awaitEmpty(_ group: String, _ admin: Admin) throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while try !admin.members(ofGroup: group).isEmpty, ContinuousClock.now < deadline {
-            Thread.sleep(forTimeInterval: 0.1)
-        }
-    }
-
     @Test("Offsets set by another program, or gone, refuse the start; aligned, nothing is counted twice")
     func tie() throws {
         guard let broker = TestBroker.start() else { return }
@@ -46,55 +28,22 @@ struct ClusterLifeTests {
         let published = try harness.scores.count
         let places = (0..<2).map { TopicPartition(harness.configuration.inputTopics[0], Int32($0)) }
         let committed = try admin.committed(ofGroup: group, partitions: places)
-        #expect(committed.values.allSatisfy { StateTie.Mark($0.metadata)?.timestamp != nil })
-        try awaitEmpty(group, admin)
+        #expect(committed.values.allSatisfy { StateTie.Mark($0.metadata)?.last?.checksum != nil })
+        try harness.awaitEmpty(admin)
 
         try admin.alterOffsets(ofGroup: group, to: Dictionary(uniqueKeysWithValues: places.map { ($0, Int64(0)) }))
-        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+        #expect(harness.refusal() == "state_offsets_disagree")
         try admin.delete(group: group)
-        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+        #expect(harness.refusal() == "state_offsets_disagree")
         // Refused, nothing was touched.
         #expect(try run.changelog() == before)
 
-        let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true).text
+        let mark = StateTie.Mark(last: nil, users: 0, changelog: 0, isAligned: true).text
         try admin.alterOffsets(
             ofGroup: group, to: committed.mapValues { CommittedOffset($0.offset, metadata: mark) })
-        #expect(refusal(harness.configuration) == nil)
+        #expect(harness.refusal() == nil)
         #expect(try run.changelog() == before)
         #expect(try harness.scores.count == published)
-    }
-
-    @Test("A changelog that was deleted, and an input that was made anew, refuse the start")
-    func topicsMadeAnew() throws {
-        guard let broker = TestBroker.start() else { return }
-        var seeds = SeededGenerator.announced()
-        let run = try StateRun(broker, partitions: 1, settings: Self.settings)
-        let harness = run.harness
-        let (input, changelog) = (harness.configuration.inputTopics[0], harness.configuration.changelogTopic)
-        let admin = try Admin(properties: ["bootstrap.servers": broker.bootstrap])
-        defer { admin.close() }
-        let trial = try StateRun.trial(200, users: 20, seed: seeds.next())
-        try harness.produce(trial)
-        try harness.run(until: 200)
-        try awaitEmpty(harness.configuration.applicationID, admin)
-        func make(_ plan: TopicPlan) throws {
-            try admin.delete(topics: [plan.name])
-            for _ in 0..<100 {
-                if try admin.create([plan])[plan.name] == .created { return }
-                Thread.sleep(forTimeInterval: 0.1)
-            }
-        }
-        try make(.events(input, partitions: 1))
-        // More than were read before: the offset is not beyond the end, but it is another topic's.
-        try harness.produce(trial + trial)
-        #expect(refusal(harness.configuration) == "state_offsets_disagree")
-
-        let mark = StateTie.Mark(timestamp: nil, users: 3, changelog: 0).text
-        try admin.alterOffsets(
-            ofGroup: harness.configuration.applicationID,
-            to: [TopicPartition(input, 0): CommittedOffset(100, metadata: mark)])
-        try make(.changelog(changelog, partitions: 1))
-        #expect(refusal(harness.configuration) == "state_offsets_disagree")
     }
 
     @Test(
@@ -113,7 +62,7 @@ struct ClusterLifeTests {
             try run.harness.run(until: 450)
         }
         let harness = grown.harness
-        try awaitEmpty(harness.configuration.applicationID, admin)
+        try harness.awaitEmpty(admin)
 
         let application = try Application(configuration: harness.configuration, isStopped: { false })
         application.start()
@@ -123,9 +72,9 @@ struct ClusterLifeTests {
         #expect(application.isStopping)
         application.stop()
         #expect(throws: ImpactError.self) { try application.wait() }
-        #expect(refusal(harness.configuration) == "topic_misfit")
+        #expect(harness.refusal() == "topic_misfit")
 
-        try awaitEmpty(harness.configuration.applicationID, admin)
+        try harness.awaitEmpty(admin)
         let growth = try StateGrowth(
             harness.configuration, to: 5, partitioner: .murmur2, admin: admin, isStopped: { false }, progress: { _ in })
         #expect(growth.plan.astray == 0)
@@ -151,7 +100,7 @@ struct ClusterLifeTests {
                 progress: { _ in })
         }
         try admin.delete(group: group)
-        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+        #expect(harness.refusal() == "state_offsets_disagree")
         let committedAdmin = try Admin(properties: ["bootstrap.servers": broker.bootstrap], readCommitted: true)
         defer { committedAdmin.close() }
         let findings = try StartCheck.findings(
@@ -166,43 +115,42 @@ struct ClusterLifeTests {
             try run.harness.run(until: 450)
         }
         #expect(try byUser(plain) == byUser(grown))
+        try joins(plain, grown)
         #expect(try plain.changelog().filter { $0.value.isEmpty }.isEmpty)
     }
 
-    @Test("An input deleted and made anew while it is read: what the new one holds is not taken for the old one's")
-    func madeAnewWhileRunning() throws {
-        guard let broker = TestBroker.start() else { return }
-        var seeds = SeededGenerator.announced()
-        let run = try StateRun(broker, partitions: 1, settings: Self.settings)
-        let harness = run.harness
-        let input = harness.configuration.inputTopics[0]
-        let admin = try Admin(properties: ["bootstrap.servers": broker.bootstrap])
-        defer { admin.close() }
-        let trial = try StateRun.trial(300, users: 20, seed: seeds.next())
-        try harness.produce(Array(trial[..<200]))
-        try harness.run(until: 200)
-        let before = try run.changelog()
-        let published = try harness.scores.count
-        try awaitEmpty(harness.configuration.applicationID, admin)
-
-        let application = try Application(configuration: harness.configuration, isStopped: { false })
-        application.start()
-        try admin.delete(topics: [input])
-        for _ in 0..<100 {
-            if try admin.create([.events(input, partitions: 1)])[input] == .created { break }
-            Thread.sleep(forTimeInterval: 0.1)
+    /// Whoever reads the grown topic from its beginning as one gets what was published, byte for byte, and the rows of the topic
+    /// that never grew.
+    private func joins(_ plain: StateRun, _ grown: StateRun) throws {
+        let folder = try TemporaryFolder("joined")
+        func settings(_ run: StateRun) -> [String] {
+            let c = run.harness.configuration
+            return [
+                "bootstrap.servers=\(run.harness.broker.bootstrap)", "input.topics=\(c.inputTopics[0])",
+                "model.path=\(c.modelPath)", "event.time.max.ahead.ms=2000000000000",
+            ].flatMap { ["--set", $0] }
         }
-        try harness.produce(Array(trial[200...]))
-        let deadline = ContinuousClock.now + .seconds(60)
-        while !application.isStopping, ContinuousClock.now < deadline { Thread.sleep(forTimeInterval: 0.05) }
-        #expect(application.isStopping)
-        application.stop()
-        let error = #expect(throws: ImpactError.self) { try application.wait() }
-        #expect(["input_made_anew", "input_gone"].contains(error?.code))
-        #expect(try run.changelog() == before)
-        #expect(try harness.scores.count == published)
-        try awaitEmpty(harness.configuration.applicationID, admin)
-        #expect(refusal(harness.configuration) == "state_offsets_disagree")
+        let against = ["replay"] + settings(grown) + ["--against", grown.harness.configuration.outputTopic]
+        #expect(CommandLineTool.run(against + ["--join-users"]) == 0)
+        #expect(CommandLineTool.run(against) != 0, "each partition by itself")
+        #expect(CommandLineTool.run(against + ["--join-users", "--split-users"]) == 64)
+
+        func rows(_ run: StateRun, _ words: [String], _ name: String) throws -> [String] {
+            let file = folder.file(name)
+            #expect(
+                CommandLineTool.run(
+                    ["rows"] + settings(run) + [
+                        "--features", "\(SharedMaterial.repository.path)/examples/demo/features.json", "--out", file,
+                    ] + words) == 0)
+            // Without the place of the event.
+            return try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n").map {
+                $0.split(separator: ",", maxSplits: 2, omittingEmptySubsequences: false).last.map(String.init) ?? ""
+            }.sorted()
+        }
+        let expected = try rows(plain, [], "plain.csv")
+        #expect(expected.count > 50)
+        #expect(try rows(grown, ["--join-users"], "joined.csv") == expected)
+        #expect(try rows(grown, ["--split-users"], "split.csv") != expected)
     }
 
     /// Each user's scores in their order, without the place of the event.

@@ -10,26 +10,11 @@ struct EveryCommandTests {
     @Test("From topics create to reset")
     func inTurn() throws {
         guard let broker = TestBroker.start() else { return }
-        let name = TestBroker.unique("commands")
-        let folder = try TemporaryFolder("commands")
-        let site = try TestSite(bootstrap: broker.bootstrap, folder: folder.path)
-        let topics = ["\(name)-events", "\(name)-scores", "\(name)-dead", "\(name)-state-changelog"]
-        let settings = [
-            "bootstrap.servers=\(broker.bootstrap)", "application.id=\(name)", "input.topics=\(topics[0])",
-            "output.topic=\(topics[1])", "dead.letter.topic=\(topics[2])", "model.path=\(site.model)",
-            "state.dir=\(folder.file("state"))", "state.checkpoint.interval.ms=200", "group.instance.id=none",
-            "log.store=sqlite:\(folder.file("scores.db"))",
-        ].flatMap { ["--set", $0] }
-        let admin = try site.admin()
-        defer {
-            try? admin.delete(topics: topics)
-            admin.close()
-        }
-
+        let application = try CommandRun(broker)
+        let (site, folder, topics) = (application.site, application.folder, [application.input, application.output])
         func run(_ words: [String], expecting status: Int32 = 0, _ comment: Comment? = nil) throws -> Spawn.Result {
-            let result = try Spawn.run([site.program] + words + settings, environment: site.environment())
-            #expect(result.status == status, "\(words): \(result.errors) \(comment ?? "")")
-            return result
+            try application.run(
+                words, set: ["log.store=sqlite:\(folder.file("scores.db"))"], expecting: status, comment)
         }
 
         #expect(try run(["config", "--json"]).text.contains("\"application.id\""))

@@ -112,6 +112,25 @@ final class PipelineHarness {
         return application.context.metrics
     }
 
+    /// The code of the error with which a start is refused; nil when it is not.
+    func refusal() -> String? {
+        do {
+            let application = try Application(configuration: configuration, isStopped: { false })
+            application.start()
+            application.stop()
+            try application.wait()
+            return nil
+        } catch { return (error as? ImpactError)?.code ?? "\(error)" }
+    }
+
+    /// Waits until nobody is left in the group.
+    func awaitEmpty(_ admin: Admin) throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while try !admin.members(ofGroup: configuration.applicationID).isEmpty, ContinuousClock.now < deadline {
+            Thread.sleep(forTimeInterval: 0.1)
+        }
+    }
+
     /// Everything committed in a topic, by partition and offset. Waits until no transaction is open: a commit's markers
     /// are written after its answer.
     func read(_ topic: String) throws -> [Record] {

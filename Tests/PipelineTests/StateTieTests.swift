@@ -10,15 +10,18 @@ struct StateTieTests {
     private let marks = Watermarks(low: 0, high: 100)
 
     private func judge(
-        committed: Int64?, mark: StateTie.Mark? = StateTie.Mark(timestamp: 7, users: 3, changelog: 5),
+        committed: Int64?, mark: StateTie.Mark? = StateTie.Mark(last: LastRecord(timestamp: 7), users: 3, changelog: 5),
         before: Int64? = 7, end: Int64 = 20, hasState: Bool = true, state: Int64? = 60, stateTime: Int64? = 7,
         exactlyOnce: Bool = true
     ) -> StateTie.Disagreement? {
         let offset = committed.map { CommittedOffset($0, metadata: mark?.text ?? "") }
         return StateTie.judge(
             StateTie.Finding(
-                input: input, committed: offset, marks: marks, timestampBefore: before, changelogEnd: end,
-                hasState: hasState, position: state.map { StateTie.Position($0, timestamp: stateTime) }),
+                input: input, committed: offset, marks: marks, found: before.map { LastRecord(timestamp: $0) },
+                changelogEnd: end, hasState: hasState,
+                position: state.map {
+                    StateTie.Position($0, last: stateTime.map { LastRecord(timestamp: $0) })
+                }),
             isExactlyOnce: exactlyOnce)
     }
 
@@ -53,13 +56,57 @@ struct StateTieTests {
         #expect(judge(committed: 60, end: 4) == .stateGone(committed: 60, users: 3))
     }
 
+    @Test("A record of the same time and another content is another record; one that retention took says nothing")
+    func checksums() {
+        let read = LastRecord(offset: 58, timestamp: 7, checksum: 1)
+        func judge(_ found: LastRecord?, committed: CommittedOffset?) -> StateTie.Disagreement? {
+            StateTie.judge(
+                StateTie.Finding(
+                    input: input, committed: committed, marks: marks, found: found, changelogEnd: 20, hasState: true,
+                    position: StateTie.Position(60, last: read)), isExactlyOnce: true)
+        }
+        let mark = StateTie.Mark(last: read, users: 3, changelog: 5).text
+        let aligned = StateTie.Mark(last: read, users: 3, changelog: 5, isAligned: true).text
+        let other = LastRecord(offset: 58, timestamp: 7, checksum: 2)
+        for metadata in [mark, aligned] {
+            let committed = CommittedOffset(60, metadata: metadata)
+            #expect(judge(other, committed: committed) == .otherTopic(read: 60))
+            #expect(judge(read, committed: committed) == nil)
+            #expect(judge(nil, committed: committed) == nil)
+        }
+        #expect(judge(other, committed: nil) == .otherTopic(read: 60))
+        #expect(judge(read, committed: nil) == .offsetGone(state: 60))
+        #expect(judge(other, committed: CommittedOffset(200)) == .beyondEnd(read: 200, end: 100))
+        #expect(judge(read, committed: CommittedOffset(200)) == .offsetBeyondEnd(state: 60, committed: 200, end: 100))
+        // An earlier version knew the time alone.
+        #expect(!LastRecord(timestamp: 7).differs(from: other))
+        #expect(LastRecord(timestamp: 8).differs(from: other))
+    }
+
+    @Test("Key and value count, each by itself, null and empty too; the checksum is stored and stays the same")
+    func checksumOfARecord() {
+        func sum(_ key: String?, _ value: String?) -> UInt32 {
+            func bytes<R>(_ text: String?, _ body: (UnsafeRawBufferPointer?) -> R) -> R {
+                guard let text else { return body(nil) }
+                return Array(text.utf8).withUnsafeBytes { body($0) }
+            }
+            return bytes(key) { key in bytes(value) { LastRecord.checksum(key: key, value: $0) } }
+        }
+        let all = [
+            sum("u", "a"), sum("u", "b"), sum("v", "a"), sum("a", "u"), sum("ua", ""), sum("u", nil), sum("u", ""),
+            sum(nil, "a"), sum("", "a"), sum(nil, nil),
+        ]
+        #expect(Set(all).count == all.count)
+        #expect(sum("u-17", "{\"user_id\":\"u-17\"}") == 0)
+    }
+
     @Test("An offset that a person aligned is taken as it is")
     func aligned() {
-        let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+        let mark = StateTie.Mark(last: nil, users: 0, changelog: 0, isAligned: true)
         #expect(judge(committed: 0, mark: mark) == nil)
         #expect(judge(committed: 99, mark: mark) == nil)
         // Its state must be there, when it was aligned with one.
-        let known = StateTie.Mark(timestamp: nil, users: 3, changelog: 5, isAligned: true)
+        let known = StateTie.Mark(last: nil, users: 3, changelog: 5, isAligned: true)
         #expect(judge(committed: 40, mark: known) == nil)
         #expect(
             judge(committed: 60, mark: known, end: 0, hasState: false, state: nil)
@@ -70,17 +117,25 @@ struct StateTieTests {
     @Test("Marks and positions read back as they are written; others' metadata is not a mark")
     func texts() {
         for mark in [
-            StateTie.Mark(timestamp: nil, users: 0, changelog: 0),
-            StateTie.Mark(timestamp: 1_795_255_200_123, users: 40, changelog: 9_000_000_000, isAligned: true),
+            StateTie.Mark(last: nil, users: 0, changelog: 0),
+            StateTie.Mark(
+                last: LastRecord(timestamp: 1_795_255_200_123), users: 40, changelog: 9_000_000_000, isAligned: true),
+            StateTie.Mark(
+                last: LastRecord(offset: 8_000_000_000, timestamp: -1, checksum: .max), users: 1, changelog: 2),
         ] { #expect(StateTie.Mark(mark.text) == mark) }
         for other in ["", "impactiq", "impactiq2 u=1", "host-1"] { #expect(StateTie.Mark(other) == nil) }
         let positions = [
-            TopicPartition("a.b", 3): StateTie.Position(12, timestamp: 99),
+            TopicPartition("a.b", 3): StateTie.Position(12, last: LastRecord(timestamp: 99)),
             TopicPartition("c", 3): StateTie.Position(0),
+            TopicPartition("d", 3): StateTie.Position(
+                70, last: LastRecord(offset: 68, timestamp: -1, checksum: .max)),
         ]
         #expect(
             StateTie.positions(StateTie.text(positions))
-                == ["a.b": StateTie.Position(12, timestamp: 99), "c": StateTie.Position(0)])
+                == Dictionary(uniqueKeysWithValues: positions.map { ($0.key.topic, $0.value) }))
+        #expect(
+            StateTie.text(positions) == "a.b=12@99,c=0,d=70@-1@68@4294967295",
+            "what earlier versions wrote is read, and they read what they know")
         #expect(StateTie.positions("").isEmpty)
     }
 }

@@ -16,8 +16,6 @@ package enum Evidence {
             return "\(units.treated) treated and \(units.control) control \(name): at least \(leastUnits) of each are "
                 + "needed"
         }
-        let score = trial.score[0]
-        if trial.score.allSatisfy({ $0 == score }) { return "every row has the same score" }
         guard trial.hasBinaryOutcome else {
             let first = trial.outcome[0]
             return trial.outcome.allSatisfy { $0 == first } ? "every row has the same outcome" : nil

@@ -48,7 +48,8 @@ struct TrialBuilder {
         experimentIndex = try columns.experimentColumn.map { column throws(ImpactError) in
             try table.index(of: column, role: "experiment", option: "--experiment-column")
         }
-        let user = columns.cluster == nil ? Self.userColumns.first { table.columns.contains($0) } : nil
+        let user =
+            columns.cluster == nil && !columns.repeatsRows ? Self.userColumns.first { table.columns.contains($0) } : nil
         userColumn = user
         userIndex = user.flatMap { table.columns.firstIndex(of: $0) }
         values = [[Double]](repeating: [], count: slots.slots.count)
@@ -80,8 +81,13 @@ struct TrialBuilder {
             return
         }
         guard try readNumbers(table, code) else { return }
-        if let index = clusterIndex { clusters.add(table.record.text(table.text, index)) }
-        if let index = experimentIndex { experiments.add(table.record.text(table.text, index)) }
+        let times = columns.repeatsRows ? slots.place(.weight).map { Int(row[$0]) } ?? 1 : 1
+        for _ in 0..<times {
+            if let index = clusterIndex { clusters.add(table.record.text(table.text, index)) }
+            if let index = experimentIndex { experiments.add(table.record.text(table.text, index)) }
+            codes.append(code)
+            for slot in row.indices { values[slot].append(row[slot]) }
+        }
         if let index = userIndex {
             let field = table.record[index]
             users.insert(
@@ -89,8 +95,6 @@ struct TrialBuilder {
                     bitPattern: UInt(
                         StableHash.hash(UnsafeRawBufferPointer(rebasing: table.text[field.start..<field.end])))))
         }
-        codes.append(code)
-        for slot in row.indices { values[slot].append(row[slot]) }
     }
 
     /// False when a value is missing and such rows are left out.
@@ -173,7 +177,7 @@ struct TrialBuilder {
         do throws(ImpactError) {
             trial = try Trial(
                 score: column(.score) ?? [], treatment: keep.map { codes[$0] == treated ? 1 : 0 },
-                outcome: column(.outcome) ?? [], weight: column(.weight),
+                outcome: column(.outcome) ?? [], weight: columns.repeatsRows ? nil : column(.weight),
                 propensity: chances.map { chances in keep.map { chances[$0] } }, standardError: column(.standardError),
                 clusters: clusterIndex == nil ? nil : Clusters(labels: keep.map { clusters.codes[$0] }),
                 experiments: experimentIndex == nil ? nil : Clusters(labels: keep.map { experiments.codes[$0] }))
@@ -339,7 +343,7 @@ struct TrialBuilder {
             arms: arms, arm: rows.map { Int32(arms.firstIndex(of: labels[Int(codes[$0])]) ?? 0) },
             outcome: column(.outcome) ?? [], scores: places.map { place in rows.map { values[place][$0] } },
             propensity: own.map { own in own.count == rows.count ? own : rows.map { own[$0] } },
-            weight: column(.weight),
+            weight: columns.repeatsRows ? nil : column(.weight),
             clusters: clusterIndex == nil ? nil : Clusters(labels: rows.map { clusters.codes[$0] }),
             experiments: experimentIndex == nil ? nil : Clusters(labels: rows.map { experiments.codes[$0] }))
     }

@@ -14,6 +14,8 @@ package struct TrialColumns: Sendable, Equatable {
     /// nil: `outcome`; of rows `conversion`.
     package var outcome: String?
     package var weight: String?
+    /// Whether a weight says how many people a row stands for: the row is taken as often, and no weight is left.
+    package var repeatsRows = false
     /// The probability of being treated: a column, or a number that holds for every row. nil: a column named `propensity`
     /// is read when there is one. A column named `arm_propensity` is that of the arm taken, and read as such.
     package var propensity: String?

@@ -77,10 +77,15 @@ struct TrialSlots {
                     + "--experiment-column")
         }
         self.columns = columns
+        try Self.refuseSecondRoles(columns, score: score, table.name)
 
         try add(table, .score, score, "score", "--score", "a number") { _ in true }
         try add(table, .outcome, columns.outcome, "outcome", "--outcome", "a number") { _ in true }
-        try add(table, .weight, columns.weight, "weight", "--weight", "0 or more") { $0 >= 0 }
+        let repeats = columns.repeatsRows
+        try add(
+            table, .weight, columns.weight, "weight", "--weight",
+            repeats ? "a whole number from 0 to a million, as a frequency must be" : "0 or more"
+        ) { $0 >= 0 && (!repeats || $0.rounded() == $0 && $0 <= 1e6) }
         if constantPropensity == nil {
             try add(
                 table, .propensity, columns.propensity, "propensity", "--propensity", "strictly between 0 and 1"
@@ -107,6 +112,29 @@ struct TrialSlots {
                     true
                 }
             }
+        }
+    }
+
+    /// Outcome and treatment tell nothing else: what is known only after the treatment is no covariate and no score of it.
+    private static func refuseSecondRoles(
+        _ columns: TrialColumns, score: String, _ file: String
+    ) throws(ImpactError) {
+        var others: [(option: String, column: String?)] = [
+            ("--score", score), ("--challenger", columns.challenger), ("--weight", columns.weight),
+            ("--propensity", columns.propensity), ("--arm-propensity", columns.armPropensity),
+            ("--std-error", columns.standardError), ("--cost-column", columns.cost), ("--cluster", columns.cluster),
+        ]
+        for covariate in columns.covariates { others.append(("--covariates", covariate)) }
+        for (what, column) in [("outcome", columns.outcome), ("treatment", columns.treatment)] {
+            guard let column else { continue }
+            let second =
+                what == "outcome" && columns.treatment == column
+                ? "--treatment" : others.first { $0.column == column }?.option
+            guard let second else { continue }
+            throw ImpactError(
+                .badInput, code: "csv_column",
+                "\(file): '\(column)' is the \(what), which says nothing that was known before the treatment: name another "
+                    + "column for \(second)")
         }
     }
 

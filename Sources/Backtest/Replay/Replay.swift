@@ -18,6 +18,8 @@ package final class Replay: Sendable {
     package struct Options: Sendable {
         package var settings: Processor.Settings
         package var threads = 0
+        /// Whether all partitions are read as one (``JoinedSourceFactory``), on one thread and without checkpoints.
+        package var joins = false
         package var checkpointInterval = Duration.seconds(30)
         /// Lists pairs whose decisions differ, when scores are compared.
         package var changesPath: String?
@@ -71,7 +73,8 @@ package final class Replay: Sendable {
     package func run(
         isResumed: Bool, progress: (Int) -> Void, isStopped: @escaping @Sendable () -> Bool
     ) throws -> ReplayResult {
-        let partitions = spans.map(\.partition)
+        let work = options.joins ? [JoinedSourceFactory.span] : spans
+        let partitions = work.map(\.partition)
         do { try target.prepare(partitions: partitions, isResumed: isResumed) } catch {
             // A place that was refused must not pass for one that this replay began to write.
             if !isResumed { folder.remove() }
@@ -79,24 +82,26 @@ package final class Replay: Sendable {
         }
         let start = ContinuousClock.now
         let isComplete = try PartitionPool.run(
-            spans, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },
+            work, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },
             isStopped: isStopped
         ) { [self] number, next, isStopped in
             let worker = try ReplayThread(self, number: number)
             defer { worker.close() }
             while let span = next() {
-                if try !worker.run(span, isStopped) { return false }
+                if try !(options.joins ? worker.runJoined(isStopped) : worker.run(span, isStopped)) { return false }
             }
             return true
         }
         guard isComplete else {
             throw ImpactError(
                 .failed, code: "stopped",
-                "stopped; checkpoints are in \(folder.path): the same command goes on from there")
+                options.joins
+                    ? "stopped; partitions that are joined leave no checkpoints: the same command begins anew"
+                    : "stopped; checkpoints are in \(folder.path): the same command goes on from there")
         }
         try target.complete(partitions)
         if let path = options.changesPath {
-            try PartFile.join(partitions.map { folder.file("changes-\($0)") }, into: path)
+            try PartFile.join(spans.map { folder.file("changes-\($0.partition)") }, into: path)
         }
         folder.remove()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -135,9 +140,11 @@ package final class Replay: Sendable {
 
         init(_ replay: Replay, number: Int) throws {
             self.replay = replay
-            source = try replay.sources.make(component: "replay-\(number)")
+            let sources: any RecordSourceFactory =
+                replay.options.joins ? JoinedSourceFactory(replay.sources, replay.spans) : replay.sources
+            source = try sources.make(component: "replay-\(number)")
             processor = try Processor(model: replay.model, settings: replay.options.settings)
-            published = try replay.published?("replay-against-\(number)")
+            published = replay.options.joins ? nil : try replay.published?("replay-against-\(number)")
         }
 
         func run(_ span: PartitionSpan, _ isStopped: () -> Bool) throws -> Bool {
@@ -159,8 +166,10 @@ package final class Replay: Sendable {
             let changes = try replay.options.changesPath.map { _ in
                 try PartFile(folder.file("changes-\(span.partition)"), keeping: resumed?.changesLength ?? 0)
             }
-            let comparer = try published.map {
-                try ScoreComparer($0, span: span, changes: changes, resumed: resumed?.comparison, at: position)
+            var comparers: [Int32: ScoreComparer] = [:]
+            if let published {
+                comparers[span.partition] = try ScoreComparer(
+                    published, span: span, changes: changes, resumed: resumed?.comparison, at: position)
             }
             var rest = span
             rest.first = position
@@ -168,19 +177,48 @@ package final class Replay: Sendable {
             replay.read.wrappingAdd(Int(clamping: position - span.first), ordering: .relaxed)
             let work = PartitionReplay(
                 span, processor: processor, source: source, partition: partition, sink: sink,
-                forwarded: replay.target.forwarded, comparer: comparer,
+                forwarded: replay.target.forwarded, comparers: comparers,
                 resumed: resumed, checkpoint: checkpoint, interval: replay.options.checkpointInterval)
-            let before = work.counters.stream.messages
-            defer { replay.messages.wrappingAdd(work.counters.stream.messages - before, ordering: .relaxed) }
-            let isComplete = try work.run(capacity: replay.options.settings.capacity) { offsets in
-                replay.read.wrappingAdd(offsets, ordering: .relaxed)
-                return isStopped()
-            }
-            guard isComplete else { return false }
+            guard try run(work, isStopped) else { return false }
             let result = PartitionResult(counters: work.counters, watch: work.watch, comparison: work.comparison)
             try folder.write(result, done)
             replay.results.withLock { $0[span.partition] = result }
             return true
+        }
+
+        /// All partitions as one, from the beginning.
+        func runJoined(_ isStopped: () -> Bool) throws -> Bool {
+            let span = JoinedSourceFactory.span
+            var comparers: [Int32: ScoreComparer] = [:]
+            var readers: [any PublishedScores] = []
+            defer { for reader in readers { reader.close() } }
+            for span in replay.spans {
+                let changes = try replay.options.changesPath.map { _ in
+                    try PartFile(replay.folder.file("changes-\(span.partition)"), keeping: 0)
+                }
+                guard let scores = try replay.published?("replay-against-\(span.partition)") else { continue }
+                readers.append(scores)
+                comparers[span.partition] = try ScoreComparer(
+                    scores, span: span, changes: changes, resumed: nil, at: span.first)
+            }
+            try source.begin(span)
+            let work = PartitionReplay(
+                span, processor: processor, source: source, partition: processor.partition(span.partition),
+                sink: try replay.target.sink(for: span, resumingAt: nil), forwarded: replay.target.forwarded,
+                comparers: comparers, resumed: nil, checkpoint: nil, interval: .seconds(86_400))
+            guard try run(work, isStopped) else { return false }
+            let result = PartitionResult(counters: work.counters, watch: work.watch, comparison: work.comparison)
+            replay.results.withLock { $0[span.partition] = result }
+            return true
+        }
+
+        private func run(_ work: PartitionReplay, _ isStopped: () -> Bool) throws -> Bool {
+            let before = work.counters.stream.messages
+            defer { replay.messages.wrappingAdd(work.counters.stream.messages - before, ordering: .relaxed) }
+            return try work.run(capacity: replay.options.settings.capacity) { offsets in
+                replay.read.wrappingAdd(offsets, ordering: .relaxed)
+                return isStopped()
+            }
         }
 
         func close() {

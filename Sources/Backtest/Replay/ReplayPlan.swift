@@ -56,7 +56,7 @@ package struct ReplayFolder: Sendable {
     /// Makes the folder and writes the plan.
     package func begin(_ plan: ReplayPlan) throws(ImpactError) {
         Folder.remove(path)
-        try OutputFolder.make(path, for: path)
+        try OutputFolder.make(path, for: path.hasSuffix(".replay") ? String(path.dropLast(".replay".count)) : path)
         try write(plan, "plan.json")
     }
 

@@ -7,7 +7,10 @@ import Events
 /// bytes per feature. A row is numbered when it opens; rows leave in that order.
 struct OpenRows {
     struct Row {
+        var partition: Int32
         var offset: Int64
+        /// Of its event among all that were read.
+        var number: Int
         var time: Int64
         var userHash: UInt64
         var user: [UInt8]

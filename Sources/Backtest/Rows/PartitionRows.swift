@@ -6,7 +6,7 @@ import JSON
 import Pipeline
 import Tabular
 
-/// Makes the rows of one partition.
+/// Makes the rows of one partition, or of several that are read as one.
 ///
 /// For an event that assigns, in this order: its row's features are read from the state as it stands; the row opens; the
 /// event is applied. So nothing of the event itself, and nothing behind it, can be in its features.
@@ -19,7 +19,12 @@ final class PartitionRows {
     private let batch: EventBatch
     private let state: PartitionState
     private let file: PartFile
-    private let join: ScoreJoin?
+    /// By partition; empty when no scores are joined.
+    private let joins: [Int32: ScoreJoin]
+    /// Where each partition's warm-up ends.
+    private let from: [Int32: Int64]
+    /// Events read before the batch at hand.
+    private var earlier = 0
     private var open: OpenRows
     private var row: [Float]
     private(set) var counters = RowsCounters()
@@ -33,8 +38,8 @@ final class PartitionRows {
     private let rules: [Rule]
     private let outcomeTypes: UInt64
     private let eraseNumber: UInt8
-    /// The offset of the latest erasure of a user who was erased, by the id's hash.
-    private var erasures: [UInt64: Int64] = [:]
+    /// The number of the latest erasure of a user who was erased among all events, by the id's hash.
+    private var erasures: [UInt64: Int] = [:]
 
     private struct Rule {
         var kind: OutcomeRule.Kind
@@ -42,18 +47,23 @@ final class PartitionRows {
         var minus: UInt64
     }
 
+    /// - Parameters:
+    ///   - span: what the source is asked for.
+    ///   - spans: that one, or those that it joins.
     init(
-        _ span: PartitionSpan, plan: FeaturePlan, options: RowsOptions, file: PartFile, join: ScoreJoin?
+        _ span: PartitionSpan, of spans: [PartitionSpan], plan: FeaturePlan, options: RowsOptions, file: PartFile,
+        joins: [Int32: ScoreJoin]
     ) {
         self.span = span
+        from = Dictionary(uniqueKeysWithValues: spans.map { ($0.partition, $0.from) })
         self.options = options
         self.plan = plan
         self.file = file
-        self.join = join
+        self.joins = joins
         batch = EventBatch(schema: plan.schema, limits: options.limits, capacity: 1_024)
         state = PartitionState(plan: plan)
         state.timeToLive = options.timeToLive
-        clock = RowsClock(patience: options.lateness)
+        clock = RowsClock(patience: options.lateness, least: options.leastUsers)
         open = OpenRows(featureCount: plan.count, outcomeCount: options.outcomes.count)
         row = [Float](repeating: 0, count: max(1, plan.count))
         func mask(_ types: [String]) -> UInt64 {
@@ -78,10 +88,10 @@ final class PartitionRows {
             if advanced(Int(clamping: source.position - before)), more { return false }
         }
         clock.finish()
-        if let lead = clock.lead { counters.leads[span.partition] = lead }
+        if let lead = clock.lead { counters.leads[from.count > 1 ? -1 : span.partition] = lead }
         while !open.isEmpty { try close() }
         try file.sync()
-        counters.models = join?.models ?? []
+        counters.models = joins.values.reduce(into: []) { $0.formUnion($1.models) }
         return true
     }
 
@@ -89,12 +99,12 @@ final class PartitionRows {
         batch.removeAll()
         let more = try source.read(max: batch.capacity) { record in
             counters.stream.messages += 1
-            if record.offset < span.from { counters.stream.warmUpMessages += 1 }
+            if record.isWarmUp { counters.stream.warmUpMessages += 1 }
             do throws(InputError) {
                 try batch.append(
                     record.value, key: record.key,
                     source: SourcePosition(
-                        partition: span.partition, offset: record.offset, timestamp: record.timestamp))
+                        partition: record.partition, offset: record.offset, timestamp: record.timestamp))
                 // Events keep hashes of arm and experiment; their texts are in the message, which is at hand now.
                 if batch[batch.count - 1].hasTreatment { texts.learn(batch[batch.count - 1], record.value) }
             } catch {
@@ -106,6 +116,7 @@ final class PartitionRows {
             counters.stream.unusable?[batch.schema.fields[field].path, default: 0] += count
         }
         try apply()
+        earlier += batch.count
         state.commit()
         return more
     }
@@ -122,7 +133,7 @@ final class PartitionRows {
     }
 
     private func assigns(_ event: Event) -> Bool {
-        guard event.hasTreatment, event.source.offset >= span.from else { return false }
+        guard event.hasTreatment, event.source.offset >= from[event.source.partition] ?? 0 else { return false }
         guard let assignmentTypes else { return true }
         return event.type < 64 && assignmentTypes & (1 << UInt64(event.type)) != 0
     }
@@ -138,9 +149,9 @@ final class PartitionRows {
             counters.stream.users?.see(event.userHash)
             if event.type == eraseNumber {
                 state.remove(user: batch.user(i))
-                erasures[event.userHash] = event.source.offset
+                erasures[event.userHash] = earlier + i
             } else if event.refuses.contains(.storing) {
-                erasures[event.userHash] = event.source.offset
+                erasures[event.userHash] = earlier + i
             }
             if event.type < 64, outcomeTypes & (1 << UInt64(event.type)) != 0 { credit(event, i) }
             counters.stream.firstTime = min(counters.stream.firstTime ?? .max, event.time)
@@ -174,7 +185,7 @@ final class PartitionRows {
         case .features: break
         }
         var found = ScoreJoin.Found(uplift: .nan, standardError: .nan)
-        if let join {
+        if let join = joins[event.source.partition] {
             guard let score = try join.score(at: event.source.offset, userHash: event.userHash) else {
                 counters.withoutScore += 1
                 return
@@ -184,13 +195,14 @@ final class PartitionRows {
         guard open.count < options.maxOpen else {
             throw ImpactError(
                 .failed, code: "rows_open",
-                "partition \(span.partition) has \(open.count) assignments whose outcomes are awaited: shorten "
+                "\(from.count > 1 ? "the joined input" : "partition \(span.partition)") has \(open.count) assignments whose outcomes are awaited: shorten "
                     + "--outcome-window or --lateness, or split the range")
         }
         row.withUnsafeBufferPointer { row in
             open.open(
                 OpenRows.Row(
-                    offset: event.source.offset, time: event.time, userHash: event.userHash, user: Array(user),
+                    partition: event.source.partition, offset: event.source.offset, number: earlier + i,
+                    time: event.time, userHash: event.userHash, user: Array(user),
                     arm: event.armHash, experiment: event.experimentHash, propensity: event.propensity,
                     uplift: found.uplift, standardError: found.standardError,
                     effects: found.effects, previous: -1),
@@ -243,7 +255,7 @@ final class PartitionRows {
         let row = open[number]
         let isCensored = row.time + options.window > clock.now
         let arm = texts.arm(row.arm)
-        if let erasure = erasures[row.userHash], row.offset < erasure {
+        if let erasure = erasures[row.userHash], row.number < erasure {
             counters.erased += 1
             return open.removeFirst()
         }
@@ -262,7 +274,7 @@ final class PartitionRows {
                 if value.isFinite { out.append(value) }
                 comma()
             }
-            out.append(Int64(span.partition))
+            out.append(Int64(row.partition))
             comma()
             out.append(row.offset)
             comma()
@@ -273,7 +285,7 @@ final class PartitionRows {
             text(texts.experiment(row.experiment))
             text(arm)
             number(row.propensity)
-            if join != nil {
+            if !joins.isEmpty {
                 number(row.uplift)
                 number(row.standardError)
                 for value in row.effects { number(value) }

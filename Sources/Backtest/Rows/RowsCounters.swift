@@ -28,7 +28,7 @@ package struct RowsCounters: Sendable, Equatable {
     package var outcomesWithoutValue = 0
     /// The most rows open at once in a partition.
     package var mostOpen = 0
-    /// By partition, how far a single user was ahead of all others at the end, milliseconds: rows are not closed by one.
+    /// By partition (−1 for joined ones), how far a single user was ahead of all others at the end, milliseconds: rows are not closed by one.
     package var leads: [Int32: Int64] = [:]
     /// Models of the joined scores.
     package var models: Set<String> = []

@@ -40,23 +40,31 @@ package final class RowsJob: Sendable {
         try OutputFolder.check(path)
         try OutputFolder.make(folder, for: path)
         defer { Folder.remove(folder) }
+        let sources: any RecordSourceFactory = options.joins ? JoinedSourceFactory(self.sources, spans) : self.sources
+        let parts = options.joins ? [JoinedSourceFactory.span] : spans
         let isComplete = try PartitionPool.run(
-            spans, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },
+            parts, threads: options.threads, progress: { progress(read.load(ordering: .relaxed)) },
             isStopped: isStopped
         ) { [self] number, next, isStopped in
             let source = try sources.make(component: "rows-\(number)")
             defer { source.close() }
-            let scores = try published?("rows-scores-\(number)")
-            defer { scores?.close() }
+            // A reader of scores for each partition that is read at once.
+            var scores: [any PublishedScores] = []
+            defer { for reader in scores { reader.close() } }
             while let span = next() {
-                let join = try scores.map {
-                    try ScoreJoin($0, partition: span.partition, mode: options.scoreAt, effects: options.effects)
+                let read = options.joins ? spans : [span]
+                var joins: [Int32: ScoreJoin] = [:]
+                for (i, part) in read.enumerated() {
+                    if i == scores.count, let published { scores.append(try published("rows-scores-\(number)-\(i)")) }
+                    if published == nil { continue }
+                    joins[part.partition] = try ScoreJoin(
+                        scores[i], partition: part.partition, mode: options.scoreAt, effects: options.effects)
                 }
                 let work = PartitionRows(
-                    span, plan: plan, options: options, file: try PartFile("\(folder)/\(span.partition)", keeping: 0),
-                    join: join)
+                    span, of: read, plan: plan, options: options,
+                    file: try PartFile("\(folder)/\(span.partition)", keeping: 0), joins: joins)
                 let isDone = try work.run(source) { offsets in
-                    read.wrappingAdd(offsets, ordering: .relaxed)
+                    self.read.wrappingAdd(offsets, ordering: .relaxed)
                     return isStopped()
                 }
                 guard isDone else { return false }
@@ -66,17 +74,17 @@ package final class RowsJob: Sendable {
         }
         guard isComplete else { throw ImpactError(.failed, code: "stopped", "stopped; nothing was written") }
         var total = RowsCounters()
-        let parts = results.withLock { $0 }
-        for partition in parts.keys.sorted() { if let part = parts[partition] { total.add(part) } }
+        let counters = results.withLock { $0 }
+        for partition in counters.keys.sorted() { if let part = counters[partition] { total.add(part) } }
         try check(total)
         try PartFile.join(
-            spans.map { "\(folder)/\($0.partition)" }, into: path,
+            parts.map { "\(folder)/\($0.partition)" }, into: path,
             heading: RowColumns.heading(options, hasScores: published != nil))
         return total
     }
 
     private static func folder(_ path: String) -> String {
-        guard path == "-" else { return path + ".parts" }
+        guard path == "-" || OutputFile.isWrittenDirectly(path) else { return path + ".parts" }
         return FileManager.default.temporaryDirectory.appending(path: "impactiq-rows-\(UUID().uuidString)").path
     }
 }

@@ -19,6 +19,8 @@ package struct RowsOptions: Sendable {
     /// Milliseconds of event time that a user without an event is remembered; 0 is for ever.
     package var timeToLive: Int64 = 0
     package var threads = 0
+    /// Whether all partitions are read as one (``JoinedSourceFactory``), on one thread.
+    package var joins = false
     /// How texts are written.
     package var field = CSVField.plain
     /// The effects that scores of a model with several have; each gets its own columns beside `uplift`.
@@ -27,6 +29,8 @@ package struct RowsOptions: Sendable {
     package var scoreAt = ScoreAt.assignment
     /// Whether rows whose window is not over at the end of the data are written, marked, or only counted.
     package var keepsCensored = true
+    /// Users that a partition must have shown before event time closes rows: a handful may have odd clocks.
+    package var leastUsers = 64
     /// The most open rows per partition may have.
     package var maxOpen = 20_000_000
 

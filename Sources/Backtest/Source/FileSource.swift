@@ -69,9 +69,7 @@ final class FileSource: RecordSource {
     private let paths: [String]
     private var reader: LineReader?
     private(set) var position: Int64 = 0
-    private var first: Int64 = 0
-    private var end: Int64 = 0
-
+    private var span = PartitionSpan(partition: 0, first: 0, from: 0, end: 0)
     private let present: Int64
 
     init(paths: [String], present: Int64) {
@@ -82,21 +80,23 @@ final class FileSource: RecordSource {
     func begin(_ span: PartitionSpan) throws {
         reader = try LineReader(path: paths[Int(span.partition)])
         position = 0
-        first = span.first
-        end = span.end
+        self.span = span
     }
 
     func read(max: Int, _ body: (SourceRecord) throws -> Void) throws -> Bool {
         guard let reader else { return false }
         var left = max
         while left > 0 {
-            guard position < end, let line = try reader.next() else {
+            guard position < span.end, let line = try reader.next() else {
                 self.reader = nil
                 return false
             }
             defer { position += 1 }
-            if position < first || line.isEmpty { continue }
-            try body(SourceRecord(key: nil, value: line, offset: position, timestamp: present))
+            if position < span.first || line.isEmpty { continue }
+            try body(
+                SourceRecord(
+                    key: nil, value: line, partition: span.partition, offset: position, timestamp: present,
+                    isWarmUp: position < span.from))
             left -= 1
         }
         return true

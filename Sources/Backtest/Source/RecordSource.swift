@@ -4,9 +4,12 @@ import Kafka
 package struct SourceRecord {
     package var key: UnsafeRawBufferPointer?
     package var value: UnsafeRawBufferPointer?
+    package var partition: Int32
     package var offset: Int64
     /// Milliseconds since 1970; −1 when the record has none.
     package var timestamp: Int64
+    /// Whether it only fills the state.
+    package var isWarmUp: Bool
     /// Copied, when the source was made to give them; else empty.
     package var headers: [RecordHeader] = []
 }

@@ -54,9 +54,6 @@ package struct FileMark: Codable, Equatable, Sendable {
         sha256 = SHA256.hex(sum.finalize())
     }
 
-    /// Whether the file has grown since.
-    package func isLonger(than other: FileMark) -> Bool { size > other.size }
-
     /// What is wrong with the file that has the name now; nil when it is the same, or the same with more at its end.
     package func difference(_ path: String) -> String? {
         guard let now = FileMark(path, head: head) else { return "is not there any more" }

@@ -29,6 +29,7 @@ final class TopicSource: RecordSource {
     private let reader: BoundedReader
     private let withHeaders: Bool
     private var place: TopicPartition
+    private var from: Int64 = 0
     private var end: Int64 = 0
     private var lastProgress = ContinuousClock.now
     /// How long a partition may give nothing before the broker is asked whether it is still there.
@@ -50,6 +51,7 @@ final class TopicSource: RecordSource {
 
     func begin(_ span: PartitionSpan) throws {
         place = TopicPartition(topic, span.partition)
+        from = span.from
         end = span.end
         lastProgress = .now
         do { try reader.begin([span.partition: span.first..<max(span.first, end)]) } catch {
@@ -65,8 +67,9 @@ final class TopicSource: RecordSource {
             let hasMore = try reader.step(max: max, timeoutMilliseconds: 20) { message in
                 try body(
                     SourceRecord(
-                        key: message.keyBuffer, value: message.payloadBuffer, offset: message.offset,
-                        timestamp: message.timestamp, headers: withHeaders ? message.headers : []))
+                        key: message.keyBuffer, value: message.payloadBuffer, partition: message.partition,
+                        offset: message.offset, timestamp: message.timestamp, isWarmUp: message.offset < from,
+                        headers: withHeaders ? message.headers : []))
             }
             if !hasMore { return false }
         } catch let error as KafkaError {

@@ -27,7 +27,7 @@ public final class OutputFile {
     private var pending = 0
     private var isFinished = false
 
-    /// - Throws: `file_failed`.
+    /// - Throws: `no_folder`, `file_failed`.
     public init(_ path: String, access: Access = .owner) throws(ImpactError) {
         self.path = path
         if path == "-" {
@@ -35,10 +35,14 @@ public final class OutputFile {
             file = OpenFile(STDOUT_FILENO, path: "standard output", isOwned: false)
             return
         }
+        // Before any work is done for it.
+        try OutputFolder.check(path)
         if Self.isWrittenDirectly(path) {
             temporary = nil
             let descriptor = open(path, O_WRONLY | O_CLOEXEC)
-            guard descriptor >= 0 else { throw OpenFile.failure("write", path) }
+            guard descriptor >= 0 else {
+                throw errno == ENOENT ? OutputFolder.takesNothing(path) : OpenFile.failure("write", path)
+            }
             file = OpenFile(descriptor, path: path)
             return
         }
@@ -111,7 +115,7 @@ public final class OutputFile {
     }
 
     /// Devices, pipes, and the links to them that the kernel keeps (`/dev/stdout`).
-    private static func isWrittenDirectly(_ path: String) -> Bool {
+    public static func isWrittenDirectly(_ path: String) -> Bool {
         if path.hasPrefix("/dev/") && !path.hasPrefix("/dev/shm/") || path.hasPrefix("/proc/") { return true }
         var status = stat()
         guard lstat(path, &status) == 0 else { return false }

@@ -28,7 +28,15 @@ struct BacktestSource {
             "input", "FILE",
             "Events from a file instead, one per line, plain, .gz or .zst; several are partitions 0, 1, …",
             repeated: true),
+    ]
+
+    /// For those to whom each user's history matters as a whole.
+    static let userOptions: [CommandSpecification.Option] = [
         .flag("split-users", "Go on though users have events in several partitions, whose parts count apart"),
+        .flag(
+            "join-users",
+            "Read all partitions as one, by the times of their records: users whose events lie in several have one history"
+        ),
     ]
 
     /// - Parameter withHeaders: whether records come with those headers that go from an event to its score.
@@ -76,6 +84,12 @@ struct BacktestSource {
     static func refuse(_ stream: StreamCounts, _ command: ParsedCommand, then: String) throws(ImpactError) {
         guard !command.flag("split-users"), let finding = stream.users?.finding else { return }
         throw ImpactError(.badInput, code: "users_split", "\(finding): \(splitCause). \(then)")
+    }
+
+    static func joins(_ command: ParsedCommand) throws(ImpactError) -> Bool {
+        guard command.flag("join-users") else { return false }
+        if command.flag("split-users") { throw command.invalid("join-users", "says the opposite of --split-users") }
+        return true
     }
 
     static let splitCause =

@@ -92,11 +92,15 @@ private struct Load {
         self.isEventTime = isEventTime
         self.limits = limits
         try SameFile.refuse(files)
-        place = LoadProgress(files: files, topic: topic)
-        if let progressFile, let found = try LoadProgress.read(progressFile, files: files, topic: topic) {
+        let target = "\(topic) at \(properties["bootstrap.servers"] ?? "")"
+        place = LoadProgress(files: files, target: target)
+        if let progressFile, let found = try LoadProgress.read(progressFile, files: files, target: target) {
             place = found
             let at = found.file < files.count ? "\(files[found.file]) after line \(found.line)" : "the end"
             Log.info("load", "going on at \(at)")
+            for (file, lines) in found.grown {
+                Log.info("load", "\(files[file]) has grown: going on after line \(lines)")
+            }
         }
         // From the beginning on, so that a load that is killed early is gone on with as any other.
         if let progressFile { try place.write(progressFile) }
@@ -106,15 +110,23 @@ private struct Load {
 
     mutating func run() throws {
         defer { producer.close() }
+        for (file, lines) in place.grown {
+            let bytes = LoadProgress.bytes(place.files[file])
+            let count = try read(place.files[file], after: lines, isInHand: false)
+            if StopSignal.isRaised { break }
+            try settle()
+            place.finish(file: file, lines: count, bytes: bytes)
+        }
         while place.file < place.files.count, !StopSignal.isRaised {
-            do { try read(place.files[place.file]) } catch {
+            let bytes = LoadProgress.bytes(place.files[place.file])
+            do { _ = try read(place.files[place.file], after: place.line, isInHand: true) } catch {
                 // What came before the damage is written, whatever becomes of the rest.
                 try? settle()
                 progress.finish(written)
                 throw error
             }
             if StopSignal.isRaised { break }
-            place.finishFile(lines: place.line)
+            place.finishFile(bytes: bytes)
         }
         try settle()
         progress.finish(written)
@@ -131,10 +143,12 @@ private struct Load {
         }
     }
 
-    private mutating func read(_ path: String) throws {
+    /// - Parameter isInHand: whether the progress tells of its lines as they are read.
+    /// - Returns: the lines that are read then.
+    private mutating func read(_ path: String, after lines: Int, isInHand: Bool) throws -> Int {
         let reader = try EventFileReader(
             path: path, limits: limits, present: Self.present, isStopped: { StopSignal.isRaised })
-        try reader.skip(place.line)
+        try reader.skip(lines)
         let (producer, output, topic, isEventTime) = (producer, output, topic, isEventTime)
         while !StopSignal.isRaised,
             try reader.next({ user, event, time in
@@ -145,18 +159,19 @@ private struct Load {
             })
         {
             written += 1
-            place.line = reader.number
+            if isInHand { place.line = reader.number }
             if written % 4_096 == 0 {
                 progress.update(written)
                 if progressFile != nil, ContinuousClock.now - saved > .seconds(1) { try settle() }
             }
         }
-        if !StopSignal.isRaised { place.line = reader.number }
+        if !StopSignal.isRaised, isInHand { place.line = reader.number }
         rejected += reader.rejected.values.reduce(0, +)
         if let first = reader.firstRejection {
             let counts = reader.rejected.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
             Log.warning("load", "\(path): \(counts.joined(separator: ", ")) passed over; the first: \(first)")
         }
+        return reader.number
     }
 
     /// Waits until what was written is acknowledged, and notes it.

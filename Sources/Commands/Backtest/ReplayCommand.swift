@@ -29,11 +29,13 @@ enum ReplayCommand: Command {
             reports instead which decisions change and how far effects shift.
 
             With --input, line N of file P stands for offset N of partition P (counted from 0); lines have no key and no \
-            timestamp of their own, and all events of a user must be in one file.
+            timestamp of their own, and all events of a user must be in one file; with --join-users the files are read one \
+            after another as one stream. --join-users reads a topic's partitions as one stream, on one thread and without \
+            checkpoints: after 'topics grow' the scores are those that the application published, whose state has moved.
             """,
         options: ConfigurationOptions.options + [
             .value("model", "FILE", "The model file; the same as --set model.path=FILE")
-        ] + BacktestSource.options + [
+        ] + BacktestSource.options + BacktestSource.userOptions + [
             .value(
                 "out", "PLACE",
                 "FILE.jsonl, FILE.csv, sqlite:FILE, postgresql://…, topic:NAME or -; not needed with --against"),
@@ -83,8 +85,8 @@ enum ReplayCommand: Command {
             try BacktestSource.refuse(
                 result.counters.stream, command,
                 then:
-                    "The scores were written, and are those of a pipeline whose users are split in this way; --split-users "
-                    + "says that this is wanted")
+                    "The scores were written, and are those of a pipeline whose users are split in this way; --join-users reads "
+                    + "the partitions as one, --split-users says that this is wanted")
         }
     }
 }
@@ -104,6 +106,8 @@ struct ReplayJob {
         let output = try ReplayOutput(command.text("out"))
         if case .file(let path, _) = output { try OutputFolder.check(path) }
         if let path = command.text("changes") { try OutputFolder.check(path) }
+        let joins = try BacktestSource.joins(command)
+        if joins, output.hasHeaders { throw command.invalid("join-users", "does not write to a topic: name a file") }
         folder = ReplayFolder(output.folder)
         isEphemeral = output.isEphemeral
         var settings = try configuration.processorSettings()
@@ -132,6 +136,7 @@ struct ReplayJob {
         settings.limits.requiresKey = settings.limits.requiresKey && source.factory.hasKeys
         var options = Replay.Options(settings: settings)
         options.threads = try command.count("workers") ?? 0
+        options.joins = joins
         options.checkpointInterval = .milliseconds(try command.milliseconds("checkpoint-every") ?? 30_000)
         options.changesPath = command.text("changes")
         var published: (@Sendable (String) throws -> any PublishedScores)?
@@ -157,6 +162,7 @@ struct ReplayJob {
         for option in ["from", "to", "warmup", "out", "against", "changes"] {
             request["--\(option)"] = command.text(option) ?? ""
         }
+        request["--join-users"] = command.flag("join-users") ? "yes" : ""
         request["--input"] = command.texts("input").joined(separator: " ")
         for key in [
             "bootstrap.servers", "input.topics", "input.key", "score.events", "decision.threshold", "confidence.level",
@@ -206,11 +212,12 @@ enum ReplayOutput {
     /// The folder in which the replay grows: beside the output. What has no place of its own begins anew each time.
     var folder: String {
         switch self {
-        case .file("-", _), .none:
+        case _ where isEphemeral:
             FileManager.default.temporaryDirectory.appending(path: "impactiq-replay-\(UUID().uuidString)").path
         case .file(let path, _): path + ".replay"
         case .store(_, let folder): folder
         case .topic(let name): name + ".replay"
+        case .none: ""
         }
     }
 
@@ -221,7 +228,8 @@ enum ReplayOutput {
 
     var isEphemeral: Bool {
         switch self {
-        case .file("-", _), .none: true
+        case .file(let path, _): path == "-" || OutputFile.isWrittenDirectly(path)
+        case .none: true
         default: false
         }
     }

@@ -44,7 +44,7 @@ enum RowsCommand: Command {
         options: ConfigurationOptions.options + [
             .value("features", "SPEC.json", "The feature specification"),
             .value("model", "FILE", "Take the specification of this model"),
-        ] + BacktestSource.options + [
+        ] + BacktestSource.options + BacktestSource.userOptions + [
             .value("out", "FILE.csv", "Where the rows go; - is standard output, without a sidecar", required: true),
             .value("outcome", "RULE", "NAME=any|count|sum:TYPES, as value=sum:purchase-refund", repeated: true),
         ] + outcomeOptions + [
@@ -73,7 +73,7 @@ enum RowsCommand: Command {
         let summary = RowsSummary(
             counters: counters, options: options, source: run.source, scores: command.text("scores"))
         Terminal.Stream.error.write(summary.text)
-        guard out != "-" else { return }
+        guard out != "-", !OutputFile.isWrittenDirectly(out) else { return }
         try OutputFile.write(Array((summary.json.line + "\n").utf8), to: out + ".json")
     }
 
@@ -115,6 +115,11 @@ struct RowsRun {
             throw command.invalid("score-at", "must be assignment or before")
         }
         options.scoreAt = mode
+        options.joins = try BacktestSource.joins(command)
+        if options.joins, mode == .before {
+            throw command.invalid(
+                "join-users", "goes with --score-at assignment alone: the score before may lie in another partition")
+        }
         let settings = try configuration.processorSettings()
         options.limits = settings.limits
         options.timeToLive = settings.timeToLive
@@ -137,8 +142,9 @@ struct RowsRun {
         ) { counters in
             try BacktestSource.refuse(
                 counters.stream, command,
-                then: "Nothing was written. Bring each user's events into one file, in order, or into a new topic; "
-                    + "--split-users writes the rows as they are")
+                then:
+                    "Nothing was written. --join-users reads the partitions as one; --split-users takes the rows as they "
+                    + "are")
         }
         progress.finish(counters.stream.messages)
         return counters
@@ -180,6 +186,12 @@ struct RowsSummary {
         }
         if counters.erased > 0 { notes.append("\(counters.erased) rows of users erased meanwhile are left out") }
         if counters.refused > 0 { notes.append("\(counters.refused) events of users who refuse storing are left out") }
+        if counters.outcomesLate * 10 > counters.outcomesUsed + counters.outcomesLate {
+            notes.append(
+                "\(counters.outcomesLate) outcomes came when their windows were closed for good, a tenth of all or more: their "
+                    + "rows say that nothing happened. Raise --lateness above the longest delay, or look for clocks that are ahead"
+            )
+        }
         if counters.withoutScore > 0 {
             notes.append("\(counters.withoutScore) assignments have no score and give no row")
         }
@@ -189,7 +201,7 @@ struct RowsSummary {
         }
         for (partition, lead) in counters.leads.sorted(by: { $0.key < $1.key }) {
             notes.append(
-                "partition \(partition): a few users' events are up to \(HumanNumber.span(seconds: Double(lead) / 1_000)) ahead "
+                "\(partition < 0 ? "all partitions" : "partition \(partition)"): a few users' events are up to \(HumanNumber.span(seconds: Double(lead) / 1_000)) ahead "
                     + "of everybody else's; rows whose windows only they would have ended have censored = 1")
         }
         if let finding = counters.stream.users?.finding { notes.append("\(finding): \(BacktestSource.splitCause)") }

@@ -68,6 +68,7 @@ enum EvaluateOptions {
         columns.treatment = command.text("treatment")
         columns.outcome = command.text("outcome")
         columns.weight = command.text("weight")
+        columns.repeatsRows = columns.weight != nil && command.text("weights") == "frequency"
         columns.propensity = command.text("propensity")
         columns.armPropensity = command.text("arm-propensity")
         columns.standardError = command.text("std-error")
@@ -81,23 +82,7 @@ enum EvaluateOptions {
         columns.treated = command.text("treated")
         columns.control = command.text("control")
         columns.skipsMissing = command.flag("skip-missing")
-        try refuseTwoRoles(columns, command)
         return columns
-    }
-
-    /// Outcome and treatment are nothing else: what follows from them neither ranks, nor weighs, nor was known before.
-    private static func refuseTwoRoles(_ columns: TrialColumns, _ command: ParsedCommand) throws(ImpactError) {
-        let others: [(String, [String?])] = [
-            ("score", [columns.score]), ("challenger", [columns.challenger]), ("weight", [columns.weight]),
-            ("propensity", [columns.propensity]), ("std-error", [columns.standardError]),
-            ("covariates", columns.covariates), ("cluster", [columns.cluster]), ("treatment", [columns.treatment]),
-        ]
-        for (role, own) in [("outcome", columns.outcome), ("treatment", columns.treatment)] {
-            guard let own else { continue }
-            for (option, names) in others where option != role && names.contains(own) {
-                throw command.invalid(option, "column '\(own)' is the \(role)")
-            }
-        }
     }
 
     static func evaluation(_ command: ParsedCommand) throws(ImpactError) -> EvaluationOptions {

@@ -12,7 +12,8 @@ import Terminal
 /// through a file in the temporary folder, so that they are read as any other trial is.
 enum TopicEvaluation {
     static let options: [CommandSpecification.Option] =
-        ConfigurationOptions.options + BacktestSource.options + RowsCommand.outcomeOptions + [
+        ConfigurationOptions.options + BacktestSource.options + BacktestSource.userOptions + RowsCommand.outcomeOptions
+        + [
             .value("topic", "TOPIC", "Evaluate the scores in this topic; --outcome is conversion, value or visit then"),
             .value("rows-out", "FILE.csv", "With --topic: keep the joined rows"),
         ]

@@ -58,7 +58,9 @@ struct ResetPlan {
         throw ImpactError(
             .failed, code: "application_running",
             "application \(configuration.applicationID) has \(members.count) members (\(names)): stop them first"
-                + (isStatic ? ". A static member that has stopped stays until its session.timeout.ms is over" : ""))
+                + (isStatic
+                    ? ". A static member that was killed stays until its session.timeout.ms is over; one that has stopped while the group waited "
+                        + "for another stays as long again" : ""))
     }
 
     private static func starts(

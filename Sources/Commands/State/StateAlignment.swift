@@ -64,11 +64,12 @@ enum StateAlignment: Command {
                 finding.committed.map { "\($0.offset)" } ?? "none", "\(finding.marks.low) to \(finding.marks.high)",
                 next.map { "\($0)" } ?? "none")
             guard let next else { continue }
-            var mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+            var mark = StateTie.Mark(last: nil, users: 0, changelog: 0, isAligned: true)
             // Whoever aligns with the state wants it to be there at the next start.
             if place == "state", finding.hasState {
                 mark.users = finding.committed.flatMap { StateTie.Mark($0.metadata)?.users } ?? 0
                 mark.changelog = finding.changelogEnd
+                mark.last = finding.position?.last
             }
             offsets[finding.input] = CommittedOffset(next, metadata: mark.text)
         }

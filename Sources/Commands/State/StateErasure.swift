@@ -78,7 +78,8 @@ struct StateErasure {
         remains.append(
             isOutputCompacted
                 ? "\(configuration.outputTopic) loses the user's scores when it is compacted next"
-                : "the user's scores stay in \(configuration.outputTopic) until its retention takes them")
+                : "the user's scores stay in \(configuration.outputTopic) as long as it keeps them, which may be for ever (state delete "
+                    + "--report says)")
         remains.append(
             "the user's events stay in \(configuration.inputTopics.joined(separator: ", ")) and rejected ones in "
                 + "\(configuration.deadLetterTopic) until their retention takes them; a replay reads them again")

@@ -223,7 +223,7 @@ package struct StateGrowth {
                 mark.users = 0
                 offsets[place] = CommittedOffset(old.offset, metadata: mark.text)
             } else {
-                let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true)
+                let mark = StateTie.Mark(last: nil, users: 0, changelog: 0, isAligned: true)
                 offsets[place] = CommittedOffset(try admin.watermarks(of: place).low, metadata: mark.text)
             }
         }
@@ -246,7 +246,7 @@ package struct StateGrowth {
         defer { probe.close() }
         let last = try probe.last(of: marks)
         let positions = try committed().mapValues {
-            StateTie.Position($0.offset, timestamp: StateTie.Mark($0.metadata)?.timestamp)
+            StateTie.Position($0.offset, last: StateTie.Mark($0.metadata)?.last)
         }
         let producer = try makeProducer()
         defer { producer.close() }

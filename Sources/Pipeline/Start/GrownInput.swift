@@ -45,13 +45,17 @@ package struct GrownInput: Equatable, Sendable {
     }
 
     /// Looks at the first records of each partition.
+    ///
+    /// - Parameter starts: where the reading of partitions begins, if not at what the topic holds.
     package static func look(
-        at topic: String, _ admin: Admin, _ properties: KafkaProperties, _ isStopped: () -> Bool
+        at topic: String, from starts: [TopicPartition: CommittedOffset] = [:], _ admin: Admin,
+        _ properties: KafkaProperties, _ isStopped: () -> Bool
     ) throws(ImpactError) -> GrownInput? {
         let marks = try admin.watermarks(ofTopic: topic)
         var ranges: [Int32: Range<Int64>] = [:]
-        for (partition, marks) in marks.enumerated() where marks.high > marks.low {
-            ranges[Int32(partition)] = marks.low..<min(marks.high, marks.low + recordsPerPartition)
+        for (number, marks) in marks.enumerated() {
+            let first = max(marks.low, starts[TopicPartition(topic, Int32(number))]?.offset ?? marks.low)
+            if marks.high > first { ranges[Int32(number)] = first..<min(marks.high, first + recordsPerPartition) }
         }
         guard marks.count > 1, !ranges.isEmpty else { return nil }
         var options = ConsumerOptions()
@@ -97,10 +101,11 @@ package struct GrownInput: Equatable, Sendable {
         do throws(ImpactError) {
             let committed = try admin.committed(
                 ofGroup: configuration.applicationID, partitions: inputs, stable: false)
-            guard inputs.allSatisfy({ committed[$0] == nil }) else { return }
+            // Offsets that 'reset' or another program has set bear no mark of ours: nothing was read from there yet.
+            guard inputs.allSatisfy({ committed[$0].map { StateTie.Mark($0.metadata) == nil } ?? true }) else { return }
             for topic in configuration.inputTopics {
                 let found = try look(
-                    at: topic, admin, configuration.kafkaProperties(client: "consumer"), isStopped)
+                    at: topic, from: committed, admin, configuration.kafkaProperties(client: "consumer"), isStopped)
                 guard let found else { continue }
                 guard !isAccepted else {
                     Log.warning("pipeline", found.text(topic))

@@ -9,7 +9,7 @@ package final class InputWatch: Sendable {
     /// The last record that was read of a partition.
     struct Anchor: Equatable {
         var offset: Int64
-        /// Nil when this process has read none yet, and goes on from a committed offset.
+        /// Nil when this process has read none yet, and goes on from an offset that does not tell.
         var timestamp: Int64?
     }
 
@@ -22,7 +22,7 @@ package final class InputWatch: Sendable {
         var read: [TopicPartition: Anchor] = [:]
         for position in positions {
             for (partition, next) in position.known {
-                read[partition] = Anchor(offset: next - 1, timestamp: position.timestamp(of: partition))
+                read[partition] = Anchor(offset: next - 1, timestamp: position.last(of: partition)?.timestamp)
             }
         }
         anchors.withLock { $0[worker] = read }

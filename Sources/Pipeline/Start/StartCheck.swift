@@ -197,24 +197,27 @@ package final class StartCheck {
             TopicPartition(configuration.changelogTopic, input.partition)
         }
         let states = last.compactMapValues { $0.text(ofHeader: StateTie.header).map(StateTie.positions) }
-        var before: [TopicPartition: Int64] = [:]
+        var lastRead: [TopicPartition: Int64] = [:]
         for input in inputs {
             guard let marks = marks[input] else { continue }
-            let own = states[state(input)]?[input.topic]?.offset
-            let read = committed[input].map { $0.offset <= marks.high ? $0.offset : own } ?? own
-            guard let read, read > marks.low, read <= marks.high else { continue }
-            before[input] = read - 1
+            var position = states[state(input)]?[input.topic]
+            if let committed = committed[input], committed.offset <= marks.high {
+                position = StateTie.Position(committed.offset, last: StateTie.Mark(committed.metadata)?.last)
+            }
+            guard let position else { continue }
+            let offset = position.last?.offset ?? position.offset - 1
+            if offset >= marks.low, offset < marks.high { lastRead[input] = offset }
         }
-        let records = try probe.first(at: before)
+        let records = try probe.first(at: lastRead)
         return inputs.map { input in
             let state = state(input)
             let positions = states[state]
-            let record = records[input].flatMap { $0.offset == before[input] ? $0 : nil }
+            let record = records[input].flatMap { $0.offset == lastRead[input] ? $0 : nil }
             let end = ends[state] ?? 0
             let isOtherRead = inputs.contains { $0.partition == input.partition && committed[$0] != nil }
             return StateTie.Finding(
                 input: input, committed: committed[input], marks: marks[input] ?? Watermarks(low: 0, high: 0),
-                timestampBefore: record?.timestamp, changelogEnd: end,
+                found: record.map { LastRecord($0) }, changelogEnd: end,
                 hasState: last[state] != nil && (positions == nil || positions?[input.topic] != nil),
                 mayHaveMore: last[state] != nil || (changelog[state]?.high ?? 0) < end,
                 isUnread: positions == nil && isOtherRead,

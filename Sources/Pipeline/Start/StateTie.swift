@@ -14,8 +14,8 @@ package enum StateTie {
 
     /// The metadata of a committed offset.
     package struct Mark: Equatable, Sendable {
-        /// Timestamp of the record before the offset, milliseconds since 1970; nil when it is not known.
-        package var timestamp: Int64?
+        /// The record that was read last; nil when it is not known.
+        package var last: LastRecord?
         /// Users in the partition's state.
         package var users: Int
         /// An offset that the changelog had reached.
@@ -23,61 +23,84 @@ package enum StateTie {
         /// Set by hand, with a person's consent: state and offset need not agree.
         package var isAligned: Bool
 
-        package init(timestamp: Int64?, users: Int, changelog: Int64, isAligned: Bool = false) {
-            self.timestamp = timestamp
+        package init(last: LastRecord?, users: Int, changelog: Int64, isAligned: Bool = false) {
+            self.last = last
             self.users = users
             self.changelog = changelog
             self.isAligned = isAligned
         }
 
         package var text: String {
-            prefix + (timestamp.map { " t=\($0)" } ?? "") + " u=\(users) c=\(changelog)" + (isAligned ? " a=1" : "")
+            var text = prefix
+            if let last {
+                text += " t=\(last.timestamp)"
+                if let offset = last.offset { text += " r=\(offset)" }
+                if let checksum = last.checksum { text += " k=\(checksum)" }
+            }
+            return text + " u=\(users) c=\(changelog)" + (isAligned ? " a=1" : "")
         }
 
         /// Nil for metadata that is not ours: no metadata, or that of another program.
         package init?(_ text: String) {
             let parts = text.split(separator: " ")
             guard parts.first == StateTie.prefix[...] else { return nil }
-            self.init(timestamp: nil, users: 0, changelog: 0)
+            self.init(last: nil, users: 0, changelog: 0)
+            var (offset, checksum): (Int64?, UInt32?)
             for part in parts.dropFirst() {
                 let pair = part.split(separator: "=", maxSplits: 1)
                 guard pair.count == 2, let number = Int64(pair[1]) else { continue }
                 switch pair[0] {
-                case "t": timestamp = number
+                case "t": last = LastRecord(timestamp: number)
+                case "r": offset = number
+                case "k": checksum = UInt32(exactly: number)
                 case "u": users = Int(number)
                 case "c": changelog = number
                 case "a": isAligned = number == 1
                 default: break
                 }
             }
+            last?.offset = offset
+            last?.checksum = checksum
         }
     }
 
-    /// How far an input was read: the next offset, and the timestamp of the record before it when that is known.
+    /// How far an input was read: the next offset, and the record that was read last when that is known.
     package struct Position: Equatable, Sendable {
         package var offset: Int64
-        package var timestamp: Int64?
+        package var last: LastRecord?
 
-        package init(_ offset: Int64, timestamp: Int64? = nil) {
+        package init(_ offset: Int64, last: LastRecord? = nil) {
             self.offset = offset
-            self.timestamp = timestamp
+            self.last = last
         }
     }
 
-    /// The header's value: `events=120@1795255200123,clicks=7`, positions by topic.
+    /// The header's value: `events=120@1795255200123@118@3735928559,clicks=7`, positions by topic; behind a position the
+    /// time, the offset and the checksum of the record that was read last.
     package static func text(_ positions: [TopicPartition: Position]) -> String {
         positions.sorted { $0.key < $1.key }.map { partition, position in
-            "\(partition.topic)=\(position.offset)" + (position.timestamp.map { "@\($0)" } ?? "")
+            var text = "\(partition.topic)=\(position.offset)"
+            guard let last = position.last else { return text }
+            text += "@\(last.timestamp)"
+            if let offset = last.offset, let checksum = last.checksum { text += "@\(offset)@\(checksum)" }
+            return text
         }.joined(separator: ",")
     }
 
     package static func positions(_ text: String) -> [String: Position] {
         text.split(separator: ",").reduce(into: [:]) { positions, part in
             guard let equals = part.lastIndex(of: "=") else { return }
-            let numbers = part[part.index(after: equals)...].split(separator: "@", maxSplits: 1)
-            guard let first = numbers.first, let offset = Int64(first), offset >= 0 else { return }
-            positions[String(part[..<equals])] = Position(
-                offset, timestamp: numbers.count > 1 ? Int64(numbers[1]) : nil)
+            let numbers = part[part.index(after: equals)...].split(separator: "@").map { Int64($0) }
+            guard let offset = numbers.first ?? nil, offset >= 0 else { return }
+            var position = Position(offset)
+            if numbers.count > 1, let timestamp = numbers[1] {
+                position.last = LastRecord(timestamp: timestamp)
+                if numbers.count == 4, let checksum = numbers[3] {
+                    position.last?.offset = numbers[2]
+                    position.last?.checksum = UInt32(exactly: checksum)
+                }
+            }
+            positions[String(part[..<equals])] = position
         }
     }
 
@@ -87,9 +110,9 @@ package enum StateTie {
         package var committed: CommittedOffset?
         /// The input's first and next offset.
         package var marks: Watermarks
-        /// The timestamp of the record just before the committed offset, or without one that lies in the topic before the
-        /// state's; nil when it is not there any more.
-        package var timestampBefore: Int64?
+        /// What is there now of the record that was read last before the committed offset, or without one that lies in the
+        /// topic before the state's; nil when nothing is there any more.
+        package var found: LastRecord?
         /// The log's end of the changelog; committed records may end before it.
         package var changelogEnd: Int64
         /// Whether the changelog holds a record.
@@ -105,14 +128,14 @@ package enum StateTie {
         package var state: Int64? { position?.offset }
 
         package init(
-            input: TopicPartition, committed: CommittedOffset?, marks: Watermarks, timestampBefore: Int64? = nil,
+            input: TopicPartition, committed: CommittedOffset?, marks: Watermarks, found: LastRecord? = nil,
             changelogEnd: Int64 = 0, hasState: Bool = false, mayHaveMore: Bool = false, isUnread: Bool = false,
             position: Position? = nil
         ) {
             self.input = input
             self.committed = committed
             self.marks = marks
-            self.timestampBefore = timestampBefore
+            self.found = found
             self.changelogEnd = changelogEnd
             self.hasState = hasState
             self.mayHaveMore = mayHaveMore
@@ -131,7 +154,7 @@ package enum StateTie {
         case offsetBeyondEnd(state: Int64, committed: Int64, end: Int64)
         /// What was read goes beyond the input's end.
         case beyondEnd(read: Int64, end: Int64)
-        /// The record before the offset is not the one that was read.
+        /// In the place of the record that was read last there is another one.
         case otherTopic(read: Int64)
         /// The offset says that there were users, and the changelog has none.
         case stateGone(committed: Int64, users: Int)
@@ -166,7 +189,7 @@ package enum StateTie {
             if position.offset > finding.marks.high {
                 return .beyondEnd(read: position.offset, end: finding.marks.high)
             }
-            if let then = position.timestamp, let now = finding.timestampBefore, then != now {
+            if let last = position.last, let found = finding.found, last.differs(from: found) {
                 return .otherTopic(read: position.offset)
             }
             return .offsetGone(state: position.offset)
@@ -176,7 +199,7 @@ package enum StateTie {
             // Where the state itself stands within the topic, and the record there is the one that it read, the topic is the
             // one that it was, and somebody has set the offset.
             if Mark(committed.metadata) == nil, let position = finding.position, position.offset <= finding.marks.high,
-                let then = position.timestamp, finding.timestampBefore == then
+                let last = position.last, let found = finding.found, !last.differs(from: found)
             {
                 return .offsetBeyondEnd(state: position.offset, committed: offset, end: finding.marks.high)
             }
@@ -186,7 +209,7 @@ package enum StateTie {
             guard let state = finding.state, state != offset else { return nil }
             return .offsetSet(state: state, committed: offset)
         }
-        if let then = mark.timestamp, let now = finding.timestampBefore, now != then {
+        if let last = mark.last, let found = finding.found, last.differs(from: found) {
             return .otherTopic(read: offset)
         }
         // Offsets that were aligned with the state know of it too.
@@ -218,7 +241,7 @@ extension StateTie.Disagreement {
         case .beyondEnd(let read, let end):
             "\(input): it was read up to offset \(read), and ends at \(end): it was deleted and made anew, or lost records"
         case .otherTopic(let read):
-            "\(input): it was read up to offset \(read), and the record before that is another one now: the topic was "
+            "\(input): it was read up to offset \(read), and the last one read is another one now: the topic was "
                 + "deleted and made anew"
         case .stateGone(let committed, let users):
             "\(input): the committed offset is \(committed), with \(users) users in the state, and the changelog does not "

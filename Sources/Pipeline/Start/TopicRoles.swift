@@ -27,6 +27,16 @@ package enum TopicRoles {
             guard let used = roles[topic], used.count > 1 else { return nil }
             return "\(topic) is named by \(used.joined(separator: " and by "))"
         }
+        if configuration.inputTopics.count > Set(configuration.inputTopics).count {
+            let twice = Set(
+                configuration.inputTopics.filter { topic in
+                    configuration.inputTopics.count { $0 == topic } > 1
+                }
+            ).sorted()
+            throw ImpactError(
+                .badConfiguration, code: "topic_collision",
+                "input.topics names \(twice.joined(separator: ", ")) more than once: name each topic once")
+        }
         if !problems.isEmpty {
             throw ImpactError(
                 .badConfiguration, code: "topic_collision",

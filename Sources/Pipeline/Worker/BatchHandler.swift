@@ -101,8 +101,8 @@ final class BatchHandler {
                 current = nil
                 if suspect.isPoison {
                     try reject(message, InputError(.poison))
-                    // Without its time: nothing but the dead letter touches this message.
-                    shard.positions.advance(Int(message.topic), to: message.offset + 1)
+                    // Nothing but the dead letter touches this message.
+                    shard.positions.pass(Int(message.topic), to: message.offset + 1)
                     continue
                 }
                 isAlone = true
@@ -120,12 +120,15 @@ final class BatchHandler {
             } catch {
                 try reject(message, error)
             }
-            shard.positions.advance(Int(message.topic), to: message.offset + 1, timestamp: timestamp)
+            shard.positions.advance(Int(message.topic), to: message.offset + 1, timestamp: timestamp, index: i)
             if isAlone {
                 try flush(batch, messages: 1, newest: timestamp)
                 flushed = i + 1
                 quarantine.clear()
             }
+        }
+        for shard in keeper.shards {
+            shard.positions.sumUp { LastRecord.checksum(key: batch[$0].keyBuffer, value: batch[$0].payloadBuffer) }
         }
         try flush(batch, messages: batch.count - flushed, newest: newest)
     }

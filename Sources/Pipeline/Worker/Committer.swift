@@ -84,7 +84,7 @@ final class Committer {
             uniqueKeysWithValues: offsets.map { partition, offset in
                 guard let shard = keeper[partition.partition] else { return (partition, CommittedOffset(offset)) }
                 let mark = StateTie.Mark(
-                    timestamp: shard.positions.timestamp(of: partition), users: shard.state.userCount,
+                    last: shard.positions.last(of: partition), users: shard.state.userCount,
                     changelog: shard.changelogOffset)
                 return (partition, CommittedOffset(offset, metadata: mark.text))
             })

@@ -54,7 +54,7 @@ final class ShardKeeper {
     subscript(number: Int32) -> Shard? { owned[number] }
 
     /// Takes a partition over: a new shard with its right to the local store.
-    func add(_ number: Int32, at committed: [TopicPartition: Int64]) -> Shard {
+    func add(_ number: Int32, at committed: [TopicPartition: CommittedOffset]) -> Shard {
         let shard = Shard(
             number, topics: topics, plan: plan,
             timeToLive: Int64(context.configuration.stateTimeToLiveMilliseconds))
@@ -72,7 +72,7 @@ final class ShardKeeper {
     /// Goes on with the parked shard of a partition, when nobody else has worked on it.
     ///
     /// - Returns: false when there is none: ``add(_:at:)`` is next.
-    func takeBack(_ number: Int32, committed: [TopicPartition: Int64]) -> Bool {
+    func takeBack(_ number: Int32, committed: [TopicPartition: CommittedOffset]) -> Bool {
         guard let shard = parked[number], shard.positions.stands(at: committed),
             !(shard.checkpoint?.ticket.isEnded ?? false)
         else { return false }

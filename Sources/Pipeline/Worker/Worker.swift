@@ -22,7 +22,7 @@ import Synchronization
 /// Its parts own what they work with: ``ShardKeeper`` the shards, ``BatchHandler`` the engine, ``Quarantine`` the notes,
 /// ``Committer`` the producer and its transaction. The worker owns reading and its own life (``WorkerLife``), and brings
 /// them together. Belongs to the thread that makes it.
-final class Worker: AssignmentHandler {
+final class Worker {
     /// Why ``run()`` ended: asked to; ousted by another of its name; to begin again from what is committed.
     enum Ending { case stopped, fenced, renewed }
 
@@ -37,7 +37,7 @@ final class Worker: AssignmentHandler {
     let handler: BatchHandler
     private let quarantine: Quarantine
     let committer: Committer
-    private var life = WorkerLife()
+    var life = WorkerLife()
     private let rule: CommitRule
     /// When the open transaction began, and when its commit is next decided on.
     private var began = ContinuousClock.now
@@ -48,7 +48,7 @@ final class Worker: AssignmentHandler {
     var askedMarks: [TopicPartition: Watermarks] = [:]
     var askDue = ContinuousClock.now
     /// Whether a partition's end was reached since the last look.
-    private var hasReachedEnd = false
+    var hasReachedEnd = false
     /// When the group last handed out or took partitions, milliseconds since 1970.
     var rebalanced: Int64?
     /// Whether a batch failed and the process ends with it.
@@ -234,7 +234,7 @@ final class Worker: AssignmentHandler {
 
     /// Before partitions go: commits, and prepares the last pass of their shards, whose marks the commit proves. Without
     /// anything to commit the offsets are committed once more, which only the partitions' owner can.
-    private func commitLast() {
+    func commitLast() {
         let behind = life.mayCommit ? keeper.behind(isOpen: life.isOpen) : []
         guard !behind.isEmpty else { return commit() }
         keeper.askMarks(of: behind)
@@ -249,7 +249,7 @@ final class Worker: AssignmentHandler {
     }
 
     /// Brings memory, reading and the worker's life in line with what became of the transaction.
-    private func conclude(_ settlement: Committer.Settlement?) {
+    func conclude(_ settlement: Committer.Settlement?) {
         guard let settlement else { return }
         life.handle(.ended)
         switch settlement {
@@ -300,7 +300,7 @@ final class Worker: AssignmentHandler {
     private func isOusted(by cause: KafkaError) -> Bool { consumer.isFenced || cause.isFencedMember }
 
     /// The group gave this member's name to another one, or has lost sight of it: what is open can no longer be committed.
-    private func leave(fencedBy error: any Error) {
+    func leave(fencedBy error: any Error) {
         Log.warning(component, "\(error): leaving, to join anew")
         life.handle(.leave(.fenced))
         if life.isOpen { conclude(committer.abort()) }
@@ -345,85 +345,5 @@ final class Worker: AssignmentHandler {
         case .stopped, .failed, nil: true
         case .fenced, .renewed: hasFailedMidway
         }
-    }
-
-    // MARK: AssignmentHandler, on this thread inside poll
-
-    func assigned(_ partitions: [TopicPartition]) {
-        noteRebalance("assigned")
-        do {
-            // Waits until no transaction of the previous owner is pending (KIP-447); only then is the changelog's end
-            // the end of what that owner committed.
-            let committed = try committedOffsets(of: partitions)
-            KillPoint.afterCommittedOffsets.reached()
-            var fresh: [Shard] = []
-            for number in try numbers(of: partitions) where !keeper.takeBack(number, committed: committed) {
-                fresh.append(keeper.add(number, at: committed))
-            }
-            merger?.add(partitions)
-            keeper.retireParked()
-            try consumer.pause(fresh.flatMap(\.positions.partitions))
-            try restorer.add(fresh)
-            KillPoint.afterAssigned.reached()
-        } catch {
-            if consumer.isFenced { return leave(fencedBy: error) }
-            life.handle(.leave(.failed(WorkerLife.Failure(error))))
-        }
-    }
-
-    /// The partition numbers, of which every input topic's partition must have come.
-    private func numbers(of partitions: [TopicPartition]) throws(ImpactError) -> [Int32] {
-        if let new = partitions.first(where: { Int($0.partition) >= context.layout.inputPartitions }) {
-            throw PartitionCounts.changed(
-                new.topic, from: context.layout.inputPartitions, to: Int(new.partition) + 1)
-        }
-        let counts = partitions.reduce(into: [Int32: Int]()) { $0[$1.partition, default: 0] += 1 }
-        guard let torn = counts.first(where: { $0.value != consumer.topics.count }) else { return counts.keys.sorted() }
-        throw ImpactError(
-            .failed, code: "torn_assignment",
-            "the group assigned partition \(torn.key) of only \(torn.value) of the \(consumer.topics.count) input topics: "
-                + "all members of a group must read the same input.topics")
-    }
-
-    private func committedOffsets(of partitions: [TopicPartition]) throws -> [TopicPartition: Int64] {
-        while true {
-            do {
-                return try consumer.committed(partitions)
-            } catch {
-                if error.isFatal || error.isAuthorization { throw error }
-                if context.isStopRequested { return [:] }
-                Log.warning(component, "\(error); trying again")
-                Thread.sleep(forTimeInterval: 0.2)
-            }
-        }
-    }
-
-    func revoked(_ partitions: [TopicPartition]) {
-        noteRebalance("revoked")
-        KillPoint.beforeRevokeCommit.reached()
-        commitLast()
-        KillPoint.afterRevokeCommit.reached()
-        drop(partitions)
-        KillPoint.afterDrop.reached()
-    }
-
-    func lost(_ partitions: [TopicPartition]) {
-        noteRebalance("lost")
-        if life.isOpen { conclude(committer.abort()) }
-        drop(partitions)
-    }
-
-    private func drop(_ partitions: [TopicPartition]) {
-        merger?.remove(partitions)
-        keeper.drop(partitions, keeps: life.mayCommit)
-        do { try restorer.remove(partitions.map(\.partition)) } catch {
-            life.handle(.leave(.failed(WorkerLife.Failure(error))))
-        }
-    }
-
-    func reachedEnd(of partition: TopicPartition, at offset: Int64) {
-        hasReachedEnd = true
-        keeper.reachedEnd(of: partition, at: offset)
-        merger?.reachedEnd(of: partition, at: offset)
     }
 }

@@ -56,14 +56,6 @@ package struct DecisionReading: Sendable {
             guard let action = actions.firstIndex(of: label) else {
                 throw ImpactError(.badInput, code: "bad_policy", "\(source) knows no action '\(label)'")
             }
-            let taken = Set(log.action)
-            guard taken.contains(Int32(action)) else {
-                let names = taken.sorted().prefix(12).map { "'\(actions[Int($0)])'" }
-                throw ImpactError(
-                    .badInput, code: "bad_policy",
-                    "\(source) never took action '\(label)', so nothing in it says what that earns; it took "
-                        + names.joined(separator: ", ") + (taken.count > names.count ? ", …" : ""))
-            }
             return TargetPolicy("always \(label)") { _, out in
                 out.update(repeating: 0)
                 out[action] = 1
@@ -96,7 +88,14 @@ package enum DecisionLogReader {
         if let policyLog { other = try DecisionRows(policyLog, policyColumns) }
         var labels = Set(own.actions).union(other?.actions ?? [])
         labels.formUnion(own.policyLabels)
-        if let extraAction { labels.insert(extraAction) }
+        if let extraAction, !labels.contains(extraAction) {
+            let known = labels.sorted { ($0.count, $0) < ($1.count, $1) }
+            throw ImpactError(
+                .badInput, code: "bad_policy",
+                "no decision of \(own.name) took the action '\(extraAction)', so that nothing is known of it: its actions are "
+                    + known.prefix(20).joined(separator: ", ")
+                    + (known.count > 20 ? " and \(known.count - 20) more" : ""))
+        }
         let sorted = labels.sorted { ($0.count, $0) < ($1.count, $1) }
         if let actions, actions < sorted.count {
             throw ImpactError(

@@ -37,19 +37,12 @@ extension EvaluationReport {
             throw ImpactError(
                 .badInput, code: "bad_options", "frequency weights count rows: they must be whole numbers")
         }
-        if options.weightMeaning == .frequency, let weight = trial.weight {
-            var written = try WrittenRows(weight, trial, extras)
-            written.extras.clusterName = extras.clusterName
-            var provenance = provenance
-            provenance.remarks.append(
-                "frequency weights: \(Figure.count(Double(trial.count))) lines stand for "
-                    + "\(Figure.count(Double(written.trial.count))) rows")
-            return try compute(written.trial, options: options, provenance: provenance, extras: written.extras)
-        }
         let plain = RankedTrial(trial, threads: options.threads)
         let ranked = adjusted ? RankedTrial(try trial.adjustedForPropensity(), threads: options.threads) : plain
         let curves = ranked.curves()
-        let lacking = Evidence.lacking(trial)
+        let lacking =
+            Evidence.lacking(trial)
+            ?? (curves.uplift.count == 2 ? "every row has the same score, so that nothing is ranked" : nil)
         var settings = options.bootstrap
         if lacking != nil { settings.replicates = 0 }
         let bootstrap = ranked.bootstrap(settings, meaning: meaning)

@@ -181,8 +181,9 @@ extension EvaluationReport {
         let rankings = Section(
             title: "Each arm's own score",
             reading:
-                "How well the score of an arm ranks people for that arm against \(arms.control): by the rows of all arms, "
-                + "where the numbers above are by those of the treated arm and \(arms.control) alone.",
+                "How well the score of an arm ranks people for that arm against \(arms.control): Qini by the rows of both, AUTOC "
+                + "and effects doubly robust over the rows of all arms, so that they differ a little from those above, which "
+                + "rest on the rows of two arms alone.",
             columns: [
                 ("arm", false), ("Qini coefficient", true), (level, true), ("AUTOC\(unit(figure))", true),
                 (level, true),

@@ -39,6 +39,8 @@ package final class LogStoreCounters: Sendable {
     private final class PhaseCell: Sendable {
         let phase = Atomic<UInt8>(Phase.starting.rawValue)
         let hasOpened = Atomic<Bool>(false)
+        let hasHeard = Atomic<Bool>(false)
+        let lastReason = Mutex<String?>(nil)
     }
 
     package init() {}
@@ -67,6 +69,9 @@ package final class LogStoreCounters: Sendable {
     package var unread: Int64? { unreadRecords.value.map { Int64($0) } }
     /// Whether the database was ever reached.
     package var hasOpened: Bool { state.hasOpened.load(ordering: .relaxed) }
+    /// Whether a broker ever answered, and what was heard of it last when none did.
+    package var hasHeardBroker: Bool { state.hasHeard.load(ordering: .relaxed) }
+    package var brokerProblem: String? { state.lastReason.withLock { $0 } }
     package var phase: Phase { Phase(rawValue: state.phase.load(ordering: .relaxed)) ?? .starting }
 
     func count(_ outcome: AppendOutcome, rejected: Int) {
@@ -79,6 +84,8 @@ package final class LogStoreCounters: Sendable {
     }
 
     func countOpening() { state.hasOpened.store(true, ordering: .relaxed) }
+    func countBroker() { state.hasHeard.store(true, ordering: .relaxed) }
+    func noteBroker(_ reason: String?) { state.lastReason.withLock { $0 = reason ?? $0 } }
     func countTombstone() { passedTombstones.add(1) }
     func countGone(_ count: Int64) { goneRecords.add(Int(count)) }
     func countFailure() { failedTries.add(1) }

@@ -10,7 +10,9 @@ extension LogStoreFollower {
         var backoff = Backoff(options.retrySeconds, stop: stop, counters: counters)
         while !stop.isPastDeadline {
             do throws(KafkaError) {
-                if let count = try probe.partitionCount() {
+                let count = try probe.partitionCount()
+                counters.countBroker()
+                if let count {
                     let cluster = try probe.clusterID()
                     backoff.succeeded("topic \(options.topic) is there")
                     partitionCount = count
@@ -22,7 +24,11 @@ extension LogStoreFollower {
             } catch {
                 try giveUp(on: error)
                 counters.enter(.waitingForBroker)
-                backoff.wait("\(error)")
+                let heard = consumer.handle.connectionProblem
+                counters.noteBroker(heard)
+                // Nobody has written what would be lost, as far as is known: the stop need not wait.
+                if stop.isStopping, !counters.hasHeardBroker { throw .stopped }
+                backoff.wait("\(error)\(heard.map { ". The last thing heard: \($0)" } ?? "")")
             }
         }
         throw .stopped
