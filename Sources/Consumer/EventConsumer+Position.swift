@@ -68,15 +68,24 @@ extension EventConsumer {
     package func committed(
         _ partitions: [TopicPartition], timeoutMilliseconds: Int = 10_000
     ) throws(KafkaError) -> [TopicPartition: Int64] {
+        try committedWithMetadata(partitions, timeoutMilliseconds: timeoutMilliseconds).mapValues(\.offset)
+    }
+
+    /// The same with the texts that the offsets bear.
+    package func committedWithMetadata(
+        _ partitions: [TopicPartition], timeoutMilliseconds: Int = 10_000
+    ) throws(KafkaError) -> [TopicPartition: CommittedOffset] {
         if partitions.isEmpty { return [:] }
         let list = TopicPartitionList(partitions)
         try KafkaError.check(
             rd_kafka_committed(handle.pointer, list.pointer, Int32(timeoutMilliseconds)),
             doing: "reading the committed offsets of \(Self.list(partitions))")
-        var offsets: [TopicPartition: Int64] = [:]
+        var offsets: [TopicPartition: CommittedOffset] = [:]
         for element in list.elements {
             try KafkaError.check(element.error, doing: "reading the committed offset of \(element.partition)")
-            if element.offset >= 0 { offsets[element.partition] = element.offset }
+            if element.offset >= 0 {
+                offsets[element.partition] = CommittedOffset(element.offset, metadata: element.metadata)
+            }
         }
         return offsets
     }

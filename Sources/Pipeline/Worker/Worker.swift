@@ -94,7 +94,8 @@ final class Worker: AssignmentHandler {
             component: component)
         restorer = try StateRestorer(
             properties: context.properties(client: "consumer"), topic: configuration.changelogTopic,
-            metrics: context.metrics, mostUnreadable: configuration.mostUnreadableRecords, component: component)
+            metrics: context.metrics, mostUnreadable: configuration.mostUnreadableRecords,
+            disbelieved: context.disbelieved, component: component)
         consumer.handler = self
         restorer.isStopped = { context.isStopRequested }
         restorer.isMemoryFull = { [keeper] in keeper.isHalfFull }
@@ -354,11 +355,12 @@ final class Worker: AssignmentHandler {
         do {
             // Waits until no transaction of the previous owner is pending (KIP-447); only then is the changelog's end
             // the end of what that owner committed.
-            let committed = try committedOffsets(of: partitions)
+            let marked = try committedOffsets(of: partitions)
+            let committed = marked.mapValues(\.offset)
             KillPoint.afterCommittedOffsets.reached()
             var fresh: [Shard] = []
             for number in try numbers(of: partitions) where !keeper.takeBack(number, committed: committed) {
-                fresh.append(keeper.add(number, at: committed))
+                fresh.append(keeper.add(number, at: committed, isAligned: StateTie.isAligned(marked, number)))
             }
             merger?.add(partitions)
             keeper.retireParked()
@@ -385,10 +387,10 @@ final class Worker: AssignmentHandler {
                 + "all members of a group must read the same input.topics")
     }
 
-    private func committedOffsets(of partitions: [TopicPartition]) throws -> [TopicPartition: Int64] {
+    private func committedOffsets(of partitions: [TopicPartition]) throws -> [TopicPartition: CommittedOffset] {
         while true {
             do {
-                return try consumer.committed(partitions)
+                return try consumer.committedWithMetadata(partitions)
             } catch {
                 if error.isFatal || error.isAuthorization { throw error }
                 if context.isStopRequested { return [:] }
