@@ -307,7 +307,7 @@ enum SimulatorPage {
             event.preventDefault();
             const id = $("#user").value.trim();
             if (!id) return;
-            try { set((await ask("/v1/users/" + encodeURIComponent(id))).features, id); } catch (error) { fill($("#notices"), el("p", { class: "notice" }, error.message)); }
+            try { set((await ask("/v1/user?id=" + encodeURIComponent(id))).features, id); } catch (error) { fill($("#notices"), el("p", { class: "notice" }, error.message)); }
           });
           window.addEventListener("hashchange", () => { restore(); drawControls(); update(); });
           drawControls(); update(); drawPresets();

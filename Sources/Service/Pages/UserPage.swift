@@ -79,8 +79,8 @@ enum UserPage {
           $("#id").value = id; $("#title").textContent = id; document.title = id + " · ImpactIQ";
           const notices = [];
           const [user, history] = await Promise.all([
-            ask("/v1/users/" + encodeURIComponent(id)).catch(error => (notices.push(error), null)),
-            ask("/v1/users/" + encodeURIComponent(id) + "/scores?limit=200").catch(error => {
+            ask("/v1/user?id=" + encodeURIComponent(id)).catch(error => (notices.push(error), null)),
+            ask("/v1/user/scores?limit=200&id=" + encodeURIComponent(id)).catch(error => {
               // A choice of the configuration, and no trouble.
               if (!error.problem?.type?.endsWith(":no_log_store")) notices.push(error);
               return null;

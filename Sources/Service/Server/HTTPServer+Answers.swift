@@ -6,7 +6,7 @@ import Synchronization
 /// Handlers and their answers.
 extension HTTPServer {
     /// The thread's own exchange.
-    private func exchange() -> Exchange {
+    func exchange() -> Exchange {
         if let pointer = pthread_getspecific(key) {
             return Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
         }
