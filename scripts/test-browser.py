@@ -263,6 +263,10 @@ def main():
         hostile = "<img src=x onerror=\"document.title='owned'\">"
         browser.get(url + "/user?id=" + urllib.parse.quote(hostile))
         until("a hostile name is shown as it is", lambda: hostile in text("#title"))
+        # A browser takes these out of a path, and a slash ends a segment.
+        for name in (".", "..", "a/scores", "%2e"):
+            browser.get(url + "/user?id=" + urllib.parse.quote(name, safe=""))
+            until(f"a person named {name} is asked for", lambda: text("#title") == name and "no event of this user" in text("#notices"))
         scene = json.dumps({"a": {}, "name": hostile})
         browser.get(url + "/simulate#" + urllib.parse.quote(scene))
         until("a hostile scene is shown as it is", lambda: hostile in text("#result"))
