@@ -68,7 +68,7 @@ import Testing
             // As encodeURIComponent does it.
             let id = name.utf8.map {
                 ($0 >= 48 && $0 <= 57) || ($0 | 32 >= 97 && $0 | 32 <= 122) || $0 == 46
-                    ? String(UnicodeScalar($0)) : "%" + String($0 | 256, radix: 16).dropFirst()
+                    ? String(UnicodeScalar($0)) : "%" + String(Int($0) | 256, radix: 16).dropFirst()
             }.joined()
             _ = try server.ask(
                 "POST", "/predict", body: #"{"customer_id":\#(Self.quoted(name)),"pages":5,"region":2}"#)

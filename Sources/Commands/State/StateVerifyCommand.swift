@@ -84,7 +84,7 @@ enum StateVerifyCommand: Command {
             if more > 0 { text += "partition \(result.partition): and \(HumanNumber.grouped(more)) more\n" }
         }
         let damaged = results.reduce(0) { $0 + $1.unreadable }
-        if damaged > 0 { text += "unreadable: " + unreadable(damaged, topic) }
+        if damaged > 0 { text += unreadable(damaged, topic) }
         let equal = results.reduce(0) { $0 + $1.equal }
         if results.allSatisfy({ $0.differing == 0 }) { text += "equal: \(HumanNumber.grouped(equal)) records\n" }
         return text
@@ -92,8 +92,8 @@ enum StateVerifyCommand: Command {
 
     /// What becomes of records that cannot be read, in a line.
     static func unreadable(_ count: Int, _ topic: String) -> String {
-        "the last records of \(HumanNumber.grouped(count)) users in \(topic) are damaged: the next start sets them aside as dead "
-            + "letters, and these users begin anew (docs/state.md)\n"
+        "damaged, each the last record of its user in \(topic): \(HumanNumber.grouped(count)); the next start sets them aside as "
+            + "dead letters, and their users begin anew (docs/state.md)\n"
     }
 
     private static func json(_ result: StateVerification) -> JSONOutput {
