@@ -53,6 +53,28 @@ import Testing
         }
     }
 
+    @Test("Of several outcomes each answer is about the one it names")
+    func severalOutcomes() throws {
+        let server = try Server(try TemporaryFolder("predict"))
+        let curve = try server.ask(
+            "POST", "/v1/simulate",
+            body: #"{"features":{"pages":3},"vary":[{"feature":"pages","values":[3]}],"outcome":"hats"}"#)
+        let base = try #require(curve.json["base"] as? [String: Any])
+        #expect(base["outcome"] as? String == "hats")
+        #expect(base["probability"] as? Double == (curve.json["uplift"] as? [Double])?.first)
+        let client = try #require(LoopbackClient(port: server.server.address.port))
+        let csv = try #require(
+            client.request("POST", "/v1/score/batch", body: "pages\n3\n-9\n", type: "text/csv"))
+        let lines = csv.text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        #expect(lines.first == ["ads", "probability:shoes", "probability:hats"])
+        // 3 pages: hats alone are above .7; −9: none.
+        #expect(lines.dropFirst().map { String($0[0]) } == ["hats", ""], "\(csv.text)")
+        let card = try server.ask("GET", "/v1/model")
+        #expect(card.json["predicts"] as? String == "probability" && card.json["ads"] as? [Double] == [0.7, 0.7])
+        let causal = try TestServer().client().request("GET", "/v1/model")
+        #expect(causal?.json["predicts"] as? String == "effect" && causal?.json["ads"] is NSNull)
+    }
+
     private static func quoted(_ text: String) -> String {
         "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
     }

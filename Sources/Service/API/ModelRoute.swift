@@ -30,6 +30,13 @@ struct ModelRoute: Sendable {
             names(out)
             out.member("treatments", texts: model.treatments)
             out.member("outcomes", texts: model.outcomes)
+            out.member("predicts", model.isResponse ? model.responseName : "effect")
+            out.member("ads")
+            if model.predictsProbabilities {
+                out.list(model.outcomes.indices) { out.append(model.adThreshold(outcome: $0)) }
+            } else {
+                out.append("null")
+            }
             out.member("missing_values", model.missingValues == .route ? "route" : "refuse")
             out.member("intervals", model.hasStandardErrors)
             out.member("scores_events", !model.specificationJSON.isEmpty)
@@ -95,9 +102,9 @@ struct ModelRoute: Sendable {
         }
     }
 
-    /// Mean over the outcomes of the split importance.
+    /// Mean over the outcomes of the split importance; an outcome without a split has none.
     static func importance(_ model: Model) -> [Double] {
-        let all = model.summaries.map(\.splitImportance)
+        let all = model.summaries.map(\.splitImportance).filter { $0.contains { $0 > 0 } }
         return model.featureNames.indices.map { i in all.reduce(0) { $0 + $1[i] } / Double(max(1, all.count)) }
     }
 }

@@ -63,6 +63,7 @@ enum UserPage {
         }
 
         function sentence(score) {
+          if (isResponse(model)) return responseSentence(model, score);
           const what = `${plain(score.treatment)}`;
           if (score.decision === "treat") return `"${what}" pays: the whole interval is above the threshold.`;
           if (score.decision === "suppress") return `Better without "${what}": the whole interval is below the threshold.`;
@@ -104,9 +105,9 @@ enum UserPage {
           if (!user) { fill($("#score"), el("div", { class: "empty" }, "The state of this person is not in this process.")); fill($("#features")); fill($("#push")); return; }
           $("#lead").textContent = `${format.count(user.events)} events seen, the last at ${format.time(user.clock)}; partition ${user.partition}.`;
           const score = user.score;
-          fill($("#score"), score ? [el("div", { class: "effect " + score.decision }, format.effect(score.uplift)),
-            el("div", { class: "muted" }, `${Math.round(score.ci_level * 1000) / 10} % interval ${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
-            el("p", { class: "sentence" }, tag(score.decision), " ", sentence(score)), el("p", { class: "muted small" }, "The " + unitOf(model) + "."),
+          fill($("#score"), score ? [el("div", { class: "effect " + score.decision }, amountOf(model, score.uplift)),
+            el("div", { class: "muted" }, isResponse(model) ? `${nounOf(model).toLowerCase()} of ${plain(score.outcome)}` : `${Math.round(score.ci_level * 1000) / 10} % interval ${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
+            el("p", { class: "sentence" }, adTag(model, score.decision), " ", sentence(score)), el("p", { class: "muted small" }, "The " + unitOf(model) + "."),
             el("a", { class: "button", href: "/simulate#" + encodeURIComponent(JSON.stringify({ a: user.features, name: id })) }, "Play with this person")]
             : el("div", { class: "empty" }, "The model cannot score this person: a feature has no value."));
           $("#features-note").textContent = "as of the last event";
