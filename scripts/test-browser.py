@@ -259,6 +259,12 @@ def main():
         step("a channel without cost has no ROAS", any("Direct" in row.text and row.text.endswith("–") for row in every("#channels tbody tr")))
         step("a channel's name stays text", "<b>bold</b>" in text("#channels") and not every("main b b, #channels b"))
 
+        # Somebody is looked up by hand.
+        browser.get(url + "/user")
+        until("people are listed", lambda: every("#list tbody tr"))
+        every("#id")[0].send_keys(person + "\n")
+        until("a person is looked up by their id", lambda: text("#title") == person and "id=" in browser.current_url)
+
         # Texts of users and events stay text, in the address and in what the server says.
         hostile = "<img src=x onerror=\"document.title='owned'\">"
         browser.get(url + "/user?id=" + urllib.parse.quote(hostile))

@@ -67,10 +67,10 @@ package enum CommandLineTool {
             try Terminal.Stream.output.check()
             return 0
         } catch let error as ImpactError {
-            Terminal.Stream.error.write("impactiq: \(error.message)\n")
+            Terminal.Stream.error.write("impactiq: \(Secrets.masked(message: error.message))\n")
             return error.kind.rawValue
         } catch {
-            Terminal.Stream.error.write("impactiq: \(error)\n")
+            Terminal.Stream.error.write("impactiq: \(Secrets.masked(message: "\(error)"))\n")
             return ImpactError.Kind.failed.rawValue
         }
     }

@@ -15,7 +15,7 @@ struct PipelineService {
     private let hasTLS: Bool
 
     /// The address for a browser on this machine.
-    var url: String { server.address.url(tls: hasTLS) }
+    var url: String { server.address.url(tls: hasTLS, hosts: server.options.access.hosts) }
 
     /// Begins to listen where http.listen says; nil when it says none, or when its default is taken: a second pipeline on
     /// one machine is not an error. An address that somebody chose must be had.

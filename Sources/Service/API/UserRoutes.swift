@@ -89,8 +89,13 @@ struct UserRoutes: Sendable {
         let partition = KeyPartition.murmur2(key, of: source.partitions)
         switch source.tap.partitions[partition] {
         case .ready:
+            let isPath = key.contains(0x2F)
             throw Problem(
-                404, "unknown_user", "no event of this user was seen, or they were erased", field: "id")
+                404, "unknown_user",
+                "no event of this user was seen, or they were erased"
+                    + (isPath
+                        ? "; with a \"/\" in the id: below a user there are /scores, /predictions and /explain" : ""),
+                field: "id")
         case .restoring:
             throw Problem(
                 503, "restoring", "the state of partition \(partition), where this user belongs, is being restored")
@@ -140,6 +145,10 @@ struct UserRoutes: Sendable {
             out.member("treatment", score.treatment)
             out.member("outcome", score.outcome)
             out.member("uplift", score.uplift)
+            // Of a response model, which has no treatment: the number's own name.
+            if service.served.model.predictsProbabilities, score.model == service.served.model.name {
+                out.member("probability", score.uplift)
+            }
             out.member("std_error", score.standardError)
             out.member("ci_lower", score.lower)
             out.member("ci_upper", score.upper)

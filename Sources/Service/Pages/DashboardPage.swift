@@ -149,12 +149,12 @@ enum DashboardPage {
           fill($("#newest"), el("thead", {}, el("tr", {}, ["Person", "Effect", "Interval", "Decision"].map((name, i) => el("th", { scope: "col", class: i === 1 ? "n" : null }, name)))),
             el("tbody", {}, scores.slice(0, 9).map(score => el("tr", {},
               el("th", { scope: "row", class: "clip" }, el("a", { href: "/user?id=" + encodeURIComponent(score.user_id) }, score.user_id)),
-              el("td", { class: "n" }, format.effect(score.uplift)),
+              el("td", { class: "n" }, live.card ? amountOf(live.card, score.uplift) : format.effect(score.uplift)),
               el("td", {}, svg("svg", { viewBox: "0 0 100 12", width: 110, height: 12, role: "img", "aria-label": `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}` },
                 svg("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: 12 }),
                 svg("line", { class: "whisker", x1: x(score.ci_lower ?? score.uplift), x2: x(score.ci_upper ?? score.uplift), y1: 6, y2: 6 }),
                 svg("circle", { class: "bar c-" + score.decision, cx: x(score.uplift), cy: 6, r: 3.4 }))),
-              el("td", {}, tag(score.decision))))));
+              el("td", {}, live.card ? adTag(live.card, score.decision) : tag(score.decision))))));
         }
 
         function drawLetters(letters) {

@@ -37,6 +37,7 @@ enum SimulatorPage {
         function save() {
           const kept = { a: scene.a, f: scene.feature };
           if (scene.b) kept.b = scene.b;
+          if (scene.b && scene.hand === "b") kept.h = "b";
           if (scene.second) kept.s = scene.second;
           if (scene.names.a) kept.name = scene.names.a;
           if (scene.names.b) kept.name2 = scene.names.b;
@@ -57,6 +58,7 @@ enum SimulatorPage {
           }));
           scene.a = { ...typical(), ...clean(kept.a) };
           scene.b = kept.b ? { ...typical(), ...clean(kept.b) } : null;
+          scene.hand = scene.b && kept.h === "b" ? "b" : "a";
           scene.names = { a: String(kept.name || ""), b: String(kept.name2 || "") };
           scene.feature = known.has(kept.f) ? kept.f : ordered[0].name;
           scene.second = known.has(kept.s) ? kept.s : ordered[1]?.name ?? "";

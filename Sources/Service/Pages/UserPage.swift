@@ -35,8 +35,8 @@ enum UserPage {
           xAt(index) { return this.data[index].time; }
           describe(index) {
             const score = this.data[index];
-            return [el("div", { class: "muted" }, format.time(score.time)), el("div", {}, score.event_type, el("b", {}, format.effect(score.uplift))),
-              el("div", {}, "interval", el("b", {}, `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`))];
+            return [el("div", { class: "muted" }, format.time(score.time)), el("div", {}, score.event_type, el("b", {}, amountOf(model, score.uplift))),
+              isResponse(model) ? "" : el("div", {}, "interval", el("b", {}, `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`))];
           }
           draw() {
             const data = this.data;
@@ -98,8 +98,8 @@ enum UserPage {
           chart.set(scores);
           fill($("#table"), el("thead", {}, el("tr", {}, ["Time", "Event", "Effect", "Interval", "Decision", "Model", "Source"].map((name, i) => el("th", { scope: "col", class: i === 2 ? "n" : null }, name)))),
             el("tbody", {}, scores.slice(0, 50).map(score => el("tr", {}, el("th", { scope: "row", class: "nowrap" }, format.time(score.time)), el("td", {}, score.event_type),
-              el("td", { class: "n" }, format.effect(score.uplift)), el("td", { class: "nowrap" }, `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
-              el("td", {}, tag(score.decision)), el("td", {}, `${score.model} ${score.model_version}`),
+              el("td", { class: "n" }, amountOf(model, score.uplift)), el("td", { class: "nowrap" }, isResponse(model) ? "–" : `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
+              el("td", {}, adTag(model, score.decision)), el("td", {}, `${score.model} ${score.model_version}`),
               el("td", { class: "nowrap muted" }, `${score.source.topic} [${score.source.partition}] ${score.source.offset}`)))));
           if (!scores.length) fill($("#table"), el("caption", { class: "empty" }, "No score is kept of this person."));
           if (!user) { fill($("#score"), el("div", { class: "empty" }, "The state of this person is not in this process.")); fill($("#features")); fill($("#push")); return; }

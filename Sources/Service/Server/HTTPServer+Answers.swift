@@ -143,6 +143,6 @@ extension HTTPServer {
     /// Pages load scripts, styles and data of this server only, and run nothing that stands in the page itself.
     static let contentPolicy: StaticString = """
         default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-        base-uri 'none'; form-action 'none'; frame-ancestors 'none'
+        base-uri 'none'; form-action 'self'; frame-ancestors 'none'
         """
 }
