@@ -41,7 +41,7 @@ public enum Secrets {
     /// The value of a key as it may be shown: all of a secret hidden, of another value what ``masked(_:)`` hides.
     public static func masked(_ name: String, _ value: String) -> String {
         if value.isEmpty { return value }
-        return isSecret(name) ? mask : masked(value)
+        return isSecret(name) ? mask : masked(message: masked(value))
     }
 
     /// A text without the secrets that stand in it: a password before an @ (also of a URL with a slip in its scheme), and

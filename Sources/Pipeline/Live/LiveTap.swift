@@ -1,5 +1,6 @@
 import Base
 import Engine
+import Events
 import Features
 import Foundation
 import Synchronization
@@ -210,6 +211,12 @@ package final class LiveTap: Sendable {
         package var clock: Int64
         package var events: Int
         package var features: [Float]
+        /// What the user refuses by a consent event.
+        package var refuses: Purposes = []
+
+        /// Whether anything is kept of the user that may be shown as theirs.
+        package var isShown: Bool { !refuses.contains(.storing) }
+        package var isScored: Bool { refuses.isEmpty }
     }
 
     /// Asks every worker; users whom none of them knows are left out.

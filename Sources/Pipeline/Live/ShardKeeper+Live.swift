@@ -24,13 +24,16 @@ extension ShardKeeper {
     ) -> LiveTap.UserState? {
         guard let slot = state.slot(ofUser: key), let row = state.features(ofUser: key) else { return nil }
         return LiveTap.UserState(
-            partition: partition, clock: state.clock(slot), events: Int(state.eventCount(slot)), features: row)
+            partition: partition, clock: state.clock(slot), events: Int(state.eventCount(slot)), features: row,
+            refuses: state.refuses(slot))
     }
 
     private func spilled(_ user: [UInt8], _ key: UnsafeRawBufferPointer) -> LiveTap.UserState? {
         guard spillsUsers, let store = localStore else { return nil }
-        for shard in shards where shard.isRestored {
+        // Memory knows all users until some are spilled; what the store has of an erased one is not the truth.
+        for shard in shards where shard.isRestored && shard.hasSpilled {
             let partition = shard.partition.partition
+            if shard.checkpoint?.isErased(key) ?? false { continue }
             guard let record = try? store.record(partition, user: user) else { continue }
             let state = PartitionState(plan: shard.state.plan)
             let isRestored: Bool = record.withUnsafeBytes { bytes in

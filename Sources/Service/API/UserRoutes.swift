@@ -25,6 +25,10 @@ struct UserRoutes: Sendable {
         let session = prepare(state, exchange)
         let out = exchange.out
         write(user, state, to: out)
+        guard state.isScored else {
+            out.append("null,\"refuses\":[\"scoring\"]}")
+            return
+        }
         do throws(Problem) {
             try session.score(1) { _ in "" }
             key.withUnsafeBytes { session.write(0, user: $0, into: out) }
@@ -38,7 +42,14 @@ struct UserRoutes: Sendable {
     /// Contributions of each feature to the person's effect now.
     func explain(_ exchange: Exchange, _ explain: ExplainRoute) throws(Problem) {
         let (key, state) = try look(exchange)
+        try Self.checkConsent(state)
         try explain.write(prepare(state, exchange), user: key, to: exchange.out)
+    }
+
+    /// - Throws: `scoring_refused` of a user who refuses it by a consent event.
+    static func checkConsent(_ state: LiveTap.UserState) throws(Problem) {
+        if state.isScored { return }
+        throw Problem(422, "scoring_refused", "the user refuses scoring by a \"user.consent\" event", field: "id")
     }
 
     private func look(_ exchange: Exchange) throws(Problem) -> (key: [UInt8], state: LiveTap.UserState) {
@@ -85,7 +96,12 @@ struct UserRoutes: Sendable {
         guard let found = source.tap.find([key], within: 2) else {
             throw Problem(503, "no_answer", source.notReady ?? "the workers did not answer within 2 s; try again")
         }
-        if let state = found[key] { return state }
+        if let state = found[key] {
+            if state.isShown { return state }
+            throw Problem(
+                404, "storing_refused", "the user refuses by a \"user.consent\" event that anything of theirs is kept",
+                field: "id")
+        }
         let partition = KeyPartition.murmur2(key, of: source.partitions)
         switch source.tap.partitions[partition] {
         case .ready:

@@ -29,6 +29,8 @@ package final class Live: Sendable {
 
     private static let mostSamples = 8_000
     private static let mostPeople = 512
+    /// The newest scores, of which some are shown by name.
+    private static let mostNamed = 64
 
     init(served: ServedModel, source: (any PipelineSource)?, scores: ScoreHistory?, stream: EventStream) {
         self.served = served
@@ -76,6 +78,7 @@ package final class Live: Sendable {
         let weight = Double(taken?.count ?? 0) / Double(max(1, taken?.scores.count ?? 0))
         var fresh = (taken?.scores ?? []).compactMap { SampledScore(json: $0, weight: weight, reader: reader) }
         meet(&fresh)
+        if isFull { forget() }
         let moment = state.withLock { state -> LiveMoment? in
             state.samples += fresh
             if state.samples.count > Self.mostSamples {
@@ -112,6 +115,21 @@ package final class Live: Sendable {
         let users = Array(Set(fresh.map(\.user)).shuffled().prefix(64))
         guard let found = source.tap.find(users, within: 0.5) else { return }
         for index in fresh.indices { fresh[index].features = found[fresh[index].user]?.features }
+        fresh.removeAll { found[$0.user].map { !$0.isScored } ?? false }
+    }
+
+    /// Drops who was erased, or refuses scoring by now, from what is shown by name: every five seconds.
+    private func forget() {
+        let users = state.withLock { state in
+            Set(state.people.map(\.user)).union(state.samples.suffix(Self.mostNamed).map(\.user))
+        }
+        guard let source, !users.isEmpty, let found = source.tap.find(Array(users), within: 0.5) else { return }
+        let gone = users.filter { !(found[$0]?.isScored ?? false) }
+        if gone.isEmpty { return }
+        state.withLock { state in
+            state.people.removeAll { gone.contains($0.user) }
+            state.samples.removeAll { gone.contains($0.user) }
+        }
     }
 
     // MARK: Telling

@@ -109,7 +109,7 @@ enum UserPage {
             el("div", { class: "muted" }, isResponse(model) ? `${nounOf(model).toLowerCase()} of ${plain(score.outcome)}` : `${Math.round(score.ci_level * 1000) / 10} % interval ${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
             el("p", { class: "sentence" }, adTag(model, score.decision), " ", sentence(score)), el("p", { class: "muted small" }, "The " + unitOf(model) + "."),
             el("a", { class: "button", href: "/simulate#" + encodeURIComponent(JSON.stringify({ a: user.features, name: id })) }, "Play with this person")]
-            : el("div", { class: "empty" }, "The model cannot score this person: a feature has no value."));
+            : el("div", { class: "empty" }, user.refuses ? "This person refuses scoring: no score is made." : "The model cannot score this person: a feature has no value."));
           $("#features-note").textContent = "as of the last event";
           const importance = Object.fromEntries(model.features.map(feature => [feature.name, feature]));
           fill($("#features"), el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Feature"), el("th", { scope: "col", class: "n" }, "Value"), el("th", { scope: "col" }, "Meaning"))),
