@@ -8,8 +8,14 @@
 Each --case is NAME=KEY=VALUE[,KEY=VALUE…], and NAME@PROGRAM=… runs another program. Every process is a child of its own;
 its time is what /proc says of it. --broker-data FOLDER adds the bytes of scores and changelog in the broker's log, and
 --restore the time that a start without a local copy takes to restore the state.
+
+  scripts/bench-cpu.py --bootstrap localhost:9092 --only lag --no-raw --http --rounds 3    what the HTTP side costs
+
+--http reads the same lag with http.listen=none, with a dashboard open (its page, its questions, one listener to the stream of
+events), and with wrk asking POST /v1/score as fast as it is answered (Debian's wrk, one thread, two connections). Times are
+those of the pipeline's own threads; the cores that HTTP's threads and wrk took stand beside them.
 """
-import argparse, glob, os, re, shutil, subprocess, sys, tempfile, threading, time
+import argparse, glob, os, re, shutil, socket, statistics, subprocess, sys, tempfile, threading, time, urllib.request
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -19,6 +25,62 @@ def cpu(pid):
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def http_cpu(pid):
+    """The same of the threads that answer HTTP."""
+    total = 0
+    for path in glob.glob(f"/proc/{pid}/task/*/stat"):
+        try:
+            with open(path) as file:
+                name, rest = file.read().rsplit(")", 1)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if name.split("(", 1)[1].startswith("MHD-"):
+            total += int(rest.split()[11]) + int(rest.split()[12])
+    return total / TICK
+
+
+class Dashboard:
+    """A page that is open in a browser, as far as the server knows."""
+
+    def __init__(self, base):
+        self.events, self.stopped, self.base = 0, False, base
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for path in ["/", "/v1/model", "/v1/live"]:
+            urllib.request.urlopen(self.base + path, timeout=30).read()
+        with urllib.request.urlopen(self.base + "/v1/stream", timeout=30) as stream:
+            while not self.stopped:
+                self.events += stream.readline().startswith(b"data:")
+
+    def cpu(self):
+        return 0
+
+    def stop(self):
+        self.stopped = True
+        assert self.events > 0, "the dashboard's stream said nothing"
+
+
+class Load:
+    """wrk on POST /v1/score."""
+
+    def __init__(self, base, folder):
+        script = os.path.join(folder, "score.lua")
+        with open(script, "w") as file:
+            file.write('wrk.method = "POST"\nwrk.body = \'{"features":{}}\'\nwrk.headers["Content-Type"] = "application/json"\n')
+        self.base = base
+        self.process = subprocess.Popen(["wrk", "-t1", "-c2", "-d600s", "-s", script, base + "/v1/score"], stdout=subprocess.DEVNULL)
+
+    def cpu(self):
+        return cpu(self.process.pid)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        metrics = urllib.request.urlopen(self.base + "/metrics", timeout=30).read().decode()
+        assert re.search(r'route="POST /v1/score",status="200"} \d{3}', metrics), "the API answered next to nothing"
 
 
 def switches(pid):
@@ -41,7 +103,7 @@ class Run:
         for setting in settings:
             command += ["--set", setting]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        self.samples, self.log = [], []
+        self.samples, self.log, self.client = [], [], None
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
@@ -52,7 +114,8 @@ class Run:
                 try:
                     commits = re.search(r"(\d+) commits", line)
                     sample = (time.monotonic(), int(found[1]), cpu(self.process.pid), int(commits[1]),
-                              switches(self.process.pid))
+                              switches(self.process.pid), http_cpu(self.process.pid),
+                              self.client.cpu() if self.client else 0)
                     self.samples.append(sample)
                 except (FileNotFoundError, ProcessLookupError, IndexError):
                     pass
@@ -99,8 +162,11 @@ class Bench:
             command += ["--rate", str(rate)]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def measure(self, case, rate=None, topic=None):
-        """One row: events per second, microseconds per event, messages per commit."""
+    def measure(self, case, rate=None, topic=None, client=None):
+        """One row: events per second, microseconds per event, messages per commit.
+
+        client makes what asks the HTTP side meanwhile, whose threads' time is counted apart.
+        """
         label, program, values = case
         name = self.name()
         folder = tempfile.mkdtemp(prefix=name)
@@ -113,6 +179,11 @@ class Bench:
             feeder = self.generate(topic, int(rate * (self.options.seconds + 60)), rate)
         run = Run(program, settings)
         try:
+            if client:
+                base = "http://" + next(value for value in values if value.startswith("http.listen=")).split("=")[1]
+                while not any("dashboard and API at" in line for line in run.log):
+                    time.sleep(0.01)
+                run.client = client(base, folder)
             if rate:
                 run.wait(rate * 4)
                 start = len(run.samples) - 1
@@ -127,10 +198,15 @@ class Bench:
             else:
                 # The last report before the end: what idles behind it is not part of the work.
                 last = max(i for i, s in enumerate(samples) if s[1] < self.options.events)
-            seconds, messages, spent, commits, sleeps = (b - a for a, b in zip(samples[start], samples[last]))
-            row = {"rate": messages / seconds, "cpu": spent / messages * 1e6, "commit": messages / max(1, commits),
-                   "sleeps": sleeps / messages * 1e3}
+            seconds, messages, spent, commits, sleeps, http, asked = (
+                b - a for a, b in zip(samples[start], samples[last]))
+            row = {"rate": messages / seconds, "cpu": (spent - http) / messages * 1e6,
+                   "commit": messages / max(1, commits), "sleeps": sleeps / messages * 1e3}
+            if client:
+                row |= {"http": http / seconds, "client": asked / seconds}
         finally:
+            if run.client:
+                run.client.stop()
             if feeder:
                 feeder.kill()
                 feeder.wait()
@@ -193,22 +269,34 @@ def main():
     parser.add_argument("--seconds", type=float, default=15, help="of each measurement at a rate")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", choices=["rates", "lag"])
+    parser.add_argument("--http", action="store_true", help="three more cases under lag")
     parser.add_argument("--no-raw", action="store_true")
     parser.add_argument("--broker-data")
     parser.add_argument("--restore", action="store_true")
     options = parser.parse_args()
     bench = Bench(options)
-    cases = [parse_case(text, options.program) for text in options.case or ["default"]]
+    cases = [parse_case(text, options.program) for text in options.case or ([] if options.http else ["default"])]
 
     def show(where, label, row):
         more = "".join(
             [f", {row['commit']:,.0f} messages per commit" if row["commit"] else "",
              f", {row['sleeps']:,.1f} sleeps per 1,000 events" if "sleeps" in row else "",
+             f", HTTP {row['http']:.2f} cores, wrk {row['client']:.2f}" if "http" in row else "",
              f", {row['bytes'] / 1e6:,.0f} MB of scores and changelog" if "bytes" in row else "",
              f", restored in {row['restore']:.2f} s" if "restore" in row else ""])
         print(f"{where:>12}  {label:<22} {row['rate']:>9,.0f} events/s  {row['cpu']:>7.2f} µs per event{more}", flush=True)
 
-    for _ in range(options.rounds):
+    sockets = socket.socket()
+    sockets.bind(("127.0.0.1", 0))
+    listen = f"http.listen=127.0.0.1:{sockets.getsockname()[1]}"
+    sockets.close()
+    live = [("HTTP off", ["http.listen=none"], None), ("dashboard open", [listen], lambda base, folder: Dashboard(base)),
+            ("API under full load", [listen], Load)] if options.http else []
+    rows = {name: [] for name, _, _ in live}
+    if options.http and not shutil.which("wrk"):
+        sys.exit("bench-cpu: --http needs wrk (Debian: apt-get install wrk)")
+
+    for turn in range(options.rounds):
         if options.only != "rates":
             topic = options.topic or f"{bench.name()}-events"
             if not options.topic:
@@ -218,12 +306,29 @@ def main():
                 show("lag", "C loop", bench.raw(topic=topic))
             for case in cases:
                 show("lag", case[0], bench.measure(case, topic=topic))
+            # Each has each place in a round.
+            for name, values, client in live[turn % 3:] + live[:turn % 3]:
+                rows[name].append(bench.measure((name, options.program, values), topic=topic, client=client))
+                show("lag", name, rows[name][-1])
         if options.only != "lag":
             for rate in map(int, options.rates.split(",")):
                 if not options.no_raw:
                     show(f"{rate:,}/s", "C loop", bench.raw(rate))
                 for case in cases:
                     show(f"{rate:,}/s", case[0], bench.measure(case, rate))
+    if not live:
+        return
+
+    def median(name, field):
+        return statistics.median(row[field] for row in rows[name])
+
+    for name in rows:
+        print(f"{'median':>12}  {name:<22} {median(name, 'rate'):>9,.0f} events/s ({median(name, 'rate') / median('HTTP off', 'rate'):.3f})"
+              f"  {median(name, 'cpu'):>7.2f} µs per event ({median(name, 'cpu') / median('HTTP off', 'cpu'):.3f})")
+    name = "API under full load"
+    taken = median(name, "http") + median(name, "client")
+    print(f"the API took {median(name, 'http'):.2f} cores, wrk {median(name, 'client'):.2f}: {taken / os.cpu_count():.3f} of the machine's; "
+          f"the pipeline lost {1 - median(name, 'rate') / median('HTTP off', 'rate'):.3f} of its events per second")
 
 
 if __name__ == "__main__":

@@ -259,10 +259,20 @@ def main():
         step("a channel without cost has no ROAS", any("Direct" in row.text and row.text.endswith("–") for row in every("#channels tbody tr")))
         step("a channel's name stays text", "<b>bold</b>" in text("#channels") and not every("main b b, #channels b"))
 
+        # Somebody is looked up by hand.
+        browser.get(url + "/user")
+        until("people are listed", lambda: every("#list tbody tr"))
+        every("#id")[0].send_keys(person + "\n")
+        until("a person is looked up by their id", lambda: text("#title") == person and "id=" in browser.current_url)
+
         # Texts of users and events stay text, in the address and in what the server says.
         hostile = "<img src=x onerror=\"document.title='owned'\">"
         browser.get(url + "/user?id=" + urllib.parse.quote(hostile))
         until("a hostile name is shown as it is", lambda: hostile in text("#title"))
+        # A browser takes these out of a path, and a slash ends a segment.
+        for name in (".", "..", "a/scores", "%2e"):
+            browser.get(url + "/user?id=" + urllib.parse.quote(name, safe=""))
+            until(f"a person named {name} is asked for", lambda: text("#title") == name and "no event of this user" in text("#notices"))
         scene = json.dumps({"a": {}, "name": hostile})
         browser.get(url + "/simulate#" + urllib.parse.quote(scene))
         until("a hostile scene is shown as it is", lambda: hostile in text("#result"))

@@ -94,6 +94,6 @@ public final class Ed25519: @unchecked Sendable {  // OpenSSL's keys are counted
 }
 
 /// Without it OpenSSL would ask the terminal.
-private func noPassword(
+func noPassword(
     _ text: UnsafeMutablePointer<CChar>?, _ size: Int32, _ isWriting: Int32, _ context: UnsafeMutableRawPointer?
 ) -> Int32 { -1 }

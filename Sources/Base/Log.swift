@@ -57,7 +57,7 @@ public enum Log {
         guard level.rawValue >= threshold.load(ordering: .relaxed) else { return }
         let time = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
         // Not FileHandle, which ends the process when the log's disk is full or its reader is gone: then the line is lost.
-        var line = Self.line(time, level, component, message())
+        var line = Self.line(time, level, component, Secrets.masked(message: message()))
         _ = line.withUTF8 { Foundation.write(2, $0.baseAddress, $0.count) }
     }
 

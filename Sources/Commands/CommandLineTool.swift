@@ -67,7 +67,8 @@ package enum CommandLineTool {
             try Terminal.Stream.output.check()
             return 0
         } catch {
-            let fault = error as? ImpactError ?? ImpactError(.failed, code: "unexpected", "\(error)")
+            var fault = error as? ImpactError ?? ImpactError(.failed, code: "unexpected", "\(error)")
+            fault = ImpactError(fault.kind, code: fault.code, Secrets.masked(message: fault.message))
             if words.prefix(while: { $0 != "--" }).contains("--json") {
                 Terminal.Stream.error.writeRaw(json(fault).line + "\n")
             } else {

@@ -1,6 +1,8 @@
 import Base
+import Foundation
 import Pipeline
 import Settings
+import Sinks
 import Terminal
 
 /// `impactiq config`: the effective configuration and where each value came from.
@@ -9,7 +11,8 @@ enum ConfigCommand: Command {
         "config", "Print the effective configuration and where each value came from",
         discussion: """
             Defaults, then the file, then IMPACTIQ_… environment variables, then --set: the last one wins. Unknown keys \
-            and unfit values are errors. Secrets are masked.
+            and unfit values are errors, and so is what 'run' would refuse before it asks a broker: topics of two roles, Kafka \
+            properties, files of TLS, token, key and weights. Secrets are masked.
             """,
         options: ConfigurationOptions.options + [.flag("json", "Print one JSON object")],
         examples: [
@@ -41,6 +44,18 @@ enum ConfigCommand: Command {
     /// What `run` would refuse before it asks a broker.
     private static func check(_ configuration: Configuration) throws(ImpactError) {
         try TopicRoles.check(configuration)
+        try PipelineService.check(configuration)
+        if let path = configuration.logStore?.path { try checkFolder(of: path) }
         if !configuration.modelPublicKey.isEmpty { _ = try Ed25519.publicKey(path: configuration.modelPublicKey) }
+    }
+
+    private static func checkFolder(of path: String) throws(ImpactError) {
+        let folder = URL(filePath: path).deletingLastPathComponent().path
+        guard path.hasPrefix(":") || FileManager.default.fileExists(atPath: folder) else {
+            throw ImpactError(
+                .badConfiguration, code: "log_store_open",
+                "log.store=sqlite:\(path): the folder \(folder) does not exist: create it. The pipeline would score "
+                    + "without keeping scores, and try again now and then")
+        }
     }
 }

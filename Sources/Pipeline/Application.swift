@@ -60,23 +60,24 @@ package final class Application: Sendable {
         isEmbedded = layout != nil
         plan = prepared.plan
         let known: TopicLayout
+        var disbelieved = DisbelievedRecords()
         if let layout {
             known = layout
         } else {
-            known = try Self.layout(prepared, acceptsSplitUsers, isStopped)
+            (known, disbelieved) = try Self.layout(prepared, acceptsSplitUsers, isStopped)
         }
         // Only now: what is refused must leave the folder as it was.
         let folder = try StateFolder.prepare(configuration)
         let identity = try ProcessIdentity(stateDirectory: folder)
         context = WorkerContext(
             prepared, identity: identity, layout: known, local: try LocalState(configuration, identity, known),
-            writesChangelog: writesChangelog)
+            disbelieved: disbelieved, writesChangelog: writesChangelog)
     }
 
     /// Waits for the broker, however long it is away: asks in short turns, so that a stop is heard.
     private static func layout(
         _ prepared: Preparation, _ acceptsSplitUsers: Bool, _ isStopped: () -> Bool
-    ) throws(ImpactError) -> TopicLayout {
+    ) throws(ImpactError) -> (TopicLayout, DisbelievedRecords) {
         let (configuration, plan) = (prepared.configuration, prepared.plan)
         let patient = try Admin(properties: configuration.kafkaProperties(client: "consumer"))
         defer { patient.close() }
@@ -94,9 +95,10 @@ package final class Application: Sendable {
                 return try withoutActuallyEscaping(isStopped) { isStopped throws(ImpactError) in
                     let layout = try TopicLayout.check(configuration, admin: patient)
                     for remark in layout.remarks(configuration) { Log.warning("pipeline", remark) }
-                    try StartCheck.run(configuration, plan, layout: layout, admin: patient, isStopped: isStopped)
+                    let disbelieved = try StartCheck.run(
+                        configuration, plan, layout: layout, admin: patient, isStopped: isStopped)
                     try GrownInput.check(configuration, layout, patient, isAccepted: acceptsSplitUsers, isStopped)
-                    return layout
+                    return (layout, disbelieved)
                 }
             } catch {
                 if error.code != "kafka_unreachable" { throw error }

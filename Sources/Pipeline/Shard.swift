@@ -22,7 +22,12 @@ package final class Shard {
     var isRestored = false
     /// An offset that the changelog had reached when the shard was made; see ``StateTie``.
     var changelogOffset: Int64 = 0
-    /// Records of the changelog that nobody can read, met while the state was restored.
+    /// Whether a person aligned the committed offset, and the changelog does not say how far it goes since then: its last
+    /// header is still what it was.
+    var isAligned = false
+    /// Whether the transaction at hand says so.
+    private var hasTied = false
+    /// Records of the changelog that nobody can read or believe, met while the state was restored.
     package var unreadable = UnreadableRecords()
     /// Those to be quarantined with the next commit; none while a later record may still heal them.
     var quarantined: UnreadableRecords? { isRestored && !unreadable.isEmpty ? unreadable : nil }
@@ -68,6 +73,7 @@ package final class Shard {
     /// The transaction was committed.
     package func accept() {
         state.commit()
+        if hasTied { (isAligned, hasTied) = (false, false) }
         if isRestored { unreadable.removeAll() }
         positions.accept()
         checkpoint?.committed()
@@ -76,12 +82,16 @@ package final class Shard {
     /// Takes the state back to the last commit.
     package func rollback() {
         state.rollback()
+        hasTied = false
         positions.undo()
         checkpoint?.rolledBack()
     }
 
     /// Whether anything was processed since the last commit.
     var isDirty: Bool { positions.isDirty }
+
+    /// Whether the offset of the transaction at hand is one that a person aligned.
+    var isAlignedStill: Bool { isAligned && !hasTied }
 
     /// Collects the changelog's records of all users changed since the last commit.
     /// - Returns: how many.
@@ -92,7 +102,10 @@ package final class Shard {
             record.user.withUnsafeBytes { content.addTombstone(key: $0, timestamp: 0) }
         }
         let count = content.collectChanges { user in checkpoint?.noteRemoval(user) }
-        if count > 0 { checkpoint?.noteChange() }
+        if count > 0 {
+            checkpoint?.noteChange()
+            hasTied = true
+        }
         return count
     }
 }

@@ -75,13 +75,16 @@ package struct RowValues: Sendable {
         return trimmed.isEmpty ? .nan : categories.code(of: trimmed)
     }
 
-    /// The value of a number that stands for a category: the text that is written so, else its place among the texts, from 0;
-    /// nil when it is neither.
+    /// The value of a number that stands for a category: the text that is written so, else its place among the texts, from 0,
+    /// where no text is a number; nil when it is neither.
     package func category(feature: Int, number: Double) -> Float? {
         guard let categories = model.categories[feature] else { return nil }
         let whole = Int(exactly: number)
         if let place = categories.place(of: whole.map { "\($0)" } ?? "\(number)") { return Float(place) }
-        return whole.flatMap { categories.texts.indices.contains($0) ? Float($0) : nil }
+        return whole.flatMap { place in
+            let texts = categories.texts
+            return texts.indices.contains(place) && !texts.contains { Double($0) != nil } ? Float(place) : nil
+        }
     }
 
     /// What a category may be, for messages.

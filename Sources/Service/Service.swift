@@ -77,6 +77,22 @@ package final class Service: Sendable {
                 try predict.history(exchange)
             },
             Route(.get, "/v1/users/{id}/explain") { exchange throws(Problem) in try users.explain(exchange, explain) },
+            Route(.get, "/v1/user", query: ["id"]) { exchange throws(Problem) in
+                try exchange.takeParameter("id")
+                try users.state(exchange)
+            },
+            Route(.get, "/v1/user/scores", query: ["id", "limit"]) { exchange throws(Problem) in
+                try exchange.takeParameter("id")
+                try users.scores(exchange)
+            },
+            Route(.get, "/v1/user/predictions", query: ["id", "limit"]) { exchange throws(Problem) in
+                try exchange.takeParameter("id")
+                try predict.history(exchange)
+            },
+            Route(.get, "/v1/user/explain", query: ["id"]) { exchange throws(Problem) in
+                try exchange.takeParameter("id")
+                try users.explain(exchange, explain)
+            },
             Route(.post, "/v1/explain", consumes: [.json], maxBodyBytes: 1 << 20) { exchange throws(Problem) in
                 try explain.answer(exchange)
             },

@@ -7,6 +7,18 @@ import TestSupport
 import Testing
 
 @Suite struct RunTests {
+    @Test("Nothing is made through a symbolic link that leads nowhere")
+    func danglingLink() throws {
+        let folder = try TemporaryFolder("dangling")
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.file("out.db"), withDestinationPath: folder.file("elsewhere.db"))
+        let error = #expect(throws: ImpactError.self) {
+            _ = try SQLiteDatabase(path: folder.file("out.db"), creates: true)
+        }
+        #expect(error?.code == "dangling_link")
+        #expect(!FileManager.default.fileExists(atPath: folder.file("elsewhere.db")))
+    }
+
     @Test func sameJourneysFromSQLiteAndCSV() throws {
         let scratch = try Scratch()
         let tables = Tables(seed: 1)

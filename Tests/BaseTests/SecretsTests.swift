@@ -130,4 +130,28 @@ struct SaturatingConversionTests {
             #expect(cursor.isAtEnd)
         }
     }
+
+    @Test("Messages show no password, wherever the address stands, and stay what they are otherwise")
+    func messages() {
+        let secret = "s3cretZZ"
+        for message in [
+            "cannot open postgresql://u:\(secret)@127.0.0.1:1/db: No such file",
+            "cannot read 'mysql://u:\(secret)@h/db'",
+            "unknown option '--postgresql://u:\(secret)@h/db'", "cannot open -----BEGIN PRIVATE KEY-----\(secret)",
+            "Broker name \"SASL_SSL://u:\(secret)@h:9092\" parse error", "u:\(secret)@h is not a host name",
+            "cannot open https://h/m?X-Amz-Signature=\(secret)&a=b", "no file https://h/m?sig=\(secret)",
+            "there is no file host=h password=\(secret)", "sqlite:x?cipher_key=\(secret) is not there",
+            "log.format=Bearer \(secret): must be text",
+        ] {
+            let shown = Secrets.masked(message: message)
+            #expect(!shown.contains(secret), "\(shown)")
+            #expect(shown.hasPrefix(message.prefix(2)), "\(shown)")
+        }
+        for message in [
+            "http.token.file=/run/token: cannot be read; make one with: (umask 077; openssl rand -hex 32 > /run/token)",
+            "h4-ev [0]: it was read up to offset 5@1795 at 12:30:00",
+            "no broker answers at sasl_ssl://a.example.com:9092/1",
+            "send the header Authorization: Bearer TOKEN", "GET /v1/live?limit=3 of http://127.0.0.1:8080/v1?id=a",
+        ] { #expect(Secrets.masked(message: message) == message) }
+    }
 }

@@ -20,6 +20,41 @@ struct CommandLineToolTests {
         #expect(CommandLineTool.run(["config", "--set", "kafka.no.such.key=1"]) == 78)
     }
 
+    @Test("config refuses what run would refuse of HTTP, before any broker")
+    func configChecksHTTP() throws {
+        let folder = try TemporaryFolder("config-http")
+        let (token, open, short) = (folder.file("token"), folder.file("open"), folder.file("short"))
+        for (path, text, mode) in [
+            (token, "correct-horse-battery\n", 0o600), (open, "correct-horse-battery\n", 0o644),
+            (short, "abc\n", 0o600),
+        ] as [(String, String, mode_t)] {
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+            chmod(path, mode)
+        }
+        func status(_ settings: String...) -> Int32 {
+            CommandLineTool.run(["config", "--json"] + settings.flatMap { ["--set", $0] })
+        }
+        let anywhere = "http.listen=0.0.0.0:8080"
+        #expect(status(anywhere) == 78)
+        #expect(status(anywhere, "http.auth=none") == 0)
+        #expect(status(anywhere, "http.token.file=\(token)") == 0)
+        #expect(status("http.listen=none", "http.token.file=/nowhere") == 0)
+        #expect(status("http.token.file=/nowhere") == 78)
+        #expect(status("http.token.file=\(open)") == 78)
+        #expect(status("http.token.file=\(short)") == 78)
+        #expect(status("http.token.file=\(token)", "http.auth=none") == 78)
+        #expect(status("http.tls.certificate=\(token)") == 78)
+        #expect(status("http.tls.certificate=\(token)", "http.tls.key=\(token)") == 78)
+        #expect(status("http.tls.certificate=/nowhere", "http.tls.key=/nowhere") == 78)
+        #expect(status("http.hosts=a b") == 78)
+        #expect(status("http.cors.origins=example.com") == 78)
+        // Weights beside a model without probabilities, and those that do not exist.
+        let model = SharedMaterial.repository.appending(path: "examples/demo/demo.model").path
+        #expect(status("impact.weights=/nowhere.json", "model.path=\(model)") == 78)
+        #expect(status("log.store=sqlite:\(folder.file("scores.db"))") == 0)
+        #expect(status("log.store=sqlite:\(folder.file("missing/scores.db"))") == 78)
+    }
+
     @Test("model import: a fitted forest into a model file; what is none is refused")
     func modelImport() throws {
         let folder = try TemporaryFolder("import")

@@ -67,10 +67,17 @@ struct UserRecordCodecTests {
         let state = filled(plan, (0..<500).map { _ in stream.next() })
         let image = state.image
         let (user, record) = try #require(image.max { $0.value.count < $1.value.count })
+        /// What a tool says that does not know the features.
+        func isIntact(_ record: [UInt8], _ user: String = user) -> Bool {
+            Array(user.utf8).withUnsafeBytes { id in record.withUnsafeBytes { UserRecordCodec.isIntact($0, user: id) } }
+        }
+        #expect(isIntact(record) && !isIntact(record, "somebody") && !isIntact([]) && !isIntact(record + [0]))
         for i in record.indices {
             for bit in 0..<8 {
                 var damaged = record
                 damaged[i] ^= 1 << UInt8(bit)
+                // The count of words is held against the features alone, where the bitmap stays as long.
+                if i != 2 { #expect(!isIntact(damaged), "bit \(bit) of byte \(i)") }
                 #expect(throws: ImpactError.self, "bit \(bit) of byte \(i)") { try restore(state, user, damaged) }
             }
             #expect(throws: ImpactError.self, "cut to \(i)") { try restore(state, user, Array(record[..<i])) }

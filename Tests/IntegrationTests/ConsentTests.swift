@@ -36,6 +36,36 @@ struct ConsentTests {
     }
 
     @Test(
+        "Who asks a running pipeline hears what a user refuses, and nothing of one who was erased, also when no event follows"
+    )
+    func asked() throws {
+        guard let broker = TestBroker.start() else { return }
+        let run = try StateRun(broker, partitions: 1)
+        let events =
+            Self.views("u", 3, from: 0) + Self.views("v", 3, from: 0) + Self.views("w", 3, from: 0) + [
+                Self.consent("u", "\"scoring\":false", at: 20), Self.consent("v", "\"storing\":false", at: 20),
+            ]
+        try run.harness.produce(events)
+        // The stop writes the local copy, which has all of them.
+        try run.harness.run(until: events.count)
+        try run.harness.produce([StateRun.event("w", "user.delete", time: Self.time + 35_000)])
+        let application = try Application(configuration: run.harness.configuration, isStopped: { false })
+        application.start()
+        defer { application.stop() }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while application.context.metrics.erasures.value < 1, !application.isStopping, ContinuousClock.now < deadline {
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        let users = ["u", "v", "w"].map { Array($0.utf8) }
+        let found = try #require(application.context.live.find(users, within: 30))
+        #expect(found[users[0]]?.refuses == .scoring && found[users[0]]?.isShown == true)
+        #expect(found[users[0]]?.events == 6)
+        #expect(found[users[1]]?.isShown != true && found[users[2]] == nil)
+        application.stop()
+        try application.wait()
+    }
+
+    @Test(
         "Refusals hold across restarts with and without the local copy; a replay makes the same",
         arguments: [true, false])
     func refusals(keepsCopy: Bool) throws {

@@ -31,7 +31,9 @@ struct UnreadableStateTests {
     }
 
     /// Writes to the changelog, as whoever may write there can.
-    private func forge(_ run: StateRun, _ records: [(partition: Int32, user: String, value: [UInt8]?)]) throws {
+    private func forge(
+        _ run: StateRun, _ records: [(partition: Int32, user: String, value: [UInt8]?)], positions: String? = nil
+    ) throws {
         let producer = try OutputProducer(
             properties: ["bootstrap.servers": run.harness.broker.bootstrap], options: ProducerOptions())
         defer { producer.close() }
@@ -39,7 +41,9 @@ struct UnreadableStateTests {
         for record in records {
             try Array(record.user.utf8).withUnsafeBytes { key in
                 try withOptionalBytes(record.value) { value in
-                    try producer.produce(topic, partition: record.partition, key: key, value: value, timestamp: 77)
+                    try producer.produce(
+                        topic, partition: record.partition, key: key, value: value,
+                        headers: positions.map { [RecordHeader(StateTie.header, text: $0)] } ?? [], timestamp: 77)
                 }
             }
         }
@@ -66,6 +70,7 @@ struct UnreadableStateTests {
                 (partition("healed"), "healed", state[Array("healed".utf8)]), (partition("erased"), "erased", []),
                 (partition("erased"), "erased", nil),
             ])
+        if store == "rocksdb" { #expect(try run.verify().reduce(0) { $0 + $1.unreadable } == 1) }
         // A restart with nothing to read quarantines all the same.
         let idle = try Application(configuration: run.harness.configuration, isStopped: { false })
         idle.start()
@@ -129,6 +134,110 @@ struct UnreadableStateTests {
         #expect(error?.message.contains("\(run.harness.configuration.changelogTopic) [0]") == true)
         #expect(try run.harness.read(run.harness.configuration.changelogTopic).count == before)
         #expect(try run.harness.deadLetters.isEmpty)
+    }
+
+    /// Starts the application without anything to read, until `isDone`.
+    private func runIdle(_ run: StateRun, until isDone: (PipelineMetrics) -> Bool) throws -> PipelineMetrics {
+        let idle = try Application(configuration: run.harness.configuration, isStopped: { false })
+        idle.start()
+        let deadline = ContinuousClock.now + .seconds(60)
+        while !isDone(idle.context.metrics), !idle.isStopping, ContinuousClock.now < deadline {
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        idle.stop()
+        try idle.wait()
+        return idle.context.metrics
+    }
+
+    @Test(
+        "A header that names what cannot be is set aside with its record, once; all others go on",
+        arguments: ["rocksdb", "none"], ["beyond the end", "another record"])
+    func forgedPosition(store: String, kind: String) throws {
+        guard let broker = TestBroker.start() else { return }
+        let run = try StateRun(broker, partitions: 1, settings: ["state.store=\(store)", "group.instance.id=none"])
+        let topic = run.harness.configuration.inputTopics[0]
+        let first = Self.events(["a", "b", "c"], 4, from: Self.time)
+        let second = Self.events(["a", "b", "c"], 3, from: Self.time + 100_000)
+        try run.harness.produce(first)
+        try run.harness.run(until: first.count)
+        let state = try run.changelog()
+        let value = try #require(state[Array("b".utf8)])
+        // What can be read, of features that fit: only the header gives it away. Some events are unread, so that an offset may
+        // lie within the topic and be another record's.
+        if kind == "another record" { try run.harness.produce(second) }
+        try forge(
+            run, [(0, "a", value), (0, "b", value)],
+            positions: kind == "another record" ? "\(topic)=\(first.count + 3)@5" : "\(topic)=999999999@5")
+        let metrics = try runIdle(run) { $0.unreadable.value >= 2 }
+        #expect(metrics.unreadable.value == 2)
+        let dead = try run.harness.deadLetters
+        #expect(dead.map(\.key) == [Array("a".utf8), Array("b".utf8)])
+        #expect(dead.first?.value == value)
+        #expect(dead.first?.header("impactiq.error.code") == "unreadable_state")
+        #expect(dead.first?.header("impactiq.error.message")?.contains("its header says") == true)
+
+        if kind != "another record" { try run.harness.produce(second) }
+        let published = try run.harness.scores.count
+        if published < (first.count + second.count) / 2 {
+            _ = try runIdle(run) { _ in ((try? run.harness.scores.count) ?? 0) >= (first.count + second.count) / 2 }
+        }
+        let again = try runIdle(run) { $0.restoredUsers.value + $0.replayedRecords.value > 0 }
+        #expect(again.unreadable.value == 0, "once is enough")
+        #expect(try run.harness.deadLetters.count == 2)
+        let fresh = try StateRun(broker, partitions: 1)
+        try fresh.harness.produce(second)
+        try fresh.harness.run(until: second.count)
+        let whole = try StateRun(broker, partitions: 1)
+        try whole.harness.produce(first + second)
+        try whole.harness.run(until: first.count + second.count)
+        #expect(try uplifts(run, of: "c") == uplifts(whole, of: "c"))
+        for user in ["a", "b"] {
+            #expect(try uplifts(run, of: user).count == 7)
+            #expect(try uplifts(run, of: user).suffix(3) == uplifts(fresh, of: user)[...])
+        }
+    }
+
+    @Test(
+        "A forged header is refused with a limit of 0; an alignment lasts until the changelog has said how far it goes")
+    func forgedAndStrict() throws {
+        guard let broker = TestBroker.start() else { return }
+        let settings = ["group.instance.id=none", "state.store=none"]
+        let run = try StateRun(broker, partitions: 1, settings: settings + ["state.changelog.max.unreadable=0"])
+        let harness = run.harness
+        let topic = harness.configuration.inputTopics[0]
+        let events = Self.events(["a", "b"], 2, from: Self.time)
+        try harness.produce(events)
+        try harness.run(until: events.count)
+        let value = try #require(try run.changelog()[Array("a".utf8)])
+        try forge(run, [(0, "a", value)], positions: "\(topic)=999@5")
+        let error = #expect(throws: ImpactError.self) { _ = try runIdle(run) { _ in false } }
+        #expect(error?.code == "state_changelog_unreadable")
+        #expect(error?.message.contains("offset 999") == true)
+        #expect(try harness.deadLetters.isEmpty)
+
+        // Ahead of the offset, and not to be told from the truth: refused, until a person says how to go on.
+        try harness.produce([(nil, [UInt8]("{".utf8)), (nil, [UInt8]("{".utf8))])
+        let admin = try Admin(properties: ["bootstrap.servers": broker.bootstrap])
+        defer { admin.close() }
+        let place = TopicPartition(topic, 0)
+        try forge(run, [(0, "a", value)], positions: "\(topic)=\(events.count + 1)")
+        let refused = #expect(throws: ImpactError.self) { _ = try runIdle(run) { _ in false } }
+        #expect(refused?.code == "state_offsets_disagree")
+        let group = harness.configuration.applicationID
+        func committed() throws -> CommittedOffset? {
+            try admin.committed(ofGroup: group, partitions: [place])[place]
+        }
+        let offset = try #require(try committed()).offset
+        let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true).text
+        try admin.alterOffsets(ofGroup: group, to: [place: CommittedOffset(offset, metadata: mark)])
+        // Two dead letters are commits that write nothing to the changelog.
+        for _ in 0..<2 { _ = try runIdle(run) { _ in ((try? committed()?.offset) ?? 0) >= offset + 2 } }
+        #expect(try StateTie.Mark(#require(try committed()).metadata)?.isAligned == true)
+        #expect(try harness.deadLetters.count == 2)
+        try harness.produce(events)
+        _ = try runIdle(run) { _ in ((try? committed()?.offset) ?? 0) >= offset + 2 + Int64(events.count) }
+        #expect(try StateTie.Mark(#require(try committed()).metadata)?.isAligned == false)
+        _ = try runIdle(run) { $0.replayedRecords.value > 0 }
     }
 
     @Test("One record of other features among ours does not stop a start; only such records do")

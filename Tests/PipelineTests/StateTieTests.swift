@@ -114,6 +114,56 @@ struct StateTieTests {
         #expect(judge(committed: 101, mark: mark) == .beyondEnd(read: 101, end: 100))
     }
 
+    @Test(
+        "A header is disbelieved when an offset of ours that the topic bears out stands against it; never otherwise")
+    func disbelief() {
+        func reason(
+            _ offset: Int64, time: Int64? = 9, found: Int64? = 9, committed: Int64? = 60, users: Int = 3,
+            mark: StateTie.Mark? = StateTie.Mark(last: LastRecord(timestamp: 7), users: 3, changelog: 5),
+            before: Int64? = 7
+        ) -> String? {
+            PositionWitness(
+                input: input, committed: committed.map { CommittedOffset($0, metadata: mark?.text ?? "") },
+                marks: marks,
+                found: before.map { LastRecord(timestamp: $0) }
+            ).contradiction(
+                StateTie.Position(offset, last: time.map { LastRecord(timestamp: $0) }),
+                found: found.map { LastRecord(timestamp: $0) })
+        }
+        // Forged or damaged: beyond the end, or with a time that the record there does not have.
+        #expect(reason(101)?.contains("offset 101") == true)
+        #expect(reason(.max, time: nil, found: nil)?.contains("60 is committed") == true)
+        #expect(reason(80, found: 8)?.contains("another one") == true)
+        // Retention has taken the record before the committed offset: the end still tells.
+        #expect(reason(101, before: nil) != nil)
+        #expect(reason(80, found: 8, before: nil) == nil)
+        // Genuine, or not to be told from it: at or before the offset; ahead of it with the right time, with none, or without
+        // the record.
+        for (offset, time, found) in [(60, 9, 8), (20, 9, 8), (80, 9, 9), (80, nil, 8), (80, 9, nil)]
+            as [(Int64, Int64?, Int64?)]
+        {
+            #expect(reason(offset, time: time, found: found) == nil)
+        }
+        // Nothing vouches: no offset, another program's, a person's, one of a topic made anew.
+        #expect(reason(101, committed: nil) == nil)
+        #expect(reason(101, mark: nil) == nil)
+        #expect(reason(101, mark: StateTie.Mark(last: LastRecord(timestamp: 7), users: 3, changelog: 5, isAligned: true)) == nil)
+        #expect(reason(101, before: 8) == nil)
+        #expect(reason(200, committed: 150) == nil)
+    }
+
+    @Test("What one look alone found is not set aside")
+    func disbelievedTwice() {
+        var first = DisbelievedRecords()
+        first.add(0, 5, "a")
+        first.add(1, 5, "b")
+        var second = DisbelievedRecords()
+        second.add(1, 5, "b")
+        second.add(1, 6, "c")
+        let both = first.intersection(second)
+        #expect(both[1] == [5: "b"] && both[0].isEmpty && both.count == 1)
+    }
+
     @Test("Marks and positions read back as they are written; others' metadata is not a mark")
     func texts() {
         for mark in [

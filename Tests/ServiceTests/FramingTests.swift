@@ -117,22 +117,98 @@ struct FramingTests {
         #expect(try counted("POST /v1/score", 405))
     }
 
+    /// What libmicrohttpd answers by itself is counted, once each.
+    @Test func answersOfTheLibraryAreCounted() throws {
+        let server = try TestServer()
+        let long = String(repeating: "x", count: 40 << 10)
+        var sent: [Int: Int] = [:]
+        for request in [
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nno colon here\r\n",
+            "GET /health HTTP/3.0\r\nHost: localhost\r\n",
+            "GET /health HTTP/1.1\r\nHost: localhost\r\nX: \(long)\r\n", "GET /\(long) HTTP/1.1\r\nHost: localhost\r\n",
+            "GET /health HTTP/1.1\r\n", "POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n",
+        ] {
+            for _ in 0..<3 {
+                guard let status = try status(server, request) else { continue }
+                sent[status, default: 0] += 1
+            }
+        }
+        #expect(sent.keys.contains { $0 == 431 || $0 == 413 || $0 == 414 } && sent[400] != nil, "\(sent)")
+        let metrics = try server.client().request("GET", "/metrics")?.text ?? ""
+        var counted: [Int: Int] = [:]
+        for line in metrics.split(separator: "\n") where line.hasPrefix("impactiq_http_requests_total{") {
+            guard let status = line.split(separator: "\"").dropFirst(3).first.flatMap({ Int($0) }),
+                let count = line.split(separator: " ").last.flatMap({ Int($0) })
+            else { continue }
+            counted[status, default: 0] += count
+        }
+        for (status, count) in sent { #expect(counted[status] == count, "\(status)") }
+    }
+
     @Test func theKeyOfTLSIsItsOwnersAlone() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let (certificate, key) = (folder.appending(path: "c.pem").path, folder.appending(path: "k.pem").path)
-        try "-----BEGIN CERTIFICATE-----\n".write(toFile: certificate, atomically: false, encoding: .utf8)
-        try "-----BEGIN PRIVATE KEY-----\n".write(toFile: key, atomically: false, encoding: .utf8)
-        chmod(key, 0o644)
-        #expect {
-            _ = try ServerOptions.TLSFiles(certificatePath: certificate, keyPath: key)
-        } throws: { error in
-            (error as? ImpactError)?.message.contains("chmod 600") == true
+        func write(_ text: String, _ path: String, mode: mode_t = 0o600) throws {
+            try text.write(toFile: path, atomically: false, encoding: .utf8)
+            chmod(path, mode)
         }
+        func refusal() -> String? {
+            do {
+                _ = try ServerOptions.TLSFiles(certificatePath: certificate, keyPath: key)
+                return nil
+            } catch { return error.message }
+        }
+        try write(Self.certificate, certificate)
+        try write(Self.key, key, mode: 0o644)
+        #expect(refusal()?.contains("chmod 600") == true)
         chmod(key, 0o600)
-        _ = try ServerOptions.TLSFiles(certificatePath: certificate, keyPath: key)
+        #expect(refusal() == nil)
+        try write(Self.otherKey, key)
+        #expect(refusal()?.contains("not that of the certificate") == true)
+        for text in ["", "-----BEGIN PRIVATE KEY-----\n", String(Self.key.dropLast(60)), Self.certificate] {
+            try write(text, key)
+            #expect(refusal()?.contains("not a private key") == true)
+        }
+        try write(Self.key, key)
+        for text in ["", "-----BEGIN CERTIFICATE-----\n", Self.key, String(Self.certificate.dropLast(60))] {
+            try write(text, certificate)
+            #expect(refusal()?.contains("not an X.509 certificate") == true)
+        }
     }
+
+    // Made for this test; they protect nothing.
+    private static let certificate = """
+        -----BEGIN CERTIFICATE-----
+        MIIBfjCCASWgAwIBAgIUD/dIjsaJnQEZsdEePS9uf7b/XVMwCgYIKoZIzj0EAwIw
+        FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODE5MjkwMVoYDzIxMjYxMTA0
+        MTkyOTAxWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+        PQMBBwNCAAQjZL4lcQNnfZ/UlKbo5aKsOVxfUPijLVyVYZbPZ+aI5M8ZPLxzXfL7
+        uUJT3gBBe0OO5BnxFacMxWI6rDzyXI2fo1MwUTAdBgNVHQ4EFgQUT1nihDcrxkm3
+        QxHsuDbJQ1SwwS8wHwYDVR0jBBgwFoAUT1nihDcrxkm3QxHsuDbJQ1SwwS8wDwYD
+        VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiAsZAKVQrzCBALnatDnAbSp
+        6cdgJHhd5WjZqnx18KLJzgIgAeMBX9XQLXxEQrc0sDUrp50Z45A/zik1KsUkRfIm
+        4L4=
+        -----END CERTIFICATE-----
+
+        """
+    private static let key = """
+        -----BEGIN PRIVATE KEY-----
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgRo77gRGZLVXBchmz
+        KoZUj9wOl1daDHJeSSAzYCb3rVmhRANCAAQjZL4lcQNnfZ/UlKbo5aKsOVxfUPij
+        LVyVYZbPZ+aI5M8ZPLxzXfL7uUJT3gBBe0OO5BnxFacMxWI6rDzyXI2f
+        -----END PRIVATE KEY-----
+
+        """
+    private static let otherKey = """
+        -----BEGIN PRIVATE KEY-----
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg8zEByDb3UkgDqxKr
+        8KgbK0NxmZSD8bh8VxskabmDfyqhRANCAATaQU7vIkzyd0fqvPqiAybikDrP+fya
+        EBX6ZAfMXNyLaHyTotSCW7e6XveIkc1q/+JpCsQ2J2jdfvRnclHY2RV9
+        -----END PRIVATE KEY-----
+
+        """
 
     @Test func theDescriptionNeedsTheToken() throws {
         let server = try TestServer { $0.access.require(token: "correct-horse-battery") }

@@ -53,6 +53,67 @@ import Testing
         }
     }
 
+    @Test("Of several outcomes each answer is about the one it names")
+    func severalOutcomes() throws {
+        let server = try Server(try TemporaryFolder("predict"))
+        let curve = try server.ask(
+            "POST", "/v1/simulate",
+            body: #"{"features":{"pages":3},"vary":[{"feature":"pages","values":[3]}],"outcome":"hats"}"#)
+        let base = try #require(curve.json["base"] as? [String: Any])
+        #expect(base["outcome"] as? String == "hats")
+        #expect(base["probability"] as? Double == (curve.json["uplift"] as? [Double])?.first)
+        let client = try #require(LoopbackClient(port: server.server.address.port))
+        let csv = try #require(
+            client.request("POST", "/v1/score/batch", body: "pages\n3\n-9\n", type: "text/csv"))
+        let lines = csv.text.split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+        #expect(lines.first == ["ads", "probability:shoes", "probability:hats"])
+        // 3 pages: hats alone are above .7; −9: none.
+        #expect(lines.dropFirst().map { String($0[0]) } == ["hats", ""], "\(csv.text)")
+        let card = try server.ask("GET", "/v1/model")
+        #expect(card.json["predicts"] as? String == "probability" && card.json["ads"] as? [Double] == [0.7, 0.7])
+        let causal = try TestServer().client().request("GET", "/v1/model")
+        #expect(causal?.json["predicts"] as? String == "effect" && causal?.json["ads"] is NSNull)
+    }
+
+    private static func quoted(_ text: String) -> String {
+        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+
+    @Test("A person is found by any id in the query, those that a path cannot have among them")
+    func anyUser() throws {
+        let server = try Server(try TemporaryFolder("predict"))
+        let names = [
+            ".", "..", "/", "a/b", "a/scores", "/scores", "%2e", "a%2Fb", " ", "a b", "+", "?", "#", "&id=x", "é",
+            String(repeating: "x", count: 256),
+        ]
+        for name in names {
+            // As encodeURIComponent does it.
+            let id = name.utf8.map {
+                ($0 >= 48 && $0 <= 57) || ($0 | 32 >= 97 && $0 | 32 <= 122) || $0 == 46
+                    ? String(UnicodeScalar($0)) : "%" + String(Int($0) | 256, radix: 16).dropFirst()
+            }.joined()
+            _ = try server.ask(
+                "POST", "/predict", body: #"{"customer_id":\#(Self.quoted(name)),"pages":5,"region":2}"#)
+            let kept = try server.ask("GET", "/v1/user/predictions?limit=1&id=\(id)")
+            #expect(kept.status == 200, "\(name)")
+            #expect(kept.json["user_id"] as? String == name)
+            #expect((kept.json["predictions"] as? [Any])?.count == 1, "\(name)")
+            #expect(try server.ask("GET", "/v1/user/scores?id=\(id)").json["user_id"] as? String == name)
+            for path in ["/v1/user", "/v1/user/explain"] {
+                #expect(
+                    try server.ask("GET", "\(path)?id=\(id)").json["type"] as? String
+                        == "urn:impactiq:problem:no_pipeline")
+            }
+        }
+        for path in ["/v1/user", "/v1/user/scores", "/v1/user/predictions", "/v1/user/explain"] {
+            #expect(try server.ask("GET", path).status == 422)
+            #expect(try server.ask("GET", "\(path)?id=").status == 422)
+            #expect(try server.ask("GET", "\(path)?id=\(String(repeating: "x", count: 257))").status == 422)
+            #expect(try server.ask("GET", "\(path)?id=a%00b").status == 400)
+            #expect(try server.ask("GET", "\(path)?id=a%ffb").status == 400)
+        }
+    }
+
     @Test("each prediction tells what moved it, and the log store keeps it")
     func history() throws {
         let server = try Server(try TemporaryFolder("predict"))

@@ -15,9 +15,10 @@ import Testing
           {"name":"orders","aggregate":"count","events":["purchase"],"window":"30d"},
           {"name":"time_share","aggregate":"scale","of":["time"],"from":5,"to":60},
           {"name":"per_page","aggregate":"divide","of":["time","pages"]},
-          {"name":"long","aggregate":"compare","of":["time",30],"is":">","default":0}]}
+          {"name":"long","aggregate":"compare","of":["time",30],"is":">","default":0},
+          {"name":"pace","aggregate":"ratio","numerator":"pages","denominator":"time"}]}
         """
-    private static let derived = ["time_share", "per_page", "long"]
+    private static let derived = ["time_share", "per_page", "long", "pace"]
 
     private static func metadata(
         _ names: [String], specification: [UInt8] = [], preprocessing: Preprocessing
@@ -89,7 +90,7 @@ import Testing
     @Test("derived features follow from raw ones in every route, in a CSV and in events")
     func derived() throws {
         let folder = try TemporaryFolder("same-row")
-        let names = ["time", "pages", "orders", "time_share", "per_page", "long"]
+        let names = ["time", "pages", "orders", "time_share", "per_page", "long", "pace"]
         var inputs = Preprocessing(count: names.count)
         for place in names.indices { inputs.inputs[place].fill = 7 }
         let server = try Server(
@@ -100,7 +101,9 @@ import Testing
             let long = time > 30 ? 1.0 : 0
             // The numbers themselves: what is not given follows from what is.
             let perPage = pages == 0 ? 7 : Double(Float(time / pages))
-            let row = [time, pages, 0, Double(Float((time - 5) / 55)), perPage, long]
+            let row = [
+                time, pages, 0, Double(Float((time - 5) / 55)), perPage, long, Double(Float(pages) / Float(time)),
+            ]
             let sum = row.enumerated().reduce(-0.4) { $0 + (0.3 - 0.17 * Double($1.offset)) * $1.element }
             #expect(abs(wanted - 1 / (1 + exp(-sum))) < 1e-6)
             let customer = "{\"customer_id\":1,\(features)}"
@@ -133,7 +136,12 @@ import Testing
                     == given)
             #expect(try server.number("/v1/score", "{\"features\":{\(features),\"long\":0.5}}", "probability") == given)
         }
+        // Seconds where milliseconds are meant, which the stream refuses too.
+        let early = try server.post(
+            "/v1/score", #"{"user_id":"a","events":[{"type":"visit","time":1795255200,"properties":{"time":1}}]}"#)
+        #expect(early.status == 422 && early.json["field"] as? String == "events[0].time", "\(early.text)")
         let card = try #require(server.client.request("GET", "/v1/model", body: nil))
+        #expect(card.json["predicts"] as? String == "probability" && card.json["ads"] as? [Double] == [0.7])
         let derived = (card.json["features"] as? [[String: Any]])?.filter { $0["derived"] as? Bool == true }
         #expect(derived?.map { $0["name"] as? String } == Self.derived)
     }
@@ -164,7 +172,7 @@ import Testing
             let csv = try #require(
                 server.client.request(
                     "POST", "/v1/score/batch", body: "device,pages\n\(device),3\n", type: "text/csv"))
-            #expect(csv.text.contains("\n\(wanted),"), "\(csv.text)")
+            #expect(csv.text.hasPrefix("probability,decision\n\(wanted),"), "\(csv.text)")
         }
         #expect(seen.count == 3)
         for value in ["7", "true", "-1", "0.5", "[]"] {
@@ -184,6 +192,20 @@ import Testing
         ] {
             let answer = try server.post("/predict", body)
             #expect(answer.status == 422 && answer.json["field"] as? String == field, "\(answer.text)")
+        }
+        // Where texts are numbers, a number is the text that is written so, and never a place among them.
+        inputs.inputs[1] = .init(levels: ["3", "2"], oneHot: true)
+        let other = try Server(
+            Self.metadata(["pages", "device"], preprocessing: inputs), try TemporaryFolder("same-row"))
+        for path in ["/predict", "/v1/score"] {
+            func body(_ value: String) -> String {
+                path == "/predict"
+                    ? "{\"customer_id\":1,\"device\":\(value)}" : "{\"features\":{\"device\":\(value)}}"
+            }
+            #expect(try other.post(path, body("0")).status == 422)
+            let key = path == "/predict" ? "purchase_probability" : "probability"
+            #expect(try other.number(path, body("2"), key) == other.number(path, body("\"2\""), key))
+            #expect(try other.number(path, body("2"), key) != other.number(path, body("3"), key))
         }
         let card = try #require(server.client.request("GET", "/v1/model", body: nil))
         #expect(card.text.contains(#""choices":["Mobile","Tablet"]"#))

@@ -19,6 +19,12 @@ package final class SQLiteDatabase: SQLDatabase {
         // Users' data: nobody else reads a file that we make.
         if creates, !FileManager.default.fileExists(atPath: path) {
             let file = Foundation.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            // A link to nothing: SQLite would make what it names, readable for all.
+            if file < 0, errno == EEXIST || errno == ELOOP, !FileManager.default.fileExists(atPath: path) {
+                throw ImpactError(
+                    .badInput, code: "dangling_link",
+                    "\(path) is a symbolic link to a file that does not exist; nothing is made through a link")
+            }
             if file >= 0 { close(file) }
         }
         self.path = path

@@ -55,11 +55,14 @@ public final class Distribution: Sendable {
         return Double(bitPattern: (1.0).bitPattern + UInt64(bucket) << 50) * smallest
     }
 
-    /// The distribution in octaves up to the largest value: 128 bounds for each metric would only fill disks.
+    /// Octaves that a reading tells apart: from 1/16 ms to 17 minutes.
+    public static let octaves = 24
+
+    /// The distribution in octaves: 128 bounds for each metric would only fill disks. The bounds are always the same, for sums
+    /// over instances and labels need one set of them.
     public var reading: HistogramReading {
         let counts = counts
-        let last = max(8, counts.lastIndex { $0 > 0 } ?? 0)
-        let octaves = min((last + 3) / 4, Self.bucketCount / 4 - 1)
+        let octaves = Self.octaves
         var sums = [counts[0]]
         for octave in 0..<octaves { sums.append(counts[(4 * octave + 1)...(4 * octave + 4)].reduce(0, +)) }
         sums.append(counts[(4 * octaves + 1)...].reduce(0, +))

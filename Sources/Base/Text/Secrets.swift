@@ -10,6 +10,7 @@ public enum Secrets {
     /// Words that count as they are: shorter, or with near neighbours that are none.
     private static let exact = [
         "passwd", "pwd", "token", "jaas", "kinit", "keypem", "apikey", "oauthbearerconfig", "extensions",
+        "jwt", "signature",
     ]
 
     /// Whether a key's value must not be shown: the name holds one of the words, letter for letter or nearly so.
@@ -40,7 +41,7 @@ public enum Secrets {
     /// The value of a key as it may be shown: all of a secret hidden, of another value what ``masked(_:)`` hides.
     public static func masked(_ name: String, _ value: String) -> String {
         if value.isEmpty { return value }
-        return isSecret(name) ? mask : masked(value)
+        return isSecret(name) ? mask : masked(message: masked(value))
     }
 
     /// A text without the secrets that stand in it: a password before an @ (also of a URL with a slip in its scheme), and
@@ -87,13 +88,54 @@ public enum Secrets {
             rest = rest[after...]
             let written = String(name.reversed())
             // libpq decodes names too.
-            guard isSecret(written.removingPercentEncoding ?? written) else { continue }
+            let isInQuery = result.dropLast(written.count + 1).last.map { "?&".contains($0) } ?? false
+            let isSigned = isInQuery && ["sig", "key", "cipher_key"].contains(written.lowercased())
+            guard isSigned || isSecret(written.removingPercentEncoding ?? written) else { continue }
             if result.last == ":", rest.first == " " { result.append(rest.removeFirst()) }
             let value = rest.prefix { !$0.isWhitespace && $0 != "&" && $0 != ";" }
             if !value.isEmpty { result += mask }
             rest = rest[value.endIndex...]
         }
         return result + rest
+    }
+
+    /// A message as it may be shown: addresses in it without their passwords, wherever they stand, and no pasted key or bearer
+    /// token. What errors, logs and librdkafka say goes through this.
+    public static func masked(message: String) -> String {
+        var text = message
+        if let key = text.firstRange(of: "-----BEGIN "), text.contains("PRIVATE KEY-----") {
+            text = text[..<key.lowerBound] + mask
+        }
+        guard text.contains("@") || text.contains("?") || text.contains("=") || text.contains("earer ") else {
+            return text
+        }
+        var result = ""
+        var rest = text[...]
+        var isToken = false
+        while !rest.isEmpty {
+            let word = rest.prefix { !$0.isWhitespace }
+            if isToken, word.count >= 8 {
+                result += mask
+            } else if word.contains("://") || word.contains("@") && word.contains(":") || isQuery(word) {
+                result += maskedPairs(maskedUser(String(word)))
+            } else {
+                result += word
+            }
+            if !word.isEmpty { isToken = word.lowercased().hasSuffix("bearer") }
+            rest = rest[word.endIndex...]
+            let space = rest.prefix { $0.isWhitespace }
+            result += space
+            rest = rest[space.endIndex...]
+        }
+        return result
+    }
+
+    /// A query, or libpq's `password=…`.
+    private static func isQuery(_ word: Substring) -> Bool {
+        guard let equals = word.firstIndex(of: "=") else { return false }
+        if word[..<equals].contains("?") { return true }
+        let name = word[..<equals].drop { !$0.isLetter }.lowercased()
+        return ["password", "sslpassword", "passwd", "pwd"].contains(name)
     }
 
     /// A command line as it may be shown or kept: the values of `--set key=value` and of URLs without their secrets.

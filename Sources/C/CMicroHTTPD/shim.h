@@ -1,5 +1,6 @@
 #pragma once
 #include <microhttpd.h>
+#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
@@ -20,7 +21,28 @@ struct impactiq_http_options {
     MHD_RequestCompletedCallback completed;
     MHD_NotifyConnectionCallback connection;
     void *context;
+    // Gets the status of what the library answers by itself, on the thread of the connection. The logger's context: lives
+    // as long as the daemon.
+    struct impactiq_http_refusals *refusals;
 };
+
+struct impactiq_http_refusals {
+    void (*refused)(void *context, unsigned int status);
+    void *context;
+};
+
+// libmicrohttpd answers what it cannot read by itself, asks nobody, and tells its log alone: connection.c,
+// transmit_error_response_len, up to 0.9.77.
+static inline void impactiq_http_log(void *context, const char *format, va_list arguments) {
+    struct impactiq_http_refusals *refusals = (struct impactiq_http_refusals *)context;
+    const char *status = strstr(format, "HTTP response code is %u");
+    // The status must be its first argument, and the answer's text its second.
+    if (!status || memchr(format, '%', (size_t)(status - format))) return;
+    unsigned int code = va_arg(arguments, unsigned int);
+    const char *next = strchr(status + strlen("HTTP response code is %u"), '%');
+    const char *page = next && next[1] == 's' ? va_arg(arguments, const char *) : NULL;
+    if (!page || !strstr(page, "chunk")) refusals->refused(refusals->context, code);
+}
 
 // Decodes %XX in place. The library hands out C strings, which a NUL would cut short: "/v1/users/a%00b" would be the user "a".
 // It becomes a byte that is no UTF-8, which is refused.
@@ -32,7 +54,7 @@ static inline size_t impactiq_http_unescape(void *context, struct MHD_Connection
 }
 
 static inline struct MHD_Daemon *impactiq_http_start(const struct impactiq_http_options *o) {
-    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ITC;
+    unsigned int flags = MHD_USE_ERROR_LOG | MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ITC;
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)o->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)o->private_key},
@@ -42,6 +64,7 @@ static inline struct MHD_Daemon *impactiq_http_start(const struct impactiq_http_
     if (o->certificate) flags |= MHD_USE_TLS;
     return MHD_start_daemon(
         flags, 0, NULL, NULL, o->handler, o->context,
+        MHD_OPTION_EXTERNAL_LOGGER, &impactiq_http_log, o->refusals,
         MHD_OPTION_LISTEN_SOCKET, (MHD_socket)o->socket,
         MHD_OPTION_THREAD_POOL_SIZE, o->threads,
         MHD_OPTION_CONNECTION_LIMIT, o->connections,

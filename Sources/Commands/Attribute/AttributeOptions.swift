@@ -120,6 +120,7 @@ struct AttributeInput {
             return AttributeInput(database: database, scores: scores, isDatabase: true)
         }
         if places == ["topic"] { return try topic(command, scores) }
+        for place in places where !isDatabase(place) { try checkPath(place) }
         if let odd = places.first(where: { isDatabase($0) || $0 == "topic" || $0.hasPrefix("paths:") }) {
             throw command.invalid("source", "'\(odd)' stands alone: give one database, or CSV files")
         }
@@ -161,6 +162,21 @@ struct AttributeInput {
                 place, creates: false, lockWait: try command.milliseconds("lock-wait") ?? 5_000)
         }
         return try CSVSource.load([place])
+    }
+
+    /// A path, as far as one can tell: what looks like an address is none.
+    ///
+    /// - Throws: `unknown_place`.
+    static func checkPath(_ place: String) throws(ImpactError) {
+        let lower = place.lowercased()
+        let isAddress =
+            lower.contains("://") || lower.hasPrefix("postgres") && lower.contains(":") || lower.hasPrefix("mysql:")
+            || (lower.hasPrefix("host=") || lower.hasPrefix("dbname=") || lower.contains(" password="))
+        guard isAddress else { return }
+        throw ImpactError(
+            .usage, code: "unknown_place",
+            "'\(Secrets.masked(message: place).prefix(80))' is neither a database nor a path: write sqlite:PATH or "
+                + "postgresql://user@host/database, in small letters; a path with \"://\" is not taken")
     }
 
     static func isDatabase(_ place: String) -> Bool {

@@ -51,6 +51,7 @@ enum AttributeRun: Command {
         let wait = try command.milliseconds("lock-wait") ?? 5_000
         let out = command.text("out")
         let sink: any SQLDatabase
+        if let out, !AttributeInput.isDatabase(out) { try AttributeInput.checkPath(out) }
         if let out, AttributeInput.isDatabase(out) {
             sink =
                 try out == command.text("source") ? input.database : SQLPlace.open(out, creates: true, lockWait: wait)

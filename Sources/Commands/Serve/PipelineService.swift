@@ -15,7 +15,7 @@ struct PipelineService {
     private let hasTLS: Bool
 
     /// The address for a browser on this machine.
-    var url: String { server.address.url(tls: hasTLS) }
+    var url: String { server.address.url(tls: hasTLS, hosts: server.options.access.hosts) }
 
     /// Begins to listen where http.listen says; nil when it says none, or when its default is taken: a second pipeline on
     /// one machine is not an error. An address that somebody chose must be had.
@@ -39,19 +39,7 @@ struct PipelineService {
         _ prepared: Preparation, _ logStore: LogStoreReader?, _ listen: ListenAddress
     ) throws(ImpactError) {
         let configuration = prepared.configuration
-        var request = ServerRequest(listen: listen)
-        request.threads = configuration.httpThreads
-        request.isOpen = !configuration.httpNeedsToken
-        request.tokenFile = configuration.httpTokenFile
-        request.hosts = configuration.httpHosts
-        request.origins = configuration.httpOrigins
-        request.certificate = configuration.httpCertificate
-        request.key = configuration.httpKey
-        request.tokenName = "http.token.file"
-        request.openName = "http.auth=none"
-        request.hostsName = "http.hosts"
-        request.originsName = "http.cors.origins"
-        let options = try request.options()
+        let options = try ServerRequest(configuration, listen).options()
         hasTLS = options.certificate != nil
         let served = ServedModel(
             model: prepared.model, level: try ConfidenceLevel(configuration.confidenceLevel),
@@ -63,12 +51,26 @@ struct PipelineService {
             scores: configuration.logStore.map { address in
                 ScoreHistory { () throws(LogStoreError) in try address.make(storeOptions) }
             }, attribution: try StoredAttribution.of(configuration.attributionStore),
-            impact: try Self.impact(configuration.impactWeights, prepared.model))
+            impact: try Self.impact(configuration, prepared.model))
         server = try service.start(options)
     }
 
-    private static func impact(_ file: String, _ model: Model) throws(ImpactError) -> ImpactAnalysis? {
-        file.isEmpty ? nil : try of(file, model, "impact.weights")
+    private static func impact(
+        _ configuration: Configuration, _ model: Model
+    ) throws(ImpactError) -> ImpactAnalysis? {
+        let file = configuration.impactWeights
+        return file.isEmpty ? nil : try of(file, model, "impact.weights")
+    }
+
+    /// What ``start(_:_:)`` would refuse, without listening.
+    static func check(_ configuration: Configuration) throws(ImpactError) {
+        guard let listen = configuration.httpListen else { return }
+        _ = try ServerRequest(configuration, listen).options()
+        _ = try StoredAttribution.of(configuration.attributionStore)
+        // Weights are those of a model's features.
+        if !configuration.impactWeights.isEmpty, configuration.entry("model.path")?.value.isEmpty == false {
+            _ = try impact(configuration, try configuration.openModel())
+        }
     }
 
     /// - Parameter name: of the setting.

@@ -47,7 +47,7 @@ enum ServeCommand: Command {
             served: served, version: CommandLineTool.version, scores: history,
             attribution: try StoredAttribution.of(command.text("attribution") ?? "none"), impact: impact)
         let server = try service.start(options)
-        let url = server.address.url(tls: options.certificate != nil)
+        let url = server.address.url(tls: options.certificate != nil, hosts: options.access.hosts)
         Terminal.Stream.output.write("serving \(model.name) \(model.version) at \(url)\n")
         if let limit = try command.milliseconds("for") {
             StopSignal.wait(milliseconds: Int(limit))

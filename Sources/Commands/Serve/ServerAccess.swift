@@ -1,6 +1,7 @@
 import Base
 import Foundation
 import Service
+import Settings
 
 /// What a server is asked to be, as options of `serve` or keys of `run` say it; both become the same ``ServerOptions``.
 struct ServerRequest {
@@ -62,5 +63,23 @@ struct ServerRequest {
 
     private static func names(_ text: String) -> [String] {
         text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    }
+}
+
+extension ServerRequest {
+    /// The server that the keys of a configuration ask for.
+    init(_ configuration: Configuration, _ listen: ListenAddress) {
+        self.init(listen: listen)
+        threads = configuration.httpThreads
+        isOpen = !configuration.httpNeedsToken
+        tokenFile = configuration.httpTokenFile
+        hosts = configuration.httpHosts
+        origins = configuration.httpOrigins
+        certificate = configuration.httpCertificate
+        key = configuration.httpKey
+        tokenName = "http.token.file"
+        openName = "http.auth=none"
+        hostsName = "http.hosts"
+        originsName = "http.cors.origins"
     }
 }

@@ -73,9 +73,16 @@ enum StateAlignment: Command {
             }
             offsets[finding.input] = CommittedOffset(next, metadata: mark.text)
         }
+        let lies = findings.reduce(into: Set<String>()) { places, finding in
+            let partition = finding.input.partition
+            for (offset, reason) in finding.disbelieved[partition] {
+                places.insert("\(TopicPartition(configuration.changelogTopic, partition)) offset \(offset): \(reason)")
+            }
+        }
         let isJSON = command.flag("json")
         if !isJSON { Terminal.Stream.output.write(table.text()) }
-        var warnings: [String] = []
+        var warnings = lies.sorted().prefix(5).map { "\($0); the next start sets it aside" }
+        if lies.count > 5 { warnings.append("and \(lies.count - 5) more records that cannot be believed") }
         if lost > 0 {
             warnings.append("the changelog has lost \(lost) users: whatever is set, their features begin empty")
         }

@@ -1,4 +1,5 @@
 import Base
+import Features
 import Kafka
 import Pipeline
 import Settings
@@ -25,14 +26,22 @@ enum StatePlacement: Command {
         let partitions = try reader.partitions()
         let progress = ProgressLine("reading the changelog", total: partitions, unit: "partitions")
         var places: [[UInt8]: Set<Int32>] = [:]
+        var unreadable = 0
         for partition in 0..<Int32(partitions) {
+            var damaged: Set<[UInt8]> = []
             try reader.read(from: [partition: nil]) { _, _, user, record in
+                if let record, !UserRecordCodec.isIntact(record, user: user) {
+                    damaged.insert(Array(user))
+                } else if !damaged.isEmpty {
+                    damaged.remove(Array(user))
+                }
                 if record == nil {
                     places[Array(user)]?.remove(partition)
                 } else {
                     places[Array(user), default: []].insert(partition)
                 }
             }
+            unreadable += damaged.count
             progress.update(Int(partition) + 1)
         }
         progress.finish(partitions)
@@ -52,6 +61,7 @@ enum StatePlacement: Command {
                 "partitions": .integer(partitions), "users": .integer(users), "split": .integer(split),
                 "murmur2": .integer(counts[.murmur2] ?? 0), "crc32": .integer(counts[.crc32] ?? 0),
                 "fnv1a": .integer(counts[.fnv1a] ?? 0), "none": .integer(other),
+                "unreadable": .integer(unreadable),
             ]
             Terminal.Stream.output.write(object.line + "\n")
             return
@@ -65,5 +75,8 @@ enum StatePlacement: Command {
         Terminal.Stream.output.write(
             "\(HumanNumber.grouped(users)) users in \(partitions) partitions (a user fits several by chance); "
                 + "\(HumanNumber.grouped(split)) have state in more than one partition\n")
+        if unreadable > 0 {
+            Terminal.Stream.output.write(StateVerifyCommand.unreadable(unreadable, configuration.changelogTopic))
+        }
     }
 }

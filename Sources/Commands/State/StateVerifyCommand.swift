@@ -49,7 +49,7 @@ enum StateVerifyCommand: Command {
             progress.update(results.count)
         }
         progress.finish(results.count)
-        if !command.flag("json") { Terminal.Stream.output.write(text(results)) }
+        if !command.flag("json") { Terminal.Stream.output.write(text(results, topic)) }
         let differing = results.reduce(0) { $0 + $1.differing }
         guard differing == 0 else {
             throw ImpactError(
@@ -59,7 +59,7 @@ enum StateVerifyCommand: Command {
         }
     }
 
-    private static func text(_ results: [StateVerification]) -> String {
+    private static func text(_ results: [StateVerification], _ topic: String) -> String {
         var table = Table(
             .number("partition"), .text("local copy"), .number("to offset"), .number("stored"),
             .number("in the changelog"), .number("equal"), .number("changed since"), .number("differ"))
@@ -83,9 +83,17 @@ enum StateVerifyCommand: Command {
             let more = result.differing - result.differences.count
             if more > 0 { text += "partition \(result.partition): and \(HumanNumber.grouped(more)) more\n" }
         }
+        let damaged = results.reduce(0) { $0 + $1.unreadable }
+        if damaged > 0 { text += unreadable(damaged, topic) }
         let equal = results.reduce(0) { $0 + $1.equal }
         if results.allSatisfy({ $0.differing == 0 }) { text += "equal: \(HumanNumber.grouped(equal)) records\n" }
         return text
+    }
+
+    /// What becomes of records that cannot be read, in a line.
+    static func unreadable(_ count: Int, _ topic: String) -> String {
+        "damaged, each the last record of its user in \(topic): \(HumanNumber.grouped(count)); the next start sets them aside as "
+            + "dead letters, and their users begin anew (docs/state.md)\n"
     }
 
     private static func json(_ result: StateVerification) -> JSONOutput {
@@ -94,6 +102,7 @@ enum StateVerifyCommand: Command {
             "offset": .integer(Int(result.checkpoint.offset)), "stored": .integer(result.stored),
             "changelog": .integer(result.logged), "equal": .integer(result.equal),
             "changed_since": .integer(result.inTail), "differ": .integer(result.differing),
+            "unreadable": .integer(result.unreadable),
             "differences": .array(
                 result.differences.map { ["user_id": .text($0.user), "kind": .text($0.kind.rawValue)] }),
         ]

@@ -23,8 +23,17 @@ public final class FeatureArithmetic: Sendable {
         let missing: Float
     }
 
+    /// A feature of the aggregate `ratio`, as a row's reader computes it: in float32.
+    struct Ratio: BitwiseCopyable, Sendable {
+        let feature: Int32
+        let numerator: Int32
+        let denominator: Int32
+        let missing: Float
+    }
+
     let operations: PlainArray<Operation>
     let operands: PlainArray<Operand>
+    private let ratios: [Ratio]
 
     public init(_ specification: FeatureSpecification) {
         let places = Dictionary(uniqueKeysWithValues: specification.names.enumerated().map { ($1, Int32($0)) })
@@ -46,6 +55,14 @@ public final class FeatureArithmetic: Sendable {
         }
         self.operations = PlainArray(operations)
         self.operands = PlainArray(operands)
+        ratios = specification.features.enumerated().compactMap { index, feature in
+            guard feature.aggregate == .ratio, let numerator = feature.numerator.flatMap({ places[$0] }),
+                let denominator = feature.denominator.flatMap({ places[$0] })
+            else { return nil }
+            return Ratio(
+                feature: Int32(index), numerator: numerator, denominator: denominator,
+                missing: feature.defaultValue.map { Float($0) } ?? .nan)
+        }
     }
 
     private static func kind(_ feature: FeatureSpecification.Feature) -> Operation.Kind {
@@ -71,20 +88,24 @@ public final class FeatureArithmetic: Sendable {
 
     /// The names of the features that follow from others; a table that holds the others can leave them out.
     public static func names(_ specification: FeatureSpecification) -> [String] {
-        specification.features.filter { $0.aggregate.isArithmetic }.map(\.name)
+        specification.features.filter { $0.aggregate.isArithmetic || $0.aggregate == .ratio }.map(\.name)
     }
 
-    public var isEmpty: Bool { operations.view.isEmpty }
-
-    /// Writes the arithmetic features of a row whose other features are there, but for those that were given themselves.
+    /// Writes the ratios and the arithmetic features of a row whose other features are there, but for those that were given
+    /// themselves.
     public func apply(_ row: UnsafeMutablePointer<Float>, isGiven: (Int) -> Bool) {
+        for ratio in ratios where !isGiven(Int(ratio.feature)) {
+            let denominator = row[Int(ratio.denominator)]
+            let result = denominator == 0 ? .nan : row[Int(ratio.numerator)] / denominator
+            row[Int(ratio.feature)] = result.isNaN ? ratio.missing : result
+        }
         for operation in operations.view where !isGiven(Int(operation.feature)) {
             Self.apply(operation, operands.base, row)
         }
     }
 
     /// The places of the features that follow from others.
-    public var places: [Int] { operations.view.map { Int($0.feature) } }
+    public var places: [Int] { ratios.map { Int($0.feature) } + operations.view.map { Int($0.feature) } }
 
     @inline(never)
     static func apply(

@@ -11,14 +11,7 @@ extension UserRecordCodec {
     func decode(
         _ bytes: UnsafeRawBufferPointer, user: UnsafeRawBufferPointer, into payload: UnsafeMutableRawPointer
     ) throws(ImpactError) -> Int {
-        guard bytes.count >= 1 else { throw Self.error("truncated", user, "it is empty") }
-        guard bytes[0] == Self.version else {
-            throw Self.error(
-                "version", user, "it is of version \(bytes[0]), and this program reads version \(Self.version)")
-        }
-        guard bytes.count >= Self.headerBytes else {
-            throw Self.error("truncated", user, "it has \(bytes.count) bytes, less than its header")
-        }
+        try Self.checkHeader(bytes, user)
         let stored = bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
         guard stored == fingerprint else {
             let (a, b) = (String(stored, radix: 16), String(fingerprint, radix: 16))
@@ -27,23 +20,7 @@ extension UserRecordCodec {
                 "it was kept for other features (fingerprint \(a), the model's is \(b)); features of another "
                     + "specification need a state of their own: set another application.id, or reset this one's")
         }
-        let words = Int(bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
-        let bitmapBytes = (words + 7) / 8
-        let wordsStart = Self.headerBytes + bitmapBytes
-        guard bytes[1] == 0, bytes.count >= wordsStart, words * 8 <= program.largestRecord - RecordLayout.clock else {
-            throw Self.error("truncated", user, "it has \(bytes.count) bytes and speaks of \(words) words")
-        }
-        var kept = 0
-        for i in Self.headerBytes..<wordsStart { kept += bytes[i].nonzeroBitCount }
-        guard bytes.count == wordsStart + kept * 8 else {
-            throw Self.error(
-                "truncated", user, "it has \(bytes.count) bytes instead of \(wordsStart + kept * 8)")
-        }
-        let covered = UnsafeRawBufferPointer(rebasing: bytes[8...])
-        let checksum = bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
-        guard checksum == RecordChecksum.of(covered, seed: Self.seed(user)) else {
-            throw Self.error("damaged", user, "its checksum is wrong")
-        }
+        let (words, wordsStart) = try Self.checkFrame(bytes, user, most: program.largestRecord - RecordLayout.clock)
         guard words % 8 == 0 || bytes[wordsStart - 1] >> UInt8(words % 8) == 0 else {
             throw Self.error("inconsistent", user, "its bitmap has bits beyond its words")
         }
@@ -60,6 +37,52 @@ extension UserRecordCodec {
             throw Self.error("inconsistent", user, contradiction)
         }
         return words * 8
+    }
+
+    private static func checkHeader(
+        _ bytes: UnsafeRawBufferPointer, _ user: UnsafeRawBufferPointer
+    ) throws(ImpactError) {
+        guard bytes.count >= 1 else { throw error("truncated", user, "it is empty") }
+        guard bytes[0] == version else {
+            throw error("version", user, "it is of version \(bytes[0]), and this program reads version \(version)")
+        }
+        guard bytes.count >= headerBytes else {
+            throw error("truncated", user, "it has \(bytes.count) bytes, less than its header")
+        }
+    }
+
+    /// Lengths and checksum of a record with a header.
+    ///
+    /// - Returns: how many words the record has, and where those that are not zero begin.
+    @inline(__always)
+    private static func checkFrame(
+        _ bytes: UnsafeRawBufferPointer, _ user: UnsafeRawBufferPointer, most: Int
+    ) throws(ImpactError) -> (words: Int, start: Int) {
+        let words = Int(bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+        let start = headerBytes + (words + 7) / 8
+        guard bytes[1] == 0, bytes.count >= start, words * 8 <= most else {
+            throw error("truncated", user, "it has \(bytes.count) bytes and speaks of \(words) words")
+        }
+        var kept = 0
+        for i in headerBytes..<start { kept += bytes[i].nonzeroBitCount }
+        guard bytes.count == start + kept * 8 else {
+            throw error("truncated", user, "it has \(bytes.count) bytes instead of \(start + kept * 8)")
+        }
+        let covered = UnsafeRawBufferPointer(rebasing: bytes[8...])
+        let checksum = bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
+        guard checksum == RecordChecksum.of(covered, seed: seed(user)) else {
+            throw error("damaged", user, "its checksum is wrong")
+        }
+        return (words, start)
+    }
+
+    /// Whether a record is whole, of whatever features: what a tool can say without the model.
+    public static func isIntact(_ bytes: UnsafeRawBufferPointer, user: UnsafeRawBufferPointer) -> Bool {
+        do throws(ImpactError) {
+            try checkHeader(bytes, user)
+            _ = try checkFrame(bytes, user, most: .max)
+            return true
+        } catch { return false }
     }
 
     /// What in the record contradicts the plan: nothing that passes can lead a later access astray.

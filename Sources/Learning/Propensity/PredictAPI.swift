@@ -53,7 +53,7 @@ package final class PredictAPI {
         guard model.predictsProbabilities else {
             throw ImpactError(
                 .badConfiguration, code: "no_response_model",
-                "\(model.path) is a \(model.kind) model; /predict needs one of `impactiq train --kind response`")
+                "\(model.name) is a \(model.kind) model; /predict needs one of `impactiq train --kind response`")
         }
         self.model = model
         self.impact = impact

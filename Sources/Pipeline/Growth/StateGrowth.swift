@@ -98,10 +98,19 @@ package struct StateGrowth {
         let committedAdmin = try Admin(
             properties: configuration.kafkaProperties(client: "consumer"), readCommitted: true, component: "grow")
         defer { committedAdmin.close() }
-        let problems = try StartCheck.findings(
+        let findings = try StartCheck.findings(
             configuration, partitions: min(inputs, plan.changelog), admin: admin, committedAdmin: committedAdmin,
-            isStopped: isStopped
-        ).compactMap { finding in
+            isStopped: isStopped)
+        // What is moved is written anew, as ours.
+        if let lie = findings.first(where: { !$0.disbelieved.isEmpty }),
+            let (offset, reason) = lie.disbelieved[lie.input.partition].min(by: { $0.key < $1.key })
+        {
+            throw ImpactError(
+                .failed, code: "state_changelog_unreadable",
+                "\(TopicPartition(configuration.changelogTopic, lie.input.partition)) offset \(offset): \(reason). Let the "
+                    + "application run for a moment first: its start sets such records aside")
+        }
+        let problems = findings.compactMap { finding in
             StateTie.judge(finding, isExactlyOnce: configuration.guarantee == .exactlyOnce).map { (finding.input, $0) }
         }
         if !problems.isEmpty { throw StartCheck.refusal(problems, configuration) }

@@ -231,8 +231,12 @@ package final class LiveTap: Sendable {
         package var clock: Int64
         package var events: Int
         package var features: [Float]
-        /// What the user refuses (`user.consent`).
-        package var refuses: Purposes
+        /// What the user refuses by a consent event.
+        package var refuses: Purposes = []
+
+        /// Whether anything is kept of the user that may be shown as theirs.
+        package var isShown: Bool { !refuses.contains(.storing) }
+        package var isScored: Bool { refuses.isEmpty }
     }
 
     /// Asks every worker; users whom none of them knows are left out.

@@ -30,9 +30,10 @@ extension ShardKeeper {
 
     private func spilled(_ user: [UInt8], _ key: UnsafeRawBufferPointer) -> LiveTap.UserState? {
         guard spillsUsers, let store = localStore else { return nil }
-        // Only of users whom memory does not hold: the store may still have those who were erased.
-        for shard in shards where shard.isRestored && shard.hasSpilled && shard.checkpoint?.isErased(key) != true {
+        // Memory knows all users until some are spilled; what the store has of an erased one is not the truth.
+        for shard in shards where shard.isRestored && shard.hasSpilled {
             let partition = shard.partition.partition
+            if shard.checkpoint?.isErased(key) ?? false { continue }
             guard let record = try? store.record(partition, user: user) else { continue }
             let state = PartitionState(plan: shard.state.plan)
             let isRestored: Bool = record.withUnsafeBytes { bytes in

@@ -67,13 +67,18 @@ final class RecordProbe: AssignmentHandler {
     }
 
     /// The last committed records of a partition: `count` or a few more, or all there are.
-    func recent(_ place: TopicPartition, _ marks: Watermarks, count: Int) throws(ImpactError) -> [Found] {
+    ///
+    /// - Parameter isHeadersOnly: leaves key and value out: whoever may write there chooses how large they are.
+    func recent(
+        _ place: TopicPartition, _ marks: Watermarks, count: Int, isHeadersOnly: Bool = false
+    ) throws(ImpactError) -> [Found] {
         var reach = Int64(count)
         while true {
             let start = max(marks.low, marks.high - reach)
             var records: [Found] = []
             try read([place: start]) { _, record in
                 records.append(record)
+                if isHeadersOnly { (records[records.count - 1].key, records[records.count - 1].value) = (nil, nil) }
                 if records.count > 2 * count { records.removeFirst(count) }
                 return false
             }

@@ -20,11 +20,14 @@ package final class StartCheck {
     private let committedAdmin: Admin
     private let isStopped: () -> Bool
     private let warned = Mutex<Set<TopicPartition>>([])
+    /// What the last look found.
+    private var disbelieved = DisbelievedRecords()
 
+    /// - Returns: records of the changelog that cannot be believed, for restoring to set aside.
     package static func run(
         _ configuration: Configuration, _ plan: FeaturePlan, layout: TopicLayout, admin: Admin,
         isStopped: @escaping () -> Bool
-    ) throws(ImpactError) {
+    ) throws(ImpactError) -> DisbelievedRecords {
         // A client that looked before a topic was known may go on not knowing it: each attempt has one of its own. What Kafka
         // does not answer must not keep the application from its work: the worker waits for what it needs.
         var attempts = 3
@@ -37,7 +40,7 @@ package final class StartCheck {
                 if !isForKafka || error.code.contains("authoriz") || error.code.contains("authentic") { throw error }
                 if attempts > 0 { continue }
                 Log.warning("pipeline", "state and committed offsets were not compared: \(error.message)")
-                return
+                return DisbelievedRecords()
             }
         }
     }
@@ -54,7 +57,7 @@ package final class StartCheck {
             component: "start-check")
     }
 
-    private func run(_ plan: FeaturePlan) throws(ImpactError) {
+    private func run(_ plan: FeaturePlan) throws(ImpactError) -> DisbelievedRecords {
         try Self.patiently(isStopped) { () throws(ImpactError) in try GrowthMark.check(configuration, admin) }
         var problems = try look(plan)
         // A commit's markers are written after its answer, to offsets and changelog one after the other; and another process
@@ -66,8 +69,14 @@ package final class StartCheck {
                 guard error.code == "stopped" else { throw error }
             }
         }
-        if problems.isEmpty { return }
-        throw Self.refusal(problems, configuration)
+        guard problems.isEmpty else { throw Self.refusal(problems, configuration) }
+        for _ in 0..<2 where !disbelieved.isEmpty && !isStopped() {
+            let before = disbelieved
+            Thread.sleep(forTimeInterval: 0.5)
+            _ = try look(plan)
+            disbelieved = before.intersection(disbelieved)
+        }
+        return disbelieved
     }
 
     private func look(
@@ -83,6 +92,10 @@ package final class StartCheck {
             try admin.members(ofGroup: configuration.applicationID)
         }
         warn(findings)
+        disbelieved = findings.reduce(into: DisbelievedRecords()) { all, finding in
+            let partition = finding.input.partition
+            for (offset, reason) in finding.disbelieved[partition] { all.add(partition, offset, reason) }
+        }
         if !members.isEmpty { return [] }
         var problems: [(TopicPartition, StateTie.Disagreement)] = []
         for finding in findings {
@@ -196,7 +209,11 @@ package final class StartCheck {
         func state(_ input: TopicPartition) -> TopicPartition {
             TopicPartition(configuration.changelogTopic, input.partition)
         }
-        let states = last.compactMapValues { $0.text(ofHeader: StateTie.header).map(StateTie.positions) }
+        var states = last.compactMapValues { $0.text(ofHeader: StateTie.header).map(StateTie.positions) }
+        let tails = Tails(configuration, probe, committed: committed, marks: marks, changelog: changelog)
+        for (place, named) in states where tails.isSuspect(place, named) {
+            states[place] = try tails.believed(place)
+        }
         var lastRead: [TopicPartition: Int64] = [:]
         for input in inputs {
             guard let marks = marks[input] else { continue }
@@ -221,7 +238,92 @@ package final class StartCheck {
                 hasState: last[state] != nil && (positions == nil || positions?[input.topic] != nil),
                 mayHaveMore: last[state] != nil || (changelog[state]?.high ?? 0) < end,
                 isUnread: positions == nil && isOtherRead,
-                position: positions?[input.topic])
+                position: positions?[input.topic], disbelieved: tails.disbelieved)
+        }
+    }
+
+    /// Looks behind the last record of a changelog partition for one that can be believed.
+    private final class Tails {
+        private let configuration: Configuration
+        private let probe: RecordProbe
+        private let committed: [TopicPartition: CommittedOffset]
+        private let marks: [TopicPartition: Watermarks]
+        private let changelog: [TopicPartition: Watermarks]
+        private(set) var disbelieved = DisbelievedRecords()
+        /// Records of the inputs that are looked at for one partition: each costs a fetch.
+        private var looks = 0
+
+        init(
+            _ configuration: Configuration, _ probe: RecordProbe, committed: [TopicPartition: CommittedOffset],
+            marks: [TopicPartition: Watermarks], changelog: [TopicPartition: Watermarks]
+        ) {
+            self.configuration = configuration
+            self.probe = probe
+            self.committed = committed
+            self.marks = marks
+            self.changelog = changelog
+        }
+
+        private func witness(_ input: TopicPartition, found: LastRecord? = nil) -> PositionWitness? {
+            marks[input].map {
+                PositionWitness(input: input, committed: committed[input], marks: $0, found: found)
+            }
+        }
+
+        /// The records that were read last before these positions, where they are still there.
+        private func lastRead(
+            _ positions: [TopicPartition: StateTie.Position]
+        ) throws(ImpactError) -> [TopicPartition: LastRecord] {
+            let places = positions.mapValues { $0.last?.offset ?? $0.offset - 1 }.filter { place, offset in
+                marks[place].map { offset >= $0.low && offset < $0.high } ?? false
+            }
+            return try probe.first(at: places).filter { $0.value.offset == places[$0.key] }.mapValues { LastRecord($0) }
+        }
+
+        /// Whether a header names more than an offset of ours.
+        func isSuspect(_ place: TopicPartition, _ named: [String: StateTie.Position]) -> Bool {
+            named.contains { topic, position in
+                witness(TopicPartition(topic, place.partition))?.mayContradict(position) ?? false
+            }
+        }
+
+        /// The positions that the last record names which can be believed; nil without one in reach.
+        func believed(_ place: TopicPartition) throws(ImpactError) -> [String: StateTie.Position]? {
+            guard let range = changelog[place] else { return nil }
+            let inputs = configuration.inputTopics.map { TopicPartition($0, place.partition) }
+            let found = try lastRead(
+                Dictionary(
+                    uniqueKeysWithValues: inputs.compactMap { input in
+                        committed[input].map {
+                            (input, StateTie.Position($0.offset, last: StateTie.Mark($0.metadata)?.last))
+                        }
+                    }))
+            let witnesses = inputs.compactMap { witness($0, found: found[$0]) }
+            let tail = try probe.recent(
+                place, range, count: configuration.mostUnreadableRecords + 64, isHeadersOnly: true)
+            looks = 0
+            for record in tail.reversed() {
+                guard let text = record.text(ofHeader: StateTie.header) else { continue }
+                let named = StateTie.positions(text)
+                guard let reason = try contradiction(named, witnesses) else { return named }
+                disbelieved.add(place.partition, record.offset, reason)
+            }
+            return nil
+        }
+
+        private func contradiction(
+            _ named: [String: StateTie.Position], _ witnesses: [PositionWitness]
+        ) throws(ImpactError) -> String? {
+            for witness in witnesses {
+                guard let position = named[witness.input.topic], witness.mayContradict(position) else { continue }
+                var found: LastRecord?
+                if position.offset <= witness.marks.high, looks < 100 {
+                    looks += 1
+                    found = try lastRead([witness.input: position])[witness.input]
+                }
+                if let reason = witness.contradiction(position, found: found) { return reason }
+            }
+            return nil
         }
     }
 

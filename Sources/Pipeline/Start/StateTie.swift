@@ -104,6 +104,11 @@ package enum StateTie {
         }
     }
 
+    /// Whether a person aligned an offset of these partitions of one number.
+    static func isAligned(_ committed: [TopicPartition: CommittedOffset], _ number: Int32) -> Bool {
+        committed.contains { $0.key.partition == number && Mark($0.value.metadata)?.isAligned == true }
+    }
+
     /// What a start finds of one input partition and its changelog partition.
     package struct Finding {
         package var input: TopicPartition
@@ -124,13 +129,17 @@ package enum StateTie {
         /// offset.
         package var isUnread: Bool
         /// The input's position that the changelog's last record names; nil of an older version's.
+        ///
+        /// Records that cannot be believed do not count.
         package var position: Position?
+        /// Records of the changelog partition that cannot be believed.
+        package var disbelieved: DisbelievedRecords
         package var state: Int64? { position?.offset }
 
         package init(
             input: TopicPartition, committed: CommittedOffset?, marks: Watermarks, found: LastRecord? = nil,
             changelogEnd: Int64 = 0, hasState: Bool = false, mayHaveMore: Bool = false, isUnread: Bool = false,
-            position: Position? = nil
+            position: Position? = nil, disbelieved: DisbelievedRecords = DisbelievedRecords()
         ) {
             self.input = input
             self.committed = committed
@@ -141,6 +150,7 @@ package enum StateTie {
             self.mayHaveMore = mayHaveMore
             self.isUnread = isUnread
             self.position = position
+            self.disbelieved = disbelieved
         }
     }
 

@@ -1,5 +1,6 @@
 import Base
 import Events
+import Features
 import StateStore
 
 /// Compares a partition's local copy with the changelog, record by record.
@@ -21,6 +22,8 @@ package struct StateVerification {
     /// Users with a record behind the checkpoint: a start replays it, so the store may hold any older one.
     package private(set) var inTail = 0
     package private(set) var differing = 0
+    /// Users whose last record in the changelog is damaged: the next start sets it aside.
+    package private(set) var unreadable = 0
     /// The first differences.
     package private(set) var differences: [Difference] = []
 
@@ -29,6 +32,7 @@ package struct StateVerification {
         var store: UInt64 = 0
         var log: UInt64 = 0
         var isInTail = false
+        var isDamaged = false
     }
 
     /// Reads the store and the whole changelog of one partition.
@@ -48,11 +52,13 @@ package struct StateVerification {
             let key = StableHash.hash(user)
             pairs[key, default: Pair()].log = record.map(Self.hash) ?? 0
             if offset >= end { pairs[key]?.isInTail = true }
+            pairs[key]?.isDamaged = record.map { !UserRecordCodec.isIntact($0, user: user) } ?? false
         }
         var wrong: [UInt64: Difference.Kind] = [:]
         for (key, pair) in pairs {
             if pair.store != 0 { stored += 1 }
             if pair.log != 0 { logged += 1 }
+            if pair.isDamaged { unreadable += 1 }
             if pair.isInTail {
                 inTail += 1
             } else if pair.store == pair.log {

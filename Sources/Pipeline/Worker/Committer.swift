@@ -85,7 +85,7 @@ final class Committer {
                 guard let shard = keeper[partition.partition] else { return (partition, CommittedOffset(offset)) }
                 let mark = StateTie.Mark(
                     last: shard.positions.last(of: partition), users: shard.state.userCount,
-                    changelog: shard.changelogOffset)
+                    changelog: shard.changelogOffset, isAligned: shard.isAlignedStill)
                 return (partition, CommittedOffset(offset, metadata: mark.text))
             })
     }

@@ -54,7 +54,7 @@ final class ShardKeeper {
     subscript(number: Int32) -> Shard? { owned[number] }
 
     /// Takes a partition over: a new shard with its right to the local store.
-    func add(_ number: Int32, at committed: [TopicPartition: CommittedOffset]) -> Shard {
+    func add(_ number: Int32, at committed: [TopicPartition: CommittedOffset], isAligned: Bool) -> Shard {
         let shard = Shard(
             number, topics: topics, plan: plan,
             timeToLive: Int64(context.configuration.stateTimeToLiveMilliseconds))
@@ -65,6 +65,7 @@ final class ShardKeeper {
         }
         shard.content.withdrawn = { [live = context.live] user in live.withdraw(user) }
         shard.positions.begin(at: committed)
+        shard.isAligned = isAligned
         owned[number] = shard
         return shard
     }

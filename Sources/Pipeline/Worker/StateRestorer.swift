@@ -39,6 +39,8 @@ package final class StateRestorer: AssignmentHandler {
     private let metrics: PipelineMetrics
     /// How many users' records of a partition may be unreadable.
     private let mostUnreadable: Int
+    /// Records that cannot be believed.
+    private let disbelieved: DisbelievedRecords
     private var targets: [Int32: Target] = [:]
     private var finished: [Shard] = []
     private var loaded = 0
@@ -48,9 +50,11 @@ package final class StateRestorer: AssignmentHandler {
     private static let batch = 8_192
 
     package init(
-        properties: KafkaProperties, topic: String, metrics: PipelineMetrics, mostUnreadable: Int = 0, component: String
+        properties: KafkaProperties, topic: String, metrics: PipelineMetrics, mostUnreadable: Int = 0,
+        disbelieved: DisbelievedRecords = DisbelievedRecords(), component: String
     ) throws(ImpactError) {
         self.topic = topic
+        self.disbelieved = disbelieved
         self.mostUnreadable = mostUnreadable
         self.metrics = metrics
         self.component = component
@@ -161,6 +165,9 @@ package final class StateRestorer: AssignmentHandler {
     ) throws(ImpactError) -> RestorePlan {
         guard let checkpoint = try local.store.checkpoint(of: number) else { return .changelog }
         let partition = TopicPartition(topic, number)
+        if let offset = disbelieved[number].keys.filter({ $0 < checkpoint.offset }).min() {
+            return .rebuild("the record at offset \(offset) of the changelog cannot be believed")
+        }
         let time = checkpoint.time + RestorePlan.clockSlack
         let firstAfter = (try? admin.offsets(atOrAfter: time, of: [partition]))?[partition]
         return RestorePlan.decide(
@@ -266,7 +273,7 @@ package final class StateRestorer: AssignmentHandler {
         }
         Log.error(
             component,
-            "\(place): the last records of \(records.count) users cannot be read; these users begin anew, and the "
+            "\(place): the last records of \(records.count) users cannot be read or believed; these users begin anew, and the "
                 + "records go to the dead letter with the code \(UnreadableRecords.code)")
     }
 
@@ -274,6 +281,7 @@ package final class StateRestorer: AssignmentHandler {
         let batch = try consumer.poll(max: Self.batch, timeoutMilliseconds: timeoutMilliseconds)
         var number: Int32 = -1
         var shard: Shard?
+        var lies: [Int64: String] = [:]
         var next: Int64 = 0
         for i in 0..<batch.count {
             let message = batch[i]
@@ -281,11 +289,15 @@ package final class StateRestorer: AssignmentHandler {
                 advance(number, to: next)
                 number = message.partition
                 shard = targets[number].flatMap { $0.cursor == nil ? $0.shard : nil }
+                lies = disbelieved[number]
             }
             guard let shard else { continue }
             next = message.offset + 1
             guard let user = message.keyBuffer else { continue }
             do throws(ImpactError) {
+                if !lies.isEmpty, let reason = lies[message.offset] {
+                    throw ImpactError(.badInput, code: UnreadableRecords.code, reason)
+                }
                 try shard.restore(user: user, record: message.payloadBuffer)
             } catch {
                 guard error.kind == .badInput else { throw error }

@@ -4,7 +4,8 @@ import JSON
 import Kafka
 import Sinks
 
-/// Records of one changelog partition that nobody can read: damaged, forged, or another program's.
+/// Records of one changelog partition that nobody can read: damaged, forged, or another program's; and those that nobody can
+/// believe (``DisbelievedRecords``).
 ///
 /// ```
 ///  restoring ── unreadable ─► set aside ── a later good record or tombstone of the user ─► forgotten
@@ -84,7 +85,7 @@ package struct UnreadableRecords {
         let count = unreadable.isTooMuchToHold(limit: limit) ? "more than \(unreadable.count)" : "\(unreadable.count)"
         return ImpactError(
             .badInput, code: "state_changelog_unreadable",
-            "\(topic): the last records of \(count) users cannot be read, the first at offset \(first?.offset ?? -1): "
+            "\(topic): the last records of \(count) users cannot be read or believed, the first at offset \(first?.offset ?? -1): "
                 + "\(first?.reason ?? "")\n"
                 + "state.changelog.max.unreadable=\(limit) allows \(limit == 0 ? "none" : "\(limit)"); nothing was "
                 + "changed. Was the state kept for other features, or by a newer version? Then run that, or a second "

@@ -14,7 +14,7 @@ extension Worker: AssignmentHandler {
             KillPoint.afterCommittedOffsets.reached()
             var fresh: [Shard] = []
             for number in try numbers(of: partitions) where !keeper.takeBack(number, committed: committed) {
-                fresh.append(keeper.add(number, at: committed))
+                fresh.append(keeper.add(number, at: committed, isAligned: StateTie.isAligned(committed, number)))
             }
             merger?.add(partitions)
             keeper.retireParked()

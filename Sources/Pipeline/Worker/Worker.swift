@@ -94,7 +94,8 @@ final class Worker {
             component: component)
         restorer = try StateRestorer(
             properties: context.properties(client: "consumer"), topic: configuration.changelogTopic,
-            metrics: context.metrics, mostUnreadable: configuration.mostUnreadableRecords, component: component)
+            metrics: context.metrics, mostUnreadable: configuration.mostUnreadableRecords,
+            disbelieved: context.disbelieved, component: component)
         consumer.handler = self
         restorer.isStopped = { context.isStopRequested }
         restorer.isMemoryFull = { [keeper] in keeper.isHalfFull }

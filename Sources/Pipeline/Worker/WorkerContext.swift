@@ -25,13 +25,15 @@ package final class WorkerContext: Sendable {
     package let inputStatistics = InputStatistics()
     /// What pages about the running pipeline see of it.
     package let live: LiveTap
+    /// What the start found in the changelog that cannot be believed.
+    let disbelieved: DisbelievedRecords
     /// See ``Application``; false in benchmarks only.
     let writesChangelog: Bool
     private let isStopping = Atomic<Bool>(false)
 
     init(
         _ prepared: Preparation, identity: ProcessIdentity, layout: TopicLayout, local: LocalState?,
-        writesChangelog: Bool = true
+        disbelieved: DisbelievedRecords = DisbelievedRecords(), writesChangelog: Bool = true
     ) {
         configuration = prepared.configuration
         model = prepared.model
@@ -41,6 +43,7 @@ package final class WorkerContext: Sendable {
         poison = PoisonNotes.ofProcess(configuration, identity)
         metrics = prepared.metrics
         live = prepared.live
+        self.disbelieved = disbelieved
         self.writesChangelog = writesChangelog
     }
 

@@ -1,14 +1,16 @@
+extension Model {
+    /// The columns of a response model's scores in a CSV.
+    package var responseColumns: [String] {
+        outcomes.count > 1 ? ["ads"] + outcomes.map { "\(responseName):\($0)" } : [responseName, "decision"]
+    }
+}
+
 /// Rows of a response model: the outcomes' own predictions and the ads that follow, instead of effects and intervals.
 ///
 /// One outcome: `probability,decision` (`treat` above the model's threshold). Several: `ads` (the outcomes above their
 /// thresholds, `|` between them), then one `probability:OUTCOME` each. `prediction` stands for `probability` when the model
 /// predicts an amount.
 extension CSVRowWriter {
-    static func responseColumns(_ model: Model) -> [String] {
-        guard model.outcomes.count > 1 else { return [model.responseName, "decision"] }
-        return ["ads"] + model.outcomes.map { "\(model.responseName):\($0)" }
-    }
-
     /// Whether the outcome's prediction is above its threshold.
     private func isShown(_ outcome: Int, _ estimates: UnsafePointer<Estimate>) -> Bool {
         estimates[outcome].effect

@@ -22,7 +22,7 @@ struct CSVRowWriter {
 
     /// The names of the columns that the estimates add.
     static func columns(_ model: Model, covariances: Bool) -> [String] {
-        if model.isResponse { return responseColumns(model) }
+        if model.isResponse { return model.responseColumns }
         let main = ["uplift", "std_error", "ci_lower", "ci_upper", "decision"]
         guard model.effectCount > 1 else { return main }
         var names = main + ["treatment", "outcome"]

@@ -60,9 +60,9 @@ extension Model {
     /// that its splits gained.
     package var heterogeneityImportance: [Double]? { description.importances }
 
-    /// Mean over the outcomes of the split importance.
+    /// Mean over the outcomes of the split importance; an outcome without a split has none.
     package var splitImportance: [Double] {
-        let all = summaries.map(\.splitImportance)
+        let all = summaries.map(\.splitImportance).filter { $0.contains { $0 > 0 } }
         return featureNames.indices.map { i in all.reduce(0) { $0 + $1[i] } / Double(max(1, all.count)) }
     }
 

@@ -343,6 +343,13 @@ private struct BatchRows {
 /// Scores as CSV, in the columns of `model score --columns minimal`.
 private enum CSVScores {
     static func writeHeader(_ model: Model, into out: ByteBuffer) {
+        if model.isResponse {
+            for (index, name) in model.responseColumns.enumerated() {
+                if index > 0 { out.append(",") }
+                append(name, out)
+            }
+            return out.append("\n")
+        }
         out.append("uplift,std_error,ci_lower,ci_upper,decision")
         if model.effectCount > 1 {
             out.append(",treatment,outcome")
@@ -360,6 +367,7 @@ private enum CSVScores {
 
     static func write(_ session: ScoringSession, _ row: Int, into out: ByteBuffer) {
         let model = session.served.model
+        if model.isResponse { return writeResponse(session, row, into: out) }
         let decided = session.decidedEffect(row)
         let estimate = session.estimate(row, effect: decided)
         append(estimate, session, out)
@@ -377,6 +385,28 @@ private enum CSVScores {
             for effect in 0..<model.effectCount {
                 out.append(",")
                 append(session.estimate(row, effect: effect), session, out)
+            }
+        }
+        out.append("\n")
+    }
+
+    private static func writeResponse(_ session: ScoringSession, _ row: Int, into out: ByteBuffer) {
+        let model = session.served.model
+        func value(_ outcome: Int) -> Double { session.estimate(row, effect: outcome).effect }
+        func decision(_ outcome: Int) -> Decision {
+            model.responseDecision(value(outcome), outcome: outcome, threshold: session.served.threshold)
+        }
+        if model.outcomes.count == 1 {
+            if value(0).isFinite { out.append(value(0)) }
+            out.append(",")
+            out.append(Array("\(decision(0))".utf8))
+        } else {
+            append(
+                model.outcomes.indices.filter { decision($0) == .treat }.map { model.outcomes[$0] }.joined(
+                    separator: "|"), out)
+            for outcome in model.outcomes.indices {
+                out.append(",")
+                if value(outcome).isFinite { out.append(value(outcome)) }
             }
         }
         out.append("\n")

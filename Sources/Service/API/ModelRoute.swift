@@ -30,6 +30,13 @@ struct ModelRoute: Sendable {
             names(out)
             out.member("treatments", texts: model.treatments)
             out.member("outcomes", texts: model.outcomes)
+            out.member("predicts", model.isResponse ? model.responseName : "effect")
+            out.member("ads")
+            if model.predictsProbabilities {
+                out.list(model.outcomes.indices) { out.append(model.adThreshold(outcome: $0)) }
+            } else {
+                out.append("null")
+            }
             out.member("missing_values", model.missingValues == .route ? "route" : "refuse")
             out.member("intervals", model.hasStandardErrors)
             out.member("scores_events", !model.specificationJSON.isEmpty)

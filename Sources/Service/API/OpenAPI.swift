@@ -9,8 +9,7 @@ struct OpenAPI: Sendable {
     let version: String
 
     var document: String {
-        Self.template
-            .replacing("\"/v1/model\":{", with: PredictRoutes.paths + "\"/v1/model\":{")
+        Self.queried(Self.template.replacing("\"/v1/model\":{", with: PredictRoutes.paths + "\"/v1/model\":{"))
             .replacing("\"$VERSION\"", with: quoted(version))
             .replacing("\"$FEATURES\"", with: features)
             .replacing("\"$PERSON\"", with: person)
@@ -19,6 +18,23 @@ struct OpenAPI: Sendable {
             .replacing("\"$LINES\"", with: quoted("\(person)\n\(person)\n"))
             .replacing("\"$EVENT\"", with: event)
             .replacing("\"$NUMBER\"", with: #"{"type":["number","null"]}"#)
+    }
+
+    /// Adds the routes that name a person in the query to those that do it in the path: a line each.
+    private static func queried(_ template: String) -> String {
+        template.split(separator: "\n", omittingEmptySubsequences: false).flatMap { line -> [String] in
+            guard line.hasPrefix("\"/v1/users/{id}") else { return [String(line)] }
+            let other = String(line).replacing("\"/v1/users/{id}", with: "\"/v1/user", maxReplacements: 1)
+                .replacing("\"in\":\"path\"", with: "\"in\":\"query\"")
+                .replacing("\"operationId\":\"user", with: "\"operationId\":\"queryUser", maxReplacements: 1)
+                .replacing("\"the user_id\"", with: "\"the user_id, whatever its characters\"")
+            // Without the parameter.
+            let problem = "\"422\":{\"$ref\":\"#/components/responses/Problem\"}"
+            return [
+                String(line),
+                other.contains(problem) ? other : other.replacing("\"503\":{", with: "\(problem),\"503\":{"),
+            ]
+        }.joined(separator: "\n")
     }
 
     private func quoted(_ text: String) -> String {
@@ -114,9 +130,9 @@ struct OpenAPI: Sendable {
         "Features":"$FEATURES",
         "UserID":{"oneOf":[{"type":"string","minLength":1,"maxLength":256,"description":"at most 256 bytes of UTF-8"},{"type":"integer","minimum":-9007199254740991,"maximum":9007199254740991}]},
         "ScoreRequest":{"oneOf":[{"type":"object","additionalProperties":false,"required":["features"],"properties":{"user_id":{"$ref":"#/components/schemas/UserID"},"features":{"$ref":"#/components/schemas/Features"}}},{"type":"object","additionalProperties":false,"required":["user_id","events"],"properties":{"user_id":{"$ref":"#/components/schemas/UserID"},"events":{"type":"array","minItems":1,"maxItems":10000,"items":{"$ref":"#/components/schemas/Event"}}}}]},
-        "Event":{"type":"object","required":["type","time"],"properties":{"id":{"type":"string"},"user_id":{"$ref":"#/components/schemas/UserID"},"type":{"type":"string","minLength":1,"maxLength":60},"time":{"oneOf":[{"type":"string","format":"date-time"},{"type":"integer","minimum":0,"maximum":7258118399999}]},"campaign_id":{"type":["string","null"],"maxLength":60},"channel":{"type":["string","null"],"maxLength":60},"value":{"type":["number","null"]},"currency":{"type":["string","null"],"maxLength":60},"properties":{"type":["object","null"]}}},
+        "Event":{"type":"object","required":["type","time"],"properties":{"id":{"type":"string"},"user_id":{"$ref":"#/components/schemas/UserID"},"type":{"type":"string","minLength":1,"maxLength":60},"time":{"oneOf":[{"type":"string","format":"date-time"},{"type":"integer","minimum":100000000000,"maximum":7258118399999,"description":"milliseconds since 1970"}]},"campaign_id":{"type":["string","null"],"maxLength":60},"channel":{"type":["string","null"],"maxLength":60},"value":{"type":["number","null"]},"currency":{"type":["string","null"],"maxLength":60},"properties":{"type":["object","null"]}}},
         "BatchRequest":{"type":"object","additionalProperties":false,"required":["rows"],"properties":{"rows":{"type":"array","minItems":1,"maxItems":10000,"items":{"$ref":"#/components/schemas/Features"}}}},
-        "Axis":{"type":"object","additionalProperties":false,"required":["feature"],"properties":{"feature":{"type":"string"},"from":{"type":["number","null"]},"to":{"type":["number","null"]},"steps":{"type":["integer","null"],"minimum":2,"maximum":10000},"values":{"type":"array","minItems":1,"maxItems":10000,"items":{"type":["number","string"]}}}},
+        "Axis":{"description":"values as they are listed, or so many steps from … to …, a feature's own range by default","oneOf":[{"type":"object","additionalProperties":false,"required":["feature","values"],"properties":{"feature":{"type":"string"},"values":{"type":"array","minItems":1,"maxItems":10000,"items":{"type":["number","string"]}},"from":{"type":"null"},"to":{"type":"null"},"steps":{"type":"null"}}},{"type":"object","additionalProperties":false,"required":["feature"],"properties":{"feature":{"type":"string"},"from":{"type":["number","null"]},"to":{"type":["number","null"]},"steps":{"type":["integer","null"],"minimum":2,"maximum":10000}}}]},
         "SimulateRequest":{"type":"object","additionalProperties":false,"required":["vary"],"properties":{"features":{"$ref":"#/components/schemas/Features"},"vary":{"type":"array","minItems":1,"maxItems":2,"items":{"$ref":"#/components/schemas/Axis"}},"treatment":{"type":["string","null"]},"outcome":{"type":["string","null"]}}},
         "Effect":{"type":"object","required":["treatment","outcome","uplift","std_error","ci_lower","ci_upper"],"properties":{"treatment":{"type":"string"},"outcome":{"type":"string"},"uplift":"$NUMBER","std_error":"$NUMBER","ci_lower":"$NUMBER","ci_upper":"$NUMBER"}},
         "Score":{"type":"object","additionalProperties":false,"required":["treatment","outcome","uplift","std_error","ci_lower","ci_upper","ci_level","decision","model","model_version","model_sha256"],"properties":{"user_id":{"type":"string"},"time":{"type":"integer"},"event_type":{"type":"string"},"treatment":{"type":"string"},"outcome":{"type":"string"},"uplift":"$NUMBER","std_error":"$NUMBER","ci_lower":"$NUMBER","ci_upper":"$NUMBER","ci_level":{"type":"number"},"decision":{"enum":["treat","suppress","uncertain"]},"model":{"type":"string"},"model_version":{"type":"string"},"model_sha256":{"type":"string"},"probability":"$NUMBER","prediction":"$NUMBER","effects":{"type":"array","items":{"$ref":"#/components/schemas/Effect"}}}},
@@ -127,7 +143,7 @@ struct OpenAPI: Sendable {
         "ChannelLine":{"type":"object","required":["cost","ihc","ihc_revenue","cpo","roas"],"properties":{"channel_name":{"type":"string"},"date":{"type":"string","format":"date"},"cost":"$NUMBER","ihc":"$NUMBER","ihc_revenue":"$NUMBER","cpo":"$NUMBER","roas":"$NUMBER","scored_sessions":{"type":"integer"},"incremental":"$NUMBER","incremental_std_error":"$NUMBER"}},
         "Attribution":{"type":"object","required":["model","latest_conversion","total","channels","days"],"properties":{"model":{"type":["string","null"]},"latest_conversion":{"type":["integer","null"],"description":"milliseconds since 1970"},"total":{"$ref":"#/components/schemas/ChannelLine"},"channels":{"type":"array","items":{"$ref":"#/components/schemas/ChannelLine"}},"days":{"type":"array","items":{"$ref":"#/components/schemas/ChannelLine"}}}},
         "Health":{"type":"object","required":["status","model_loaded","version","model_info"],"properties":{"status":{"type":"string"},"model_loaded":{"type":"boolean"},"version":{"type":"string"},"model_info":{"type":"object","required":["name","version","sha256"],"properties":{"name":{"type":"string"},"version":{"type":"string"},"sha256":{"type":"string"},"trees":{"type":"integer"},"features":{"type":"integer"}}}}},
-        "Model":{"type":"object","required":["name","version","sha256","treatments","outcomes","features","forests"],"properties":{"name":{"type":"string"},"version":{"type":"string"},"sha256":{"type":"string"},"treatments":{"type":"array","items":{"type":"string"}},"outcomes":{"type":"array","items":{"type":"string"}},"missing_values":{"enum":["route","refuse"]},"intervals":{"type":"boolean"},"scores_events":{"type":"boolean"},"ci_level":{"type":"number"},"threshold":{"type":"number"},"features":{"type":"array","items":{"type":"object","required":["name","importance","low","high","typical"],"properties":{"name":{"type":"string"},"meaning":{"type":"string"},"importance":"$NUMBER","default":"$NUMBER","low":"$NUMBER","high":"$NUMBER","typical":"$NUMBER","whole":{"type":"boolean"},"derived":{"type":"boolean"},"choices":{"type":["array","null"],"items":{"type":["number","string"]}},"range_from":{"type":"string"},"seen":{"type":["array","null"],"items":{"type":"number"},"description":"least and largest of the training data"},"never":{"type":["number","null"],"description":"the value that stands for never"}}}},"forests":{"type":"array","items":{"type":"object"}},"provenance":{"type":"object"},"specification":{"type":["object","null"]}}}
+        "Model":{"type":"object","required":["name","version","sha256","treatments","outcomes","features","forests"],"properties":{"name":{"type":"string"},"version":{"type":"string"},"sha256":{"type":"string"},"treatments":{"type":"array","items":{"type":"string"}},"outcomes":{"type":"array","items":{"type":"string"}},"missing_values":{"enum":["route","refuse"]},"predicts":{"enum":["effect","probability","prediction"]},"ads":{"type":["array","null"],"description":"of probabilities: for each outcome, above which an ad is shown","items":{"type":"number"}},"intervals":{"type":"boolean"},"scores_events":{"type":"boolean"},"ci_level":{"type":"number"},"threshold":{"type":"number"},"features":{"type":"array","items":{"type":"object","required":["name","importance","low","high","typical"],"properties":{"name":{"type":"string"},"meaning":{"type":"string"},"importance":"$NUMBER","default":"$NUMBER","low":"$NUMBER","high":"$NUMBER","typical":"$NUMBER","whole":{"type":"boolean"},"derived":{"type":"boolean"},"choices":{"type":["array","null"],"items":{"type":["number","string"]}},"range_from":{"type":"string"},"seen":{"type":["array","null"],"items":{"type":"number"},"description":"least and largest of the training data"},"never":{"type":["number","null"],"description":"the value that stands for never"}}}},"forests":{"type":"array","items":{"type":"object"}},"provenance":{"type":"object"},"specification":{"type":["object","null"]}}}
         }}}
         """#
 }

@@ -93,14 +93,15 @@ struct PredictRoutes: Sendable {
             if let source = service.live.source {
                 do throws(Problem) {
                     let state = try users.find(Array(customer.utf8), source)
-                    try UserRoutes.permit(state)
+                    try UserRoutes.checkConsent(state)
                     let answer = api.ads(customer: customer, row: state.features)
                     record(api)
                     return answer
                 } catch {
-                    if error.status == 403 { throw error }
                     problem = error
-                    if error.status == 404 { problem.field = "customer_id" }
+                    if error.field == "id" { problem.field = "customer_id" }
+                    // Their last score is no answer either.
+                    if error.code.hasSuffix("_refused") { throw problem }
                 }
             } else {
                 problem = Problem(

@@ -84,6 +84,9 @@ struct ScoreRoute: Sendable {
 
     // MARK: Events
 
+    /// Milliseconds since 1970; what is less was meant as seconds.
+    private static let earliest: Int64 = 100_000_000_000
+
     private func fold(
         _ scanner: inout JSONScanner, _ user: Range<Int>?, _ exchange: Exchange, _ session: ScoringSession
     ) throws(Problem) {
@@ -107,6 +110,13 @@ struct ScoreRoute: Sendable {
                 throw Problem(
                     422, error.code.name, "\(place): \(error.message(schema: folding.plan.schema))",
                     field: member.map { "\(place).\($0)" } ?? place)
+            }
+            // The stream refuses such a time, for it lies too far before its message.
+            if result.time < Self.earliest {
+                throw Problem(
+                    422, "time_too_old",
+                    "\(place): the time lies before 1973: give milliseconds since 1970, not seconds",
+                    field: "\(place).time")
             }
             index += 1
             more = try Self.nextElement(&scanner, "events")

@@ -272,7 +272,7 @@ final class ScoringSession {
     /// Writes the score of a row as JSON.
     func write(
         _ row: Int, user: UnsafeRawBufferPointer?, time: Int64? = nil, type: UnsafeRawBufferPointer? = nil,
-        into out: ByteBuffer
+        effect: Int? = nil, into out: ByteBuffer
     ) {
         let own = estimates + row * model.effectCount
         for index in 0..<model.effectCount {
@@ -280,7 +280,7 @@ final class ScoringSession {
             effects[index] = ScoreWriter.Effect(
                 uplift: own[index].effect, standardError: own[index].standardError, lower: lower, upper: upper)
         }
-        let decided = decidedEffect(row)
+        let decided = effect ?? decidedEffect(row)
         writer.write(
             user: user, time: time, type: type,
             effects: UnsafeBufferPointer(start: effects, count: model.effectCount), decided: decided,

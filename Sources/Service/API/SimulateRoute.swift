@@ -38,7 +38,7 @@ struct SimulateRoute: Sendable {
         out.append(",\"outcome\":")
         out.appendJSONString(model.outcomes[effect % model.outcomes.count])
         out.append(",\"base\":")
-        session.write(0, user: nil, into: out)
+        session.write(0, user: nil, effect: effect, into: out)
         out.append(",\"vary\":[")
         for (number, axis) in axes.enumerated() {
             if number > 0 { out.append(",") }

@@ -26,7 +26,7 @@ struct UserRoutes: Sendable {
         let session = prepare(state, exchange)
         let out = exchange.out
         write(user, state, to: out)
-        guard state.refuses.isEmpty else { return out.append("null}") }
+        guard state.isScored else { return out.append("null}") }
         do throws(Problem) {
             try session.score(1) { _ in "" }
             key.withUnsafeBytes { session.write(0, user: $0, into: out) }
@@ -40,16 +40,14 @@ struct UserRoutes: Sendable {
     /// Contributions of each feature to the person's effect now.
     func explain(_ exchange: Exchange, _ explain: ExplainRoute) throws(Problem) {
         let (key, state) = try look(exchange)
-        try Self.permit(state)
+        try Self.checkConsent(state)
         try explain.write(prepare(state, exchange), user: key, to: exchange.out)
     }
 
-    /// Who refuses to be scored, or that anything is stored, gets no score here either.
-    static func permit(_ state: LiveTap.UserState) throws(Problem) {
-        guard !state.refuses.isEmpty else { return }
-        throw Problem(
-            403, "refused_by_user",
-            "the user refuses \(state.refuses.names.joined(separator: " and ")) (user.consent): no score is made")
+    /// - Throws: `scoring_refused` of a user who refuses it by a consent event.
+    static func checkConsent(_ state: LiveTap.UserState) throws(Problem) {
+        if state.isScored { return }
+        throw Problem(403, "scoring_refused", "the user refuses scoring by a \"user.consent\" event", field: "id")
     }
 
     private func look(_ exchange: Exchange) throws(Problem) -> (key: [UInt8], state: LiveTap.UserState) {
@@ -98,12 +96,22 @@ struct UserRoutes: Sendable {
         guard let found = source.tap.find([key], within: 2) else {
             throw Problem(503, "no_answer", source.notReady ?? "the workers did not answer within 2 s; try again")
         }
-        if let state = found[key] { return state }
+        if let state = found[key] {
+            if state.isShown { return state }
+            throw Problem(
+                404, "storing_refused", "the user refuses by a \"user.consent\" event that anything of theirs is kept",
+                field: "id")
+        }
         let partition = KeyPartition.murmur2(key, of: source.partitions)
         switch source.tap.partitions[partition] {
         case .ready:
+            let isPath = key.contains(0x2F)
             throw Problem(
-                404, "unknown_user", "no event of this user was seen, or they were erased", field: "id")
+                404, "unknown_user",
+                "no event of this user was seen, or they were erased"
+                    + (isPath
+                        ? "; with a \"/\" in the id: below a user there are /scores, /predictions and /explain" : ""),
+                field: "id")
         case .restoring:
             throw Problem(
                 503, "restoring", "the state of partition \(partition), where this user belongs, is being restored")
@@ -153,6 +161,10 @@ struct UserRoutes: Sendable {
             out.member("treatment", score.treatment)
             out.member("outcome", score.outcome)
             out.member("uplift", score.uplift)
+            // Of a response model, which has no treatment: the number's own name.
+            if service.served.model.predictsProbabilities, score.model == service.served.model.name {
+                out.member("probability", score.uplift)
+            }
             out.member("std_error", score.standardError)
             out.member("ci_lower", score.lower)
             out.member("ci_upper", score.upper)

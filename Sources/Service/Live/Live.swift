@@ -114,7 +114,7 @@ package final class Live: Sendable {
         let users = Array(Set(fresh.map(\.user)).shuffled().prefix(64))
         guard let found = source.tap.find(users, within: 0.5) else { return }
         for index in fresh.indices {
-            guard let person = found[fresh[index].user], person.refuses.isEmpty else { continue }
+            guard let person = found[fresh[index].user], person.isScored else { continue }
             fresh[index].features = person.features
         }
     }

@@ -78,7 +78,7 @@ enum DashboardPage {
             $("#verdict").textContent = "The pipeline has made no score yet.";
           } else {
             const part = count => Math.round(count / all * 100) + " %";
-            $("#verdict").textContent = `Of ${format.count(all)} scores so far, ${part(treat)} are treat (the ad pays), ${part(suppress)} suppress (better without it); ${part(uncertain)} uncertain (the data cannot tell).`;
+            $("#verdict").textContent = live.card && isResponse(live.card) ? `Of ${format.count(all)} scores so far, ${part(treat)} are treat (above the threshold: an ad is shown), ${part(suppress)} suppress (not above it).` : `Of ${format.count(all)} scores so far, ${part(treat)} are treat (the ad pays), ${part(suppress)} suppress (better without it); ${part(uncertain)} uncertain (the data cannot tell).`;
           }
         }
 
@@ -149,12 +149,12 @@ enum DashboardPage {
           fill($("#newest"), el("thead", {}, el("tr", {}, ["Person", "Effect", "Interval", "Decision"].map((name, i) => el("th", { scope: "col", class: i === 1 ? "n" : null }, name)))),
             el("tbody", {}, scores.slice(0, 9).map(score => el("tr", {},
               el("th", { scope: "row", class: "clip" }, el("a", { href: "/user?id=" + encodeURIComponent(score.user_id) }, score.user_id)),
-              el("td", { class: "n" }, format.effect(score.uplift)),
+              el("td", { class: "n" }, live.card ? amountOf(live.card, score.uplift) : format.effect(score.uplift)),
               el("td", {}, svg("svg", { viewBox: "0 0 100 12", width: 110, height: 12, role: "img", "aria-label": `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}` },
                 svg("line", { class: "zero", x1: x(0), x2: x(0), y1: 0, y2: 12 }),
                 svg("line", { class: "whisker", x1: x(score.ci_lower ?? score.uplift), x2: x(score.ci_upper ?? score.uplift), y1: 6, y2: 6 }),
                 svg("circle", { class: "bar c-" + score.decision, cx: x(score.uplift), cy: 6, r: 3.4 }))),
-              el("td", {}, tag(score.decision))))));
+              el("td", {}, live.card ? adTag(live.card, score.decision) : tag(score.decision))))));
         }
 
         function drawLetters(letters) {
@@ -201,15 +201,16 @@ enum DashboardPage {
         async function drawModel() {
           const model = await ask("/v1/model");
           $("#title").textContent = model.name;
+          live.card = model;
           document.title = model.name + " · ImpactIQ";
           $("#model").hidden = false;
           $("#model-note").textContent = `version ${model.version}; ${unitOf(model)}`;
           const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
           const source = model.provenance || {};
-          fill($("#facts"), fact("Effect of", model.treatments.join(", ")), fact("On", model.outcomes.join(", ")),
-            fact("Forest", model.forests.map(forest => `${forest.trees.toLocaleString("en")} trees, ${forest.leaves.toLocaleString("en")} leaves (${forest.kind})`).join("; ")),
-            fact("Interval", model.intervals ? Math.round(model.ci_level * 1000) / 10 + " %" : "none"),
-            fact("Worth an ad", "above " + format.value(model.threshold)),
+          fill($("#facts"), isResponse(model) ? fact(nounOf(model) + " of", model.outcomes.join(", ")) : [fact("Effect of", model.treatments.join(", ")), fact("On", model.outcomes.join(", "))],
+            model.forests.length ? fact("Forest", model.forests.map(forest => `${forest.trees.toLocaleString("en")} ${forest.trees === 1 ? "tree" : "trees"}, ${forest.leaves.toLocaleString("en")} ${forest.leaves === 1 ? "leaf" : "leaves"} (${forest.kind})`).join("; ")) : null,
+            isResponse(model) ? null : fact("Interval", model.intervals ? Math.round(model.ci_level * 1000) / 10 + " %" : "none"),
+            model.ads ? fact("An ad is shown", "above " + model.outcomes.map((outcome, i) => (model.ads.length > 1 ? outcome + " " : "") + amountOf(model, model.ads[i])).join(", ")) : fact("Worth an ad", "above " + format.value(model.threshold)),
             fact("Missing values", model.missing_values === "route" ? "the trees say where they go" : "not accepted"),
             fact("File", el("code", {}, model.sha256.slice(0, 16) + "…")),
             Object.entries(source).filter(([, value]) => ["string", "number"].includes(typeof value)).slice(0, 6).map(([name, value]) => fact(plain(name), String(value).slice(0, 120))));

@@ -74,7 +74,14 @@ enum PageScript {
 
         /* What an effect of 0.01 is. */
         const isChance = outcome => ["conversion", "visit", "purchase", "click", "converted"].includes(outcome);
-        const unitOf = model => model.outcomes.every(isChance) ? `effects are changes of the probability of a ${model.outcomes.map(plain).join(", ")}: +0.01 is one percentage point` : `effects are changes of ${model.outcomes.map(plain).join(", ")}`;
+        /* A model of the outcome itself says how likely it is, and nothing of what an ad changes. */
+        const isResponse = model => model.predicts !== "effect", isLikely = model => model.predicts === "probability";
+        const nounOf = model => isLikely(model) ? "Probability" : isResponse(model) ? "Prediction" : "Effect";
+        const amountOf = (model, value) => isLikely(model) ? (Number.isFinite(value) ? trim(value * 100, 2) + " %" : "–") : isResponse(model) ? format.value(value) : format.effect(value);
+        const limitOf = (model, outcome) => model.ads?.[model.outcomes.indexOf(outcome)] ?? model.threshold;
+        const adTag = (model, decision) => isResponse(model) ? el("span", { class: "tag " + decision, title: "by the model's threshold" }, { treat: "ad", suppress: "no ad", uncertain: "not known" }[decision]) : tag(decision);
+        const responseSentence = (model, score) => (score.effects || [score]).map(one => `${plain(one.outcome)}: ${amountOf(model, one.uplift)}, ${one.uplift > limitOf(model, one.outcome) ? "above" : "not above"} ${amountOf(model, limitOf(model, one.outcome))}, so ${one.uplift > limitOf(model, one.outcome) ? "an ad is shown" : "no ad"}`).join("; ") + ".";
+        const unitOf = model => isLikely(model) ? `numbers are probabilities of ${model.outcomes.map(plain).join(", ")}; they say nothing of what an ad changes` : isResponse(model) ? `numbers are predictions of ${model.outcomes.map(plain).join(", ")}; they say nothing of what an ad changes` : model.outcomes.every(isChance) ? `effects are changes of the probability of a ${model.outcomes.map(plain).join(", ")}: +0.01 is one percentage point` : `effects are changes of ${model.outcomes.map(plain).join(", ")}`;
 
         /* Colours: as the system, light, dark; kept in this browser. */
         const theme = {

@@ -17,7 +17,7 @@ enum SimulatorPage {
             <div class="result" id="result" aria-live="polite"></div>
             <section class="card"><header><h2 id="curve-title">Effect curve</h2><span class="muted" id="curve-note"></span></header>
             <div id="curve"></div></section>
-            <section class="card s6"><header><h2>What moves the effect</h2><span class="muted" id="push-note"></span></header>
+            <section class="card s6"><header><h2 id="push-title">What moves the effect</h2><span class="muted" id="push-note"></span></header>
             <div id="push"></div></section>
             <section class="card s6"><header><h2>Two features at once</h2><span class="row"><select id="second" \
             aria-label="Second feature"></select></span></header><div id="surface"></div></section>
@@ -37,6 +37,7 @@ enum SimulatorPage {
         function save() {
           const kept = { a: scene.a, f: scene.feature };
           if (scene.b) kept.b = scene.b;
+          if (scene.b && scene.hand === "b") kept.h = "b";
           if (scene.second) kept.s = scene.second;
           if (scene.names.a) kept.name = scene.names.a;
           if (scene.names.b) kept.name2 = scene.names.b;
@@ -57,6 +58,7 @@ enum SimulatorPage {
           }));
           scene.a = { ...typical(), ...clean(kept.a) };
           scene.b = kept.b ? { ...typical(), ...clean(kept.b) } : null;
+          scene.hand = scene.b && kept.h === "b" ? "b" : "a";
           scene.names = { a: String(kept.name || ""), b: String(kept.name2 || "") };
           scene.feature = known.has(kept.f) ? kept.f : ordered[0].name;
           scene.second = known.has(kept.s) ? kept.s : ordered[1]?.name ?? "";
@@ -69,6 +71,7 @@ enum SimulatorPage {
         const given = features => Object.fromEntries(Object.entries(features).filter(([, value]) => value !== undefined));
 
         function sentence(score) {
+          if (isResponse(model)) return responseSentence(model, score);
           const amount = Math.abs(score.uplift), outcome = plain(score.outcome), what = plain(score.treatment);
           const size = amount < 1 && isChance(score.outcome)
             ? `${trim(amount * 100, 2)} percentage points (${format.effect(score.uplift)}) ${score.uplift < 0 ? "less" : "more"} likely to end in a ${outcome}`
@@ -82,9 +85,10 @@ enum SimulatorPage {
 
         function gauge(one, low, high) {
           const width = 320, x = value => 8 + (value - low) / ((high - low) || 1) * (width - 16);
-          const root = svg("svg", { viewBox: `0 0 ${width} 36`, role: "img", "aria-label": `interval ${format.effect(one.ci_lower)} to ${format.effect(one.ci_upper)}` });
-          root.append(svg("line", { class: "gridline", x1: 8, x2: width - 8, y1: 13, y2: 13 }), svg("line", { class: "zero", x1: x(model.threshold), x2: x(model.threshold), y1: 2, y2: 24 }),
-            svg("text", { x: x(model.threshold), y: 34, "text-anchor": "middle" }, format.value(model.threshold)));
+          const root = svg("svg", { viewBox: `0 0 ${width} 36`, role: "img", "aria-label": one.ci_lower === null ? amountOf(model, one.uplift) : `interval ${format.effect(one.ci_lower)} to ${format.effect(one.ci_upper)}` });
+          const limit = limitOf(model, one.outcome);
+          root.append(svg("line", { class: "gridline", x1: 8, x2: width - 8, y1: 13, y2: 13 }), svg("line", { class: "zero", x1: x(limit), x2: x(limit), y1: 2, y2: 24 }),
+            svg("text", { x: x(limit), y: 34, "text-anchor": "middle" }, isLikely(model) ? amountOf(model, limit) : format.value(limit)));
           if (Number.isFinite(one.ci_lower) && one.ci_lower !== null) {
             root.append(svg("rect", { class: "bar c-" + one.decision, "fill-opacity": 0.45, x: x(one.ci_lower), width: Math.max(1, x(one.ci_upper) - x(one.ci_lower)), y: 7, height: 12, rx: 6 }));
           }
@@ -94,21 +98,21 @@ enum SimulatorPage {
 
         function drawResult() {
           const shown = scene.b ? ["a", "b"] : ["a"];
-          const all = shown.flatMap(key => score[key] ? [score[key].ci_lower ?? score[key].uplift, score[key].ci_upper ?? score[key].uplift, model.threshold] : []);
+          const all = shown.flatMap(key => score[key] ? [score[key].ci_lower ?? score[key].uplift, score[key].ci_upper ?? score[key].uplift, limitOf(model, score[key].outcome)] : []);
           const low = Math.min(...all), high = Math.max(...all), room = (high - low) * 0.12 || 0.01;
           $("#result").className = "result" + (scene.b ? " two" : "");
           fill($("#result"), shown.map(key => {
             const one = score[key];
             const head = el("div", { class: "who" }, el("span", { class: "row" }, scene.b ? el("span", { class: "letter" + (key === "b" ? " b" : "") }, key.toUpperCase()) : null,
-              el("b", {}, scene.names[key] || (scene.b ? "Person " + key.toUpperCase() : "This person"))), one ? tag(one.decision) : null);
+              el("b", {}, scene.names[key] || (scene.b ? "Person " + key.toUpperCase() : "This person"))), one ? adTag(model, one.decision) : null);
             if (!one) return el("section", { class: "card" }, head, el("div", { class: "empty", "data-trouble": "" }, trouble[key] || "…"));
             const far = model.features.filter(feature => isBeyond(feature, scene[key][feature.name]));
-            return el("section", { class: "card" }, head, el("div", { class: "effect " + one.decision, "data-uplift": one.uplift }, format.effect(one.uplift)),
+            return el("section", { class: "card" }, head, el("div", { class: "effect " + one.decision, "data-uplift": one.uplift }, amountOf(model, one.uplift), isResponse(model) && one.effects ? el("span", { class: "muted small" }, " " + plain(one.outcome)) : null),
               gauge(one, low - room, high + room),
-              el("div", { class: "muted small" }, one.ci_lower === null ? "no interval" : `${format.effect(one.ci_lower)} to ${format.effect(one.ci_upper)}, standard error ${trim(one.std_error, 4)}`),
+              el("div", { class: "muted small" }, isResponse(model) ? nounOf(model).toLowerCase() + " of " + plain(one.outcome) : one.ci_lower === null ? "no interval" : `${format.effect(one.ci_lower)} to ${format.effect(one.ci_upper)}, standard error ${trim(one.std_error, 4)}`),
               el("p", { class: "sentence" }, sentence(one)),
               far.length ? el("p", { class: "notice" }, `${far.map(feature => plain(feature.name)).join(", ")}: ${far.length === 1 ? beyond(far[0]) : "beyond the training data"}. The model has seen nobody like this, so its number is that of the nearest it has seen.`) : null,
-              one.effects ? el("table", {}, el("tbody", {}, one.effects.map(effect => el("tr", {}, el("th", { scope: "row" }, `${plain(effect.treatment)} on ${plain(effect.outcome)}`), el("td", { class: "n" }, format.effect(effect.uplift)))))) : null);
+              one.effects ? el("table", {}, el("tbody", {}, one.effects.map(effect => el("tr", {}, el("th", { scope: "row" }, isResponse(model) ? plain(effect.outcome) : `${plain(effect.treatment)} on ${plain(effect.outcome)}`), el("td", { class: "n" }, amountOf(model, effect.uplift)))))) : null);
           }));
         }
 
@@ -118,8 +122,8 @@ enum SimulatorPage {
           xAt(index) { return this.data.a.vary[0].values[index]; }
           describe(index) {
             const { a, b } = this.data;
-            const row = (one, letter) => [tipRow(letter === "b" ? "warn" : "accent", letter ? letter.toUpperCase() : "effect", format.effect(one.uplift[index])),
-              el("div", { class: "muted" }, `${format.effect(one.ci_lower[index])} to ${format.effect(one.ci_upper[index])}`)];
+            const row = (one, letter) => [tipRow(letter === "b" ? "warn" : "accent", letter ? letter.toUpperCase() : nounOf(model).toLowerCase(), amountOf(model, one.uplift[index])),
+              isResponse(model) ? null : el("div", { class: "muted" }, `${format.effect(one.ci_lower[index])} to ${format.effect(one.ci_upper[index])}`)];
             return [el("div", { class: "muted" }, plain(a.vary[0].feature) + " " + format.value(this.xAt(index))), row(a, b ? "a" : ""), b ? row(b, "b") : null].flat().filter(Boolean);
           }
           draw() {
@@ -134,7 +138,7 @@ enum SimulatorPage {
             // A choice has no values between: points with their intervals, and room at the sides.
             const choices = model.features.find(one => one.name === a.vary[0].feature)?.choices, side = choices ? (to - from) * 0.25 || 1 : 0;
             const xTicks = choices ? xs.map(at => ({ at, label: choiceName(choices, at) })) : ticks(from, to, this.host.clientWidth > 460 ? 6 : 4).map(at => ({ at, label: format.value(at) }));
-            const plot = this.frame(from - side, to + side, low - room, high + room, xTicks, format.effect);
+            const plot = this.frame(from - side, to + side, low - room, high + room, xTicks, value => amountOf(model, value));
             if (choices) both.forEach((one, i) => xs.forEach((x, k) => {
               const px = plot.x(x) + (both.length > 1 ? (i ? 7 : -7) : 0);
               if (Number.isFinite(one.ci_lower[k])) plot.root.append(svg("line", { class: "whisker", x1: px, x2: px, y1: plot.y(one.ci_lower[k]), y2: plot.y(one.ci_upper[k]) }));
@@ -151,7 +155,7 @@ enum SimulatorPage {
               const value = at[i];
               if (Number.isFinite(value)) plot.root.append(svg("circle", { class: "dot" + (i ? " b" : ""), cx: plot.x(Math.min(Math.max(value, from), to)), cy: plot.y(one.base.uplift), r: 5.5 }));
             });
-            this.finish(`Effect by ${plain(a.vary[0].feature)}: from ${format.effect(a.uplift[0])} at ${format.value(xs[0])} to ${format.effect(a.uplift[xs.length - 1])} at ${format.value(xs[xs.length - 1])}`);
+            this.finish(`${nounOf(model)} by ${plain(a.vary[0].feature)}: from ${amountOf(model, a.uplift[0])} at ${format.value(xs[0])} to ${amountOf(model, a.uplift[xs.length - 1])} at ${format.value(xs[xs.length - 1])}`);
           }
         }
 
@@ -167,7 +171,7 @@ enum SimulatorPage {
 
         async function drawCurve() {
           const feature = model.features.find(one => one.name === scene.feature);
-          $("#curve-title").textContent = "Effect by " + plain(feature.name);
+          $("#curve-title").textContent = nounOf(model) + " by " + plain(feature.name);
           $("#curve-note").textContent = "the other features as they are" + (!model.intervals ? "" : feature.choices ? "; the lines are the intervals" : "; the band is the interval");
           const question = features => send("/v1/simulate", { features, vary: [grid(feature, 61)] });
           const [a, b] = await Promise.all([question(scene.a), scene.b ? question(scene.b) : null]);
@@ -190,16 +194,16 @@ enum SimulatorPage {
           const answer = await send("/v1/simulate", { features: person(), vary: [grid(find(chosen), 19), grid(find(scene.feature), 25)] });
           const rows = answer.vary[0].values, columns = answer.vary[1].values, most = Math.max(...answer.uplift.map(Math.abs)) || 1;
           const width = 420, left = 8, top = 6, height = 210, w = (width - left * 2) / columns.length, h = height / rows.length;
-          const root = svg("svg", { viewBox: `0 0 ${width} ${height + 40}`, role: "img", "aria-label": `Effect over ${plain(scene.feature)} and ${plain(chosen)}: ${format.effect(Math.min(...answer.uplift))} to ${format.effect(Math.max(...answer.uplift))}` });
+          const root = svg("svg", { viewBox: `0 0 ${width} ${height + 40}`, role: "img", "aria-label": `${nounOf(model)} over ${plain(scene.feature)} and ${plain(chosen)}: ${amountOf(model, Math.min(...answer.uplift))} to ${amountOf(model, Math.max(...answer.uplift))}` });
           rows.forEach((row, i) => columns.forEach((column, k) => {
             const value = answer.uplift[i * columns.length + k];
             const cell = svg("rect", { class: "bar c-" + (value >= 0 ? "treat" : "suppress"), "fill-opacity": (0.06 + 0.94 * Math.abs(value) / most).toFixed(3), x: (left + k * w).toFixed(2), y: (top + (rows.length - 1 - i) * h).toFixed(2), width: (w + 0.4).toFixed(2), height: (h + 0.4).toFixed(2) });
-            cell.append(svg("title", {}, `${plain(scene.feature)} ${format.value(column)}, ${plain(chosen)} ${format.value(row)}: ${format.effect(value)}`));
+            cell.append(svg("title", {}, `${plain(scene.feature)} ${format.value(column)}, ${plain(chosen)} ${format.value(row)}: ${amountOf(model, value)}`));
             root.append(cell);
           }));
           root.append(svg("text", { x: left, y: height + 22 }, `${plain(scene.feature)} ${format.value(columns[0])}`), svg("text", { x: width - left, y: height + 22, "text-anchor": "end" }, `${format.value(columns[columns.length - 1])} →`),
             svg("text", { x: left, y: height + 37 }, `${plain(chosen)} ${format.value(rows[0])} at the bottom, ${format.value(rows[rows.length - 1])} at the top`));
-          fill(host, el("div", { class: "chart" }, root), el("ul", { class: "legend" }, el("li", {}, el("span", { class: "key c-treat" }), "more with the ad"), el("li", {}, el("span", { class: "key c-suppress" }), "less"), el("li", {}, `strongest ${format.effect(most).slice(1)}`)));
+          fill(host, el("div", { class: "chart" }, root), isResponse(model) ? el("ul", { class: "legend" }, el("li", {}, el("span", { class: "key c-treat" }), `the stronger the more, up to ${amountOf(model, most)}`)) : el("ul", { class: "legend" }, el("li", {}, el("span", { class: "key c-treat" }), "more with the ad"), el("li", {}, el("span", { class: "key c-suppress" }), "less"), el("li", {}, `strongest ${format.effect(most).slice(1)}`)));
         }
 
         /* One question at a time; the newest wish wins. */
@@ -298,7 +302,8 @@ enum SimulatorPage {
           // What follows from other features moves with them.
           model.features = model.features.filter(feature => !feature.derived);
           ordered = [...model.features].sort((a, b) => b.importance - a.importance);
-          $("#lead").textContent = `Change a person, and see what "${model.treatments.map(plain).join('", "')}" would do to ${model.outcomes.map(plain).join(", ")}. The ${unitOf(model)}.`;
+          if (isResponse(model)) $("#push-title").textContent = "What moves the " + nounOf(model).toLowerCase();
+          $("#lead").textContent = isResponse(model) ? `Change a person, and see what the model expects of ${model.outcomes.map(plain).join(", ")}. The ${unitOf(model)}.` : `Change a person, and see what "${model.treatments.map(plain).join('", "')}" would do to ${model.outcomes.map(plain).join(", ")}. The ${unitOf(model)}.`;
           fill($("#second"), el("option", { value: "" }, "second feature…"), ordered.map(feature => el("option", { value: feature.name }, plain(feature.name))));
           restore();
           $("#second").value = scene.second;
@@ -307,7 +312,7 @@ enum SimulatorPage {
             event.preventDefault();
             const id = $("#user").value.trim();
             if (!id) return;
-            try { set((await ask("/v1/users/" + encodeURIComponent(id))).features, id); } catch (error) { fill($("#notices"), el("p", { class: "notice" }, error.message)); }
+            try { set((await ask("/v1/user?id=" + encodeURIComponent(id))).features, id); } catch (error) { fill($("#notices"), el("p", { class: "notice" }, error.message)); }
           });
           window.addEventListener("hashchange", () => { restore(); drawControls(); update(); });
           drawControls(); update(); drawPresets();

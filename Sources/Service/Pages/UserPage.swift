@@ -35,8 +35,8 @@ enum UserPage {
           xAt(index) { return this.data[index].time; }
           describe(index) {
             const score = this.data[index];
-            return [el("div", { class: "muted" }, format.time(score.time)), el("div", {}, score.event_type, el("b", {}, format.effect(score.uplift))),
-              el("div", {}, "interval", el("b", {}, `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`))];
+            return [el("div", { class: "muted" }, format.time(score.time)), el("div", {}, score.event_type, el("b", {}, amountOf(model, score.uplift))),
+              isResponse(model) ? "" : el("div", {}, "interval", el("b", {}, `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`))];
           }
           draw() {
             const data = this.data;
@@ -63,6 +63,7 @@ enum UserPage {
         }
 
         function sentence(score) {
+          if (isResponse(model)) return responseSentence(model, score);
           const what = `${plain(score.treatment)}`;
           if (score.decision === "treat") return `"${what}" pays: the whole interval is above the threshold.`;
           if (score.decision === "suppress") return `Better without "${what}": the whole interval is below the threshold.`;
@@ -79,8 +80,8 @@ enum UserPage {
           $("#id").value = id; $("#title").textContent = id; document.title = id + " · ImpactIQ";
           const notices = [];
           const [user, history] = await Promise.all([
-            ask("/v1/users/" + encodeURIComponent(id)).catch(error => (notices.push(error), null)),
-            ask("/v1/users/" + encodeURIComponent(id) + "/scores?limit=200").catch(error => {
+            ask("/v1/user?id=" + encodeURIComponent(id)).catch(error => (notices.push(error), null)),
+            ask("/v1/user/scores?limit=200&id=" + encodeURIComponent(id)).catch(error => {
               // A choice of the configuration, and no trouble.
               if (!error.problem?.type?.endsWith(":no_log_store")) notices.push(error);
               return null;
@@ -97,18 +98,18 @@ enum UserPage {
           chart.set(scores);
           fill($("#table"), el("thead", {}, el("tr", {}, ["Time", "Event", "Effect", "Interval", "Decision", "Model", "Source"].map((name, i) => el("th", { scope: "col", class: i === 2 ? "n" : null }, name)))),
             el("tbody", {}, scores.slice(0, 50).map(score => el("tr", {}, el("th", { scope: "row", class: "nowrap" }, format.time(score.time)), el("td", {}, score.event_type),
-              el("td", { class: "n" }, format.effect(score.uplift)), el("td", { class: "nowrap" }, `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
-              el("td", {}, tag(score.decision)), el("td", {}, `${score.model} ${score.model_version}`),
+              el("td", { class: "n" }, amountOf(model, score.uplift)), el("td", { class: "nowrap" }, isResponse(model) ? "–" : `${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
+              el("td", {}, adTag(model, score.decision)), el("td", {}, `${score.model} ${score.model_version}`),
               el("td", { class: "nowrap muted" }, `${score.source.topic} [${score.source.partition}] ${score.source.offset}`)))));
           if (!scores.length) fill($("#table"), el("caption", { class: "empty" }, "No score is kept of this person."));
           if (!user) { fill($("#score"), el("div", { class: "empty" }, "The state of this person is not in this process.")); fill($("#features")); fill($("#push")); return; }
           $("#lead").textContent = `${format.count(user.events)} events seen, the last at ${format.time(user.clock)}; partition ${user.partition}.`;
           const score = user.score;
-          fill($("#score"), score ? [el("div", { class: "effect " + score.decision }, format.effect(score.uplift)),
-            el("div", { class: "muted" }, `${Math.round(score.ci_level * 1000) / 10} % interval ${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
-            el("p", { class: "sentence" }, tag(score.decision), " ", sentence(score)), el("p", { class: "muted small" }, "The " + unitOf(model) + "."),
+          fill($("#score"), score ? [el("div", { class: "effect " + score.decision }, amountOf(model, score.uplift)),
+            el("div", { class: "muted" }, isResponse(model) ? `${nounOf(model).toLowerCase()} of ${plain(score.outcome)}` : `${Math.round(score.ci_level * 1000) / 10} % interval ${format.effect(score.ci_lower)} to ${format.effect(score.ci_upper)}`),
+            el("p", { class: "sentence" }, adTag(model, score.decision), " ", sentence(score)), el("p", { class: "muted small" }, "The " + unitOf(model) + "."),
             el("a", { class: "button", href: "/simulate#" + encodeURIComponent(JSON.stringify({ a: user.features, name: id })) }, "Play with this person")]
-            : el("div", { class: "empty" }, "The model cannot score this person: a feature has no value."));
+            : el("div", { class: "empty" }, user.refuses ? "This person refuses scoring: no score is made." : "The model cannot score this person: a feature has no value."));
           $("#features-note").textContent = "as of the last event";
           const importance = Object.fromEntries(model.features.map(feature => [feature.name, feature]));
           fill($("#features"), el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Feature"), el("th", { scope: "col", class: "n" }, "Value"), el("th", { scope: "col" }, "Meaning"))),

@@ -56,6 +56,21 @@ package final class Exchange {
     private(set) var connection: OpaquePointer?
     /// The part of the path that the route's `{id}` stands for.
     package private(set) var parameter = ""
+
+    /// Takes the parameter from the query: in a path, browsers resolve "." and ".." before they ask, and "a/scores" is another
+    /// route.
+    package func takeParameter(_ name: String) throws(Problem) {
+        guard let connection, let value = impactiq_http_argument(connection, name) else {
+            throw Problem(422, "missing_field", "name the \(name) in the query: ?\(name)=…", field: name)
+        }
+        guard let text = String(validatingCString: value) else {
+            throw Problem(400, "invalid_utf8", "the \(name) is not UTF-8 text", field: name)
+        }
+        guard (1...256).contains(text.utf8.count) else {
+            throw Problem(422, "invalid_field", "the \(name) must have 1 to 256 bytes", field: name)
+        }
+        parameter = text
+    }
     /// The body's bytes; good until the handler returns.
     package private(set) var body = UnsafeRawBufferPointer(start: nil, count: 0)
     /// What the body is; nil when there is none.
@@ -75,6 +90,8 @@ package final class Exchange {
     var allow: StaticString?
     /// Closes the connection behind the answer.
     var endsConnection = false
+    /// Whether libmicrohttpd has answered a request on this thread by itself since the last one began, and it is counted.
+    var isRefusalCounted = false
     /// What the handlers keep a thread: buffers, a scorer.
     package var scratch: AnyObject?
 

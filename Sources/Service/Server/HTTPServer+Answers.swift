@@ -6,7 +6,7 @@ import Synchronization
 /// Handlers and their answers.
 extension HTTPServer {
     /// The thread's own exchange.
-    private func exchange() -> Exchange {
+    func exchange() -> Exchange {
         if let pointer = pthread_getspecific(key) {
             return Unmanaged<Exchange>.fromOpaque(pointer).takeUnretainedValue()
         }
@@ -143,6 +143,6 @@ extension HTTPServer {
     /// Pages load scripts, styles and data of this server only, and run nothing that stands in the page itself.
     static let contentPolicy: StaticString = """
         default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-        base-uri 'none'; form-action 'none'; frame-ancestors 'none'
+        base-uri 'none'; form-action 'self'; frame-ancestors 'none'
         """
 }

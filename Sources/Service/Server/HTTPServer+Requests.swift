@@ -39,15 +39,26 @@ extension HTTPServer {
         request.pointee = nil
         let context = Unmanaged<RequestContext>.fromOpaque(pointer).takeRetainedValue()
         let nanoseconds = Self.nanoseconds() &- context.began
-        metrics.count(
-            route: context.countedRoute, status: context.status == 0 ? ending(connection, code) : context.status,
-            seconds: Double(nanoseconds) / 1e9)
+        let status = context.status == 0 ? ending(connection, code) : context.status
+        let exchange = exchange()
+        if context.status != 0 || status != 400 || !exchange.isRefusalCounted {
+            metrics.count(route: context.countedRoute, status: status, seconds: Double(nanoseconds) / 1e9)
+        }
+        exchange.isRefusalCounted = false
         if context.counted > 0 { bodyBytes.wrappingSubtract(context.counted, ordering: .relaxed) }
         if let connection { allow(connection, seconds: options.idleSeconds) }
         inHand.wrappingSubtract(1, ordering: .releasing)
         // What a large body needed goes back to the system.
         guard context.body.capacity <= 1 << 16 else { return }
         pool.withLock { if $0.count < 256 { $0.append(context) } }
+    }
+
+    /// libmicrohttpd answers by itself what it cannot read: a request line or a header that is none or too long, a version. Its
+    /// answer is a short page of HTML, which it lets nobody change. A broken chunk ends a request that was let in: that is
+    /// counted with its route.
+    func refused(_ status: Int) {
+        metrics.count(route: nil, status: status)
+        exchange().isRefusalCounted = true
     }
 
     /// The status of a request that this server has not answered: too slow (408), its sender left (499), the server stops
@@ -111,6 +122,7 @@ extension HTTPServer {
 
     private func begin() -> RequestContext {
         inHand.wrappingAdd(1, ordering: .relaxed)
+        exchange().isRefusalCounted = false
         let context = pool.withLock { $0.popLast() } ?? RequestContext()
         context.body.removeAll()
         context.route = nil

@@ -27,6 +27,8 @@ package final class HTTPServer: Sendable {
     private let daemon: Atomic<UInt>
     let pool = Mutex<[RequestContext]>([])
     let key: pthread_key_t
+    /// What libmicrohttpd tells of its own answers goes here: it keeps the address. Not changed once the daemon runs.
+    nonisolated(unsafe) private let refusals = UnsafeMutablePointer<impactiq_http_refusals>.allocate(capacity: 1)
 
     /// Listens and answers from now on.
     ///
@@ -37,6 +39,7 @@ package final class HTTPServer: Sendable {
         router = Router(routes)
         metrics = RequestMetrics(routes: routes.map { "\($0.method.rawValue) \($0.path)" })
         daemon = Atomic(0)
+        refusals.initialize(to: impactiq_http_refusals())
         var key = pthread_key_t()
         pthread_key_create(&key) { value in
             if let value { Unmanaged<Exchange>.fromOpaque(value).release() }
@@ -76,6 +79,12 @@ package final class HTTPServer: Sendable {
         settings.connection_bytes = 32 << 10
         settings.stack_bytes = 2 << 20
         settings.context = Unmanaged.passUnretained(self).toOpaque()
+        refusals.pointee.context = settings.context
+        refusals.pointee.refused = { context, status in
+            guard let context else { return }
+            Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().refused(Int(status))
+        }
+        settings.refusals = refusals
         settings.handler = { context, connection, url, method, _, data, size, request in
             guard let context, let request, let size else { return HTTPServer.close }
             return Unmanaged<HTTPServer>.fromOpaque(context).takeUnretainedValue().handle(
@@ -139,5 +148,6 @@ package final class HTTPServer: Sendable {
     deinit {
         stop()
         pthread_key_delete(key)
+        refusals.deallocate()
     }
 }

@@ -34,8 +34,12 @@ package struct ListenAddress: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The address a browser on this machine uses.
-    package func url(tls: Bool) -> String {
-        let name = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host.contains(":") ? "[\(host)]" : host
+    ///
+    /// - Parameter hosts: the names under which the server answers; empty: any.
+    package func url(tls: Bool, hosts: Set<String> = []) -> String {
+        let own = host == "0.0.0.0" || host == "::" ? "127.0.0.1" : host.contains(":") ? "[\(host)]" : host
+        let isKnown = hosts.isEmpty || hosts.contains(own.lowercased())
+        let name = isKnown ? own : hosts.contains("localhost") ? "localhost" : hosts.min() ?? own
         return "\(tls ? "https" : "http")://\(name):\(port)"
     }
 

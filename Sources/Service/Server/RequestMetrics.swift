@@ -23,6 +23,9 @@ package final class RequestMetrics: Sendable {
         requests.count(route: route, status: status)
         self.seconds.record(route: route, seconds)
     }
+
+    /// A request that nobody timed.
+    func count(route: Int?, status: Int) { requests.count(route: route, status: status) }
 }
 
 /// An atomic number in an array.
@@ -37,8 +40,8 @@ package final class RequestCounter: Metric {
         help: "Requests, by the status of their answer; 499: the sender left before it")
     /// Statuses that the server gives, and 499 for a sender who left before the answer; another one would count as 500.
     private static let statuses = [
-        200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 413, 415, 421, 422, 429, 499, 500,
-        503,
+        200, 204, 304, 400, 401, 403, 404, 405, 406, 408, 411, 413, 414, 415, 421, 422, 429, 431,
+        499, 500, 501, 503, 505,
     ]
     private let routes: [String]
     private let cells: [[Cell]]

@@ -27,7 +27,7 @@ package struct ServerOptions: Sendable {
         package var certificate: String
         package var key: String
 
-        /// - Throws: `tls_files` for a file that cannot be read, or a private key that others can read.
+        /// - Throws: `tls_files` for a file that cannot be read, a private key that others can read, and two that are no pair.
         package init(certificatePath: String, keyPath: String) throws(ImpactError) {
             certificate = try Self.read(certificatePath, "http.tls.certificate")
             var status = stat()
@@ -37,10 +37,10 @@ package struct ServerOptions: Sendable {
                     "http.tls.key=\(keyPath): everybody can read it; chmod 600 \(keyPath)")
             }
             key = try Self.read(keyPath, "http.tls.key")
-            guard certificate.contains("BEGIN CERTIFICATE"), key.contains("PRIVATE KEY") else {
+            if let problem = CertificatePair.problem(certificate: certificate, key: key) {
                 throw ImpactError(
                     .badConfiguration, code: "tls_files",
-                    "\(certificatePath) and \(keyPath) must be a certificate and its private key in PEM text")
+                    "http.tls.certificate=\(certificatePath), http.tls.key=\(keyPath): \(problem)")
             }
         }
 
