@@ -51,6 +51,11 @@ import Testing
         let tables = Tables(seed: 3)
         let database = try scratch.database()
         try tables.write(database)
+        if kind == .causal {
+            try database.execute(
+                "ALTER TABLE session_sources ADD COLUMN uplift REAL; UPDATE session_sources SET uplift = 0.1 WHERE session_id LIKE '%1'"
+            )
+        }
         let outcome = try run(database, kind)
         #expect(outcome.attributed > 50)
         #expect(
@@ -185,8 +190,8 @@ import Testing
         let outcome = try run(database, .linear)
         #expect(outcome.attributed == 2)
         #expect(outcome.report.total.revenue == 60)
-        #expect(outcome.reading.negativeRevenues == 1)
-        #expect(outcome.reading.refunded == Money(90))
+        #expect(outcome.reading.negativeRevenues.rows == 1 && outcome.reading.negativeRevenues.sum == Money(-20))
+        #expect(outcome.reading.refunded == Money(90) && outcome.reading.refundedBeyond.sum == Money(450))
         // A late refund reaches the report of an incremental run too.
         try database.execute("INSERT INTO refunds VALUES ('c1', 5)")
         #expect(try run(database, .linear, since: true).report.total.revenue == 55)
@@ -217,7 +222,7 @@ import Testing
         #expect(outcome.reading.sessionsWithUnreadableTime == 1)
         #expect(outcome.reading.conversionsWithUnreadableTime == 1)
         #expect(outcome.reading.unknownChannel == 2)
-        #expect(outcome.reading.negativeCosts == 1)
+        #expect(outcome.reading.negativeCosts.rows == 1)
         #expect(outcome.journeys.withoutJourney == 1)
         #expect(outcome.journeys.revenueWithoutJourney == Money(7))
         let channels = Dictionary(uniqueKeysWithValues: outcome.report.totals.map { ($0.channel, $0) })

@@ -29,16 +29,19 @@ enum AttributeRun: Command {
             .init("impactiq attribute run --source data/ --model linear --out results/", "CSV in, CSV out"),
         ])
 
-    static func run(_ command: ParsedCommand) throws {
+    static func run(_ command: ParsedCommand) throws { try StopSignal.leavingAtOnce { try attribute(command) } }
+
+    private static func attribute(_ command: ParsedCommand) throws {
         if AttributeInput.paths(command) != nil {
             // Paths have no conversions and sessions that a table could name.
             guard command.text("out") == nil else {
                 throw command.invalid(
                     "out", "a file of paths gives channel totals, which are printed; use --json for a program")
             }
-            return try AttributeCompare.run(command)
+            return try AttributeCompare.compare(command)
         }
         let kind = try ModelKind(named: command.text("model") ?? "ihc")
+        try IdleOptions.refuse(command, [kind])
         let input = try AttributeInput.open(command)
         var options = AttributionRun.Options()
         options.kind = kind
@@ -48,6 +51,8 @@ enum AttributeRun: Command {
             guard since == "last" else { throw command.invalid("since", "must be last") }
             options.since = true
         }
+        options.asked = try AskedOptions(command).json
+        options.remarks = input.notes
         let wait = try command.milliseconds("lock-wait") ?? 5_000
         let out = command.text("out")
         let sink: any SQLDatabase
@@ -62,7 +67,7 @@ enum AttributeRun: Command {
         } else {
             throw ImpactError(
                 .usage, code: "missing_option",
-                "--out is missing: results of CSV files go to sqlite:PATH, postgresql://… or a folder")
+                "--out is missing: results of CSV files and of a topic go to sqlite:PATH, postgresql://… or a folder")
         }
         let run = AttributionRun(
             source: input.database, sink: sink, reading: try AttributeOptions.reading(command), options: options,
@@ -70,11 +75,10 @@ enum AttributeRun: Command {
             settingsText: AttributeOptions.settingsText(command, kind.rawValue)
                 + AttributeOptions.settingsText(options.models))
         var progress: (name: String, line: ProgressLine)?
-        var outcome = try run.run { name, done in
+        let outcome = try run.run { name, done in
             if progress?.name != name { progress = (name, ProgressLine(name, unit: "sessions")) }
             progress?.line.update(done)
         }
-        outcome.remarks = input.notes + outcome.remarks
         if let out, !AttributeInput.isDatabase(out) { try AttributeFiles.export(sink, to: out) }
         if command.flag("json") {
             Terminal.Stream.output.write(AttributeText.json(outcome, kind).line + "\n")
@@ -99,12 +103,18 @@ enum AttributeFiles {
                 "\(CSVText.field(rows.text(0) ?? "")),\(CSVText.field(rows.text(1) ?? "")),\(CSVText.number(rows.double(2)))\n"
             )
         }
-        try credit.finish()
-        try report(try StoredReport.read(database), to: folder + "/channel_reporting.csv")
+        let report = try file(of: try StoredReport.read(database), at: folder + "/channel_reporting.csv")
+        // Both are whole before either is put in its place.
+        for file in [credit, report] { try file.prepare() }
+        for file in [credit, report] { try file.finish() }
     }
 
     /// The channel report with CPO and ROAS.
     static func report(_ report: ChannelReport, to path: String) throws(ImpactError) {
+        try file(of: report, at: path).finish()
+    }
+
+    private static func file(of report: ChannelReport, at path: String) throws(ImpactError) -> OutputFile {
         let file = try OutputFile(path)
         try file.append("channel_name,date,cost,ihc,ihc_revenue,CPO,ROAS\n")
         for line in report.lines where line.creditRows + line.costRows > 0 {
@@ -112,6 +122,6 @@ enum AttributeFiles {
             try file.append(
                 "\(CSVText.field(line.channel)),\(CivilDay.text(line.day ?? 0)),\(numbers.joined(separator: ","))\n")
         }
-        try file.finish()
+        return file
     }
 }
