@@ -109,13 +109,15 @@ package final class AttributionRun {
                     "\(table) has ids more than once: every conversion was attributed anew"
                 )
             } else {
-                outcome.scope = .since(day: reader.settings.clock.reading(watermark - options.grace).day)
+                let latest = min(watermark, reader.now)
+                outcome.scope = .since(day: reader.settings.clock.reading(latest - options.grace).day)
             }
         }
         try divide(&outcome, progress)
         if outcome.scope != .all { try reader.addStoredCredit(to: &outcome.report) }
         // All sessions were read, or some: then duplicates are not known.
-        let hasDuplicates = outcome.scope != .all || outcome.journeys.duplicateSessions + reader.counts.sessionsWithoutUser > 0
+        let odd = outcome.journeys.duplicateSessions + reader.counts.sessionsWithoutUser
+        let hasDuplicates = outcome.scope != .all || odd > 0
         try reader.addCosts(to: &outcome.report, hasDuplicates: hasDuplicates)
         try reader.countRefunds()
         try noteScores(&outcome)
@@ -144,11 +146,8 @@ package final class AttributionRun {
         let model = try fitted(&outcome, progress)
         switch outcome.scope {
         case .since(let day):
-            try sink.run(
-                """
-                DELETE FROM \(ResultTables.credit) WHERE conv_id IN \
-                (SELECT CAST(conv_id AS TEXT) FROM conversions WHERE \(try ConversionRows.day(source)) >= $1)
-                """, [.text(CivilDay.text(day))])
+            try JourneyScope.fillSince(day, sink)
+            try removeCreditSince()
         case .touched: try removeTouchedCredit()
         case .all: try sink.execute("DELETE FROM \(ResultTables.credit)")
         }
@@ -236,6 +235,19 @@ package final class AttributionRun {
             """)
     }
 
+    /// Removes the credit of those who are attributed anew, and of conversions that are there no more.
+    private func removeCreditSince() throws(ImpactError) {
+        let gone =
+            sink is SQLiteDatabase
+            ? "conv_id NOT IN (SELECT conv_id FROM conversions WHERE conv_id IS NOT NULL)"
+            : "NOT EXISTS (SELECT 1 FROM conversions o WHERE \(sink.asText("o.conv_id")) = \(ResultTables.credit).conv_id)"
+        try sink.execute(
+            """
+            DELETE FROM \(ResultTables.credit) WHERE conv_id IN (SELECT CAST(conv_id AS TEXT) FROM conversions \
+            WHERE user_id IN (SELECT user_id FROM \(JourneyScope.sinceTable))) OR \(gone)
+            """)
+    }
+
     /// The model, after a pass over all journeys when it learns.
     private func fitted(
         _ outcome: inout Outcome, _ progress: ((String, Int) -> Void)?
@@ -267,9 +279,6 @@ package final class AttributionRun {
         var attributed = 0
         var withoutScore = 0
         let isCausal = options.kind == .causal
-        // A day earlier: a text with a zone may name another day than the local one.
-        let first = outcome.since.map { $0 - 1 }
-        let scope = first.map { JourneyScope.since(day: $0) } ?? outcome.scope
         let answers = options.usesAnswers ? try IHCAnswers(sink) : nil
         var unanswered = 0
         var tooLong = ReadingCounts.Amounts()
@@ -283,10 +292,9 @@ package final class AttributionRun {
             }
         }
         defer { reader.eachUser = nil }
-        try reader.forEachJourney(of: scope, progress: { progress?("attribute", $0) }) {
+        try reader.forEachJourney(of: outcome.scope, progress: { progress?("attribute", $0) }) {
             (journey) throws(ImpactError) in
             guard let conversion = journey.conversion else { return }
-            if let first, conversion.day < first { return }
             if let answers {
                 guard let stored = try answers.weights(of: journey, self.reader.channels) else {
                     if journey.touches.count > IHCClient.maximumSessions {

@@ -175,6 +175,47 @@ import Testing
         #expect(try run(database, .linear, since: true).report.total.revenue == 200)
     }
 
+    @Test func aConversionOfTwoUsersIsThatOfTheEarlier() throws {
+        let scratch = try Scratch()
+        let database = try scratch.database()
+        try database.execute(
+            """
+            CREATE TABLE session_sources (session_id TEXT, user_id TEXT, event_date TEXT, event_time TEXT, channel_name TEXT);
+            CREATE TABLE conversions (conv_id TEXT, user_id TEXT, conv_date TEXT, conv_time TEXT, revenue REAL);
+            INSERT INTO session_sources VALUES ('s1','u1','2024-03-01','09:00:00','a'), ('s2','u2','2024-03-01','09:00:00','b');
+            INSERT INTO conversions VALUES ('c1','u1','2024-03-02','12:00:00',100), ('c1','u2','2024-03-02','11:00:00',10)
+            """)
+        let outcome = try run(database, .linear)
+        #expect(outcome.report.totals.map(\.channel) == ["b"] && outcome.report.total.revenue == 10)
+        #expect(outcome.attributed == 1 && outcome.journeys.duplicateConversions == 1)
+    }
+
+    /// A run that goes on from the last one leaves what a whole run would: with a conversion however late it comes, without what has
+    /// gone since, and from a moment that is not still to come.
+    @Test(arguments: [7, 8] as [UInt64]) func goingOnIsTheWholeRun(_ seed: UInt64) throws {
+        let scratch = try Scratch()
+        let database = try scratch.database()
+        var tables = Tables(seed: seed)
+        tables.sessions.append(["early", "user é1", "2024-07-01", "08:00:00", "Referral", "1", "1", "0"])
+        tables.conversions.append(["ahead", "user é1", "2099-01-01", "08:00:00", "5"])
+        try tables.write(database)
+        #expect(try run(database, .linear).reading.conversionsAhead == 1)
+        try database.execute(
+            """
+            INSERT INTO conversions VALUES ('late', 'user é1', '2024-07-02', '10:00:00', 9);
+            DELETE FROM conversions WHERE conv_id = (SELECT conv_id FROM attribution_customer_journey ORDER BY conv_id LIMIT 1);
+            DELETE FROM session_sources WHERE session_id = (SELECT session_id FROM attribution_customer_journey \
+            WHERE ihc < 1 ORDER BY conv_id DESC LIMIT 1)
+            """)
+        let outcome = try run(database, .linear, since: true)
+        let since = try #require(outcome.since)
+        #expect(since < 20_020)
+        let went = try results(database)
+        #expect(went.contains { $0.hasPrefix("late early") })
+        _ = try run(database, .linear)
+        #expect(try results(database) == went)
+    }
+
     @Test func whatIsMissingIsSaid() throws {
         let scratch = try Scratch()
         let database = try scratch.database()

@@ -262,7 +262,7 @@ import Testing
         do {
             _ = try client.compute([journeys[0]])
             Issue.record("a day's wait was begun")
-        } catch let error as ImpactError {
+        } catch {
             #expect(error.code == "ihc_api_wait" && error.message.contains("86400 s"))
         }
         #expect(server.received.count == 3)

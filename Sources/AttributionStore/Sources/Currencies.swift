@@ -20,6 +20,10 @@ package struct Currencies: Sendable {
                     "--rate '\(text)': write a currency and what one unit of it is worth in the report's, as USD=0.92")
             }
             let code = Self.code(String(parts[0]))
+            guard code != self.report else {
+                throw ImpactError(
+                    .usage, code: "invalid_option_value", "--rate '\(text)': \(code) is the report's own currency")
+            }
             guard self.rates.updateValue(rate, forKey: code) == nil else {
                 throw ImpactError(.usage, code: "invalid_option_value", "--rate '\(text)': \(code) has a rate already")
             }

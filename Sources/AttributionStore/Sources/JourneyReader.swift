@@ -26,11 +26,13 @@ package final class JourneyReader {
     let database: any SQLDatabase
     /// Is called with all sessions of each user, each once.
     var eachUser: (([Touch]) -> Void)?
+    /// Milliseconds since 1970: nothing goes on from a conversion that is still to come.
+    let now = Int64(Date().timeIntervalSince1970 * 1_000)
     /// Where uplift scores are, in a table `scores` as the log store has it.
     private let scores: (any SQLDatabase)?
     /// Looked for once: the whole table is read for it.
-    private var shared: SharedSessions?
-    private var sharedLeftOut = 0
+    private var shared: (sessions: SharedIDs, conversions: SharedIDs)?
+    private var sharedLeftOut = (sessions: 0, conversions: 0)
 
     package init(
         _ database: any SQLDatabase, _ settings: ReadingSettings, channels: ChannelTable,
@@ -49,8 +51,8 @@ package final class JourneyReader {
         of scope: JourneyScope = .all, progress: ((Int) -> Void)? = nil, _ body: (Journey) throws(ImpactError) -> Void
     ) throws(ImpactError) {
         counts = ReadingCounts()
-        sharedLeftOut = 0
-        let shared = try sharedSessions(scope)
+        sharedLeftOut = (0, 0)
+        let shared = try sharedIDs(scope)
         var builder = JourneyBuilder(settings.journeys)
         let sessions = try SessionRows(database, scope)
         let conversions = try ConversionRows(database, scope)
@@ -68,19 +70,23 @@ package final class JourneyReader {
             orders.removeAll(keepingCapacity: true)
             names.removeAll(keepingCapacity: true)
             while let row = session, row.user.utf8.elementsEqual(user.utf8) {
-                if shared.isOf(user, row.touch.session) {
+                if shared.sessions.isOf(user, row.touch.session) {
                     touches.append(row.touch)
                     touches[touches.count - 1].channel = Int32(names.count)
                     names.append(row.channel)
                 } else {
-                    sharedLeftOut += 1
+                    sharedLeftOut.sessions += 1
                 }
                 session = try next(sessions)
                 read += 1
                 if read & 0xFFFF == 0 { progress?(read) }
             }
             while let row = conversion, row.user.utf8.elementsEqual(user.utf8) {
-                orders.append(row.conversion)
+                if shared.conversions.isOf(user, row.conversion.id) {
+                    orders.append(row.conversion)
+                } else {
+                    sharedLeftOut.conversions += 1
+                }
                 conversion = try next(conversions)
             }
             number(&touches, names)
@@ -89,7 +95,8 @@ package final class JourneyReader {
             eachUser?(touches)
         }
         journeyCounts = builder.counts
-        journeyCounts.duplicateSessions += sharedLeftOut
+        journeyCounts.duplicateSessions += sharedLeftOut.sessions
+        journeyCounts.duplicateConversions += sharedLeftOut.conversions
     }
 
     /// A table in which an id stands more than once; nil for none. Tables with a key are not searched.
@@ -105,9 +112,15 @@ package final class JourneyReader {
     }
 
     /// A stream's own tables hold the ids of users' events.
-    func sharedSessions(_ scope: JourneyScope) throws(ImpactError) -> SharedSessions {
+    func sharedIDs(_ scope: JourneyScope) throws(ImpactError) -> (sessions: SharedIDs, conversions: SharedIDs) {
         if let shared { return shared }
-        let found = scope == .touched ? SharedSessions() : try SharedSessions(database, clock: settings.clock)
+        let found =
+            scope == .touched
+            ? (SharedIDs(), SharedIDs())
+            : (
+                try SharedIDs(sessionsOf: database, clock: settings.clock),
+                try SharedIDs(conversionsOf: database, clock: settings.clock)
+            )
         shared = found
         return found
     }
@@ -215,7 +228,11 @@ package final class JourneyReader {
             let refund = min(revenue, asked)
             if asked > refund { counts.refundedBeyond += asked - refund }
             counts.refunded += refund
-            counts.latest = max(counts.latest ?? .min, reading.time)
+            if reading.time > now {
+                counts.conversionsAhead += 1
+            } else {
+                counts.latest = max(counts.latest ?? .min, reading.time)
+            }
             return (user, Conversion(id: id, time: reading.time, day: reading.day, revenue: revenue - refund))
         }
         return nil

@@ -44,6 +44,9 @@ package struct ReadingCounts: Sendable, Equatable {
     package var refundsWithoutConversion = Amounts()
     /// Uplift scores that belong to no session of their user.
     package var scoresWithoutSession = 0
+    package var unreadableScores = 0
+    /// Conversions later than the moment of the run.
+    package var conversionsAhead = 0
     package var latest: Int64?
 
     package init() {}
@@ -73,11 +76,13 @@ package struct ReadingCounts: Sendable, Equatable {
             note(unknownCosts, "costs by day without a known channel", "stated as \(JourneyReader.unknownChannel)"),
             note(costsWithoutDay, "costs whose day cannot be read: left out"),
             hasNoCosts ? "no cost is known (session_costs, ad_costs): CPO and ROAS stay empty" : nil,
-            note(unreadableAmounts, "amounts that are not numbers, or are beyond 9.2 million million: counted as 0"),
+            note(unreadableAmounts, "amounts that are not numbers, or are beyond 9.2 trillion: counted as 0"),
             note(missingRevenues, "conversions without a revenue: counted as 0"),
             note(negativeRevenues, "conversions with a negative revenue (refunds without an order)", "left out"),
             note(refundedBeyond, "conversions refunded beyond their revenue", "they count as 0"),
             note(refundsWithoutConversion, "refunds of conversions that are not there", "left out"),
+            note(conversionsAhead, "conversions with a time that is still to come: attributed as they are"),
+            note(unreadableScores, "uplift scores whose time or number cannot be read: left out"),
             note(scoresWithoutSession, "uplift scores outside any session of their user: left out"),
         ].compactMap { $0 }
     }

@@ -77,7 +77,7 @@ enum AttributeCompare: Command {
         if !comparison.causal.isEmpty { columns.append(.number("incremental (95 %)")) }
         var table = Table(columns: columns)
         for channel in comparison.order {
-            var cells = [comparison.channels[channel]]
+            var cells = [AttributeText.name(comparison.channels[channel])]
             cells += divided.map { Figure.fixed($0.credit(channel), 2) }
             for column in comparison.columns {
                 if let own = column.ownTotals { cells.append(Figure.fixed(own[channel], 2)) }
@@ -88,7 +88,9 @@ enum AttributeCompare: Command {
         var text = table.text(width: nil)
         text += "\n\(Figure.amount(comparison.conversions)) conversions\n"
         for channel in comparison.order {
-            if let words = comparison.disagreement(channel) { text += "- \(comparison.channels[channel]): \(words)\n" }
+            if let words = comparison.disagreement(channel) {
+                text += "- \(AttributeText.name(comparison.channels[channel])): \(words)\n"
+            }
         }
         for note in notes + comparison.remarks { text += "- \(note)\n" }
         return text

@@ -11,8 +11,8 @@ enum AttributeRun: Command {
         discussion: """
             Writes attribution_customer_journey (conv_id, session_id, ihc) and channel_reporting (channel_name, date, cost, \
             ihc, ihc_revenue) in one transaction: a run that fails or is killed changes nothing, a run that is repeated \
-            gives the same tables. With --since last only conversions from the last run's latest one, less the grace, are \
-            attributed anew; models that learn from all journeys (markov, shapley, data-driven) attribute all.
+            gives the same tables. With --since last only users with conversions from the last run's latest one, less the grace, on, \
+            or without credit, are attributed anew; models that learn from all journeys (markov, shapley, data-driven) attribute all.
             """,
         options: AttributeOptions.source + [
             .value("model", "MODEL", "How credit is divided", default: "ihc"),
@@ -94,6 +94,7 @@ enum AttributeFiles {
     static func export(_ database: any SQLDatabase, to folder: String) throws {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        removeLeftovers(folder)
         let credit = try OutputFile(folder + "/attribution_customer_journey.csv")
         try credit.append("conv_id,session_id,ihc\n")
         let rows = try database.query(
@@ -107,6 +108,19 @@ enum AttributeFiles {
         // Both are whole before either is put in its place.
         for file in [credit, report] { try file.prepare() }
         for file in [credit, report] { try file.finish() }
+    }
+
+    /// What a run that was killed left half written goes: it holds users' data.
+    private static func removeLeftovers(_ folder: String) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where name.hasSuffix(".partial")
+            && [".attribution_customer_journey.csv.", ".channel_reporting.csv."].contains(where: { name.hasPrefix($0) })
+        {
+            let path = folder + "/" + name
+            var status = stat()
+            // Another run may be at work on a younger one.
+            if lstat(path, &status) == 0, time(nil) - status.st_mtim.tv_sec > 3_600 { unlink(path) }
+        }
     }
 
     /// The channel report with CPO and ROAS.

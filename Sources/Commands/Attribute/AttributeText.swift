@@ -20,18 +20,22 @@ enum AttributeText {
             .text("Channel"), .number("Credit"), .number("Revenue"), .number("Cost"), .number("CPO"), .number("ROAS"))
         for line in report.totals + sums(report) {
             table.add(
-                line.channel, Figure.fixed(line.credit, 2), Figure.fixed(line.revenue, 2),
+                name(line.channel), Figure.fixed(line.credit, 2), Figure.fixed(line.revenue, 2),
                 Figure.fixed(line.cost.amount, 2), line.cpo.map { Figure.fixed($0, 2) } ?? "",
                 line.roas.map { Figure.fixed($0, 2) } ?? "")
         }
         return table
     }
 
+    /// A channel's name, cut where it would widen every row.
+    static func name(_ channel: String) -> String { channel.count > 60 ? channel.prefix(59) + "…" : channel }
+
     /// The channels with spend, and all: CPO and ROAS of all count orders that no spend brought.
     private static func sums(_ report: ChannelReport) -> [ChannelReport.Line] {
         var all = report.total
         all.channel = "all"
-        guard var paid = report.paid?.total else { return [all] }
+        guard let spending = report.paid, spending.totals.count < report.totals.count else { return [all] }
+        var paid = spending.total
         paid.channel = "all with spend"
         return [paid, all]
     }

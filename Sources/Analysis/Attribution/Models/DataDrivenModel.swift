@@ -145,6 +145,13 @@ package struct DataDrivenModel: FittedModel {
     package let remarks: [String]
     package var channelTotals: [Double]? { nil }
 
+    package init(intercept: Double, coefficients: [Double], halfLife: Double, remarks: [String]) {
+        self.intercept = intercept
+        self.coefficients = coefficients
+        self.halfLife = halfLife
+        self.remarks = remarks
+    }
+
     package func weights(of touches: [Touch], conversion: Int64, into weights: inout [Double]) {
         weights.removeAll(keepingCapacity: true)
         let end = touches.last?.time ?? 0

@@ -5,9 +5,10 @@ extension AttributionPage {
 
     func comparisonSection(_ comparison: ModelComparison) -> String {
         let order = Array(comparison.order.prefix(14))
-        let largest = max(
-            order.flatMap { channel in comparison.columns.map { $0.credit(channel) } }.max() ?? 0, .leastNormalMagnitude
-        )
+        let credits = order.flatMap { channel in comparison.columns.map { $0.credit(channel) } }
+        let largest = max(credits.max() ?? 0, .leastNormalMagnitude)
+        // Marks say differences, so that the axis need not begin at 0.
+        let least = max(0, (credits.min() ?? 0) - 0.05 * largest)
         var drawing = Drawing(
             id: "models", title: "Credit by model",
             description: order.map { channel in
@@ -16,8 +17,11 @@ extension AttributionPage {
                     .joined(separator: ", ")
             }.joined(separator: "; "), width: 900, height: Double(order.count) * 30 + 34)
         let (left, right) = (190.0, 880.0)
-        for tick in SVGChart.ticks(0...largest, 6) {
-            let x = left + tick / largest * (right - left)
+        func place(_ credit: Double) -> Double {
+            left + (credit - least) / max(largest - least, .leastNormalMagnitude) * (right - left)
+        }
+        for tick in SVGChart.ticks(least...max(largest, least), 6) {
+            let x = place(tick)
             drawing.line(x, 2, x, Double(order.count) * 30 + 8)
             drawing.text(x, Double(order.count) * 30 + 24, ReportPage.tick(tick), anchor: "middle")
         }
@@ -28,7 +32,7 @@ extension AttributionPage {
                 // Marks of equal values stand above one another, a shape a row.
                 let shift = Double(index % 3 - 1) * 5
                 drawing.mark(
-                    index, left + column.credit(channel) / largest * (right - left), y + shift,
+                    index, place(column.credit(channel)), y + shift,
                     tip:
                         "\(comparison.channels[channel]), \(column.kind.rawValue): \(Figure.fixed(column.credit(channel), 2))"
                 )

@@ -68,7 +68,8 @@ package struct AttributionPage: Sendable {
     private var sums: [ChannelReport.Line] {
         var all = report.total
         all.channel = "All"
-        guard var paid = report.paid?.total else { return [all] }
+        guard let spending = report.paid, spending.totals.count < report.totals.count else { return [all] }
+        var paid = spending.total
         paid.channel = "All with spend"
         return [paid, all]
     }
