@@ -79,12 +79,12 @@ enum AttributeCallIHC: Command {
                 ("calls", .integer(client.calls)), ("retries", .integer(client.retries)),
                 ("answered_now", .integer(outcome.answeredNow)), ("answered_before", .integer(outcome.answeredBefore)),
                 ("unanswered", .integer(run.unanswered)), ("too_long", .integer(run.tooLong.rows)),
-                ("run", AttributeText.json(run, .ihc)),
+                ("run", AttributeText.json(run, "ihc-api")),
             ])
             Terminal.Stream.output.write(json.line + "\n")
         } else {
             Terminal.Stream.output.write(
-                AttributeText.text(run, .ihc)
+                AttributeText.text(run, "ihc-api")
                     + "\(client.calls) calls (\(client.retries) of them again): \(outcome.answeredNow) journeys answered now, "
                     + "\(outcome.answeredBefore) before\n")
         }

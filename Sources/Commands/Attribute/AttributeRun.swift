@@ -81,9 +81,9 @@ enum AttributeRun: Command {
         }
         if let out, !AttributeInput.isDatabase(out) { try AttributeFiles.export(sink, to: out) }
         if command.flag("json") {
-            Terminal.Stream.output.write(AttributeText.json(outcome, kind).line + "\n")
+            Terminal.Stream.output.write(AttributeText.json(outcome, kind.rawValue).line + "\n")
         } else {
-            Terminal.Stream.output.write(AttributeText.text(outcome, kind))
+            Terminal.Stream.output.write(AttributeText.text(outcome, kind.rawValue))
         }
     }
 }

@@ -6,10 +6,11 @@ import Terminal
 
 /// What `attribute` prints.
 enum AttributeText {
-    static func text(_ outcome: AttributionRun.Outcome, _ kind: ModelKind) -> String {
+    /// - Parameter model: what divided: a model, or `ihc-api`.
+    static func text(_ outcome: AttributionRun.Outcome, _ model: String) -> String {
         var text = table(outcome.report).text(width: Terminal.Stream.output.windowSize?.columns)
         let since = outcome.since.map { ", from \(CivilDay.text($0)) on" } ?? ""
-        text += "\n\(HumanNumber.grouped(outcome.attributed)) conversions attributed by \(kind.rawValue)\(since); "
+        text += "\n\(HumanNumber.grouped(outcome.attributed)) conversions attributed by \(model)\(since); "
         text += "\(HumanNumber.grouped(outcome.rows)) rows of credit\n"
         for note in outcome.notes { text += "- \(note)\n" }
         return text
@@ -40,9 +41,9 @@ enum AttributeText {
         return [paid, all]
     }
 
-    static func json(_ outcome: AttributionRun.Outcome, _ kind: ModelKind) -> JSONOutput {
+    static func json(_ outcome: AttributionRun.Outcome, _ model: String) -> JSONOutput {
         .object([
-            ("model", .text(kind.rawValue)), ("conversions", .integer(outcome.attributed)),
+            ("model", .text(model)), ("conversions", .integer(outcome.attributed)),
             ("rows", .integer(outcome.rows)),
             ("since", outcome.since.map { JSONOutput.text(CivilDay.text($0)) } ?? .null),
             ("channels", channels(outcome.report)), ("with_spend", withSpend(outcome.report)),
