@@ -95,13 +95,6 @@ import Testing
         #expect(
             sum(odd.costs, 1) == outcome.report.total.cost + reading.unplacedCosts.sum + reading.negativeCosts.sum)
         #expect(reading.unplacedCosts.rows > 0 && reading.negativeCosts.rows > 0)
-        // Each session that counts is one user's.
-        #expect(
-            try database.value(
-                """
-                SELECT count(*) FROM (SELECT a.session_id FROM attribution_customer_journey a JOIN conversions c \
-                ON c.conv_id = a.conv_id GROUP BY a.session_id HAVING min(c.user_id) <> max(c.user_id))
-                """) == "0")
         #expect(try reading.refundsWithoutConversion.sum == lost(odd, database))
         let first = try results(database)
         for _ in 0..<3 {
