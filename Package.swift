@@ -105,7 +105,7 @@ targets += [
     module("Attribution", in: "Analysis", ["Base", "JSON", "Statistics", "Report"]),
     module(
         "AttributionStore",
-        ["Base", "JSON", "Events", "Tabular", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
+        ["Base", "JSON", "Events", "Tabular", "Report", "Attribution", "CSQLite", "CZlib", "CPostgres", "CCurl"]),
 
     // The HTTP API and its pages.
     module(

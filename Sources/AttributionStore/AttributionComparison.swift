@@ -50,6 +50,8 @@ package enum AttributionComparison {
         }
         let rows = causal.sorted
         comparison.causal = rows.contains { $0.scored > 0 } ? rows : []
+        guard !kinds.contains(.causal) || !comparison.causal.isEmpty else { throw CausalModel.withoutScores }
+        try reader.countRefunds()
         return comparison
     }
 }

@@ -15,6 +15,10 @@ package final class AttributionRun {
         package var grace: Int64 = 7 * 86_400_000
         /// Credit is what an IHC API answered, not a model's.
         package var usesAnswers = false
+        /// What was asked for, as JSON; a report of this run is made with the same.
+        package var asked: String?
+        /// What is known of the source before it is read.
+        package var remarks: [String] = []
 
         package init() {}
     }
@@ -28,13 +32,20 @@ package final class AttributionRun {
         package var rows = 0
         /// Journeys that an IHC API has not answered: without credit.
         package var unanswered = 0
+        /// Journeys of more sessions than a call may have: none will ever be sent.
+        package var tooLong = ReadingCounts.Amounts()
         /// Of a stream: channels and days that changed.
         package var changed = 0
         /// Whose conversions were attributed anew.
         package var scope = JourneyScope.all
         /// The first local day that was attributed anew; nil when that is not what was asked.
         package var since: Int32? { if case .since(let day) = scope { day } else { nil } }
+        /// Conversions that the causal model divided equally, since none of their sessions has a positive score.
+        package var withoutScore = 0
         package var remarks: [String] = []
+
+        /// What a reader should know first: every class that was counted.
+        package var notes: [String] { journeys.notes + reading.notes + remarks }
     }
 
     private let source: any SQLDatabase
@@ -82,6 +93,7 @@ package final class AttributionRun {
     package func attribute(_ progress: ((String, Int) -> Void)? = nil) throws(ImpactError) -> Outcome {
         try ResultTables.create(sink)
         var outcome = Outcome()
+        outcome.remarks = options.remarks
         let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }
         if options.since, let watermark {
             if hasScores {
@@ -92,19 +104,39 @@ package final class AttributionRun {
             } else if try !hasSameSettings() {
                 outcome.remarks.append(
                     "the settings are not those of the last run: every conversion was attributed anew")
+            } else if let table = try reader.tableWithRepeatedIDs() {
+                outcome.remarks.append(
+                    "\(table) has ids more than once: every conversion was attributed anew"
+                )
             } else {
-                outcome.scope = .since(day: reader.settings.clock.reading(watermark - options.grace).day)
+                let latest = min(watermark, reader.now)
+                outcome.scope = .since(day: reader.settings.clock.reading(latest - options.grace).day)
             }
         }
         try divide(&outcome, progress)
         if outcome.scope != .all { try reader.addStoredCredit(to: &outcome.report) }
         // All sessions were read, or some: then duplicates are not known.
-        let hasDuplicates = outcome.scope != .all || outcome.journeys.duplicateSessions > 0
+        let odd = outcome.journeys.duplicateSessions + reader.counts.sessionsWithoutUser
+        let hasDuplicates = outcome.scope != .all || odd > 0
         try reader.addCosts(to: &outcome.report, hasDuplicates: hasDuplicates)
+        try reader.countRefunds()
+        try noteScores(&outcome)
         outcome.reading = reader.counts
         try ResultTables.write(outcome.report, sink)
         try noteRun()
+        if let asked = options.asked { try ResultTables.setState("asked", asked, sink) }
+        try ResultTables.setNotes(outcome.notes, sink)
         return outcome
+    }
+
+    /// The causal model divides by scores: without any it is no answer, and where they lack it says so.
+    private func noteScores(_ outcome: inout Outcome) throws(ImpactError) {
+        guard options.kind == .causal, !options.usesAnswers, outcome.withoutScore > 0 else { return }
+        guard outcome.scope != .all || outcome.report.lines.contains(where: { $0.scored > 0 }) else {
+            throw CausalModel.withoutScores
+        }
+        outcome.remarks.append(
+            "\(outcome.withoutScore) conversions have no session with a positive uplift score: divided equally")
     }
 
     /// Forgets the credit of those who are attributed anew and writes it anew; the report gets what was written.
@@ -114,11 +146,8 @@ package final class AttributionRun {
         let model = try fitted(&outcome, progress)
         switch outcome.scope {
         case .since(let day):
-            try sink.run(
-                """
-                DELETE FROM \(ResultTables.credit) WHERE conv_id IN \
-                (SELECT CAST(conv_id AS TEXT) FROM conversions WHERE \(try ConversionRows.day(source)) >= $1)
-                """, [.text(CivilDay.text(day))])
+            try JourneyScope.fillSince(day, sink)
+            try removeCreditSince()
         case .touched: try removeTouchedCredit()
         case .all: try sink.execute("DELETE FROM \(ResultTables.credit)")
         }
@@ -206,6 +235,19 @@ package final class AttributionRun {
             """)
     }
 
+    /// Removes the credit of those who are attributed anew, and of conversions that are there no more.
+    private func removeCreditSince() throws(ImpactError) {
+        let gone =
+            sink is SQLiteDatabase
+            ? "conv_id NOT IN (SELECT conv_id FROM conversions WHERE conv_id IS NOT NULL)"
+            : "NOT EXISTS (SELECT 1 FROM conversions o WHERE \(sink.asText("o.conv_id")) = \(ResultTables.credit).conv_id)"
+        try sink.execute(
+            """
+            DELETE FROM \(ResultTables.credit) WHERE conv_id IN (SELECT CAST(conv_id AS TEXT) FROM conversions \
+            WHERE user_id IN (SELECT user_id FROM \(JourneyScope.sinceTable))) OR \(gone)
+            """)
+    }
+
     /// The model, after a pass over all journeys when it learns.
     private func fitted(
         _ outcome: inout Outcome, _ progress: ((String, Int) -> Void)?
@@ -235,11 +277,11 @@ package final class AttributionRun {
         var units: [Int64] = []
         var report = outcome.report
         var attributed = 0
-        // A day earlier: a text with a zone may name another day than the local one.
-        let first = outcome.since.map { $0 - 1 }
-        let scope = first.map { JourneyScope.since(day: $0) } ?? outcome.scope
+        var withoutScore = 0
+        let isCausal = options.kind == .causal
         let answers = options.usesAnswers ? try IHCAnswers(sink) : nil
         var unanswered = 0
+        var tooLong = ReadingCounts.Amounts()
         if !isPart {
             reader.eachUser = { [unowned reader] touches in
                 for touch in touches where touch.uplift.isFinite {
@@ -250,18 +292,22 @@ package final class AttributionRun {
             }
         }
         defer { reader.eachUser = nil }
-        try reader.forEachJourney(of: scope, progress: { progress?("attribute", $0) }) {
+        try reader.forEachJourney(of: outcome.scope, progress: { progress?("attribute", $0) }) {
             (journey) throws(ImpactError) in
             guard let conversion = journey.conversion else { return }
-            if let first, conversion.day < first { return }
             if let answers {
                 guard let stored = try answers.weights(of: journey, self.reader.channels) else {
-                    unanswered += 1
+                    if journey.touches.count > IHCClient.maximumSessions {
+                        tooLong += conversion.revenue
+                    } else {
+                        unanswered += 1
+                    }
                     return
                 }
                 weights = stored
             } else {
                 model.weights(of: journey.touches, conversion: conversion.time, into: &weights)
+                if isCausal, !weights.contains(where: { $0 > 0 }) { withoutScore += 1 }
             }
             Credit.divide(weights, into: &units)
             try writer.add(conversion.id, journey.touches, units)
@@ -277,7 +323,14 @@ package final class AttributionRun {
         outcome.report = report
         outcome.journeys = reader.journeyCounts
         outcome.attributed = attributed
+        outcome.withoutScore = withoutScore
         outcome.rows = writer.written
         outcome.unanswered = unanswered
+        outcome.tooLong = tooLong
+        if tooLong.rows > 0 {
+            outcome.remarks.append(
+                "\(tooLong.rows) conversions with a journey of more than \(IHCClient.maximumSessions) sessions, revenue "
+                    + "\(tooLong.sum.text): the API takes no such call, so no channel gets them")
+        }
     }
 }

@@ -95,6 +95,11 @@ package struct Figure {
         return grouped(text)
     }
 
+    /// A whole number as it is, another one with two decimals: `4`, `6.50`.
+    package static func amount(_ value: Double) -> String {
+        value == value.rounded() ? count(value) : fixed(value, 2)
+    }
+
     /// A share: `30 %`.
     package static func share(_ value: Double) -> String {
         let percent = value * 100

@@ -39,7 +39,7 @@ package enum ReportStyle {
         .charts figure:only-child>svg{max-width:600px;margin-left:auto;margin-right:auto}
         .legend{display:flex;flex-wrap:wrap;gap:2px 16px;font-size:.84rem;color:var(--muted);margin:0;padding:0;list-style:none}
         .legend svg{display:inline-block;width:22px;height:10px;margin:0 6px 1px 0;vertical-align:middle}
-        svg text{font-size:12px;fill:var(--muted);font-family:inherit;font-variant-numeric:tabular-nums}
+        svg text{unicode-bidi:isolate;font-size:12px;fill:var(--muted);font-family:inherit;font-variant-numeric:tabular-nums}
         svg text.axis-title{font-size:12px}svg text.mark{fill:var(--perfect)}
         svg path{fill:none;stroke-linejoin:round;stroke-linecap:round}
         .grid{stroke:var(--line);stroke-width:1}.zero{stroke:var(--muted);stroke-width:1}
@@ -53,8 +53,8 @@ package enum ReportStyle {
         .table h3{padding:12px 16px 4px;margin:0;font-size:.92rem}.scroll{overflow-x:auto;-webkit-overflow-scrolling:touch}
         .scroll:focus-visible{outline:2px solid var(--model);outline-offset:-2px}
         table{border-collapse:separate;border-spacing:0;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
-        th,td{padding:6px 16px;text-align:left;white-space:nowrap;border-top:1px solid var(--line)}
-        thead th{border-top:0;color:var(--muted);font-weight:500}tbody th{font-weight:500}tbody th,thead th:first-child{position:sticky;left:0;background:var(--card)}.n{text-align:right}
+        th,td{padding:6px 16px;text-align:left;white-space:nowrap;unicode-bidi:isolate;border-top:1px solid var(--line)}
+        thead th{border-top:0;color:var(--muted);font-weight:500}tbody th{font-weight:500;max-width:36ch;overflow:hidden;text-overflow:ellipsis}tbody th,thead th:first-child{position:sticky;left:0;background:var(--card)}.n{text-align:right}
         ul.notes{margin:10px 0 0;padding-left:20px}ul.notes li{margin:0 0 6px;max-width:76ch}
         .facts{display:grid;grid-template-columns:max-content 1fr;gap:6px 20px;margin:12px 0 0;font-size:.9rem}
         .facts dd{overflow-wrap:anywhere}

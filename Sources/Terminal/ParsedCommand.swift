@@ -9,7 +9,7 @@ package struct ParsedCommand: Sendable {
     package let path: [String]
     /// The positional arguments, in order.
     package let arguments: [String]
-    private let options: [CommandSpecification.Option]
+    package let options: [CommandSpecification.Option]
     private let values: [String: [String]]
     private let flags: Set<String>
 
@@ -22,6 +22,15 @@ package struct ParsedCommand: Sendable {
         self.values = values
         self.flags = flags
         self.arguments = arguments
+    }
+
+    /// The same command with values for options that were not given.
+    package func completed(values more: [String: [String]], flags moreFlags: Set<String>) -> ParsedCommand {
+        let known = Set(options.map(\.name))
+        return ParsedCommand(
+            path: path, options: options,
+            values: values.merging(more.filter { known.contains($0.key) }) { given, _ in given },
+            flags: flags.union(moreFlags.intersection(known)), arguments: arguments)
     }
 
     /// The command without the program's name: `model inspect`.

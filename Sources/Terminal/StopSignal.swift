@@ -11,6 +11,8 @@ package enum StopSignal {
     /// The ends of a pipe: the handler writes one byte that nobody reads, so every waiter wakes, now and later.
     private static let readEnd = Atomic<Int32>(-1)
     private static let writeEnd = Atomic<Int32>(-1)
+    /// How many pieces of work may be left at any moment.
+    private static let leavers = Atomic<Int>(0)
     /// Whether a ``LiveScreen`` has hidden the cursor, which a forced exit must undo.
     static let cursorHidden = Atomic<Bool>(false)
 
@@ -19,7 +21,8 @@ package enum StopSignal {
         guard readEnd.load(ordering: .acquiring) < 0 else { return }
         // Statics are made on first use, which must not happen inside the handler.
         _ = (
-            raised.load(ordering: .relaxed), interrupts.load(ordering: .relaxed), cursorHidden.load(ordering: .relaxed)
+            raised.load(ordering: .relaxed), interrupts.load(ordering: .relaxed), cursorHidden.load(ordering: .relaxed),
+            leavers.load(ordering: .relaxed)
         )
         var ends: [Int32] = [-1, -1]
         if pipe(&ends) == 0 {
@@ -40,6 +43,14 @@ package enum StopSignal {
 
     /// Whether the process was asked to stop.
     package static var isRaised: Bool { raised.load(ordering: .acquiring) }
+
+    /// Runs work that may end at any moment, since what it has not committed is undone: SIGINT and SIGTERM then leave at once,
+    /// with status 130 and 143.
+    package static func leavingAtOnce<Result>(_ body: () throws -> Result) rethrows -> Result {
+        leavers.add(1, ordering: .acquiringAndReleasing)
+        defer { leavers.subtract(1, ordering: .acquiringAndReleasing) }
+        return try body()
+    }
 
     /// Asks the process to stop, as SIGTERM does: the end of `--for`, a failure in another thread.
     package static func raise() {
@@ -67,6 +78,12 @@ package enum StopSignal {
         if number == SIGINT, interrupts.add(1, ordering: .relaxed).newValue > 1 {
             if cursorHidden.load(ordering: .relaxed) { showCursor() }
             _exit(130)
+        }
+        if leavers.load(ordering: .acquiring) > 0 {
+            if cursorHidden.load(ordering: .relaxed) { showCursor() }
+            let words: StaticString = "impactiq: stopped; what was not committed is undone\n"
+            _ = Foundation.write(2, words.utf8Start, words.utf8CodeUnitCount)
+            _exit(128 + number)
         }
         let saved = errno
         raised.store(true, ordering: .releasing)

@@ -238,6 +238,88 @@ import Testing
         #expect(server.received.count == 1)
     }
 
+    @Test func aWaitIsAsLongAsTheServerAsksInSecondsOrUntilADate() throws {
+        let (scratch, _, journeys, channels) = try team(25)
+        defer { withExtendedLifetime(scratch) {} }
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = TimeZone(identifier: "GMT")
+        format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
+        let date = format.string(from: Date(timeIntervalSinceNow: 500))
+        let server = try LoopbackServer { number, body in
+            number == 0
+                ? .status(429, retryAfter: date)
+                : number == 1 ? .json(Self.answer(body)) : .status(429, retryAfter: "86400")
+        }
+        defer { server.stop() }
+        let waits = Mutex<[Double]>([])
+        var settings = IHCClient.Settings(url: server.url, key: "k")
+        settings.backOff = 10
+        let client = try IHCClient(settings, channels: channels, sleep: { wait in waits.withLock { $0.append(wait) } })
+        _ = try client.compute([journeys[0]])
+        #expect(waits.withLock { $0.count == 1 && $0[0] > 100_000 && $0[0] <= 500_000 })
+        // Longer than anybody's patience: it ends at once and says how long.
+        do {
+            _ = try client.compute([journeys[0]])
+            Issue.record("a day's wait was begun")
+        } catch {
+            #expect(error.code == "ihc_api_wait" && error.message.contains("86400 s"))
+        }
+        #expect(server.received.count == 3)
+    }
+
+    @Test func anAnswerThatIsRefusedSaysWhy() throws {
+        let (scratch, _, journeys, channels) = try team(26)
+        defer { withExtendedLifetime(scratch) {} }
+        let journey = try #require(journeys.first { $0.touches.count == 2 })
+        func row(_ index: Int, _ ihc: String) -> String {
+            #"{"conversion_id":"\#(journey.conversion!.id)","session_id":"\#(journey.touches[index].session)","ihc":\#(ihc)}"#
+        }
+        for (rows, why) in [
+            ([row(0, "1.5"), row(1, "-0.5")], "below 0"), ([row(0, "null"), row(1, "1")], "no number"),
+            ([row(0, "1"), row(0, "0"), row(1, "0")], "twice"), ([row(0, "1")], "other sessions"), ([], "no answer"),
+            ([row(0, "0.4"), row(1, "0.4")], "adds up to 0.8"),
+        ] {
+            let server = try LoopbackServer { _, _ in .json("{\"value\":[\(rows.joined(separator: ","))]}") }
+            defer { server.stop() }
+            let answer = try client(server, channels).compute([journey])
+            #expect(answer.credit.isEmpty)
+            #expect(answer.failed.first?.why.contains(why) == true, "\(answer.failed)")
+        }
+    }
+
+    @Test func oneCallerAtATime() throws {
+        let scratch = try Scratch()
+        let (one, other) = (try scratch.database(), try scratch.database())
+        var first: CallerLock? = try CallerLock(one)
+        #expect(throws: ImpactError.self) { _ = try CallerLock(other) }
+        #expect(first != nil)
+        first = nil
+        #expect(throws: Never.self) { _ = try CallerLock(other) }
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: scratch.path).allSatisfy { !$0.hasSuffix(".call-ihc") })
+    }
+
+    /// A robot's journey, which no call may hold, neither fails the nightly run nor gets any credit.
+    @Test func aJourneyTooLongForACallIsCounted() throws {
+        let scratch = try Scratch()
+        let database = try scratch.database()
+        var tables = Tables()
+        tables.sessions = (0...IHCClient.maximumSessions).map { index in
+            [
+                "s\(index)", "robot", "2024-01-01",
+                String(format: "%02d:%02d:%02d", index / 3600, index / 60 % 60, index % 60), "A", "1", "1", "0",
+            ]
+        }
+        tables.conversions = [["c1", "robot", "2024-01-02", "10:00:00", "12"]]
+        try tables.write(database)
+        _ = try IHCAnswers(database)
+        let outcome = try run(database, .ihc, answers: true)
+        #expect(outcome.unanswered == 0 && outcome.attributed == 0)
+        #expect(outcome.tooLong.rows == 1 && outcome.tooLong.sum == Money(12))
+        #expect(outcome.notes.contains { $0.contains("more than 3000 sessions, revenue 12.00") })
+    }
+
     @Test func callsHoldNoMoreThanTheyMay() {
         func journey(_ id: Int, _ count: Int) -> Journey {
             Journey(
@@ -257,6 +339,9 @@ import Testing
         #expect(throws: ImpactError.self) { try IHCClient.Settings(url: "file:///etc/passwd", key: "k").check() }
         #expect(throws: ImpactError.self) {
             try IHCClient.Settings(url: "https://api.example.com/x", key: "a\r\nb: c").check()
+        }
+        #expect(throws: ImpactError.self) {
+            try IHCClient.Settings(url: "https://api.example.com/a b", key: "k").check()
         }
         #expect(throws: Never.self) { try IHCClient.Settings(url: "https://api.example.com/x", key: "k").check() }
     }

@@ -139,6 +139,35 @@ import Testing
         }
     }
 
+    /// Conversions in are conversions divided and those without a channel, in both ways of reading.
+    @Test(arguments: [true, false]) func pathsWithoutAChannelAreCounted(_ divides: Bool) throws {
+        let scratch = try Scratch()
+        let file = scratch.path + "/paths.csv"
+        try "path,conversions,value\na,4,8\na > > b,6.5,13\n,3,9\n".write(
+            toFile: file, atomically: true, encoding: .utf8)
+        let comparison = try PathComparison.compare(file, [.markov], ModelOptions(), divides: divides).comparison
+        #expect(comparison.conversions == 10.5)
+        #expect(abs(Credit.value(comparison.columns[0].units.reduce(0, +)) - 10.5) < 1e-9)
+        #expect(comparison.columns[0].isDivided == divides)
+        #expect(
+            comparison.remarks.contains("3 conversions without a channel in their path, value 9: no channel gets them"))
+        #expect(comparison.remarks.contains("1 steps without a name in paths: left out"))
+    }
+
+    /// By hand: the removal effects are 1 and .6.
+    @Test func aSingleMarkovDividesAsOneOfSeveralDoes() throws {
+        let scratch = try Scratch()
+        let file = scratch.path + "/paths.csv"
+        try "path,conversions\na,4\na>b,6\n".write(toFile: file, atomically: true, encoding: .utf8)
+        for kinds in [[ModelKind.markov], [.markov, .linear]] {
+            let column = try PathComparison.compare(file, kinds, ModelOptions()).comparison.columns[0]
+            #expect(
+                abs(column.credit(column.units.count - 2) - 7.75) < 1e-9
+                    && abs(column.credit(column.units.count - 1) - 2.25) < 1e-9)
+            #expect(abs((column.ownTotals?[column.units.count - 2] ?? 0) - 6.25) < 1e-9)
+        }
+    }
+
     @Test func aModelThatNeedsTimesIsRefused() {
         #expect(throws: ImpactError.self) { try PathComparison.compare("none.csv", [.ihc], ModelOptions()) }
     }

@@ -63,6 +63,11 @@ import Testing
         let tables = Tables(seed: 3)
         let database = try scratch.database()
         try tables.write(database)
+        if kind == .causal {
+            try database.execute(
+                "ALTER TABLE session_sources ADD COLUMN uplift REAL; UPDATE session_sources SET uplift = 0.1 WHERE session_id LIKE '%1'"
+            )
+        }
         let outcome = try run(database, kind)
         #expect(outcome.attributed > 50)
         #expect(
@@ -197,8 +202,8 @@ import Testing
         let outcome = try run(database, .linear)
         #expect(outcome.attributed == 2)
         #expect(outcome.report.total.revenue == 60)
-        #expect(outcome.reading.negativeRevenues == 1)
-        #expect(outcome.reading.refunded == Money(90))
+        #expect(outcome.reading.negativeRevenues.rows == 1 && outcome.reading.negativeRevenues.sum == Money(-20))
+        #expect(outcome.reading.refunded == Money(90) && outcome.reading.refundedBeyond.sum == Money(450))
         // A late refund reaches the report of an incremental run too.
         try database.execute("INSERT INTO refunds VALUES ('c1', 5)")
         #expect(try run(database, .linear, since: true).report.total.revenue == 55)
@@ -229,7 +234,7 @@ import Testing
         #expect(outcome.reading.sessionsWithUnreadableTime == 1)
         #expect(outcome.reading.conversionsWithUnreadableTime == 1)
         #expect(outcome.reading.unknownChannel == 2)
-        #expect(outcome.reading.negativeCosts == 1)
+        #expect(outcome.reading.negativeCosts.rows == 1)
         #expect(outcome.journeys.withoutJourney == 1)
         #expect(outcome.journeys.revenueWithoutJourney == Money(7))
         let channels = Dictionary(uniqueKeysWithValues: outcome.report.totals.map { ($0.channel, $0) })
@@ -291,7 +296,7 @@ import Testing
             ('s2','u1','2024-03-02','10:00:00','Social'), ('s1','u1','2024-03-01','12:00:00','Other'), \
             ('s1','u1','2024-03-01','10:00:00','Search');
             INSERT INTO conversions VALUES ('c1','u1','2024-03-03','10:00:00',50), ('c1','u1','2024-03-04','10:00:00',70), \
-            ('c1','u2','2024-03-02','10:00:00',90);
+            ('c1','u2','2024-03-05','10:00:00',90);
             INSERT INTO session_costs VALUES ('s1',2), ('s2',3)
             """)
         let outcome = try run(database, .last)

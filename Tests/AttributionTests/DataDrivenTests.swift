@@ -23,6 +23,28 @@ import Testing
         #expect(abs(chance - 0.2) < 0.02)
     }
 
+    /// A session's weight is how much the chance falls without it, also in a journey too long to be read once a session.
+    @Test func aWeightIsWhatTheChanceFallsBy() {
+        var random = RandomStream(seed: 5, lane: 42)
+        let model = DataDrivenModel(
+            intercept: -2, coefficients: (0..<8).map { _ in random.uniform() * 2 - 0.5 }, halfLife: 3_600_000,
+            remarks: [])
+        for count in [2, 3, 7, 40, 60_000] {
+            let touches = (0..<count).map {
+                Touch(session: "s\($0)", channel: Int32(random.below(4)), time: Int64($0) * 600_000)
+            }
+            var weights: [Double] = []
+            model.weights(of: touches, conversion: 0, into: &weights)
+            #expect(weights.count == count)
+            let whole = model.chance(of: touches)
+            for index in touches.indices.dropLast().suffix(6) {
+                var rest = touches
+                rest.remove(at: index)
+                #expect(abs(weights[index] - max(0, whole - model.chance(of: rest))) < 1e-9, "\(count) \(index)")
+            }
+        }
+    }
+
     @Test func withoutLostJourneysItSaysSoAndDividesEqually() {
         let fitter = DataDrivenFitter(halfLife: 1_000)
         let touches = [Touch(session: "x", channel: 0, time: 0), Touch(session: "y", channel: 1, time: 1)]

@@ -112,6 +112,50 @@ struct AttributeCommandTests {
         #expect(CommandLineTool.run(["attribute", "run", "--source", "sqlite:\(scratch.path)/none.db"]) == 65)
     }
 
+    /// Who gives an option that can do nothing believes in it.
+    @Test(arguments: [
+        ["--from", "2024-01-01"], ["--input", "x.jsonl"], ["--session-timeout", "1h"], ["--order", "3"],
+        ["--redistribute-direct"], ["--grace", "3d"], ["--rate", "USD=2"], ["--channels", ""], ["--half-life", "1d"],
+        ["--currency", "EUR", "--rate", "USD=2", "--rate", "usd=3"], ["--seed", "3"],
+    ]) func optionsThatCanDoNothingAreRefused(_ options: [String]) throws {
+        let scratch = try Scratch()
+        let database = try scratch.database()
+        try AttributeTables.write(database, users: 5)
+        let run = ["attribute", "run", "--source", "sqlite:\(scratch.path)/team.db", "--model", "linear"]
+        #expect(CommandLineTool.run(run) == 0)
+        #expect(CommandLineTool.run(run + options) == 64)
+    }
+
+    /// The page's pictures are of the run whose credit it shows.
+    @Test func theReportIsMadeWithTheOptionsOfTheRun() throws {
+        let scratch = try Scratch()
+        let database = try scratch.database()
+        try AttributeTables.write(database)
+        let place = "sqlite:\(scratch.path)/team.db"
+        let rules = scratch.path + "/rules.json"
+        try #"[{"campaign":"x*","channel":"Ruled"}]"#.write(toFile: rules, atomically: true, encoding: .utf8)
+        #expect(
+            CommandLineTool.run([
+                "attribute", "run", "--source", place, "--model", "markov", "--lookback", "2d", "--cut",
+                "--channel-rules",
+                rules,
+            ]) == 0)
+        // The run's own copy of the file is used.
+        try FileManager.default.removeItem(atPath: rules)
+        let page = scratch.path + "/report.html"
+        func written(_ more: [String]) throws -> String {
+            #expect(CommandLineTool.run(["attribute", "report", "--source", place, "--html", page] + more) == 0)
+            return try String(contentsOfFile: page, encoding: .utf8)
+        }
+        let html = try written([])
+        #expect(html.contains("--channel-rules (a file) --lookback 2d --model markov --cut"))
+        let notes = try StoredReport.lastRun(database).notes
+        #expect(notes.contains { $0.contains("without a session before them") })
+        #expect(html.components(separatedBy: "without a session before them").count == 2)
+        #expect(!html.contains("other options than those of the run"))
+        #expect(try written(["--lookback", "9d"]).contains("other options than those of the run: --lookback"))
+    }
+
     @Test func csvInCSVOutIsWhatTheDatabaseHolds() throws {
         let scratch = try Scratch()
         let database = try scratch.database()
@@ -172,7 +216,7 @@ struct AttributeCommandTests {
             process.standardError = FileHandle.nullDevice
             try process.run()
             usleep(UInt32(5_000 + round * 25_000))
-            kill(process.processIdentifier, SIGKILL)
+            kill(process.processIdentifier, round % 2 == 0 ? SIGKILL : SIGTERM)
             process.waitUntilExit()
             let after = try results(database)
             // Before or after the run, never between.

@@ -17,6 +17,24 @@ import Testing
     }
 }
 
+/// Status 143 is 128 and SIGTERM's 15, as a shell has it.
+@Test func workThatMayEndAtAnyMomentDoes() async {
+    await #expect(processExitsWith: .exitCode(143)) {
+        StopSignal.install()
+        StopSignal.leavingAtOnce {
+            kill(getpid(), SIGTERM)
+            sleep(60)
+        }
+    }
+    // Outside such work the signal asks, as ever.
+    await #expect(processExitsWith: .success) {
+        StopSignal.install()
+        StopSignal.leavingAtOnce {}
+        kill(getpid(), SIGTERM)
+        guard StopSignal.wait(milliseconds: 60_000) else { exit(2) }
+    }
+}
+
 @Test func aSecondInterruptLeavesAtOnce() async {
     await #expect(processExitsWith: .exitCode(130)) {
         StopSignal.install()

@@ -14,6 +14,8 @@ final class HTTPPost {
     /// A request that got no answer: a time-out, a connection that broke.
     struct TransportError: Error {
         var message: String
+        /// Whether the same request may get an answer another time.
+        var isPassing = true
     }
 
     /// What the callbacks write into.
@@ -65,9 +67,17 @@ final class HTTPPost {
         guard code == CURLE_OK else {
             throw TransportError(
                 message: target.isTooLarge
-                    ? "the answer is larger than 256 MiB" : String(cString: curl_easy_strerror(code)))
+                    ? "the answer is larger than 256 MiB" : String(cString: curl_easy_strerror(code)),
+                isPassing: code != CURLE_URL_MALFORMAT && code != CURLE_UNSUPPORTED_PROTOCOL)
         }
         return Response(status: Int(ccurl_status(easy)), body: target.body, retryAfter: target.retryAfter)
+    }
+
+    /// What `Retry-After` asks for: seconds, or until a moment (RFC 9110, 10.2.3).
+    static func seconds(_ value: String, now: Date = Date()) -> Double? {
+        if let seconds = Double(value) { return seconds.isFinite ? max(0, seconds) : nil }
+        let moment = curl_getdate(value, nil)
+        return moment < 0 ? nil : max(0, Double(moment) - now.timeIntervalSince1970)
     }
 
     private let receive: ccurl_write = { bytes, size, count, target in
@@ -86,7 +96,7 @@ final class HTTPPost {
         let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
         if line.lowercased().hasPrefix("retry-after:") {
             let value = line.dropFirst("retry-after:".count).trimmingCharacters(in: .whitespacesAndNewlines)
-            Unmanaged<Target>.fromOpaque(target).takeUnretainedValue().retryAfter = Double(value)
+            Unmanaged<Target>.fromOpaque(target).takeUnretainedValue().retryAfter = HTTPPost.seconds(value)
         }
         return size * count
     }

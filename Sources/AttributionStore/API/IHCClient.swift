@@ -18,6 +18,8 @@ package final class IHCClient {
         package var attempts = 8
         /// Milliseconds before the second try; doubled each time, at most a minute.
         package var backOff = 500.0
+        /// Milliseconds that the API may ask to wait; more ends the run.
+        package var patience = 600_000.0
 
         package init(url: String, key: String) {
             self.url = url
@@ -26,6 +28,11 @@ package final class IHCClient {
 
         /// - Throws: `insecure_url` for plain HTTP to another machine: the key and users' journeys would be readable.
         package func check() throws(ImpactError) {
+            guard !url.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
+                throw ImpactError(
+                    .usage, code: "invalid_url",
+                    "--url '\(url)' has a space or a control character: write a space as %20")
+            }
             guard let parsed = URL(string: url), let host = parsed.host(), !host.isEmpty else {
                 throw ImpactError(
                     .usage, code: "invalid_url", "--url '\(url)' is no URL: write https://HOST/…/compute_ihc")
@@ -56,6 +63,8 @@ package final class IHCClient {
     private let channels: ChannelTable
     /// Replaced by tests: no test waits.
     private let sleep: (Double) -> Void
+    /// Is told of waits: how long in milliseconds, and why.
+    package var onWait: ((Double, String) -> Void)?
     package private(set) var calls = 0
     package private(set) var retries = 0
 
@@ -80,9 +89,12 @@ package final class IHCClient {
         ]
         var wait = settings.backOff
         var said = ""
+        var refusal: Int?
+        var patienceEnds: Double?
         for attempt in 1...max(1, settings.attempts) {
             if attempt > 1 {
                 retries += 1
+                onWait?(wait, said)
                 sleep(wait)
                 wait = min(wait * 2, 60_000)
             }
@@ -95,27 +107,37 @@ package final class IHCClient {
                     said = "an answer that is no JSON of the expected shape"
                 case 408, 425, 429, 500...599:
                     said = "status \(response.status)"
-                    if let seconds = response.retryAfter, seconds > 0 { wait = max(wait, min(seconds, 300) * 1_000) }
-                default:
-                    throw HTTPPost.TransportError(message: "refused \(response.status)")
+                    guard let seconds = response.retryAfter else { break }
+                    if seconds * 1_000 > settings.patience {
+                        patienceEnds = seconds
+                    } else {
+                        wait = max(wait, seconds * 1_000)
+                    }
+                case 204: said = "status 204, which has no answer"
+                default: refusal = response.status
                 }
             } catch {
-                if error.message.hasPrefix("refused ") {
-                    let status = error.message.dropFirst(8)
-                    let hint =
-                        status == "401" || status == "403"
-                        ? ": check the key" : ": check the URL and the conversion type"
-                    throw ImpactError(
-                        .failed, code: "ihc_api_refused",
-                        "the IHC API refuses the call with status \(status)\(hint). What was answered before is kept")
-                }
                 said = error.message
+                guard error.isPassing else { throw failed("the IHC API cannot be called: \(said)", "invalid_url") }
+            }
+            if let seconds = patienceEnds {
+                throw failed(
+                    "the IHC API asks to wait \(Int(saturating: seconds.rounded(.up))) s (\(said)), longer than --patience. "
+                        + "Run the same command again then", "ihc_api_wait")
+            }
+            if let status = refusal {
+                let hint = status == 401 || status == 403 ? "check the key" : "check the URL and the conversion type"
+                throw failed("the IHC API refuses the call with status \(status): \(hint)", "ihc_api_refused")
             }
         }
         throw ImpactError(
             .failed, code: "ihc_api_failed",
             "the IHC API gave no answer in \(settings.attempts) tries (the last: \(said)). What was answered before is kept; "
                 + "run the same command again to go on")
+    }
+
+    private func failed(_ what: String, _ code: String) -> ImpactError {
+        ImpactError(.failed, code: code, "\(what). What was answered before is kept")
     }
 
     /// Cuts journeys into calls: at most 100 journeys and 3,000 sessions each.
@@ -187,10 +209,13 @@ package final class IHCClient {
         else { return nil }
         var credit: [String: [String: Double]] = [:]
         var repeated: Set<String> = []
+        var unnumbered: Set<String> = []
         for row in rows {
-            guard let id = Self.text(row["conversion_id"]), let session = Self.text(row["session_id"]),
-                let value = row["ihc"]?.number
-            else { continue }
+            guard let id = Self.text(row["conversion_id"]), let session = Self.text(row["session_id"]) else { continue }
+            guard let value = row["ihc"]?.number, value.isFinite else {
+                unnumbered.insert(id)
+                continue
+            }
             if credit[id]?[session] != nil { repeated.insert(id) }
             credit[id, default: [:]][session] = value
         }
@@ -199,11 +224,17 @@ package final class IHCClient {
             let id = journey.conversion?.id ?? ""
             let given = credit[id] ?? [:]
             let sum = given.values.reduce(0, +)
-            if given.isEmpty {
+            if unnumbered.contains(id) {
+                answer.failed.append((id, "a session has no number 'ihc'"))
+            } else if given.isEmpty {
                 answer.failed.append((id, "no answer"))
-            } else if repeated.contains(id) || Set(given.keys) != Set(journey.touches.map(\.session)) {
+            } else if repeated.contains(id) {
+                answer.failed.append((id, "the answer names a session twice"))
+            } else if Set(given.keys) != Set(journey.touches.map(\.session)) {
                 answer.failed.append((id, "the answer names other sessions than the journey"))
-            } else if !given.values.allSatisfy({ $0.isFinite && $0 >= -1e-6 }) || abs(sum - 1) > 0.01 {
+            } else if let value = given.values.first(where: { $0 < -1e-6 }) {
+                answer.failed.append((id, "a session's credit is \(value), below 0"))
+            } else if abs(sum - 1) > 0.01 {
                 answer.failed.append((id, "the credit adds up to \(sum), not to 1"))
             } else {
                 answer.credit[id] = given

@@ -34,6 +34,11 @@ package enum IHCResults {
                 rows.append(try row(session, id, name, &clock, &channels))
             }
             rows.sort { ($0.touch.time, $0.touch.session) < ($1.touch.time, $1.touch.session) }
+            let sum = rows.reduce(0) { $0 + $1.credit }
+            guard abs(sum - 1) <= 0.01, rows.allSatisfy({ $0.credit >= -1e-6 }) else {
+                throw fail(
+                    name, "conversion \(id): its ihc add up to \(sum), or one is negative; a journey's add up to 1")
+            }
             answers.append(
                 IHCAnswer(id: id, touches: rows.map(\.touch), phases: rows.map(\.phases), credit: rows.map(\.credit)))
         }

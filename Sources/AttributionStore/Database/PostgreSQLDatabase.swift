@@ -112,6 +112,20 @@ package final class PostgreSQLDatabase: SQLDatabase {
         return columns
     }
 
+    package func uniqueKeys(of table: String) throws(ImpactError) -> [[String]] {
+        let rows = PostgreSQLRows(
+            self, cursor: nil,
+            try send(
+                """
+                SELECT string_agg(lower(a.attname), ',') FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid \
+                AND a.attnum = ANY(i.indkey) WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indpred IS NULL \
+                GROUP BY i.indexrelid
+                """, [.text(table)]))
+        var keys: [[String]] = []
+        while try rows.next() { keys.append((rows.text(0) ?? "").split(separator: ",").map(String.init)) }
+        return keys
+    }
+
     package func byBytes(_ expression: String) -> String { "CAST(\(expression) AS text) COLLATE \"C\"" }
     package func asText(_ column: String) -> String { "CAST(\(column) AS text)" }
     package var clusters: String { "" }

@@ -46,6 +46,8 @@ package protocol SQLDatabase: AnyObject {
     ) throws(ImpactError) -> any SQLInsertion
     /// The table's columns in lower case; none when there is no such table.
     func columns(of table: String) throws(ImpactError) -> [String]
+    /// The columns of each key and unique index of a table, in lower case.
+    func uniqueKeys(of table: String) throws(ImpactError) -> [[String]]
     /// An expression that orders text by its bytes.
     func byBytes(_ expression: String) -> String
     /// A column of any type, to be compared with text.

@@ -52,13 +52,12 @@ package final class SQLiteDatabase: SQLDatabase {
         close(file)
         handle = try Self.open(path)
         self.file = nil
+        // It goes with the process, however that ends.
+        unlink(path)
         try execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE")
     }
 
-    deinit {
-        sqlite3_close_v2(handle)
-        if isTemporary { unlink(path) }
-    }
+    deinit { sqlite3_close_v2(handle) }
 
     private static func open(_ path: String) throws(ImpactError) -> OpaquePointer {
         var opened: OpaquePointer?
@@ -113,6 +112,19 @@ package final class SQLiteDatabase: SQLDatabase {
         var columns: [String] = []
         while try cursor.next() { columns.append(cursor.text(0) ?? "") }
         return columns
+    }
+
+    package func uniqueKeys(of table: String) throws(ImpactError) -> [[String]] {
+        // The key of a table without an index of its own is the row's number.
+        let cursor = try query(
+            """
+            SELECT group_concat(lower(c.name)) FROM pragma_index_list($1) i, pragma_index_info(i.name) c \
+            WHERE i."unique" = 1 AND i.partial = 0 GROUP BY i.name \
+            UNION ALL SELECT group_concat(lower(name)) FROM pragma_table_info($2) WHERE pk > 0
+            """, [.text(table), .text(table)])
+        var keys: [[String]] = []
+        while try cursor.next() { keys.append((cursor.text(0) ?? "").split(separator: ",").map(String.init)) }
+        return keys
     }
 
     package func byBytes(_ expression: String) -> String { "CAST(\(expression) AS TEXT) COLLATE BINARY" }

@@ -39,6 +39,11 @@ enum ResultTables {
         try database.run("INSERT INTO \(state) (name, value) VALUES ($1, $2)", [.text(name), .text(value)])
     }
 
+    /// What a reader of the report should know first, a line each.
+    static func setNotes(_ notes: [String], _ database: any SQLDatabase) throws(ImpactError) {
+        try setState("notes", notes.map { $0.replacing("\n", with: " ") }.joined(separator: "\n"), database)
+    }
+
     /// Replaces the channel report.
     static func write(_ channelReport: ChannelReport, _ database: any SQLDatabase) throws(ImpactError) {
         try database.execute("DELETE FROM \(report)")

@@ -4,14 +4,22 @@ import Base
 /// The channel report as a run stored it.
 package enum StoredReport {
     /// What the last run that filled the tables said of itself; nil where it said nothing.
-    package static func lastRun(
-        _ database: any SQLDatabase
-    ) throws(ImpactError) -> (model: String?, latestConversion: Int64?) {
-        guard try !database.columns(of: ResultTables.state).isEmpty else { return (nil, nil) }
-        return (
-            try ResultTables.state("model", database),
-            try ResultTables.state("watermark", database).flatMap { Int64($0) }
-        )
+    package static func lastRun(_ database: any SQLDatabase) throws(ImpactError) -> LastRun {
+        guard try !database.columns(of: ResultTables.state).isEmpty else { return LastRun() }
+        return LastRun(
+            model: try ResultTables.state("model", database),
+            latestConversion: try ResultTables.state("watermark", database).flatMap { Int64($0) },
+            asked: try ResultTables.state("asked", database),
+            notes: try ResultTables.state("notes", database)?.split(separator: "\n").map(String.init) ?? [])
+    }
+
+    package struct LastRun {
+        package var model: String?
+        package var latestConversion: Int64?
+        /// The options that it was asked with, as JSON.
+        package var asked: String?
+        /// What a reader should know first.
+        package var notes: [String] = []
     }
 
     package static func read(_ database: any SQLDatabase) throws(ImpactError) -> ChannelReport {

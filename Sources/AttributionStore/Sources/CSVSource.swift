@@ -48,9 +48,22 @@ package enum CSVSource {
     private static func load(
         _ path: String, into database: SQLiteDatabase, isNamed: Bool, _ rows: inout Int, _ progress: ((Int) -> Void)?
     ) throws(ImpactError) {
+        if (try? FileHandle(forReadingAtPath: path)?.read(upToCount: 16))?.starts(with: "SQLite format 3".utf8) == true
+        {
+            throw ImpactError(
+                .badInput, code: "csv_table", "\(path) is an SQLite database: write sqlite:\(path)")
+        }
         let file = try CSVTable(path: path)
         let columns = file.columns.map { $0.lowercased() }
         guard let table = table(columns) else {
+            if columns.count == 1, let separator = [";", "\t", "|"].first(where: { columns[0].contains($0) }),
+                columns[0].contains("session_id") || columns[0].contains("conv_id")
+            {
+                throw ImpactError(
+                    .badInput, code: "csv_table",
+                    "\(path): its fields are separated by '\(separator == "\t" ? "tab" : separator)': write it with commas"
+                )
+            }
             // Other files may lie in a folder.
             guard isNamed else { return }
             throw ImpactError(

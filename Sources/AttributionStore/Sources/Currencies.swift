@@ -1,5 +1,6 @@
 import Attribution
 import Base
+import Foundation
 
 /// The report's currency and the rates of others.
 package struct Currencies: Sendable {
@@ -10,7 +11,7 @@ package struct Currencies: Sendable {
     private var seen: String?
 
     package init(report: String?, rates: [String]) throws(ImpactError) {
-        self.report = report
+        self.report = report.map(Self.code)
         for text in rates {
             let parts = text.split(separator: "=", maxSplits: 1)
             guard parts.count == 2, let rate = Double(parts[1]), rate > 0, rate.isFinite else {
@@ -18,17 +19,32 @@ package struct Currencies: Sendable {
                     .usage, code: "invalid_option_value",
                     "--rate '\(text)': write a currency and what one unit of it is worth in the report's, as USD=0.92")
             }
-            self.rates[String(parts[0])] = rate
+            let code = Self.code(String(parts[0]))
+            guard code != self.report else {
+                throw ImpactError(
+                    .usage, code: "invalid_option_value", "--rate '\(text)': \(code) is the report's own currency")
+            }
+            guard self.rates.updateValue(rate, forKey: code) == nil else {
+                throw ImpactError(.usage, code: "invalid_option_value", "--rate '\(text)': \(code) has a rate already")
+            }
+        }
+        guard report != nil || rates.isEmpty else {
+            throw ImpactError(
+                .usage, code: "invalid_option_value",
+                "--rate needs --currency: the currency that the rates convert into")
         }
     }
 
     package init() {}
 
+    /// As ISO 4217 writes it: `usd` is USD.
+    private static func code(_ text: String) -> String { text.trimmingCharacters(in: .whitespaces).uppercased() }
+
     /// An amount in the report's currency.
     ///
     /// - Throws: `two_currencies` when the data mix currencies and no rate says how to convert.
     package mutating func convert(_ amount: Double, _ currency: String?) throws(ImpactError) -> Double {
-        guard let currency, !currency.isEmpty else { return amount }
+        guard let currency = currency.map(Self.code), !currency.isEmpty else { return amount }
         let target = report ?? seen ?? currency
         if report == nil { seen = target }
         if currency == target { return amount }

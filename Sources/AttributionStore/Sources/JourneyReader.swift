@@ -14,65 +14,25 @@ package struct ReadingSettings {
     package init(clock: LocalClock) { self.clock = clock }
 }
 
-/// Rows that are odd, by class. Each is left out unless its name says otherwise.
-package struct ReadingCounts: Sendable, Equatable {
-    package var sessionsWithoutUser = 0
-    package var conversionsWithoutUser = 0
-    package var sessionsWithUnreadableTime = 0
-    package var conversionsWithUnreadableTime = 0
-    package var firstUnreadable: String?
-    /// Sessions whose channel is empty or not among the known ones: attributed as `(unknown)`.
-    package var unknownChannel = 0
-    package var timesInClockGap = 0
-    package var timesRepeatedByClock = 0
-    package var negativeCosts = 0
-    package var missingCosts = 0
-    package var unreadableAmounts = 0
-    /// Conversions with a negative revenue: refunds without an order.
-    package var negativeRevenues = 0
-    package var negativeRevenue: Money = .zero
-    package var refunded: Money = .zero
-    /// Uplift scores that belong to no session of their user.
-    package var scoresWithoutSession = 0
-    package var latest: Int64?
-
-    package init() {}
-
-    /// The classes that occurred, in words.
-    package var notes: [String] {
-        func note(_ count: Int, _ words: String) -> String? { count > 0 ? "\(count) \(words)" : nil }
-        let example = firstUnreadable.map { " (the first: '\($0)')" } ?? ""
-        return [
-            note(sessionsWithoutUser, "sessions without a user: left out"),
-            note(conversionsWithoutUser, "conversions without a user: left out"),
-            note(sessionsWithUnreadableTime, "sessions whose time cannot be read\(example): left out"),
-            note(conversionsWithUnreadableTime, "conversions whose time cannot be read\(example): left out"),
-            note(unknownChannel, "sessions of an unknown channel: attributed as \(JourneyReader.unknownChannel)"),
-            note(timesInClockGap, "times in an hour that a clock change leaves out: read as before the change"),
-            note(timesRepeatedByClock, "times in an hour that a clock change repeats: read as the first"),
-            note(negativeCosts, "negative costs: left out"),
-            note(missingCosts, "sessions without a cost: counted as 0"),
-            note(unreadableAmounts, "amounts that are not numbers: counted as 0"),
-            note(scoresWithoutSession, "uplift scores outside any session of their user: left out"),
-            note(negativeRevenues, "conversions with a negative revenue: refunds without an order, left out"),
-        ].compactMap { $0 }
-    }
-}
-
 /// Journeys out of the tables `session_sources` and `conversions`, user by user, in bounded memory: both are read in the order
 /// of the user, and only one user's rows are held at a time.
 package final class JourneyReader {
     package static let unknownChannel = "(unknown)"
 
     package var settings: ReadingSettings
-    package private(set) var counts = ReadingCounts()
+    package internal(set) var counts = ReadingCounts()
     package private(set) var journeyCounts = JourneyCounts()
     package var channels: ChannelTable
-    private let database: any SQLDatabase
+    let database: any SQLDatabase
     /// Is called with all sessions of each user, each once.
     var eachUser: (([Touch]) -> Void)?
+    /// Milliseconds since 1970: nothing goes on from a conversion that is still to come.
+    let now = Int64(Date().timeIntervalSince1970 * 1_000)
     /// Where uplift scores are, in a table `scores` as the log store has it.
     private let scores: (any SQLDatabase)?
+    /// Looked for once: the whole table is read for it.
+    private var shared: (sessions: SharedIDs, conversions: SharedIDs)?
+    private var sharedLeftOut = (sessions: 0, conversions: 0)
 
     package init(
         _ database: any SQLDatabase, _ settings: ReadingSettings, channels: ChannelTable,
@@ -91,11 +51,14 @@ package final class JourneyReader {
         of scope: JourneyScope = .all, progress: ((Int) -> Void)? = nil, _ body: (Journey) throws(ImpactError) -> Void
     ) throws(ImpactError) {
         counts = ReadingCounts()
+        sharedLeftOut = (0, 0)
+        let shared = try sharedIDs(scope)
         var builder = JourneyBuilder(settings.journeys)
         let sessions = try SessionRows(database, scope)
         let conversions = try ConversionRows(database, scope)
         let scored = try scores.map { (database) throws(ImpactError) in try ScoreRows(database) }
         var touches: [Touch] = []
+        var names: [String] = []
         var orders: [Conversion] = []
         var session = try next(sessions)
         var conversion = try next(conversions)
@@ -105,21 +68,75 @@ package final class JourneyReader {
             let user = Self.lesser(session?.user, conversion?.user)
             touches.removeAll(keepingCapacity: true)
             orders.removeAll(keepingCapacity: true)
+            names.removeAll(keepingCapacity: true)
             while let row = session, row.user.utf8.elementsEqual(user.utf8) {
-                touches.append(row.touch)
+                if shared.sessions.isOf(user, row.touch.session) {
+                    touches.append(row.touch)
+                    touches[touches.count - 1].channel = Int32(names.count)
+                    names.append(row.channel)
+                } else {
+                    sharedLeftOut.sessions += 1
+                }
                 session = try next(sessions)
                 read += 1
                 if read & 0xFFFF == 0 { progress?(read) }
             }
             while let row = conversion, row.user.utf8.elementsEqual(user.utf8) {
-                orders.append(row.conversion)
+                if shared.conversions.isOf(user, row.conversion.id) {
+                    orders.append(row.conversion)
+                } else {
+                    sharedLeftOut.conversions += 1
+                }
                 conversion = try next(conversions)
             }
+            number(&touches, names)
             if let scored { try scored.attach(to: &touches, of: user, clock: &settings.clock, counts: &counts) }
             try builder.journeys(sessions: &touches, conversions: &orders, body)
             eachUser?(touches)
         }
         journeyCounts = builder.counts
+        journeyCounts.duplicateSessions += sharedLeftOut.sessions
+        journeyCounts.duplicateConversions += sharedLeftOut.conversions
+    }
+
+    /// A table in which an id stands more than once; nil for none. Tables with a key are not searched.
+    func tableWithRepeatedIDs() throws(ImpactError) -> String? {
+        for (table, columns) in [("conversions", ["conv_id"]), ("session_sources", ["session_id", "user_id"])] {
+            let keys = try database.uniqueKeys(of: table)
+            if keys.contains(where: { Set($0).isSubset(of: columns) }) { continue }
+            let names = columns.joined(separator: ", ")
+            let found = try database.value("SELECT 1 FROM \(table) GROUP BY \(names) HAVING count(*) > 1 LIMIT 1")
+            if found != nil { return table }
+        }
+        return nil
+    }
+
+    /// A stream's own tables hold the ids of users' events.
+    func sharedIDs(_ scope: JourneyScope) throws(ImpactError) -> (sessions: SharedIDs, conversions: SharedIDs) {
+        if let shared { return shared }
+        let found =
+            scope == .touched
+            ? (SharedIDs(), SharedIDs())
+            : (
+                try SharedIDs(sessionsOf: database, clock: settings.clock),
+                try SharedIDs(conversionsOf: database, clock: settings.clock)
+            )
+        shared = found
+        return found
+    }
+
+    /// Brings a user's sessions in order and numbers their channels, so that neither depends on the order of the rows.
+    private func number(_ touches: inout [Touch], _ names: [String]) {
+        func precedes(_ a: Touch, _ b: Touch) -> Bool {
+            if a.time != b.time { return a.time < b.time }
+            if a.session != b.session { return a.session < b.session }
+            let (x, y) = (names[Int(a.channel)], names[Int(b.channel)])
+            return x != y ? x < y : a.flags.rawValue > b.flags.rawValue
+        }
+        touches.sort(by: precedes)
+        for index in touches.indices {
+            touches[index].channel = channels.number(of: names[Int(touches[index].channel)])
+        }
     }
 
     private static func lesser(_ a: String?, _ b: String?) -> String {
@@ -130,16 +147,20 @@ package final class JourneyReader {
 
     // MARK: Rows
 
-    private func next(_ rows: SessionRows) throws(ImpactError) -> (user: String, touch: Touch)? {
+    private func next(_ rows: SessionRows) throws(ImpactError) -> (user: String, channel: String, touch: Touch)? {
         while try rows.cursor.next() {
             guard let user = rows.text(.user), !user.isEmpty else {
                 counts.sessionsWithoutUser += 1
                 continue
             }
             let (date, time) = (rows.text(.date), rows.text(.time))
-            guard let reading = settings.clock.read(date: date, time: time), let id = rows.text(.id), !id.isEmpty else {
+            guard let id = rows.text(.id), !id.isEmpty else {
+                counts.sessionsWithoutID += 1
+                continue
+            }
+            guard let reading = settings.clock.read(date: date, time: time) else {
                 counts.sessionsWithUnreadableTime += 1
-                if counts.firstUnreadable == nil { counts.firstUnreadable = "\(date ?? "") \(time ?? "")" }
+                if counts.firstUnreadableSession == nil { counts.firstUnreadableSession = Self.moment(date, time) }
                 continue
             }
             note(reading)
@@ -148,19 +169,21 @@ package final class JourneyReader {
             if rows.flag(.holder) ?? true { flags.insert(.holderEngagement) }
             if rows.flag(.closer) ?? true { flags.insert(.closerEngagement) }
             if rows.flag(.impression) ?? false { flags.insert(.impression) }
-            var touch = Touch(
-                session: id, channel: channels.number(of: channel(rows)), time: reading.time, day: reading.day,
-                flags: flags)
+            var touch = Touch(session: id, channel: -1, time: reading.time, day: reading.day, flags: flags)
             if let uplift = rows.double(.uplift) {
                 touch.uplift = Float(uplift)
                 touch.upliftError = Float(rows.double(.upliftError) ?? .nan)
             }
-            return (user, touch)
+            return (user, channel(rows), touch)
         }
         return nil
     }
 
-    private func channel(_ rows: SessionRows) -> String {
+    private static func moment(_ date: String?, _ time: String?) -> String {
+        [date, time].compactMap { $0 }.joined(separator: " ")
+    }
+
+    func channel(_ rows: SessionRows) -> String {
         let ruled =
             settings.rules.isEmpty
             ? nil
@@ -182,30 +205,41 @@ package final class JourneyReader {
                 continue
             }
             let (date, time) = (rows.cursor.text(2), rows.cursor.text(3))
-            guard let reading = settings.clock.read(date: date, time: time), let id = rows.cursor.text(0), !id.isEmpty
-            else {
+            guard let id = rows.cursor.text(0), !id.isEmpty else {
+                counts.conversionsWithoutID += 1
+                continue
+            }
+            guard let reading = settings.clock.read(date: date, time: time) else {
                 counts.conversionsWithUnreadableTime += 1
-                if counts.firstUnreadable == nil { counts.firstUnreadable = "\(date ?? "") \(time ?? "")" }
+                if counts.firstUnreadableConversion == nil {
+                    counts.firstUnreadableConversion = Self.moment(date, time)
+                }
                 continue
             }
             note(reading)
-            let revenue = try money(rows.cursor.text(4), rows.cursor.double(4), rows.cursor.text(5))
+            let stated = rows.cursor.text(4)
+            if stated?.isEmpty ?? true { counts.missingRevenues += 1 }
+            let revenue = try money(stated, rows.cursor.double(4), rows.cursor.text(5))
             if revenue.micros < 0 {
-                counts.negativeRevenues += 1
-                counts.negativeRevenue += revenue
+                counts.negativeRevenues += revenue
                 continue
             }
-            let refund = min(
-                revenue, max(.zero, try money(rows.cursor.text(6), rows.cursor.double(6), rows.cursor.text(5))))
+            let asked = max(.zero, try money(rows.cursor.text(6), rows.cursor.double(6), rows.cursor.text(5)))
+            let refund = min(revenue, asked)
+            if asked > refund { counts.refundedBeyond += asked - refund }
             counts.refunded += refund
-            counts.latest = max(counts.latest ?? .min, reading.time)
+            if reading.time > now {
+                counts.conversionsAhead += 1
+            } else {
+                counts.latest = max(counts.latest ?? .min, reading.time)
+            }
             return (user, Conversion(id: id, time: reading.time, day: reading.day, revenue: revenue - refund))
         }
         return nil
     }
 
     /// An amount in the report's currency; a missing one is 0.
-    private func money(_ text: String?, _ amount: Double?, _ currency: String?) throws(ImpactError) -> Money {
+    func money(_ text: String?, _ amount: Double?, _ currency: String?) throws(ImpactError) -> Money {
         guard let text, !text.isEmpty else { return .zero }
         guard let amount, let money = Money(try settings.currencies.convert(amount, currency)) else {
             counts.unreadableAmounts += 1
@@ -220,76 +254,6 @@ package final class JourneyReader {
         case .inGap: counts.timesInClockGap += 1
         case .repeated: counts.timesRepeatedByClock += 1
         }
-    }
-
-    // MARK: Costs
-
-    /// Adds the costs of all sessions, whether they led to a conversion or not, and those that are stated by channel and day.
-    ///
-    /// - Parameters:
-    ///   - days: only the stated costs of these days; nil for all.
-    ///   - hasDuplicates: whether ids of sessions may stand there more than once; the search for them is not free.
-    package func addCosts(
-        to report: inout ChannelReport, of days: Set<String>? = nil, hasDuplicates: Bool = true
-    ) throws(ImpactError) {
-        counts.missingCosts = 0
-        counts.negativeCosts = 0
-        if let days {
-            for day in days.sorted() { try addStatedCosts(to: &report, " WHERE date = $1", [.text(day)]) }
-            return
-        }
-        if try !database.columns(of: "session_costs").isEmpty {
-            let rows = try SessionRows(database, .all, .costs(once: hasDuplicates))
-            while try rows.cursor.next() {
-                guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else {
-                    continue
-                }
-                let before = counts
-                let name = channel(rows)
-                counts = before
-                guard rows.text(.cost) != nil else {
-                    counts.missingCosts += 1
-                    report.add(channel: name, day: reading.day, cost: .zero)
-                    continue
-                }
-                try add(rows.text(.cost), rows.double(.cost), rows.text(.costCurrency), name, reading.day, &report)
-            }
-        }
-        try addStatedCosts(to: &report, "", [])
-    }
-
-    private func addStatedCosts(
-        to report: inout ChannelReport, _ condition: String, _ parameters: [SQLValue]
-    ) throws(ImpactError) {
-        let columns = try database.columns(of: "ad_costs")
-        guard !columns.isEmpty else { return }
-        func column(_ name: String) -> String { columns.contains(name) ? name : "NULL" }
-        let rows = try database.query(
-            """
-            SELECT \(column("channel_name")), CAST(date AS TEXT), amount, \(column("currency")), \(column("campaign")) \
-            FROM ad_costs\(condition)
-            """, parameters)
-        while try rows.next() {
-            guard let day = settings.clock.read(date: rows.text(1), time: nil)?.day else {
-                counts.unreadableAmounts += 1
-                continue
-            }
-            let named = rows.text(0).flatMap { $0.isEmpty ? nil : $0 }
-            let ruled = settings.rules.channel(campaign: rows.text(4), source: nil, medium: nil)
-            try add(rows.text(2), rows.double(2), rows.text(3), named ?? ruled ?? Self.unknownChannel, day, &report)
-        }
-    }
-
-    private func add(
-        _ text: String?, _ amount: Double?, _ currency: String?, _ channel: String, _ day: Int32,
-        _ report: inout ChannelReport
-    ) throws(ImpactError) {
-        let cost = try money(text, amount, currency)
-        guard cost.micros >= 0 else {
-            counts.negativeCosts += 1
-            return
-        }
-        report.add(channel: channel, day: day, cost: cost)
     }
 
     /// Adds credit that is stored, with the revenue that its conversions have by now.

@@ -14,8 +14,11 @@ package enum PathComparison {
         package var rows: Int
     }
 
+    /// - Parameter divides: whether journeys are divided in any case; else a single Markov gives its own totals, in parts on all
+    ///   processors.
     package static func compare(
-        _ file: String, _ kinds: [ModelKind], _ options: ModelOptions, progress: ((Int) -> Void)? = nil
+        _ file: String, _ kinds: [ModelKind], _ options: ModelOptions, divides: Bool = true,
+        progress: ((Int) -> Void)? = nil
     ) throws(ImpactError) -> Outcome {
         for kind in kinds where !Self.kinds.contains(kind) {
             throw ImpactError(
@@ -33,12 +36,12 @@ package enum PathComparison {
             ? ShapleyFitter(worth: options.shapleyWorth, permutations: options.permutations, seed: options.seed) : nil
         // Paths repeat: what is divided is each distinct path once.
         var distinct: [[Int32]: (conversions: Double, value: Double)] = [:]
-        let keepsPaths = !others.isEmpty
+        let keepsPaths = divides || !others.isEmpty
         var (conversions, value) = (0.0, 0.0)
         if !keepsPaths, let parts = source.parts(order: options.markovOrder) {
             markov = MarkovFitter(parts.counts)
             return noting(
-                parts.missing,
+                parts.odd,
                 outcome(
                     kinds, channels: parts.channels, conversions: parts.conversions, value: parts.value,
                     rows: parts.rows,
@@ -57,17 +60,16 @@ package enum PathComparison {
             }
         }
         return noting(
-            source.missing,
+            source.odd,
             outcome(
                 kinds, channels: source.channels, conversions: conversions, value: value, rows: source.rows, markov,
                 shapley,
                 distinct, models, keepsPaths: keepsPaths))
     }
 
-    private static func noting(_ missing: Int, _ outcome: Outcome) -> Outcome {
-        guard missing > 0 else { return outcome }
+    private static func noting(_ odd: PathOddities, _ outcome: Outcome) -> Outcome {
         var outcome = outcome
-        outcome.comparison.remarks.insert("\(missing) numbers that are missing (empty, NaN, NA): counted as 0", at: 0)
+        outcome.comparison.remarks.insert(contentsOf: odd.notes, at: 0)
         return outcome
     }
 
@@ -99,6 +101,7 @@ package enum PathComparison {
                 worth = own.map { value * $0 / total }
             }
             comparison.columns.append(.init(kind: kind, units: units, ownTotals: own))
+            comparison.columns[comparison.columns.count - 1].isDivided = keepsPaths || own == nil
             values.append(worth)
         }
         return Outcome(comparison: comparison, values: values, rows: rows)

@@ -31,7 +31,7 @@ package struct PathParts {
         package var conversions = 0.0
         package var value = 0.0
         package var rows = 0
-        package var missing = 0
+        var odd = PathOddities()
     }
 
     package static let partBytes = 4 << 20
@@ -89,7 +89,7 @@ package struct PathParts {
                 outcome.conversions += part.conversions
                 outcome.value += part.value
                 outcome.rows += part.rows
-                outcome.missing += part.missing
+                outcome.odd += part.odd
             }
             return outcome
         }
@@ -134,7 +134,7 @@ private struct PathPart {
     private(set) var conversions = 0.0
     private(set) var value = 0.0
     private(set) var rows = 0
-    private(set) var missing = 0
+    private(set) var odd = PathOddities()
     private let columns: PathParts.Columns
     private var lookup = NameLookup()
 
@@ -197,7 +197,11 @@ private struct PathPart {
                 }
             }
             rows += 1
-            guard length > 0 else { continue }
+            guard length > 0 else {
+                odd.conversions += count
+                odd.value += worth
+                continue
+            }
             counts.add(UnsafeBufferPointer(start: path, count: length), conversions: count, nulls: lost)
             conversions += count
             value += worth
@@ -215,7 +219,7 @@ private struct PathPart {
         var number = 0.0
         switch CSVDouble.read(text, field) {
         case .value(let value) where value >= 0 && value <= PathParts.largestNumber: number = value
-        case .missing: missing += 1
+        case .missing: odd.missing += 1
         default: return false
         }
         if column == columns.conversions {
@@ -286,6 +290,8 @@ private struct PathPart {
                 let name = UnsafeRawBufferPointer(start: bytes + start, count: last - start)
                 path[length] = lookup.find(name) ?? added(name)
                 length += 1
+            } else {
+                odd.emptySteps += 1
             }
             start = stop + 1
         }

@@ -1,5 +1,6 @@
 import Attribution
 import Base
+import Report
 import Tabular
 
 /// A file of paths as R and Python users have them: `path` (`a > b > c`), `conversions`, and optionally `value` and `nulls`.
@@ -14,8 +15,7 @@ package final class PathSource {
     package private(set) var channels: ChannelTable
     private var lookup = NameLookup()
     package private(set) var rows = 0
-    /// Empty numbers, and those that say NaN or NA.
-    package private(set) var missing = 0
+    private(set) var odd = PathOddities()
 
     package init(_ name: String, channels: ChannelTable) throws(ImpactError) {
         file = try CSVTable(path: name)
@@ -63,7 +63,11 @@ package final class PathSource {
             let count = try number(conversions, text, fields) ?? (conversions == nil ? 1 : 0)
             let worth = try number(value, text, fields) ?? 0
             let lost = try number(nulls, text, fields) ?? 0
-            guard length > 0 else { continue }
+            guard length > 0 else {
+                odd.conversions += count
+                odd.value += worth
+                continue
+            }
             try body(UnsafeBufferPointer(start: buffer, count: length), count, worth, lost)
         }
     }
@@ -77,7 +81,7 @@ package final class PathSource {
         case .value(let value) where value >= 0 && value <= PathParts.largestNumber: return value
         case .value(let value): throw file.fault(column, value < 0 ? "is negative" : "is more than 10^15")
         case .missing:
-            missing += 1
+            odd.missing += 1
             return 0
         case .notANumber, .outOfRange: throw file.fault(column, "is not a number")
         }
@@ -86,9 +90,14 @@ package final class PathSource {
     /// A field with doubled quotes: as a text, for it is rare.
     private func quoted(_ buffer: UnsafeMutablePointer<Int32>, _ names: inout NameLookup) -> Int {
         var length = 0
-        for part in file.record.text(file.text, path).split(separator: ">") {
+        var parts = file.record.text(file.text, path).split(separator: ">", omittingEmptySubsequences: false)
+        if parts.last?.isEmpty == true { parts.removeLast() }
+        for part in parts {
             let name = part.trimming()
-            guard !name.isEmpty else { continue }
+            guard !name.isEmpty else {
+                odd.emptySteps += 1
+                continue
+            }
             buffer[length] = Array(name.utf8).withUnsafeBytes { number($0, &names) }
             length += 1
         }
@@ -113,6 +122,8 @@ package final class PathSource {
                 let name = UnsafeRawBufferPointer(rebasing: text[first..<last])
                 buffer[length] = names.find(name) ?? number(name, &names)
                 length += 1
+            } else {
+                odd.emptySteps += 1
             }
             start = end + 1
         }
@@ -125,6 +136,36 @@ package final class PathSource {
         let number = channels.number(of: String(decoding: bytes, as: UTF8.self))
         names.insert(Array(bytes), number)
         return number
+    }
+}
+
+/// What is odd in a file of paths.
+struct PathOddities {
+    /// Empty numbers, and those that say NaN or NA.
+    var missing = 0
+    /// Conversions whose path names no channel, and their value.
+    var conversions = 0.0
+    var value = 0.0
+    /// Steps without a name, as in `a > > b`.
+    var emptySteps = 0
+
+    static func += (a: inout PathOddities, b: PathOddities) {
+        a.missing += b.missing
+        a.conversions += b.conversions
+        a.value += b.value
+        a.emptySteps += b.emptySteps
+    }
+
+    var notes: [String] {
+        var notes: [String] = []
+        if missing > 0 { notes.append("\(missing) numbers that are missing (empty, NaN, NA): counted as 0") }
+        if conversions > 0 {
+            notes.append(
+                "\(Figure.amount(conversions)) conversions without a channel in their path, value "
+                    + "\(Figure.amount(value)): no channel gets them")
+        }
+        if emptySteps > 0 { notes.append("\(emptySteps) steps without a name in paths: left out") }
+        return notes
     }
 }
 

@@ -57,6 +57,8 @@ final class ScoreRows {
                 uplift.isFinite
             {
                 scores.append((time, uplift, cursor.double(3) ?? .nan, source))
+            } else {
+                counts.unreadableScores += 1
             }
             try advance(&counts)
         }

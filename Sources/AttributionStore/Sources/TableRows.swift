@@ -99,9 +99,13 @@ final class ConversionRows {
         return "substr(CAST(\(column) AS TEXT), 1, 10)"
     }
 
-    /// Conversions, each id once: as journeys take them, the first user's earliest.
+    /// Conversions, each id once: as journeys take them, the first user's earliest, and of those the one with the higher revenue.
     static func once(_ database: any SQLDatabase, _ known: [String]) -> String {
-        let order = ["conv_date", "conv_time"].filter { known.contains($0) }.joined(separator: ", ")
+        // SQLite orders texts before it sees their numbers.
+        let revenue = database is SQLiteDatabase ? "CAST(revenue AS REAL)" : "revenue"
+        let order =
+            (["conv_date", "conv_time"].filter { known.contains($0) } + ["\(revenue) DESC NULLS LAST"]).joined(
+                separator: ", ")
         return
             "(SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY conv_id ORDER BY "
             + "\(database.byBytes("user_id")), \(order)) AS impactiq_place FROM conversions t WHERE user_id IS NOT NULL) u WHERE impactiq_place = 1) o"
@@ -127,7 +131,7 @@ final class ConversionRows {
     ) {
         let known = try database.columns(of: "conversions")
         guard !known.isEmpty else { throw SessionRows.missing("conversions", database) }
-        for column in ["conv_id", "user_id"] where !known.contains(column) {
+        for column in ["conv_id", "user_id", "revenue"] where !known.contains(column) {
             throw SessionRows.missing("conversions.\(column)", database)
         }
         guard known.contains("conv_date") || known.contains("conv_time") else {
@@ -138,7 +142,7 @@ final class ConversionRows {
         // The stream's own table says whose they are; others are summed whole.
         let those = scope == .touched ? try scope.condition("user_id", database).sql : ""
         return (
-            text("conv_date"), text("conv_time"), known.contains("revenue") ? "o.revenue" : "NULL", text("currency"),
+            text("conv_date"), text("conv_time"), "o.revenue", text("currency"),
             hasRefunds ? "r.amount" : "NULL",
             hasRefunds
                 ? "LEFT JOIN (SELECT conv_id, sum(abs(amount)) AS amount FROM refunds\(those) GROUP BY conv_id) r ON r.conv_id = o.conv_id"

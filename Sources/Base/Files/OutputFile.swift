@@ -94,6 +94,13 @@ public final class OutputFile {
         pending = 0
     }
 
+    /// Brings all bytes to the disk, so that ``finish(dropsCache:)`` has nothing to do but to rename: for files that belong
+    /// together.
+    public func prepare() throws(ImpactError) {
+        try flush()
+        try file.sync()
+    }
+
     /// Puts the file in its place: once, after the last byte.
     ///
     /// - Parameter dropsCache: whether the written pages leave the cache, for a file that is mapped afterwards.

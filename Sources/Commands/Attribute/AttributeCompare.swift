@@ -11,7 +11,7 @@ enum AttributeCompare: Command {
         "compare", "Several models side by side, with where they disagree and why",
         discussion: """
             Prints the credit of each channel by each model. A row below names what the Markov and Shapley methods state as \
-            their own totals, and, with --scores, the incremental conversions of each channel with a 95 % interval. Nothing is \
+            their own totals (for a file of paths and Markov alone only these), and, with --scores, the incremental conversions of each channel with a 95 % interval. Nothing is \
             written.
             """,
         options: AttributeOptions.source + [
@@ -26,17 +26,22 @@ enum AttributeCompare: Command {
                 "paths as R and Python users have them"),
         ])
 
-    static func run(_ command: ParsedCommand) throws {
+    static func run(_ command: ParsedCommand) throws { try StopSignal.leavingAtOnce { try compare(command) } }
+
+    static func compare(_ command: ParsedCommand) throws {
         let options = try AttributeOptions.modelOptions(command)
         var kinds: [ModelKind] = []
         for name in command.texts("model") { kinds.append(try ModelKind(named: name)) }
-        if command.name == "attribute run", !command.isGiven("model") { kinds = [.markov] }
+        let isRun = command.name == "attribute run"
+        if isRun, !command.isGiven("model") { kinds = [.markov] }
+        try IdleOptions.refuse(command, kinds.isEmpty ? ModelKind.allCases : kinds)
         var notes: [String] = []
         let comparison: ModelComparison
         if let path = AttributeInput.paths(command) {
             let progress = ProgressLine("read", unit: "paths")
             let outcome = try PathComparison.compare(
-                path, kinds.isEmpty ? PathComparison.kinds : kinds, options, progress: { progress.update($0) })
+                path, kinds.isEmpty ? PathComparison.kinds : kinds, options, divides: isRun,
+                progress: { progress.update($0) })
             progress.finish(outcome.rows)
             comparison = outcome.comparison
         } else {
@@ -50,9 +55,9 @@ enum AttributeCompare: Command {
             comparison = try input.database.transaction(writing: false) { () throws(ImpactError) in
                 try AttributionComparison.compare(reader, chosen, models)
             }
-            notes = input.notes + AttributeText.notes(reader.journeyCounts, reader.counts)
+            notes = input.notes + reader.journeyCounts.notes + reader.counts.notes
         }
-        if let path = command.name == "attribute compare" ? command.text("csv") : nil {
+        if let path = isRun ? nil : command.text("csv") {
             try OutputFile.write(Array(csv(comparison).utf8), to: path)
             if path == "-" { return }
         }
@@ -64,15 +69,16 @@ enum AttributeCompare: Command {
     }
 
     static func text(_ comparison: ModelComparison, _ notes: [String]) -> String {
-        var columns = [Table.Column.text("Channel")] + comparison.columns.map { .number($0.kind.rawValue) }
+        let divided = comparison.columns.filter(\.isDivided)
+        var columns = [Table.Column.text("Channel")] + divided.map { .number($0.kind.rawValue) }
         for column in comparison.columns where column.ownTotals != nil {
             columns.append(.number("\(column.kind.rawValue)'s own"))
         }
         if !comparison.causal.isEmpty { columns.append(.number("incremental (95 %)")) }
         var table = Table(columns: columns)
         for channel in comparison.order {
-            var cells = [comparison.channels[channel]]
-            cells += comparison.columns.map { Figure.fixed($0.credit(channel), 2) }
+            var cells = [AttributeText.name(comparison.channels[channel])]
+            cells += divided.map { Figure.fixed($0.credit(channel), 2) }
             for column in comparison.columns {
                 if let own = column.ownTotals { cells.append(Figure.fixed(own[channel], 2)) }
             }
@@ -80,9 +86,11 @@ enum AttributeCompare: Command {
             table.add(cells)
         }
         var text = table.text(width: nil)
-        text += "\n\(HumanNumber.grouped(Int(saturating: comparison.conversions.rounded()))) conversions\n"
+        text += "\n\(Figure.amount(comparison.conversions)) conversions\n"
         for channel in comparison.order {
-            if let words = comparison.disagreement(channel) { text += "- \(comparison.channels[channel]): \(words)\n" }
+            if let words = comparison.disagreement(channel) {
+                text += "- \(AttributeText.name(comparison.channels[channel])): \(words)\n"
+            }
         }
         for note in notes + comparison.remarks { text += "- \(note)\n" }
         return text
@@ -99,12 +107,14 @@ enum AttributeCompare: Command {
 
     private static func csv(_ comparison: ModelComparison) -> String {
         var text = "channel_name"
-        for column in comparison.columns { text += ",\(column.kind.rawValue)" }
+        for column in comparison.columns where column.isDivided { text += ",\(column.kind.rawValue)" }
         for column in comparison.columns where column.ownTotals != nil { text += ",\(column.kind.rawValue)_own" }
         text += comparison.causal.isEmpty ? "\n" : ",incremental,incremental_std_error\n"
         for channel in comparison.order {
             text += CSVText.field(comparison.channels[channel])
-            for column in comparison.columns { text += "," + CSVText.number(column.credit(channel)) }
+            for column in comparison.columns where column.isDivided {
+                text += "," + CSVText.number(column.credit(channel))
+            }
             for column in comparison.columns {
                 if let own = column.ownTotals { text += "," + CSVText.number(own[channel]) }
             }
@@ -123,7 +133,8 @@ enum AttributeCompare: Command {
             members.append(
                 (
                     "credit",
-                    .object(comparison.columns.map { ($0.kind.rawValue, .number($0.credit(channel))) })
+                    .object(
+                        comparison.columns.filter(\.isDivided).map { ($0.kind.rawValue, .number($0.credit(channel))) })
                 ))
             members.append(
                 (

@@ -98,7 +98,14 @@ enum AttributeOptions {
     }
 
     static func json(_ path: String) throws(ImpactError) -> JSONValue {
-        try JSONValue(parsing: try SmallFile.read(path, limit: 256 << 20), name: path, maxBytes: 256 << 20)
+        try JSONValue(
+            parsing: try bytes(path), name: path.first == "{" || path.first == "[" ? "of the run" : path,
+            maxBytes: 256 << 20)
+    }
+
+    /// What a file says; a text that is JSON itself is that of a run (``AskedOptions``).
+    static func bytes(_ path: String) throws(ImpactError) -> [UInt8] {
+        path.first == "{" || path.first == "[" ? Array(path.utf8) : try SmallFile.read(path, limit: 256 << 20)
     }
 }
 

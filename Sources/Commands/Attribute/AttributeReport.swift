@@ -11,7 +11,8 @@ enum AttributeReport: Command {
         discussion: """
             Reads channel_reporting as the last run left it. CPO is cost over credit and empty where no order is credited; \
             ROAS is revenue over cost and empty for channels without spend. Both are ratios of sums. --html writes a page \
-            with pictures; with the sessions in the same database it also shows phases, paths and a comparison of models.
+            with pictures; with the sessions in the same database it also shows phases, paths and a comparison of models, made with the options \
+            of the run where none are given here.
             """,
         options: AttributeOptions.source + [
             .value("csv", "FILE", "Write a line a channel and day with CPO and ROAS; - is standard output"),
@@ -25,11 +26,14 @@ enum AttributeReport: Command {
                 "after a run")
         ])
 
-    static func run(_ command: ParsedCommand) throws {
+    static func run(_ command: ParsedCommand) throws { try StopSignal.leavingAtOnce { try report(command) } }
+
+    private static func report(_ command: ParsedCommand) throws {
         guard command.texts("source").count == 1, let place = command.text("source"), AttributeInput.isDatabase(place)
         else {
             throw command.invalid("source", "must be the database of the results: sqlite:PATH or postgresql://…")
         }
+        try IdleOptions.refuse(command, nil)
         let database = try SQLPlace.open(
             place, creates: false, lockWait: try command.milliseconds("lock-wait") ?? 5_000)
         let report = try StoredReport.read(database)
@@ -40,7 +44,9 @@ enum AttributeReport: Command {
         if command.text("csv") == "-" || command.text("html") == "-" { return }
         if command.flag("json") {
             Terminal.Stream.output.write(
-                JSONOutput.object([("channels", AttributeText.channels(report))]).line + "\n")
+                JSONOutput.object([
+                    ("channels", AttributeText.channels(report)), ("with_spend", AttributeText.withSpend(report)),
+                ]).line + "\n")
         } else {
             Terminal.Stream.output.write(
                 AttributeText.table(report).text(width: Terminal.Stream.output.windowSize?.columns))
@@ -55,8 +61,23 @@ enum AttributeReport: Command {
         page.source = database.place
         page.time = Date().formatted(.iso8601)
         page.command = "impactiq " + command.name
+        let last = try StoredReport.lastRun(database)
+        let asked = AskedOptions(json: last.asked)
+        page.model = last.model
+        page.run = asked.map { $0.words ?? "the defaults" }
+        page.notes = last.notes
         // Results may stand in a database of their own, without the sessions.
         guard try !database.columns(of: "session_sources").isEmpty else { return page }
+        if asked == nil {
+            page.notes.append("the models are compared with the options given here: those of the run are not known")
+        }
+        let differing = asked?.differing(from: command) ?? []
+        if !differing.isEmpty {
+            page.notes.append(
+                "the models are compared with other options than those of the run: "
+                    + differing.map { "--\($0)" }.joined(separator: ", "))
+        }
+        let command = command.completed(values: asked?.values ?? [:], flags: asked?.flags ?? [])
         let options = try AttributeOptions.modelOptions(command)
         var channels = ChannelTable()
         let models = AttributionModels(options, channels: &channels)
@@ -77,7 +98,9 @@ enum AttributeReport: Command {
         page.phases = phases
         page.flows = flows
         page.channels = reader.channels
-        page.notes = AttributeText.notes(reader.journeyCounts, reader.counts) + (page.comparison?.remarks ?? [])
+        // What the run said stands there already, unless the tables have changed since.
+        let found = reader.journeyCounts.notes + reader.counts.notes + (page.comparison?.remarks ?? [])
+        page.notes += found.filter { !page.notes.contains($0) }
         return page
     }
 }

@@ -11,8 +11,8 @@ enum AttributeRun: Command {
         discussion: """
             Writes attribution_customer_journey (conv_id, session_id, ihc) and channel_reporting (channel_name, date, cost, \
             ihc, ihc_revenue) in one transaction: a run that fails or is killed changes nothing, a run that is repeated \
-            gives the same tables. With --since last only conversions from the last run's latest one, less the grace, are \
-            attributed anew; models that learn from all journeys (markov, shapley, data-driven) attribute all.
+            gives the same tables. With --since last only users with conversions from the last run's latest one, less the grace, on, \
+            or without credit, are attributed anew; models that learn from all journeys (markov, shapley, data-driven) attribute all.
             """,
         options: AttributeOptions.source + [
             .value("model", "MODEL", "How credit is divided", default: "ihc"),
@@ -29,16 +29,19 @@ enum AttributeRun: Command {
             .init("impactiq attribute run --source data/ --model linear --out results/", "CSV in, CSV out"),
         ])
 
-    static func run(_ command: ParsedCommand) throws {
+    static func run(_ command: ParsedCommand) throws { try StopSignal.leavingAtOnce { try attribute(command) } }
+
+    private static func attribute(_ command: ParsedCommand) throws {
         if AttributeInput.paths(command) != nil {
             // Paths have no conversions and sessions that a table could name.
             guard command.text("out") == nil else {
                 throw command.invalid(
                     "out", "a file of paths gives channel totals, which are printed; use --json for a program")
             }
-            return try AttributeCompare.run(command)
+            return try AttributeCompare.compare(command)
         }
         let kind = try ModelKind(named: command.text("model") ?? "ihc")
+        try IdleOptions.refuse(command, [kind])
         let input = try AttributeInput.open(command)
         var options = AttributionRun.Options()
         options.kind = kind
@@ -48,6 +51,8 @@ enum AttributeRun: Command {
             guard since == "last" else { throw command.invalid("since", "must be last") }
             options.since = true
         }
+        options.asked = try AskedOptions(command).json
+        options.remarks = input.notes
         let wait = try command.milliseconds("lock-wait") ?? 5_000
         let out = command.text("out")
         let sink: any SQLDatabase
@@ -63,7 +68,7 @@ enum AttributeRun: Command {
         } else {
             throw ImpactError(
                 .usage, code: "missing_option",
-                "--out is missing: results of CSV files go to sqlite:PATH, postgresql://… or a folder")
+                "--out is missing: results of CSV files and of a topic go to sqlite:PATH, postgresql://… or a folder")
         }
         let run = AttributionRun(
             source: input.database, sink: sink, reading: try AttributeOptions.reading(command), options: options,
@@ -71,16 +76,15 @@ enum AttributeRun: Command {
             settingsText: AttributeOptions.settingsText(command, kind.rawValue)
                 + AttributeOptions.settingsText(options.models))
         var progress: (name: String, line: ProgressLine)?
-        var outcome = try run.run { name, done in
+        let outcome = try run.run { name, done in
             if progress?.name != name { progress = (name, ProgressLine(name, unit: "sessions")) }
             progress?.line.update(done)
         }
-        outcome.remarks = input.notes + outcome.remarks
         if let out, !AttributeInput.isDatabase(out) { try AttributeFiles.export(sink, to: out) }
         if command.flag("json") {
-            Terminal.Stream.output.write(AttributeText.json(outcome, kind).line + "\n")
+            Terminal.Stream.output.write(AttributeText.json(outcome, kind.rawValue).line + "\n")
         } else {
-            Terminal.Stream.output.write(AttributeText.text(outcome, kind))
+            Terminal.Stream.output.write(AttributeText.text(outcome, kind.rawValue))
         }
     }
 }
@@ -91,6 +95,7 @@ enum AttributeFiles {
     static func export(_ database: any SQLDatabase, to folder: String) throws {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        removeLeftovers(folder)
         let credit = try OutputFile(folder + "/attribution_customer_journey.csv")
         try credit.append("conv_id,session_id,ihc\n")
         let rows = try database.query(
@@ -100,12 +105,31 @@ enum AttributeFiles {
                 "\(CSVText.field(rows.text(0) ?? "")),\(CSVText.field(rows.text(1) ?? "")),\(CSVText.number(rows.double(2)))\n"
             )
         }
-        try credit.finish()
-        try report(try StoredReport.read(database), to: folder + "/channel_reporting.csv")
+        let report = try file(of: try StoredReport.read(database), at: folder + "/channel_reporting.csv")
+        // Both are whole before either is put in its place.
+        for file in [credit, report] { try file.prepare() }
+        for file in [credit, report] { try file.finish() }
+    }
+
+    /// What a run that was killed left half written goes: it holds users' data.
+    private static func removeLeftovers(_ folder: String) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where name.hasSuffix(".partial")
+            && [".attribution_customer_journey.csv.", ".channel_reporting.csv."].contains(where: { name.hasPrefix($0) })
+        {
+            let path = folder + "/" + name
+            var status = stat()
+            // Another run may be at work on a younger one.
+            if lstat(path, &status) == 0, time(nil) - status.st_mtim.tv_sec > 3_600 { unlink(path) }
+        }
     }
 
     /// The channel report with CPO and ROAS.
     static func report(_ report: ChannelReport, to path: String) throws(ImpactError) {
+        try file(of: report, at: path).finish()
+    }
+
+    private static func file(of report: ChannelReport, at path: String) throws(ImpactError) -> OutputFile {
         let file = try OutputFile(path)
         try file.append("channel_name,date,cost,ihc,ihc_revenue,CPO,ROAS\n")
         for line in report.lines where line.creditRows + line.costRows > 0 {
@@ -113,6 +137,6 @@ enum AttributeFiles {
             try file.append(
                 "\(CSVText.field(line.channel)),\(CivilDay.text(line.day ?? 0)),\(numbers.joined(separator: ","))\n")
         }
-        try file.finish()
+        return file
     }
 }

@@ -50,6 +50,12 @@ final class StoredAttribution: AttributionSource {
             out.member("latest_conversion", run.latestConversion.map { Double($0) } ?? .nan)
             out.member("total")
             Self.write(stored.total, to: out)
+            // The channels with spend together: what the spend brought.
+            if let paid = stored.paid {
+                out.member("with_spend")
+                Self.write(paid.total, to: out)
+            }
+            out.member("notes", texts: run.notes)
             out.member("channels")
             out.list(stored.totals) { Self.write($0, to: out) }
             out.member("days")

@@ -22,7 +22,7 @@ enum AttributionLivePage {
 
     static let script = #"""
         "use strict";
-        let chart;
+        let chart, told = "[]";
         const amount = value => value === null || !Number.isFinite(value) ? "–" : format.count(Math.abs(value) >= 100 ? Math.round(value) : value);
         const credit = value => value >= 10000 ? format.count(value) : value.toLocaleString("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
         const ratio = value => value === null || !Number.isFinite(value) ? "–" : value.toFixed(2);
@@ -61,7 +61,7 @@ enum AttributionLivePage {
         }
 
         function draw(answer) {
-          const { total, channels, days } = answer;
+          const { total, channels, days } = answer, paid = answer.with_spend || { cpo: null, roas: null };
           $("#found").hidden = !channels.length;
           if (!channels.length) { fill($("#tiles")); $("#lead").textContent = "No conversion is attributed yet."; return; }
           const best = channels.filter(line => line.roas !== null).sort((a, b) => b.roas - a.roas)[0];
@@ -69,7 +69,8 @@ enum AttributionLivePage {
             + (best ? `; ${best.channel_name} brings most for its cost, ${ratio(best.roas)} for 1.` : ". No cost is known, so nothing says what an order costs.");
           const tile = (name, value, note) => el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, value), el("dd", {}, note || "\u00a0"));
           fill($("#tiles"), tile("Conversions", amount(total.ihc), "with a journey"), tile("Revenue", amount(total.ihc_revenue), "of these"), tile("Cost", amount(total.cost), "of all channels"),
-            tile("CPO", ratio(total.cpo), "cost per conversion"), tile("ROAS", ratio(total.roas), "revenue per unit of cost"),
+            tile("CPO", ratio(paid.cpo), answer.with_spend ? "channels with spend; " + ratio(total.cpo) + " over all" : "no spend is known"),
+            tile("ROAS", ratio(paid.roas), answer.with_spend ? "channels with spend; " + ratio(total.roas) + " over all" : "no spend is known"),
             tile("Model", answer.model || "–", answer.latest_conversion ? "up to " + format.time(answer.latest_conversion) : ""));
           const shown = channels.slice(0, 12);
           fill($("#credit"), bars(shown, [["accent", line => line.ihc]], line => credit(line.ihc)));
@@ -83,12 +84,22 @@ enum AttributionLivePage {
             el("tbody", {}, channels.map(line => el("tr", {}, el("th", { scope: "row", class: "clip" }, line.channel_name), [credit(line.ihc), (line.ihc / (total.ihc || 1) * 100).toFixed(1) + " %", amount(line.ihc_revenue), amount(line.cost), ratio(line.cpo), ratio(line.roas), ...(isScored ? [effect(line)] : [])].map(text => el("td", { class: "n" }, text))))));
         }
 
+        /** What was counted on the way to the numbers. */
+        function say(notes) {
+          const said = JSON.stringify(notes);
+          if (said === told) return;
+          told = said;
+          fill($("#notices"), notes.length ? [el("details", { class: "notice" }, el("summary", {}, `Before you believe a number: ${notes.length} ${notes.length === 1 ? "note" : "notes"}`), el("ul", {}, notes.map(note => el("li", {}, note))))] : []);
+        }
+
         async function load() {
           try {
-            draw(await ask("/v1/attribution"));
-            fill($("#notices"));
+            const answer = await ask("/v1/attribution");
+            draw(answer);
+            say(answer.notes || []);
             state("good live", "live");
           } catch (error) {
+            told = "";
             if (error.status === 404) {
               fill($("#notices"), el("p", { class: "notice" }, "This process knows no attribution. Let ", el("code", {}, "impactiq attribute follow --out sqlite:attribution.db"), " read the events, and start this one with ", el("code", {}, "attribution.store=sqlite:attribution.db"), " (serve: ", el("code", {}, "--attribution"), ")."));
               state("warn", "not set");

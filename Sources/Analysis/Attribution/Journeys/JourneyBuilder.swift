@@ -20,6 +20,21 @@ package struct JourneyCounts: Sendable, Equatable {
     package var duplicateConversions = 0
 
     package init() {}
+
+    /// The classes that occurred, in words.
+    package var notes: [String] {
+        var notes: [String] = []
+        if withoutJourney > 0 {
+            notes.append(
+                "\(withoutJourney) conversions without a session before them, revenue \(revenueWithoutJourney.text): no "
+                    + "channel gets them")
+        }
+        if duplicateConversions > 0 {
+            notes.append("\(duplicateConversions) conversions with an id seen before: left out")
+        }
+        if duplicateSessions > 0 { notes.append("\(duplicateSessions) sessions with an id seen before: left out") }
+        return notes
+    }
 }
 
 /// Makes the journeys of one user at a time.
@@ -44,7 +59,8 @@ package struct JourneyBuilder: Sendable {
         sessions: inout [Touch], conversions: inout [Conversion], _ body: (Journey) throws(Failure) -> Void
     ) throws(Failure) {
         sort(&sessions)
-        conversions.sort { ($0.time, $0.id) < ($1.time, $1.id) }
+        // Of one id at one time the higher revenue counts, whichever came first.
+        conversions.sort { ($0.time, $0.id, $1.revenue) < ($1.time, $1.id, $0.revenue) }
         counts.sessions += sessions.count
         var used = 0
         var previous = Int64.min

@@ -23,10 +23,6 @@ package struct MarkovModel: FittedModel {
     }
 
     package func weights(of touches: [Touch], conversion: Int64, into weights: inout [Double]) {
-        weights.removeAll(keepingCapacity: true)
-        for touch in touches {
-            let same = touches.reduce(0) { $0 + ($1.channel == touch.channel ? 1 : 0) }
-            weights.append(removalEffects[Int(touch.channel)] / Double(same))
-        }
+        touches.weights(byChannel: { removalEffects[Int($0)] }, into: &weights)
     }
 }

@@ -9,6 +9,12 @@ import Foundation
 package struct CausalModel: CreditModel {
     package init() {}
 
+    /// What is missing where no session has a score.
+    package static let withoutScores = ImpactError(
+        .badInput, code: "no_scores",
+        "the model causal divides by uplift scores, and no session has one: give --scores (a log store or a CSV), or columns "
+            + "uplift and uplift_std_error in session_sources")
+
     package func weights(of touches: [Touch], conversion: Int64, into weights: inout [Double]) {
         weights.removeAll(keepingCapacity: true)
         for touch in touches { weights.append(touch.uplift > 0 ? Double(touch.uplift) : 0) }

@@ -7,6 +7,24 @@ package protocol CreditModel: Sendable {
     func weights(of touches: [Touch], conversion: Int64, into weights: inout [Double])
 }
 
+extension [Touch] {
+    /// The weight of each channel, divided equally among its sessions.
+    func weights(byChannel weight: (Int32) -> Double, into weights: inout [Double]) {
+        weights.removeAll(keepingCapacity: true)
+        guard count > 16 else {
+            for touch in self {
+                let same = reduce(0) { $0 + ($1.channel == touch.channel ? 1 : 0) }
+                weights.append(weight(touch.channel) / Double(same))
+            }
+            return
+        }
+        // A long journey in one pass.
+        var same: [Int32: Int] = [:]
+        for touch in self { same[touch.channel, default: 0] += 1 }
+        for touch in self { weights.append(weight(touch.channel) / Double(same[touch.channel] ?? 1)) }
+    }
+}
+
 /// Learns from all journeys before any credit is given.
 package protocol ModelFitter: AnyObject {
     /// Adds journeys of one path: `conversions` that ended in a conversion, `nulls` that did not.

@@ -36,7 +36,7 @@ package final class DataDrivenFitter: ModelFitter {
         }
         hash = (hash ^ hash >> 29) &* 0xBF58_476D_1CE4_E5B9
         guard hash <= bound else { return }
-        let features = DataDrivenModel.features(touches, without: nil, halfLife: halfLife)
+        let features = DataDrivenModel.features(touches, halfLife: halfLife)
         if conversions > 0 { rows.append(Row(hash: hash, features: features, outcome: 1, weight: conversions)) }
         if nulls > 0 { rows.append(Row(hash: hash, features: features, outcome: 0, weight: nulls)) }
         if rows.count >= 2 * Self.sample { shrink() }
@@ -145,33 +145,54 @@ package struct DataDrivenModel: FittedModel {
     package let remarks: [String]
     package var channelTotals: [Double]? { nil }
 
+    package init(intercept: Double, coefficients: [Double], halfLife: Double, remarks: [String]) {
+        self.intercept = intercept
+        self.coefficients = coefficients
+        self.halfLife = halfLife
+        self.remarks = remarks
+    }
+
     package func weights(of touches: [Touch], conversion: Int64, into weights: inout [Double]) {
-        let whole = chance(Self.features(touches, without: nil, halfLife: halfLife))
         weights.removeAll(keepingCapacity: true)
-        for index in touches.indices {
-            let without = touches.count == 1 ? 0 : chance(Self.features(touches, without: index, halfLife: halfLife))
-            weights.append(max(0, whole - without))
+        let end = touches.last?.time ?? 0
+        let features = Self.features(touches, halfLife: halfLife)
+        let score = linear(features)
+        let whole = Self.chance(score)
+        guard touches.count > 1 else {
+            if !touches.isEmpty { weights.append(whole) }
+            return
+        }
+        // What a channel's only session takes along, and how many sessions each channel has: one pass, however long it is.
+        var channels: [Int32: (sessions: Int, part: Double)] = [:]
+        for touch in touches { channels[touch.channel, default: (0, 0)].sessions += 1 }
+        for (index, value) in features { channels[index / 2]?.part += coefficients[Int(index)] * value }
+        for touch in touches {
+            guard let channel = channels[touch.channel] else { continue }
+            let part =
+                channel.sessions == 1
+                ? channel.part : coefficients[Int(2 * touch.channel + 1)] * freshness(touch, end)
+            weights.append(max(0, whole - Self.chance(score - part)))
         }
     }
 
     /// The predicted chance that a journey converts.
     package func chance(of touches: [Touch]) -> Double {
-        chance(Self.features(touches, without: nil, halfLife: halfLife))
+        Self.chance(linear(Self.features(touches, halfLife: halfLife)))
     }
 
-    private func chance(_ features: [(index: Int32, value: Double)]) -> Double {
-        var score = intercept
-        for (index, value) in features { score += coefficients[Int(index)] * value }
-        return 1 / (1 + exp(-score))
+    private func linear(_ features: [(index: Int32, value: Double)]) -> Double {
+        features.reduce(intercept) { $0 + coefficients[Int($1.index)] * $1.value }
     }
 
-    static func features(
-        _ touches: [Touch], without: Int?, halfLife: Double
-    ) -> [(index: Int32, value: Double)] {
-        // The end is that of the whole journey, also when its last session is the one taken out.
+    private static func chance(_ score: Double) -> Double { 1 / (1 + exp(-score)) }
+
+    /// The journey's end stays where it is when its last session is the one taken out.
+    private func freshness(_ touch: Touch, _ end: Int64) -> Double { exp2(-Double(end - touch.time) / halfLife) }
+
+    static func features(_ touches: [Touch], halfLife: Double) -> [(index: Int32, value: Double)] {
         let end = touches.last?.time ?? 0
         var features: [(index: Int32, value: Double)] = []
-        for (index, touch) in touches.enumerated() where index != without {
+        for touch in touches {
             let fresh = exp2(-Double(end - touch.time) / halfLife)
             if let place = features.firstIndex(where: { $0.index == 2 * touch.channel }) {
                 features[place + 1].value += fresh

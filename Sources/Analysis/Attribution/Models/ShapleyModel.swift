@@ -174,10 +174,6 @@ package struct ShapleyModel: FittedModel {
     }
 
     package func weights(of touches: [Touch], conversion: Int64, into weights: inout [Double]) {
-        weights.removeAll(keepingCapacity: true)
-        for touch in touches {
-            let same = touches.reduce(0) { $0 + ($1.channel == touch.channel ? 1 : 0) }
-            weights.append((values.map { $0[Int(touch.channel)] } ?? 1) / Double(same))
-        }
+        touches.weights(byChannel: { channel in values.map { $0[Int(channel)] } ?? 1 }, into: &weights)
     }
 }

@@ -5,6 +5,8 @@ struct Drawing {
     /// Tones that stand on a light and on a dark page.
     static let palette = [
         "#3b7ddd", "#e0912f", "#2f9e78", "#b8567f", "#7a67c9", "#4aa3b5", "#a58038", "#c9584a", "#6d8a3c", "#8a8f98",
+        "#c2a500",
+        "#8f5a3c",
     ]
     static func colour(_ index: Int) -> String { palette[((index % palette.count) + palette.count) % palette.count] }
 
@@ -40,10 +42,19 @@ struct Drawing {
         marks += "<line class=\"grid\" x1=\"\(n(x1))\" y1=\"\(n(y1))\" x2=\"\(n(x2))\" y2=\"\(n(y2))\"/>"
     }
 
-    mutating func dot(_ x: Double, _ y: Double, colour: String, tip: String) {
+    /// A mark of its own for each number: three shapes, and a colour for each in turn.
+    mutating func mark(_ number: Int, _ x: Double, _ y: Double, tip: String) {
         marks +=
-            "<circle cx=\"\(n(x))\" cy=\"\(n(y))\" r=\"4.5\" style=\"fill:\(colour);stroke:var(--card);stroke-width:1\">"
-            + "<title>\(HTML.escape(tip))</title></circle>"
+            "<path style=\"fill:\(Self.colour(number));stroke:var(--card);stroke-width:1\" d=\"\(Self.shape(number, x, y))\">"
+            + "<title>\(HTML.escape(tip))</title></path>"
+    }
+
+    private static func shape(_ number: Int, _ x: Double, _ y: Double) -> String {
+        switch number % 3 {
+        case 0: "M\(n(x - 4.5)) \(n(y))a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0 -9 0Z"
+        case 1: "M\(n(x - 4)) \(n(y - 4))h8v8h-8Z"
+        default: "M\(n(x)) \(n(y - 5.5))L\(n(x + 5.5)) \(n(y))L\(n(x)) \(n(y + 5.5))L\(n(x - 5.5)) \(n(y))Z"
+        }
     }
 
     /// A band that flows from left to right between two heights.
@@ -64,6 +75,21 @@ struct Drawing {
         """
     }
 
+    /// Names ``mark(_:_:_:tip:)``s.
+    static func legend(marks: [String]) -> String {
+        let items = marks.enumerated().map { number, words in
+            "<li><svg viewBox=\"0 0 22 10\" aria-hidden=\"true\"><path style=\"fill:\(colour(number))\" "
+                + "d=\"\(shape(number, 11, 5))\"/></svg>\(HTML.escape(words))</li>"
+        }
+        return "<ul class=\"legend\">\(items.joined())</ul>"
+    }
+
+    /// A wide picture, whose words stay readable on a phone: it scrolls there.
+    var scrolled: String {
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(HTML.escape(title))\">"
+            + "<div style=\"min-width:\(n(width * 0.9))px\">\(element)</div></div>"
+    }
+
     /// Names colours.
     static func legend(_ entries: [(colour: String, words: String)]) -> String {
         let items = entries.map { entry in
@@ -73,7 +99,9 @@ struct Drawing {
         return "<ul class=\"legend\">\(items.joined())</ul>"
     }
 
-    private func n(_ value: Double) -> String {
+    private func n(_ value: Double) -> String { Self.n(value) }
+
+    private static func n(_ value: Double) -> String {
         let text = Figure.fixed(value, 2).replacing("−", with: "-")
         return text.hasSuffix(".00") ? String(text.dropLast(3)) : text
     }

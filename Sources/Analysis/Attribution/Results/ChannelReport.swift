@@ -20,6 +20,8 @@ package struct ChannelReport: Sendable {
         package var scored = 0
         package var upliftUnits: Int128 = 0
         package var upliftErrorUnits: Int128 = 0
+        /// Whether the report knows any spend: an order does not cost nothing because nobody says what it cost.
+        package var isCostKnown = true
 
         package init(channel: String, day: Int32?) {
             self.channel = channel
@@ -60,8 +62,8 @@ package struct ChannelReport: Sendable {
 
         package var credit: Double { Credit.value(creditUnits) }
         package var revenue: Double { Credit.value(revenueUnits) / 1e6 }
-        /// Cost per order; nil where no order is credited.
-        package var cpo: Double? { creditUnits > 0 ? cost.amount / credit : nil }
+        /// Cost per order; nil where no order is credited, and where no spend is known at all.
+        package var cpo: Double? { creditUnits > 0 && isCostKnown ? cost.amount / credit : nil }
         /// Return on ad spend; nil without spend: organic and direct channels have none.
         package var roas: Double? { cost.micros > 0 ? revenue / cost.amount : nil }
     }
@@ -129,7 +131,12 @@ package struct ChannelReport: Sendable {
     package mutating func add(_ line: Line) { change(line.channel, line.day ?? 0) { $0 += line } }
 
     /// A line a channel and day, by channel name and day.
-    package var lines: [Line] { sums.values.sorted { ($0.channel, $0.day ?? 0) < ($1.channel, $1.day ?? 0) } }
+    package var lines: [Line] {
+        var lines = sums.values.sorted { ($0.channel, $0.day ?? 0) < ($1.channel, $1.day ?? 0) }
+        let isKnown = lines.contains { $0.cost > .zero }
+        for index in lines.indices { lines[index].isCostKnown = isKnown }
+        return lines
+    }
 
     /// A line a channel over all days: sums, so that its ratios are ratios of sums.
     package var totals: [Line] {
@@ -148,15 +155,28 @@ package struct ChannelReport: Sendable {
     }
 
     /// Everything.
-    package var total: Line {
+    package var total: Line { Self.sum(lines) }
+
+    /// The channels with spend alone. Their cost over their credit, and their revenue over their cost, are what the spend
+    /// brought; organic and direct orders would make any spend look good. Nil where there is none.
+    package var paid: ChannelReport? {
+        let spending = Set(totals.filter { $0.cost > .zero }.map(\.channel))
+        guard !spending.isEmpty else { return nil }
+        var report = ChannelReport()
+        for line in lines where spending.contains(line.channel) { report.add(line) }
+        return report
+    }
+
+    private static func sum(_ lines: [Line]) -> Line {
         var all: Line?
-        for line in lines { Self.add(line, to: &all, day: nil, channel: "") }
+        for line in lines { add(line, to: &all, day: nil, channel: "") }
         return all ?? Line(channel: "", day: nil)
     }
 
     private static func add(_ line: Line, to sum: inout Line?, day: Int32?, channel: String) {
         var next = sum ?? Line(channel: channel, day: day)
         next += line
+        next.isCostKnown = line.isCostKnown
         sum = next
     }
 }

@@ -6,6 +6,8 @@ package struct ModelComparison: Sendable {
         package var units: [Int128]
         /// Conversions by channel as the method itself has them, where it states them.
         package var ownTotals: [Double]?
+        /// Whether journeys were divided; else `units` are those of ``ownTotals``.
+        package var isDivided = true
 
         package init(kind: ModelKind, units: [Int128], ownTotals: [Double]?) {
             self.kind = kind
@@ -41,26 +43,44 @@ package struct ModelComparison: Sendable {
         guard let low = credits.min(by: { $0.1 < $1.1 }), let high = credits.max(by: { $0.1 < $1.1 }),
             high.1 - low.1 > max(0.1 * high.1, 0.005 * conversions)
         else { return nil }
-        func credit(_ kind: ModelKind) -> Double? { credits.first { $0.0 == kind }?.1 }
-        var why = ""
-        if let first = credit(.first), let last = credit(.last) {
-            if first > 1.1 * last {
-                why = "it opens journeys more often than it closes them"
-            } else if last > 1.1 * first {
-                why = "it closes journeys more often than it opens them"
-            }
-        }
-        if let row = causal.first(where: { Int($0.channel) == channel }), row.scored > 0, let last = credit(.last) {
-            let upper = row.incremental + 1.96 * row.standardError
-            if upper < last {
-                why += why.isEmpty ? "" : "; "
-                why += "most who came through it would have converted anyway"
+        var why = reasons(channel, low.0, high.0)
+        if let row = causal.first(where: { Int($0.channel) == channel }), row.scored > 0,
+            let last = credits.first(where: { $0.0 == .last })?.1
+        {
+            // Only where the whole interval says so.
+            if row.incremental + 1.96 * row.standardError < last / 2 {
+                why.append("most who came through it would have converted anyway")
             } else if row.incremental - 1.96 * row.standardError > last {
-                why += why.isEmpty ? "" : "; "
-                why += "it causes conversions that others close"
+                why.append("it causes conversions that others close")
             }
         }
-        if why.isEmpty { why = "it stands between other channels" }
-        return "\(low.0.rawValue) \(low.0 == high.0 ? "" : "to \(high.0.rawValue)"): \(why)"
+        let models = "\(low.0.rawValue) to \(high.0.rawValue)"
+        return why.isEmpty ? models : "\(models): \(why.joined(separator: "; "))"
+    }
+
+    /// What the two models that differ most about a channel look at.
+    private func reasons(_ channel: Int, _ low: ModelKind, _ high: ModelKind) -> [String] {
+        func credit(_ kind: ModelKind) -> Double? { columns.first { $0.kind == kind }?.credit(channel) }
+        let late: Set<ModelKind> = [.last, .lastNonDirect, .decay]
+        if low == .lastNonDirect, credit(.lastNonDirect) == 0 {
+            return ["it counts as direct, which this model passes over"]
+        }
+        if let first = credit(.first), let last = credit(.last) {
+            if first > 1.1 * last, high == .first || late.contains(low) {
+                return ["it opens journeys more often than it closes them"]
+            }
+            if last > 1.1 * first, low == .first || late.contains(high) {
+                return ["it closes journeys more often than it opens them"]
+            }
+        }
+        if low == .causal { return ["its sessions have smaller effects than those beside them"] }
+        if high == .causal { return ["its sessions have larger effects than those beside them"] }
+        if low == .markov || low == .dataDriven { return ["journeys convert nearly as often without it"] }
+        if high == .markov || high == .dataDriven { return ["journeys convert less often without it"] }
+        if low == .first || late.contains(low) { return ["it stands between other channels"] }
+        if low == .shapley || high == .shapley {
+            return ["Shapley counts a channel once, however many sessions it has"]
+        }
+        return []
     }
 }

@@ -1,3 +1,5 @@
+import Report
+
 /// An amount in millionths of the currency: sums are exact and do not depend on their order.
 package struct Money: Sendable, Hashable, Comparable {
     package var micros: Int64
@@ -12,6 +14,8 @@ package struct Money: Sendable, Hashable, Comparable {
     }
 
     package static let zero = Money(micros: 0)
+    /// With two decimals: `1234.50`.
+    package var text: String { Figure.fixed(amount, 2) }
     package var amount: Double { Double(micros) / 1e6 }
 
     package static func + (a: Money, b: Money) -> Money { Money(micros: a.micros &+ b.micros) }
