@@ -1,6 +1,7 @@
 import Base
 import Evaluation
 import Foundation
+import Statistics
 import TestSupport
 import Testing
 
