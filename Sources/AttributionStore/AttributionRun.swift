@@ -28,7 +28,7 @@ package final class AttributionRun {
         package var rows = 0
         /// Journeys that an IHC API has not answered: without credit.
         package var unanswered = 0
-        /// Of a stream: channels and days that changed.
+        /// Of a stream: channels and days that were stated.
         package var changed = 0
         /// Whose conversions were attributed anew.
         package var scope = JourneyScope.all
@@ -82,7 +82,9 @@ package final class AttributionRun {
     package func attribute(_ progress: ((String, Int) -> Void)? = nil) throws(ImpactError) -> Outcome {
         try ResultTables.create(sink)
         var outcome = Outcome()
-        let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }
+        // A conversion that lies ahead of the clock is no reason to begin later than today.
+        let today = Int64(Date().timeIntervalSince1970 * 1_000)
+        let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }.map { min($0, today) }
         if options.since, let watermark {
             if hasScores {
                 outcome.remarks.append("scores may have come for any session: every conversion was attributed anew")
@@ -99,7 +101,8 @@ package final class AttributionRun {
         try divide(&outcome, progress)
         if outcome.scope != .all { try reader.addStoredCredit(to: &outcome.report) }
         // All sessions were read, or some: then duplicates are not known.
-        let hasDuplicates = outcome.scope != .all || outcome.journeys.duplicateSessions > 0
+        let hasDuplicates =
+            outcome.scope != .all || outcome.journeys.duplicateSessions > 0 || reader.counts.sharedSessions > 0
         try reader.addCosts(to: &outcome.report, hasDuplicates: hasDuplicates)
         outcome.reading = reader.counts
         try ResultTables.write(outcome.report, sink)
@@ -119,91 +122,38 @@ package final class AttributionRun {
                 DELETE FROM \(ResultTables.credit) WHERE conv_id IN \
                 (SELECT CAST(conv_id AS TEXT) FROM conversions WHERE \(try ConversionRows.day(source)) >= $1)
                 """, [.text(CivilDay.text(day))])
-        case .touched: try removeTouchedCredit()
         case .all: try sink.execute("DELETE FROM \(ResultTables.credit)")
         }
         try write(model, &outcome, progress)
+        // Of conversions that the source has no more.
+        if isShared {
+            try sink.execute(
+                "DELETE FROM \(ResultTables.credit) WHERE conv_id NOT IN (SELECT \(sink.asText("conv_id")) FROM conversions "
+                    + "WHERE conv_id IS NOT NULL)")
+        }
     }
 
-    private var fingerprint: String { SHA256.hex(SHA256.digest(Array(settingsText.utf8))) }
-
     /// Whether the last run had these settings.
-    func hasSameSettings() throws(ImpactError) -> Bool {
-        try ResultTables.state("settings", sink) == fingerprint
+    private func hasSameSettings() throws(ImpactError) -> Bool {
+        try ResultTables.hasSettings(settingsText, sink)
     }
 
     /// What the next run goes on from.
     private func noteRun() throws(ImpactError) {
-        let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }
-        if let latest = [reader.counts.latest, watermark].compactMap({ $0 }).max(), latest != watermark {
-            try ResultTables.setState("watermark", String(latest), sink)
-        }
-        for (name, value) in [
-            ("settings", fingerprint), ("model", options.usesAnswers ? "ihc-api" : options.kind.rawValue),
-        ] where try ResultTables.state(name, sink) != value {
-            try ResultTables.setState(name, value, sink)
-        }
+        try ResultTables.noteRun(
+            latest: reader.counts.latest, settings: settingsText,
+            model: options.usesAnswers ? "ihc-api" : options.kind.rawValue, sink)
     }
 
-    // MARK: As events come
-
-    var learns: Bool { options.kind.learns }
-
-    /// Whose conversions a stream attributes anew: users with new events, but all when the settings are other ones or the model
-    /// learns from all journeys.
-    func followedScope() throws(ImpactError) -> JourneyScope {
-        try hasSameSettings() && !options.kind.learns ? .touched : .all
-    }
-
-    /// Takes what the users with new events have so far out of `report`.
-    func takeBack(from report: inout ChannelReport) throws(ImpactError) {
-        for line in try stored().lines { report.add(-line) }
-    }
-
-    /// Leaves the sums of the users in ``JourneyScope/touchedTable`` behind as those of nobody, and removes their credit.
-    func leaveSums() throws(ImpactError) {
-        try ChannelSums.leave(try stored(), sink)
-        try removeTouchedCredit()
-    }
-
-    /// What the users with new events have.
-    private func stored() throws(ImpactError) -> ChannelReport {
-        var stored = ChannelReport()
-        try reader.addStoredCredit(to: &stored, of: .touched)
-        try reader.addStoredEffects(to: &stored, of: .touched)
-        return stored
-    }
-
-    /// Attributes what is new in a stream, in a transaction of the caller's.
-    ///
-    /// - Parameters:
-    ///   - changes: what ``takeBack(from:)`` took.
-    ///   - costDays: days with new costs.
-    func follow(
-        _ scope: JourneyScope, _ changes: ChannelReport, _ costDays: Set<String>
-    ) throws(ImpactError) -> Outcome {
+    /// States everything that a stream holds anew, in a transaction of the caller's.
+    func restate() throws(ImpactError) -> Outcome {
         var outcome = Outcome()
-        outcome.scope = scope
-        outcome.report = changes
         try divide(&outcome, nil)
-        if scope == .all {
-            try reader.addCosts(to: &outcome.report)
-            try ChannelSums.replace(outcome.report, sink)
-            outcome.changed = outcome.report.lines.count
-        } else {
-            try reader.addCosts(to: &outcome.report, of: costDays)
-            outcome.changed = try ChannelSums.add(outcome.report, costDays: costDays, sink)
-        }
+        try reader.addCosts(to: &outcome.report)
+        try ChannelSums.replace(outcome.report, sink)
+        outcome.changed = outcome.report.lines.count
         try noteRun()
         return outcome
-    }
-
-    private func removeTouchedCredit() throws(ImpactError) {
-        try sink.execute(
-            """
-            DELETE FROM \(ResultTables.credit) WHERE conv_id IN (SELECT conv_id FROM conversions \
-            WHERE user_id IN (SELECT user_id FROM \(JourneyScope.touchedTable)))
-            """)
     }
 
     /// The model, after a pass over all journeys when it learns.
@@ -230,7 +180,7 @@ package final class AttributionRun {
     ) throws(ImpactError) {
         var isPart = false
         if case .since = outcome.scope { isPart = true }
-        let writer = CreditWriter(sink, isEmpty: !isPart)
+        let writer = CreditWriter(sink)
         var weights: [Double] = []
         var units: [Int64] = []
         var report = outcome.report
@@ -239,7 +189,7 @@ package final class AttributionRun {
         let first = outcome.since.map { $0 - 1 }
         let scope = first.map { JourneyScope.since(day: $0) } ?? outcome.scope
         let answers = options.usesAnswers ? try IHCAnswers(sink) : nil
-        var unanswered = 0
+        var (unanswered, unscored) = (0, 0)
         if !isPart {
             reader.eachUser = { [unowned reader] touches in
                 for touch in touches where touch.uplift.isFinite {
@@ -262,9 +212,10 @@ package final class AttributionRun {
                 weights = stored
             } else {
                 model.weights(of: journey.touches, conversion: conversion.time, into: &weights)
+                if options.kind == .causal, !journey.touches.contains(where: { $0.uplift.isFinite }) { unscored += 1 }
             }
             Credit.divide(weights, into: &units)
-            try writer.add(conversion.id, journey.touches, units)
+            try writer.add(conversion.id, journey.touches, units, isNew: !isPart)
             attributed += 1
             guard !isPart else { return }
             for (touch, share) in zip(journey.touches, units) {
@@ -279,5 +230,6 @@ package final class AttributionRun {
         outcome.attributed = attributed
         outcome.rows = writer.written
         outcome.unanswered = unanswered
+        if unscored > 0 { outcome.remarks.append("\(unscored) journeys without a scored session: divided equally") }
     }
 }

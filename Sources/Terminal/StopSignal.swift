@@ -38,6 +38,12 @@ package enum StopSignal {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Lets SIGINT and SIGTERM end the process at once, for work that a transaction undoes.
+    package static func release() {
+        signal(SIGINT, SIG_DFL)
+        signal(SIGTERM, SIG_DFL)
+    }
+
     /// Whether the process was asked to stop.
     package static var isRaised: Bool { raised.load(ordering: .acquiring) }
 

@@ -86,8 +86,15 @@ final class HTTPPost {
         let line = String(decoding: UnsafeRawBufferPointer(start: bytes, count: size * count), as: UTF8.self)
         if line.lowercased().hasPrefix("retry-after:") {
             let value = line.dropFirst("retry-after:".count).trimmingCharacters(in: .whitespacesAndNewlines)
-            Unmanaged<Target>.fromOpaque(target).takeUnretainedValue().retryAfter = Double(value)
+            Unmanaged<Target>.fromOpaque(target).takeUnretainedValue().retryAfter =
+                Double(value) ?? HTTPPost.seconds(until: value)
         }
         return size * count
+    }
+
+    /// How long it is until a date as HTTP writes it; nil for what is none.
+    static func seconds(until date: String) -> Double? {
+        let time = curl_getdate(date, nil)
+        return time >= 0 ? max(1, Double(time) - Date().timeIntervalSince1970) : nil
     }
 }

@@ -45,13 +45,14 @@ package final class SQLiteDatabase: SQLDatabase {
         }
         close(file)
         handle = try Self.open(path)
+        // SQLite has it open; so nothing of it stays, however the process ends.
         self.file = nil
         try execute("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE")
+        unlink(path)
     }
 
     deinit {
         sqlite3_close_v2(handle)
-        if isTemporary { unlink(path) }
     }
 
     private static func open(_ path: String) throws(ImpactError) -> OpaquePointer {
@@ -109,11 +110,19 @@ package final class SQLiteDatabase: SQLDatabase {
         return columns
     }
 
+    package func isUnique(_ column: String, of table: String) throws(ImpactError) -> Bool {
+        try value(
+            """
+            SELECT 1 FROM pragma_index_list($1) l, pragma_index_info(l.name) i WHERE l."unique" = 1 AND l.partial = 0 \
+            GROUP BY l.name HAVING count(*) = 1 AND min(lower(i.name)) = $2
+            """, [.text(table), .text(column)]) != nil
+    }
+
     package func byBytes(_ expression: String) -> String { "CAST(\(expression) AS TEXT) COLLATE BINARY" }
     // SQLite compares by the column's affinity; a cast would keep it from the index.
     package func asText(_ column: String) -> String { column }
     package var clusters: String { " WITHOUT ROWID" }
-    package func noteRows(of table: String) {}
+    package var bytesType: String { "BLOB" }
 
     package func checkPlace() throws(ImpactError) {
         guard !isTemporary, Self.file(path) != file else { return }
@@ -185,6 +194,12 @@ private final class SQLiteRows: SQLCursor {
         }
     }
 
+    func bytes(_ column: Int) -> [UInt8]? {
+        guard sqlite3_column_type(handle, Int32(column)) == SQLITE_BLOB else { return nil }
+        let start = sqlite3_column_blob(handle, Int32(column))
+        return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, Int32(column)))))
+    }
+
     func bind(_ values: [SQLValue]) {
         for (index, value) in values.enumerated() {
             let place = Int32(index + 1)
@@ -196,6 +211,9 @@ private final class SQLiteRows: SQLCursor {
             case .text(let value):
                 sqlite3_bind_text(
                     handle, place, value, Int32(value.utf8.count), unsafeBitCast(-1, to: sqlite3_destructor_type.self))
+            case .bytes(let value):
+                sqlite3_bind_blob64(
+                    handle, place, value, UInt64(value.count), unsafeBitCast(-1, to: sqlite3_destructor_type.self))
             }
         }
     }

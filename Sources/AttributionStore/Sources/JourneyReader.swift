@@ -12,50 +12,19 @@ package struct ReadingSettings {
     package var knownChannels: Set<String> = []
 
     package init(clock: LocalClock) { self.clock = clock }
-}
 
-/// Rows that are odd, by class. Each is left out unless its name says otherwise.
-package struct ReadingCounts: Sendable, Equatable {
-    package var sessionsWithoutUser = 0
-    package var conversionsWithoutUser = 0
-    package var sessionsWithUnreadableTime = 0
-    package var conversionsWithUnreadableTime = 0
-    package var firstUnreadable: String?
-    /// Sessions whose channel is empty or not among the known ones: attributed as `(unknown)`.
-    package var unknownChannel = 0
-    package var timesInClockGap = 0
-    package var timesRepeatedByClock = 0
-    package var negativeCosts = 0
-    package var missingCosts = 0
-    package var unreadableAmounts = 0
-    /// Conversions with a negative revenue: refunds without an order.
-    package var negativeRevenues = 0
-    package var negativeRevenue: Money = .zero
-    package var refunded: Money = .zero
-    /// Uplift scores that belong to no session of their user.
-    package var scoresWithoutSession = 0
-    package var latest: Int64?
+    /// The channel of a session; nil for one that is empty or not known.
+    func channel(_ name: String?, campaign: String?, source: String?, medium: String?) -> String? {
+        let ruled = rules.isEmpty ? nil : rules.channel(campaign: campaign, source: source, medium: medium)
+        guard let name = ruled ?? name, !name.isEmpty, knownChannels.isEmpty || knownChannels.contains(name) else {
+            return nil
+        }
+        return name
+    }
 
-    package init() {}
-
-    /// The classes that occurred, in words.
-    package var notes: [String] {
-        func note(_ count: Int, _ words: String) -> String? { count > 0 ? "\(count) \(words)" : nil }
-        let example = firstUnreadable.map { " (the first: '\($0)')" } ?? ""
-        return [
-            note(sessionsWithoutUser, "sessions without a user: left out"),
-            note(conversionsWithoutUser, "conversions without a user: left out"),
-            note(sessionsWithUnreadableTime, "sessions whose time cannot be read\(example): left out"),
-            note(conversionsWithUnreadableTime, "conversions whose time cannot be read\(example): left out"),
-            note(unknownChannel, "sessions of an unknown channel: attributed as \(JourneyReader.unknownChannel)"),
-            note(timesInClockGap, "times in an hour that a clock change leaves out: read as before the change"),
-            note(timesRepeatedByClock, "times in an hour that a clock change repeats: read as the first"),
-            note(negativeCosts, "negative costs: left out"),
-            note(missingCosts, "sessions without a cost: counted as 0"),
-            note(unreadableAmounts, "amounts that are not numbers: counted as 0"),
-            note(scoresWithoutSession, "uplift scores outside any session of their user: left out"),
-            note(negativeRevenues, "conversions with a negative revenue: refunds without an order, left out"),
-        ].compactMap { $0 }
+    /// An amount in the report's currency; nil for what no sum holds.
+    mutating func money(_ amount: Double, _ currency: String?) throws(ImpactError) -> Money? {
+        Money(try currencies.convert(amount, currency))
     }
 }
 
@@ -71,6 +40,7 @@ package final class JourneyReader {
     private let database: any SQLDatabase
     /// Is called with all sessions of each user, each once.
     var eachUser: (([Touch]) -> Void)?
+    private var shared = SharedIDs()
     /// Where uplift scores are, in a table `scores` as the log store has it.
     private let scores: (any SQLDatabase)?
 
@@ -95,6 +65,7 @@ package final class JourneyReader {
         let sessions = try SessionRows(database, scope)
         let conversions = try ConversionRows(database, scope)
         let scored = try scores.map { (database) throws(ImpactError) in try ScoreRows(database) }
+        shared = try SharedIDs(database)
         var touches: [Touch] = []
         var orders: [Conversion] = []
         var session = try next(sessions)
@@ -120,6 +91,17 @@ package final class JourneyReader {
             eachUser?(touches)
         }
         journeyCounts = builder.counts
+        try countRefunds(scope)
+    }
+
+    private func countRefunds(_ scope: JourneyScope) throws(ImpactError) {
+        guard scope == .all, try !database.columns(of: "refunds").isEmpty else { return }
+        let stray = try database.value(
+            "SELECT count(*) FROM refunds WHERE conv_id IS NULL OR \(database.asText("conv_id")) NOT IN (SELECT "
+                + "\(database.asText("conv_id")) FROM conversions WHERE conv_id IS NOT NULL)")
+        counts.refundsWithoutConversion = stray.flatMap { Int($0) } ?? 0
+        let rows = try database.query("SELECT amount FROM refunds", [])
+        while try rows.next() { if rows.double(0)?.isFinite != true { counts.unreadableAmounts += 1 } }
     }
 
     private static func lesser(_ a: String?, _ b: String?) -> String {
@@ -137,9 +119,19 @@ package final class JourneyReader {
                 continue
             }
             let (date, time) = (rows.text(.date), rows.text(.time))
-            guard let reading = settings.clock.read(date: date, time: time), let id = rows.text(.id), !id.isEmpty else {
+            guard let id = rows.text(.id), !id.isEmpty else {
+                counts.sessionsWithoutID += 1
+                continue
+            }
+            guard let reading = settings.clock.read(date: date, time: time) else {
                 counts.sessionsWithUnreadableTime += 1
-                if counts.firstUnreadable == nil { counts.firstUnreadable = "\(date ?? "") \(time ?? "")" }
+                if counts.firstUnreadableSession == nil {
+                    counts.firstUnreadableSession = "\(date ?? "") \(time ?? "")"
+                }
+                continue
+            }
+            guard shared.isOwner(user, ofSession: id) else {
+                counts.sharedSessions += 1
                 continue
             }
             note(reading)
@@ -161,13 +153,10 @@ package final class JourneyReader {
     }
 
     private func channel(_ rows: SessionRows) -> String {
-        let ruled =
-            settings.rules.isEmpty
-            ? nil
-            : settings.rules.channel(
-                campaign: rows.text(.campaign), source: rows.text(.source), medium: rows.text(.medium))
-        if let name = ruled ?? rows.text(.channel), !name.isEmpty,
-            settings.knownChannels.isEmpty || settings.knownChannels.contains(name)
+        let hasRules = !settings.rules.isEmpty
+        if let name = settings.channel(
+            rows.text(.channel), campaign: hasRules ? rows.text(.campaign) : nil,
+            source: hasRules ? rows.text(.source) : nil, medium: hasRules ? rows.text(.medium) : nil)
         {
             return name
         }
@@ -182,12 +171,22 @@ package final class JourneyReader {
                 continue
             }
             let (date, time) = (rows.cursor.text(2), rows.cursor.text(3))
-            guard let reading = settings.clock.read(date: date, time: time), let id = rows.cursor.text(0), !id.isEmpty
-            else {
-                counts.conversionsWithUnreadableTime += 1
-                if counts.firstUnreadable == nil { counts.firstUnreadable = "\(date ?? "") \(time ?? "")" }
+            guard let id = rows.cursor.text(0), !id.isEmpty else {
+                counts.conversionsWithoutID += 1
                 continue
             }
+            guard let reading = settings.clock.read(date: date, time: time) else {
+                counts.conversionsWithUnreadableTime += 1
+                if counts.firstUnreadableConversion == nil {
+                    counts.firstUnreadableConversion = "\(date ?? "") \(time ?? "")"
+                }
+                continue
+            }
+            guard shared.isOwner(user, ofConversion: id) else {
+                counts.sharedConversions += 1
+                continue
+            }
+            if (rows.cursor.text(4) ?? "").isEmpty { counts.missingRevenues += 1 }
             note(reading)
             let revenue = try money(rows.cursor.text(4), rows.cursor.double(4), rows.cursor.text(5))
             if revenue.micros < 0 {
@@ -195,8 +194,9 @@ package final class JourneyReader {
                 counts.negativeRevenue += revenue
                 continue
             }
-            let refund = min(
-                revenue, max(.zero, try money(rows.cursor.text(6), rows.cursor.double(6), rows.cursor.text(5))))
+            let stated = max(.zero, try money(rows.cursor.text(6), rows.cursor.double(6), rows.cursor.text(5)))
+            let refund = min(revenue, stated)
+            if stated > revenue { counts.refundsAboveRevenue += 1 }
             counts.refunded += refund
             counts.latest = max(counts.latest ?? .min, reading.time)
             return (user, Conversion(id: id, time: reading.time, day: reading.day, revenue: revenue - refund))
@@ -207,7 +207,7 @@ package final class JourneyReader {
     /// An amount in the report's currency; a missing one is 0.
     private func money(_ text: String?, _ amount: Double?, _ currency: String?) throws(ImpactError) -> Money {
         guard let text, !text.isEmpty else { return .zero }
-        guard let amount, let money = Money(try settings.currencies.convert(amount, currency)) else {
+        guard let amount, let money = try settings.money(amount, currency) else {
             counts.unreadableAmounts += 1
             return .zero
         }
@@ -234,11 +234,22 @@ package final class JourneyReader {
     ) throws(ImpactError) {
         counts.missingCosts = 0
         counts.negativeCosts = 0
+        counts.costsWithoutChannel = 0
         if let days {
             for day in days.sorted() { try addStatedCosts(to: &report, " WHERE date = $1", [.text(day)]) }
             return
         }
-        if try !database.columns(of: "session_costs").isEmpty {
+        let known = try database.columns(of: "session_costs")
+        if known.isEmpty {
+            // Where no cost is stated at all, that is a word too.
+            if try database.columns(of: "ad_costs").isEmpty { counts.missingCosts = journeyCounts.sessions }
+        } else {
+            guard known.contains("cost") else {
+                throw ImpactError(
+                    .badInput, code: "table_missing",
+                    "\(database.place) has no session_costs.cost: costs need session_id and cost")
+            }
+            var placed = 0
             let rows = try SessionRows(database, .all, .costs(once: hasDuplicates))
             while try rows.cursor.next() {
                 guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else {
@@ -247,6 +258,7 @@ package final class JourneyReader {
                 let before = counts
                 let name = channel(rows)
                 counts = before
+                if rows.text(.costSession) != nil { placed += 1 }
                 guard rows.text(.cost) != nil else {
                     counts.missingCosts += 1
                     report.add(channel: name, day: reading.day, cost: .zero)
@@ -254,6 +266,8 @@ package final class JourneyReader {
                 }
                 try add(rows.text(.cost), rows.double(.cost), rows.text(.costCurrency), name, reading.day, &report)
             }
+            let all = try database.value("SELECT count(*) FROM session_costs").flatMap { Int($0) } ?? 0
+            counts.costsWithoutSession = max(0, all - placed)
         }
         try addStatedCosts(to: &report, "", [])
     }
@@ -276,6 +290,7 @@ package final class JourneyReader {
             }
             let named = rows.text(0).flatMap { $0.isEmpty ? nil : $0 }
             let ruled = settings.rules.channel(campaign: rows.text(4), source: nil, medium: nil)
+            if named == nil, ruled == nil { counts.costsWithoutChannel += 1 }
             try add(rows.text(2), rows.double(2), rows.text(3), named ?? ruled ?? Self.unknownChannel, day, &report)
         }
     }
@@ -293,10 +308,8 @@ package final class JourneyReader {
     }
 
     /// Adds credit that is stored, with the revenue that its conversions have by now.
-    package func addStoredCredit(
-        to report: inout ChannelReport, of scope: JourneyScope = .all
-    ) throws(ImpactError) {
-        let rows = try SessionRows(database, scope, .credit)
+    package func addStoredCredit(to report: inout ChannelReport) throws(ImpactError) {
+        let rows = try SessionRows(database, .all, .credit)
         while try rows.cursor.next() {
             guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else { continue }
             let before = counts
@@ -308,19 +321,6 @@ package final class JourneyReader {
             report.add(
                 channel: name, day: reading.day, units: Credit.units(rows.double(.credit) ?? 0),
                 revenue: revenue - refund)
-        }
-    }
-    /// Adds the effects that are stored with sessions.
-    func addStoredEffects(to report: inout ChannelReport, of scope: JourneyScope) throws(ImpactError) {
-        let rows = try SessionRows(database, scope, .effects)
-        while try rows.cursor.next() {
-            guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else { continue }
-            let before = counts
-            let name = channel(rows)
-            counts = before
-            report.add(
-                channel: name, day: reading.day, uplift: Float(rows.double(.uplift) ?? .nan),
-                error: Float(rows.double(.upliftError) ?? .nan))
         }
     }
 }

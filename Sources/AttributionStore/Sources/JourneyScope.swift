@@ -6,10 +6,6 @@ package enum JourneyScope: Sendable, Equatable {
     case all
     /// Users with a conversion on or after this local day.
     case since(day: Int32)
-    /// Users who stand in the table ``touchedTable``.
-    case touched
-
-    package static let touchedTable = "impactiq_touched"
 
     /// What the scope asks of a column of user ids, beginning with WHERE; empty for all.
     func condition(
@@ -22,7 +18,6 @@ package enum JourneyScope: Sendable, Equatable {
                 " WHERE \(column) IN (SELECT user_id FROM conversions WHERE \(try ConversionRows.day(database)) >= $1)",
                 [.text(CivilDay.text(day))]
             )
-        case .touched: (" WHERE \(column) IN (SELECT user_id FROM \(Self.touchedTable))", [])
         }
     }
 }

@@ -38,7 +38,7 @@ package enum PathComparison {
         if !keepsPaths, let parts = source.parts(order: options.markovOrder) {
             markov = MarkovFitter(parts.counts)
             return noting(
-                parts.missing,
+                parts.missing, parts.withoutPath,
                 outcome(
                     kinds, channels: parts.channels, conversions: parts.conversions, value: parts.value,
                     rows: parts.rows,
@@ -57,17 +57,23 @@ package enum PathComparison {
             }
         }
         return noting(
-            source.missing,
+            source.missing, source.withoutPath,
             outcome(
                 kinds, channels: source.channels, conversions: conversions, value: value, rows: source.rows, markov,
                 shapley,
                 distinct, models, keepsPaths: keepsPaths))
     }
 
-    private static func noting(_ missing: Int, _ outcome: Outcome) -> Outcome {
-        guard missing > 0 else { return outcome }
+    private static func noting(_ missing: Int, _ withoutPath: Double, _ outcome: Outcome) -> Outcome {
         var outcome = outcome
-        outcome.comparison.remarks.insert("\(missing) numbers that are missing (empty, NaN, NA): counted as 0", at: 0)
+        if missing > 0 {
+            outcome.comparison.remarks.insert(
+                "\(missing) numbers that are missing (empty, NaN, NA): counted as 0", at: 0)
+        }
+        if withoutPath > 0 {
+            let count = withoutPath == withoutPath.rounded() ? "\(Int(withoutPath))" : "\(withoutPath)"
+            outcome.comparison.remarks.insert("\(count) conversions with an empty path: no channel gets them", at: 0)
+        }
         return outcome
     }
 
@@ -98,7 +104,8 @@ package enum PathComparison {
                 units = own.map { Int128($0 * 0x1p40) }
                 worth = own.map { value * $0 / total }
             }
-            comparison.columns.append(.init(kind: kind, units: units, ownTotals: own))
+            comparison.columns.append(
+                .init(kind: kind, units: units, ownTotals: own, isOwnOnly: !keepsPaths && own != nil))
             values.append(worth)
         }
         return Outcome(comparison: comparison, values: values, rows: rows)

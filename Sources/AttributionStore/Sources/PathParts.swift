@@ -32,6 +32,7 @@ package struct PathParts {
         package var value = 0.0
         package var rows = 0
         package var missing = 0
+        package var withoutPath = 0.0
     }
 
     package static let partBytes = 4 << 20
@@ -90,6 +91,7 @@ package struct PathParts {
                 outcome.value += part.value
                 outcome.rows += part.rows
                 outcome.missing += part.missing
+                outcome.withoutPath += part.withoutPath
             }
             return outcome
         }
@@ -135,6 +137,7 @@ private struct PathPart {
     private(set) var value = 0.0
     private(set) var rows = 0
     private(set) var missing = 0
+    private(set) var withoutPath = 0.0
     private let columns: PathParts.Columns
     private var lookup = NameLookup()
 
@@ -197,7 +200,10 @@ private struct PathPart {
                 }
             }
             rows += 1
-            guard length > 0 else { continue }
+            guard length > 0 else {
+                withoutPath += count
+                continue
+            }
             counts.add(UnsafeBufferPointer(start: path, count: length), conversions: count, nulls: lost)
             conversions += count
             value += worth

@@ -16,6 +16,8 @@ package final class PathSource {
     package private(set) var rows = 0
     /// Empty numbers, and those that say NaN or NA.
     package private(set) var missing = 0
+    /// Conversions of rows whose path names no channel.
+    package private(set) var withoutPath = 0.0
 
     package init(_ name: String, channels: ChannelTable) throws(ImpactError) {
         file = try CSVTable(path: name)
@@ -63,7 +65,10 @@ package final class PathSource {
             let count = try number(conversions, text, fields) ?? (conversions == nil ? 1 : 0)
             let worth = try number(value, text, fields) ?? 0
             let lost = try number(nulls, text, fields) ?? 0
-            guard length > 0 else { continue }
+            guard length > 0 else {
+                withoutPath += count
+                continue
+            }
             try body(UnsafeBufferPointer(start: buffer, count: length), count, worth, lost)
         }
     }

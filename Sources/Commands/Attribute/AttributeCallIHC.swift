@@ -53,7 +53,7 @@ enum AttributeCallIHC: Command {
         let outcome = try IHCCollection.collect(journeys, reader.channels, client, answers) { progress.update($0) }
         var options = AttributionRun.Options()
         options.usesAnswers = true
-        let text = AttributeOptions.settingsText(command, "ihc-api")
+        let text = try AttributeOptions.settingsText(command, "ihc-api")
         let run = try AttributionRun(
             source: input.database, sink: input.database, reading: try AttributeOptions.reading(command),
             options: options, settingsText: text

@@ -64,7 +64,7 @@ enum AttributeCompare: Command {
     }
 
     static func text(_ comparison: ModelComparison, _ notes: [String]) -> String {
-        var columns = [Table.Column.text("Channel")] + comparison.columns.map { .number($0.kind.rawValue) }
+        var columns = [Table.Column.text("Channel")] + comparison.divided.map { .number($0.kind.rawValue) }
         for column in comparison.columns where column.ownTotals != nil {
             columns.append(.number("\(column.kind.rawValue)'s own"))
         }
@@ -72,7 +72,7 @@ enum AttributeCompare: Command {
         var table = Table(columns: columns)
         for channel in comparison.order {
             var cells = [comparison.channels[channel]]
-            cells += comparison.columns.map { Figure.fixed($0.credit(channel), 2) }
+            cells += comparison.divided.map { Figure.fixed($0.credit(channel), 2) }
             for column in comparison.columns {
                 if let own = column.ownTotals { cells.append(Figure.fixed(own[channel], 2)) }
             }
@@ -80,7 +80,11 @@ enum AttributeCompare: Command {
             table.add(cells)
         }
         var text = table.text(width: nil)
-        text += "\n\(HumanNumber.grouped(Int(saturating: comparison.conversions.rounded()))) conversions\n"
+        let whole = comparison.conversions.rounded()
+        let count =
+            whole == comparison.conversions
+            ? HumanNumber.grouped(Int(saturating: whole)) : Figure.fixed(comparison.conversions, 2)
+        text += "\n\(count) conversions\n"
         for channel in comparison.order {
             if let words = comparison.disagreement(channel) { text += "- \(comparison.channels[channel]): \(words)\n" }
         }
@@ -99,12 +103,12 @@ enum AttributeCompare: Command {
 
     private static func csv(_ comparison: ModelComparison) -> String {
         var text = "channel_name"
-        for column in comparison.columns { text += ",\(column.kind.rawValue)" }
+        for column in comparison.divided { text += ",\(column.kind.rawValue)" }
         for column in comparison.columns where column.ownTotals != nil { text += ",\(column.kind.rawValue)_own" }
         text += comparison.causal.isEmpty ? "\n" : ",incremental,incremental_std_error\n"
         for channel in comparison.order {
             text += CSVText.field(comparison.channels[channel])
-            for column in comparison.columns { text += "," + CSVText.number(column.credit(channel)) }
+            for column in comparison.divided { text += "," + CSVText.number(column.credit(channel)) }
             for column in comparison.columns {
                 if let own = column.ownTotals { text += "," + CSVText.number(own[channel]) }
             }
@@ -123,7 +127,7 @@ enum AttributeCompare: Command {
             members.append(
                 (
                     "credit",
-                    .object(comparison.columns.map { ($0.kind.rawValue, .number($0.credit(channel))) })
+                    .object(comparison.divided.map { ($0.kind.rawValue, .number($0.credit(channel))) })
                 ))
             members.append(
                 (

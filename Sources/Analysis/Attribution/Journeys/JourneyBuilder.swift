@@ -44,7 +44,7 @@ package struct JourneyBuilder: Sendable {
         sessions: inout [Touch], conversions: inout [Conversion], _ body: (Journey) throws(Failure) -> Void
     ) throws(Failure) {
         sort(&sessions)
-        conversions.sort { ($0.time, $0.id) < ($1.time, $1.id) }
+        conversions.sort { ($0.time, $0.id, $0.revenue) < ($1.time, $1.id, $1.revenue) }
         counts.sessions += sessions.count
         var used = 0
         var previous = Int64.min

@@ -36,7 +36,7 @@ package final class DataDrivenFitter: ModelFitter {
         }
         hash = (hash ^ hash >> 29) &* 0xBF58_476D_1CE4_E5B9
         guard hash <= bound else { return }
-        let features = DataDrivenModel.features(touches, without: nil, halfLife: halfLife)
+        let features = DataDrivenModel.features(touches, halfLife: halfLife)
         if conversions > 0 { rows.append(Row(hash: hash, features: features, outcome: 1, weight: conversions)) }
         if nulls > 0 { rows.append(Row(hash: hash, features: features, outcome: 0, weight: nulls)) }
         if rows.count >= 2 * Self.sample { shrink() }
@@ -146,32 +146,37 @@ package struct DataDrivenModel: FittedModel {
     package var channelTotals: [Double]? { nil }
 
     package func weights(of touches: [Touch], conversion: Int64, into weights: inout [Double]) {
-        let whole = chance(Self.features(touches, without: nil, halfLife: halfLife))
+        let score = score(Self.features(touches, halfLife: halfLife))
+        let end = touches.last?.time ?? 0
+        var counts: [Int32: Int] = [:]
+        for touch in touches { counts[touch.channel, default: 0] += 1 }
         weights.removeAll(keepingCapacity: true)
-        for index in touches.indices {
-            let without = touches.count == 1 ? 0 : chance(Self.features(touches, without: index, halfLife: halfLife))
-            weights.append(max(0, whole - without))
+        for touch in touches {
+            // What the session adds to the score: its freshness, and its channel's presence where it is the only one of it.
+            var part = coefficients[2 * Int(touch.channel) + 1] * exp2(-Double(end - touch.time) / halfLife)
+            if counts[touch.channel] == 1 { part += coefficients[2 * Int(touch.channel)] }
+            let without = touches.count == 1 ? 0 : Self.chance(score - part)
+            weights.append(max(0, Self.chance(score) - without))
         }
     }
 
     /// The predicted chance that a journey converts.
     package func chance(of touches: [Touch]) -> Double {
-        chance(Self.features(touches, without: nil, halfLife: halfLife))
+        Self.chance(score(Self.features(touches, halfLife: halfLife)))
     }
 
-    private func chance(_ features: [(index: Int32, value: Double)]) -> Double {
+    private func score(_ features: [(index: Int32, value: Double)]) -> Double {
         var score = intercept
         for (index, value) in features { score += coefficients[Int(index)] * value }
-        return 1 / (1 + exp(-score))
+        return score
     }
 
-    static func features(
-        _ touches: [Touch], without: Int?, halfLife: Double
-    ) -> [(index: Int32, value: Double)] {
-        // The end is that of the whole journey, also when its last session is the one taken out.
+    private static func chance(_ score: Double) -> Double { 1 / (1 + exp(-score)) }
+
+    static func features(_ touches: [Touch], halfLife: Double) -> [(index: Int32, value: Double)] {
         let end = touches.last?.time ?? 0
         var features: [(index: Int32, value: Double)] = []
-        for (index, touch) in touches.enumerated() where index != without {
+        for touch in touches {
             let fresh = exp2(-Double(end - touch.time) / halfLife)
             if let place = features.firstIndex(where: { $0.index == 2 * touch.channel }) {
                 features[place + 1].value += fresh
