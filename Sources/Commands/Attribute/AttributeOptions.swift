@@ -84,11 +84,13 @@ enum AttributeOptions {
     }
 
     /// Everything that decides the credit, as text: a run with other settings is a full one.
-    static func settingsText(_ command: ParsedCommand, _ model: String) -> String {
+    static func settingsText(_ command: ParsedCommand, _ model: String) throws(ImpactError) -> String {
         var text = "model \(model)\n"
-        for option in ["lookback", "time-zone", "channels", "channel-rules", "currency"] {
+        for option in ["lookback", "time-zone", "channels", "currency"] {
             text += "\(option) \(command.text(option) ?? "")\n"
         }
+        // What the file says, not where it is.
+        if let path = command.text("channel-rules") { text += "channel-rules \(try json(path))\n" }
         return text + "cut \(command.flag("cut")) rates \(command.texts("rate"))\n"
     }
 
@@ -124,6 +126,14 @@ struct AttributeInput {
         let scores = try command.text("scores").map { try self.scores($0, command) }
         if places.count == 1, isDatabase(places[0]) {
             let database = try SQLPlace.open(places[0], creates: false, lockWait: wait)
+            if try RawEvents.areKept(in: database) {
+                let unpacked = try database.transaction(writing: false) { () throws(ImpactError) in
+                    try RawEvents.unpacked(
+                        database, clock: try LocalClock(named: command.text("time-zone") ?? "UTC"),
+                        timeout: try command.milliseconds("session-timeout") ?? 1_800_000)
+                }
+                return AttributeInput(database: unpacked, scores: scores, isDatabase: false)
+            }
             return AttributeInput(database: database, scores: scores, isDatabase: true)
         }
         if places == ["topic"] { return try topic(command, scores) }
