@@ -55,18 +55,19 @@ enum AttributeReport: Command {
         page.source = database.place
         page.time = Date().formatted(.iso8601)
         page.command = "impactiq " + command.name
-        // Results may stand in a database of their own, without the sessions.
-        guard try !database.columns(of: "session_sources").isEmpty else { return page }
+        // Results may stand in a database of their own, without the sessions; a stream's hold them in its logs.
+        let sessions = try AttributeInput.unpacked(database, command) ?? database
+        guard try !sessions.columns(of: "session_sources").isEmpty else { return page }
         let options = try AttributeOptions.modelOptions(command)
         var channels = ChannelTable()
         let models = AttributionModels(options, channels: &channels)
         let scores = try command.text("scores").map { try AttributeInput.scores($0, command) }
-        let reader = JourneyReader(database, try AttributeOptions.reading(command), channels: channels, scores: scores)
+        let reader = JourneyReader(sessions, try AttributeOptions.reading(command), channels: channels, scores: scores)
         let kinds = ModelKind.allCases.filter { $0 != .causal || scores != nil }
         var phases = PhaseShares()
         var flows = PathFlows()
         let ihc = IHCModel(options.ihc)
-        page.comparison = try database.transaction(writing: false) { () throws(ImpactError) in
+        page.comparison = try sessions.transaction(writing: false) { () throws(ImpactError) in
             try AttributionComparison.compare(
                 reader, kinds, models,
                 each: { journey in
