@@ -6,8 +6,11 @@ import Testing
 
 /// Odd rows of tables and odd events: counted, and never in a sum where they do not belong.
 @Suite struct OddRowsTests {
-    private func database(_ scratch: Scratch, _ sql: String, revenue: Bool = true) throws -> SQLiteDatabase {
-        let database = try scratch.database("odd.db")
+    private let scratch: Scratch
+    init() throws { scratch = try Scratch() }
+
+    private func database(_ sql: String, revenue: Bool = true, name: String = "odd.db") throws -> SQLiteDatabase {
+        let database = try scratch.database(name)
         try database.execute(
             """
             CREATE TABLE session_sources (session_id, user_id, event_date, event_time, channel_name);
@@ -23,7 +26,6 @@ import Testing
 
     @Test func anIdOfTwoUsersIsTheEarliestOnes() throws {
         let database = try database(
-            try Scratch(),
             """
             INSERT INTO session_sources VALUES ('s1', 'u2', '2026-05-01', '10:00:00', 'b'), ('s1', 'u1', '2026-05-01', '09:00:00', 'a'),
             ('s2', 'u2', '2026-05-01', '09:30:00', 'b');
@@ -41,7 +43,6 @@ import Testing
 
     @Test func whatIsLeftOutIsCounted() throws {
         let database = try database(
-            try Scratch(),
             """
             INSERT INTO session_sources VALUES ('s1', 'u', '2026-05-01', '09:00:00', 'a'), (NULL, 'u', '2026-05-01', '09:10:00', 'a'),
             ('s3', 'u', '2026-13-01', '09:10:00', 'a');
@@ -58,21 +59,19 @@ import Testing
     }
 
     @Test func aColumnThatCountsMustBeThere() throws {
-        let missing = try database(try Scratch(), "", revenue: false)
+        let missing = try database("", revenue: false, name: "missing.db")
         #expect(throws: ImpactError.self) { try run(missing, .linear) }
-        let scratch = try Scratch()
-        let costs = try database(scratch, "DROP TABLE session_costs; CREATE TABLE session_costs (session_id, price)")
+        let costs = try database("DROP TABLE session_costs; CREATE TABLE session_costs (session_id, price)")
         let error = #expect(throws: ImpactError.self) { try run(costs, .linear) }
         #expect(error?.message.contains("session_costs.cost") == true)
     }
 
     @Test func tiesDoNotDependOnTheOrderOfRows() throws {
         let rows = ["('c', 'u', '2026-05-01', '12:00:00', 100)", "('c', 'u', '2026-05-01', '12:00:00', 200)"]
-        let totals = try [rows, rows.reversed()].map { rows in
+        let totals = try [rows, rows.reversed()].enumerated().map { index, rows in
             let database = try database(
-                try Scratch(),
                 "INSERT INTO session_sources VALUES ('s', 'u', '2026-05-01', '09:00:00', 'a');"
-                    + "INSERT INTO conversions VALUES \(rows.joined(separator: ","))")
+                    + "INSERT INTO conversions VALUES \(rows.joined(separator: ","))", name: "\(index).db")
             return try run(database, .linear).report.total.revenue
         }
         #expect(totals == [200, 200])
@@ -80,7 +79,6 @@ import Testing
 
     @Test func creditOfConversionsThatHaveGoneGoes() throws {
         let database = try database(
-            try Scratch(),
             """
             INSERT INTO session_sources VALUES ('s1', 'u', '2026-05-01', '09:00:00', 'a');
             INSERT INTO conversions VALUES ('c1', 'u', '2026-05-01', '12:00:00', 100), ('c2', 'u', '2026-05-02', '12:00:00', 100);
@@ -93,7 +91,6 @@ import Testing
 
     @Test func aConversionAheadOfTheClockDoesNotEndTheRunsAfterIt() throws {
         let database = try database(
-            try Scratch(),
             """
             INSERT INTO session_sources VALUES ('s1', 'u', date('now', '-2 days'), '09:00:00', 'a');
             INSERT INTO conversions VALUES ('c1', 'u', '2099-01-01', '12:00:00', 100);
@@ -162,7 +159,6 @@ import Testing
     // MARK: Paths
 
     @Test func conversionsOfEmptyPathsAreCounted() throws {
-        let scratch = try Scratch()
         let file = scratch.path + "/paths.csv"
         try "path,conversions\na,4\na>b,6.5\n,3\n".write(toFile: file, atomically: true, encoding: .utf8)
         for kinds in [[ModelKind.linear, .markov], [.markov]] {
