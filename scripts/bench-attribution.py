@@ -15,7 +15,8 @@ peak memory.
     scripts/bench-attribution.py --stream 1000000 --bootstrap localhost:9092
 
 Attributes a topic of so many events as 'attribute follow' does, beside 'impactiq run' with a model of 16 features over the same
-topic, both from its beginning to its end, and prints CPU seconds (user and system) an event.
+topic, both from its beginning to its end, and prints CPU seconds (user and system) an event. --before PROGRAM attributes the same
+topic with another build too.
 """
 
 import argparse
@@ -91,7 +92,9 @@ def batch(program: str, counts: list[int], model: str) -> None:
                 f"{count / usage.ru_utime / 1e6:.2f} M sessions a CPU second, peak {peak / 1024:.0f} MiB")
 
 
-def stream(program: str, bootstrap: str, events: int, users: int, model: str, out: str) -> None:
+def stream(
+    program: str, bootstrap: str, events: int, users: int, model: str, out: str, before: str
+) -> None:
     name, folder = f"bench-follow-{os.getpid()}", tempfile.mkdtemp()
     topics = [f"{name}-{kind}" for kind in ("events", "scores", "dead")]
     settings = []
@@ -106,7 +109,7 @@ def stream(program: str, bootstrap: str, events: int, users: int, model: str, ou
         [program, "generate", "--events", str(events), "--users", str(users), "--to", f"topic:{topics[0]}", *settings],
         check=True, capture_output=True)
 
-    def measured(words: list[str], last: str) -> float:
+    def measured(words: list[str], last: str, program: str = program) -> float:
         process = subprocess.Popen([program, *words, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for line in process.stderr:
             if last in line:
@@ -122,7 +125,11 @@ def stream(program: str, bootstrap: str, events: int, users: int, model: str, ou
     print(f"run, 16 features: {run:.2f} us CPU an event", flush=True)
     place = out or f"sqlite:{folder}/followed.db"
     follow = measured(["attribute", "follow", "--out", place, "--every", "200ms"], f" {events} records,")
-    print(f"attribute follow: {follow:.2f} us CPU an event, {follow / run:.1f} times as much")
+    print(f"attribute follow: {follow:.2f} us CPU an event, {follow / run:.2f} times as much", flush=True)
+    if before:
+        words = ["attribute", "follow", "--out", f"sqlite:{folder}/before.db", "--every", "200ms"]
+        old = measured(words, f" {events} records,", before)
+        print(f"the build before: {old:.2f} us CPU an event, {old / follow:.1f} times as much as this one")
     shutil.rmtree(folder)
     print("topics to delete: " + " ".join([*topics, f"{name}-state-changelog"]))
 
@@ -153,10 +160,12 @@ def main() -> None:
     parser.add_argument("--bootstrap", default="localhost:9092")
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--stream-model", default="Tests/Golden/econml-demo.model")
+    parser.add_argument("--before", default="", help="with --stream: another build of the program, beside this one")
     parser.add_argument("--out", default="", help="with --stream: a database; default: an SQLite file")
     options = parser.parse_args()
     if options.stream:
-        stream(options.program, options.bootstrap, options.stream, options.users, options.stream_model, options.out)
+        stream(options.program, options.bootstrap, options.stream, options.users, options.stream_model, options.out,
+            options.before)
         return
     if options.sessions:
         batch(options.program, [int(count) for count in options.sessions.split(",")], options.model)

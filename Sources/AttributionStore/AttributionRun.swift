@@ -34,7 +34,7 @@ package final class AttributionRun {
         package var unanswered = 0
         /// Journeys of more sessions than a call may have: none will ever be sent.
         package var tooLong = ReadingCounts.Amounts()
-        /// Of a stream: channels and days that changed.
+        /// Of a stream: channels and days that were stated.
         package var changed = 0
         /// Whose conversions were attributed anew.
         package var scope = JourneyScope.all
@@ -148,91 +148,32 @@ package final class AttributionRun {
         case .since(let day):
             try JourneyScope.fillSince(day, sink)
             try removeCreditSince()
-        case .touched: try removeTouchedCredit()
         case .all: try sink.execute("DELETE FROM \(ResultTables.credit)")
         }
         try write(model, &outcome, progress)
     }
 
-    private var fingerprint: String { SHA256.hex(SHA256.digest(Array(settingsText.utf8))) }
-
     /// Whether the last run had these settings.
-    func hasSameSettings() throws(ImpactError) -> Bool {
-        try ResultTables.state("settings", sink) == fingerprint
+    private func hasSameSettings() throws(ImpactError) -> Bool {
+        try ResultTables.hasSettings(settingsText, sink)
     }
 
     /// What the next run goes on from.
     private func noteRun() throws(ImpactError) {
-        let watermark = try ResultTables.state("watermark", sink).flatMap { Int64($0) }
-        if let latest = [reader.counts.latest, watermark].compactMap({ $0 }).max(), latest != watermark {
-            try ResultTables.setState("watermark", String(latest), sink)
-        }
-        for (name, value) in [
-            ("settings", fingerprint), ("model", options.usesAnswers ? "ihc-api" : options.kind.rawValue),
-        ] where try ResultTables.state(name, sink) != value {
-            try ResultTables.setState(name, value, sink)
-        }
+        try ResultTables.noteRun(
+            latest: reader.counts.latest, settings: settingsText,
+            model: options.usesAnswers ? "ihc-api" : options.kind.rawValue, sink)
     }
 
-    // MARK: As events come
-
-    var learns: Bool { options.kind.learns }
-
-    /// Whose conversions a stream attributes anew: users with new events, but all when the settings are other ones or the model
-    /// learns from all journeys.
-    func followedScope() throws(ImpactError) -> JourneyScope {
-        try hasSameSettings() && !options.kind.learns ? .touched : .all
-    }
-
-    /// Takes what the users with new events have so far out of `report`.
-    func takeBack(from report: inout ChannelReport) throws(ImpactError) {
-        for line in try stored().lines { report.add(-line) }
-    }
-
-    /// Leaves the sums of the users in ``JourneyScope/touchedTable`` behind as those of nobody, and removes their credit.
-    func leaveSums() throws(ImpactError) {
-        try ChannelSums.leave(try stored(), sink)
-        try removeTouchedCredit()
-    }
-
-    /// What the users with new events have.
-    private func stored() throws(ImpactError) -> ChannelReport {
-        var stored = ChannelReport()
-        try reader.addStoredCredit(to: &stored, of: .touched)
-        try reader.addStoredEffects(to: &stored, of: .touched)
-        return stored
-    }
-
-    /// Attributes what is new in a stream, in a transaction of the caller's.
-    ///
-    /// - Parameters:
-    ///   - changes: what ``takeBack(from:)`` took.
-    ///   - costDays: days with new costs.
-    func follow(
-        _ scope: JourneyScope, _ changes: ChannelReport, _ costDays: Set<String>
-    ) throws(ImpactError) -> Outcome {
+    /// States everything that a stream holds anew, in a transaction of the caller's.
+    func restate() throws(ImpactError) -> Outcome {
         var outcome = Outcome()
-        outcome.scope = scope
-        outcome.report = changes
         try divide(&outcome, nil)
-        if scope == .all {
-            try reader.addCosts(to: &outcome.report)
-            try ChannelSums.replace(outcome.report, sink)
-            outcome.changed = outcome.report.lines.count
-        } else {
-            try reader.addCosts(to: &outcome.report, of: costDays)
-            outcome.changed = try ChannelSums.add(outcome.report, costDays: costDays, sink)
-        }
+        try reader.addCosts(to: &outcome.report)
+        try ChannelSums.replace(outcome.report, sink)
+        outcome.changed = outcome.report.lines.count
         try noteRun()
         return outcome
-    }
-
-    private func removeTouchedCredit() throws(ImpactError) {
-        try sink.execute(
-            """
-            DELETE FROM \(ResultTables.credit) WHERE conv_id IN (SELECT conv_id FROM conversions \
-            WHERE user_id IN (SELECT user_id FROM \(JourneyScope.touchedTable)))
-            """)
     }
 
     /// Removes the credit of those who are attributed anew, and of conversions that are there no more.
@@ -272,7 +213,7 @@ package final class AttributionRun {
     ) throws(ImpactError) {
         var isPart = false
         if case .since = outcome.scope { isPart = true }
-        let writer = CreditWriter(sink, isEmpty: !isPart)
+        let writer = CreditWriter(sink)
         var weights: [Double] = []
         var units: [Int64] = []
         var report = outcome.report
@@ -310,7 +251,7 @@ package final class AttributionRun {
                 if isCausal, !weights.contains(where: { $0 > 0 }) { withoutScore += 1 }
             }
             Credit.divide(weights, into: &units)
-            try writer.add(conversion.id, journey.touches, units)
+            try writer.add(conversion.id, journey.touches, units, isNew: !isPart)
             attributed += 1
             guard !isPart else { return }
             for (touch, share) in zip(journey.touches, units) {

@@ -120,6 +120,76 @@ struct FollowTests {
         #expect(try credit(place) == credit(whole))
     }
 
+    /// Many steps' worth of events of many users, a third of them late.
+    private static func many(_ round: Int, _ generator: inout SeededGenerator) -> [(key: [UInt8]?, value: [UInt8]?)] {
+        (0..<15_000).map { index in
+            let user = "u\(Int.random(in: 0..<3_000, using: &generator))"
+            let late =
+                Int.random(in: 0..<3, using: &generator) == 0 ? Int64.random(in: 0..<9_000_000, using: &generator) : 0
+            let time = 1_767_225_600_000 + Int64(round * 15_000 + index) * 600 - late
+            let kind = Int.random(in: 0..<40, using: &generator)
+            let type = kind == 0 ? "refund" : kind < 4 ? "purchase" : kind < 16 ? "click" : "ad_view"
+            return StateRun.event(user, type, time: time, ",\"channel\":\"c\(index % 5)\",\"value\":\(index % 7 + 1)")
+        }
+    }
+
+    /// Every conversion's credit is 1, and the report's sums are those of the credit.
+    private func expectWhole(_ place: String) throws {
+        let database = try SQLPlace.open(place, creates: false)
+        guard try !database.columns(of: "channel_reporting").isEmpty else { return }
+        let odd = try database.value(
+            "SELECT count(*) FROM (SELECT 1 FROM attribution_customer_journey GROUP BY conv_id HAVING sum(ihc) <> 1)")
+        #expect(odd == "0")
+        let conversions = try database.value("SELECT count(DISTINCT conv_id) FROM attribution_customer_journey")
+        let sum = try database.value("SELECT coalesce(sum(ihc), 0) FROM channel_reporting")
+        #expect(sum.flatMap { Double($0) } == conversions.flatMap { Double($0) })
+    }
+
+    @Test("Killed at random moments: what is left is whole, and in the end what a batch gives")
+    func kills() throws {
+        guard FileManager.default.isExecutableFile(atPath: Self.program) else { return }
+        guard let broker = TestBroker.start() else { return }
+        var generator = SeededGenerator.announced("follow kills")
+        let harness = try PipelineHarness(broker, model: "none.model", partitions: 2)
+        try FileManager.default.createDirectory(at: harness.folder, withIntermediateDirectories: true)
+        let settings = [
+            "--set", "bootstrap.servers=\(broker.bootstrap)", "--set",
+            "input.topics=\(harness.configuration.inputTopics[0])",
+        ]
+        let place = "sqlite:" + harness.folder.appending(path: "killed.db").path
+        let command = [Self.program, "attribute", "follow", "--out", place, "--every", "10ms"] + settings
+        let environment = ProcessInfo.processInfo.environment
+        var (rounds, before, inside) = (0, 0, 0)
+        for kill in 0..<24 {
+            if kill % 3 == 0 {
+                try harness.produce(Self.many(rounds, &generator))
+                rounds += 1
+            }
+            let follower = try ChildProcess(
+                command, environment: environment, log: harness.folder.appending(path: "log").path)
+            usleep(UInt32.random(in: 20_000..<900_000, using: &generator))
+            follower.signal(SIGKILL)
+            _ = follower.wait(seconds: 60)
+            let done = read(place)
+            #expect(done >= before)
+            if done < rounds * 15_000 { inside += 1 }
+            before = done
+            try expectWhole(place)
+        }
+        print("follow kills: \(inside) of 24 before all was attributed")
+        let follower = try ChildProcess(
+            command, environment: environment, log: harness.folder.appending(path: "log").path)
+        #expect(awaits(rounds * 15_000, place, follower), "\(follower.tail)")
+        follower.signal(SIGTERM)
+        #expect(follower.wait(seconds: 60) == .exited(0), "\(follower.tail)")
+        let whole = "sqlite:" + harness.folder.appending(path: "whole.db").path
+        let batch = try Spawn.run(
+            [Self.program, "attribute", "run", "--source", "topic", "--out", whole] + settings)
+        #expect(batch.status == 0, "\(batch.errors)")
+        #expect(try credit(place).count > 10_000)
+        #expect(try credit(place) == credit(whole))
+    }
+
     @Test("PostgreSQL that crashes while it is followed into")
     func postgreSQL() throws {
         guard FileManager.default.isExecutableFile(atPath: Self.program) else { return }

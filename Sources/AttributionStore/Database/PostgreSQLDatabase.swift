@@ -129,7 +129,7 @@ package final class PostgreSQLDatabase: SQLDatabase {
     package func byBytes(_ expression: String) -> String { "CAST(\(expression) AS text) COLLATE \"C\"" }
     package func asText(_ column: String) -> String { "CAST(\(column) AS text)" }
     package var clusters: String { "" }
-    package func noteRows(of table: String) throws(ImpactError) { try execute("ANALYZE \(table)") }
+    package var bytesType: String { "BYTEA" }
     package func checkPlace() {}
 
     /// Sends one statement and gives its result, which the caller clears.
@@ -140,11 +140,25 @@ package final class PostgreSQLDatabase: SQLDatabase {
             case .text(let text): strdup(text)
             case .integer(let number): strdup(String(number))
             case .double(let number): strdup("\(number)")
+            case .bytes(let bytes): strdup(Self.hexadecimal(bytes))
             }
         }
         defer { for copy in copies { free(copy) } }
         let pointers = copies.map { UnsafePointer($0) }
         return try checked(PQexecParams(handle, sql, Int32(pointers.count), nil, pointers, nil, nil, 0))
+    }
+
+    /// Bytes as text, as PostgreSQL reads and writes them.
+    static func hexadecimal(_ bytes: [UInt8]) -> String {
+        String(unsafeUninitializedCapacity: 2 + 2 * bytes.count) { text in
+            (text[0], text[1]) = (0x5C, 0x78)
+            for (index, byte) in bytes.enumerated() {
+                let (high, low) = (byte >> 4, byte & 15)
+                text[2 + 2 * index] = high < 10 ? 0x30 + high : 0x57 + high
+                text[3 + 2 * index] = low < 10 ? 0x30 + low : 0x57 + low
+            }
+            return 2 + 2 * bytes.count
+        }
     }
 
     private func checked(_ result: OpaquePointer?) throws(ImpactError) -> OpaquePointer? {
@@ -215,6 +229,25 @@ private final class PostgreSQLRows: SQLCursor {
     }
 }
 
+extension PostgreSQLRows {
+    func bytes(_ column: Int) -> [UInt8]? {
+        guard let text = text(column)?.utf8, text.starts(with: [0x5C, 0x78]) else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count / 2)
+        var high: UInt8?
+        for digit in text.dropFirst(2) {
+            let value = digit >= 0x61 ? digit - 0x57 : digit - 0x30
+            if let first = high {
+                bytes.append(first << 4 | value)
+                high = nil
+            } else {
+                high = value
+            }
+        }
+        return bytes
+    }
+}
+
 /// Rows in arrays of some thousand, one statement each.
 private final class PostgreSQLInsertion: SQLInsertion {
     private static let piece = 4_000
@@ -242,6 +275,7 @@ private final class PostgreSQLInsertion: SQLInsertion {
             case .null: arrays[index] += "NULL"
             case .integer(let number): arrays[index] += String(number)
             case .double(let number): arrays[index] += "\(number)"
+            case .bytes(let bytes): arrays[index] += "\"\\" + PostgreSQLDatabase.hexadecimal(bytes) + "\""
             case .text(let text):
                 arrays[index] += "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
             }

@@ -6,6 +6,10 @@ package enum SQLValue: Sendable, Equatable {
     case text(String)
     case integer(Int64)
     case double(Double)
+    case bytes([UInt8])
+
+    /// A text, or NULL.
+    package init(_ text: String?) { self = text.map { .text($0) } ?? .null }
 }
 
 /// The rows of a query, one at a time. Columns count from 0.
@@ -15,6 +19,8 @@ package protocol SQLCursor: AnyObject {
     func text(_ column: Int) -> String?
     /// nil for NULL and for what is not a number.
     func double(_ column: Int) -> Double?
+    /// nil for NULL and for what is no value of ``SQLDatabase/bytesType``.
+    func bytes(_ column: Int) -> [UInt8]?
 }
 
 /// Rows on their way into a table.
@@ -54,8 +60,8 @@ package protocol SQLDatabase: AnyObject {
     func asText(_ column: String) -> String
     /// What stands behind CREATE TABLE (…) for rows that lie in the order of their primary key, where there is such a thing.
     var clusters: String { get }
-    /// Tells the planner that a table has other rows now, where it does not see that by itself.
-    func noteRows(of table: String) throws(ImpactError)
+    /// The type of a column of bytes.
+    var bytesType: String { get }
     /// - Throws: `database_away` when what was opened is not there any more.
     func checkPlace() throws(ImpactError)
 }

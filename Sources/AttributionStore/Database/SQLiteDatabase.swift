@@ -131,7 +131,7 @@ package final class SQLiteDatabase: SQLDatabase {
     // SQLite compares by the column's affinity; a cast would keep it from the index.
     package func asText(_ column: String) -> String { column }
     package var clusters: String { " WITHOUT ROWID" }
-    package func noteRows(of table: String) {}
+    package var bytesType: String { "BLOB" }
 
     package func checkPlace() throws(ImpactError) {
         guard !isTemporary, Self.file(path) != file else { return }
@@ -203,6 +203,12 @@ private final class SQLiteRows: SQLCursor {
         }
     }
 
+    func bytes(_ column: Int) -> [UInt8]? {
+        guard sqlite3_column_type(handle, Int32(column)) == SQLITE_BLOB else { return nil }
+        let start = sqlite3_column_blob(handle, Int32(column))
+        return Array(UnsafeRawBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, Int32(column)))))
+    }
+
     func bind(_ values: [SQLValue]) {
         for (index, value) in values.enumerated() {
             let place = Int32(index + 1)
@@ -214,6 +220,9 @@ private final class SQLiteRows: SQLCursor {
             case .text(let value):
                 sqlite3_bind_text(
                     handle, place, value, Int32(value.utf8.count), unsafeBitCast(-1, to: sqlite3_destructor_type.self))
+            case .bytes(let value):
+                sqlite3_bind_blob64(
+                    handle, place, value, UInt64(value.count), unsafeBitCast(-1, to: sqlite3_destructor_type.self))
             }
         }
     }

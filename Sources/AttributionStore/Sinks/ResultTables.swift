@@ -12,7 +12,7 @@ enum ResultTables {
         try database.execute(
             """
             CREATE TABLE IF NOT EXISTS \(credit) (conv_id TEXT NOT NULL, session_id TEXT NOT NULL, \
-            ihc DOUBLE PRECISION NOT NULL, PRIMARY KEY (conv_id, session_id))
+            ihc DOUBLE PRECISION NOT NULL, PRIMARY KEY (conv_id, session_id))\(database.clusters)
             """)
         try database.execute(
             """
@@ -42,6 +42,29 @@ enum ResultTables {
     /// What a reader of the report should know first, a line each.
     static func setNotes(_ notes: [String], _ database: any SQLDatabase) throws(ImpactError) {
         try setState("notes", notes.map { $0.replacing("\n", with: " ") }.joined(separator: "\n"), database)
+    }
+
+    private static func fingerprint(_ settings: String) -> String { SHA256.hex(SHA256.digest(Array(settings.utf8))) }
+
+    /// Whether the last run had these settings.
+    static func hasSettings(_ settings: String, _ database: any SQLDatabase) throws(ImpactError) -> Bool {
+        try state("settings", database) == fingerprint(settings)
+    }
+
+    /// What the next run goes on from.
+    ///
+    /// - Parameter latest: the time of the latest conversion of this run.
+    static func noteRun(
+        latest: Int64?, settings: String, model: String, _ database: any SQLDatabase
+    ) throws(ImpactError) {
+        let watermark = try state("watermark", database).flatMap { Int64($0) }
+        if let latest = [latest, watermark].compactMap({ $0 }).max(), latest != watermark {
+            try setState("watermark", String(latest), database)
+        }
+        for (name, value) in [("settings", fingerprint(settings)), ("model", model)]
+        where try state(name, database) != value {
+            try setState(name, value, database)
+        }
     }
 
     /// Replaces the channel report.
@@ -104,31 +127,36 @@ enum ResultTables {
 final class CreditWriter {
     private static let batch = 400
     private let database: any SQLDatabase
-    private let isEmpty: Bool
     private var conversions: [String] = []
+    /// Conversions that had credit.
+    private var known: [String] = []
     private var rows: [(conversion: Int, session: String, units: Int64)] = []
     private(set) var written = 0
 
-    /// - Parameter isEmpty: the table holds nothing: nothing has to go.
-    init(_ database: any SQLDatabase, isEmpty: Bool) {
-        self.database = database
-        self.isEmpty = isEmpty
-    }
+    init(_ database: any SQLDatabase) { self.database = database }
 
-    func add(_ conversion: String, _ touches: [Touch], _ units: [Int64]) throws(ImpactError) {
+    /// - Parameter isNew: whether the table holds nothing of this conversion.
+    func add(_ conversion: String, _ touches: [Touch], _ units: [Int64], isNew: Bool) throws(ImpactError) {
         for (touch, share) in zip(touches, units) { rows.append((conversions.count, touch.session, share)) }
         conversions.append(conversion)
+        if !isNew { known.append(conversion) }
         if conversions.count == Self.batch { try flush() }
     }
 
-    /// Removes the credit of conversions that have a journey no more.
+    /// Removes the credit of a conversion that has a journey no more.
+    func remove(_ conversion: String) throws(ImpactError) {
+        known.append(conversion)
+        if known.count >= Self.batch { try flush() }
+    }
+
     func flush() throws(ImpactError) {
-        guard !conversions.isEmpty else { return }
-        if !isEmpty {
-            let places = conversions.indices.map { "$\($0 + 1)" }.joined(separator: ",")
+        if !known.isEmpty {
+            let places = known.indices.map { "$\($0 + 1)" }.joined(separator: ",")
             try database.run(
-                "DELETE FROM \(ResultTables.credit) WHERE conv_id IN (\(places))", conversions.map { .text($0) })
+                "DELETE FROM \(ResultTables.credit) WHERE conv_id IN (\(places))", known.map { .text($0) })
+            known.removeAll(keepingCapacity: true)
         }
+        guard !rows.isEmpty || !conversions.isEmpty else { return }
         let insertion = try insertion()
         for row in rows {
             try insertion.add([

@@ -8,7 +8,7 @@ package struct Currencies: Sendable {
     package var report: String?
     private var rates: [String: Double] = [:]
     /// The currency of amounts that name none, once another currency is seen.
-    private var seen: String?
+    var seen: String?
 
     package init(report: String?, rates: [String]) throws(ImpactError) {
         self.report = report.map(Self.code)

@@ -38,7 +38,7 @@ extension JourneyReader {
             guard all.text(0) != nil, let cost = try spent(all.text(0), all.double(0), all.text(1)) else { continue }
             unplaced += cost
         }
-        let shared = try sharedIDs(.all).sessions
+        let shared = try sharedIDs().sessions
         let rows = try SessionRows(database, .all, .costs(once: hasDuplicates))
         while try rows.cursor.next() {
             guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)),

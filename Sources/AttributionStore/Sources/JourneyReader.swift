@@ -12,6 +12,20 @@ package struct ReadingSettings {
     package var knownChannels: Set<String> = []
 
     package init(clock: LocalClock) { self.clock = clock }
+
+    /// The channel of a session; nil for one that is empty or not known.
+    func channel(_ name: String?, campaign: String?, source: String?, medium: String?) -> String? {
+        let ruled = rules.isEmpty ? nil : rules.channel(campaign: campaign, source: source, medium: medium)
+        guard let name = ruled ?? name, !name.isEmpty, knownChannels.isEmpty || knownChannels.contains(name) else {
+            return nil
+        }
+        return name
+    }
+
+    /// An amount in the report's currency; nil for what no sum holds.
+    mutating func money(_ amount: Double, _ currency: String?) throws(ImpactError) -> Money? {
+        Money(try currencies.convert(amount, currency))
+    }
 }
 
 /// Journeys out of the tables `session_sources` and `conversions`, user by user, in bounded memory: both are read in the order
@@ -52,7 +66,7 @@ package final class JourneyReader {
     ) throws(ImpactError) {
         counts = ReadingCounts()
         sharedLeftOut = (0, 0)
-        let shared = try sharedIDs(scope)
+        let shared = try sharedIDs()
         var builder = JourneyBuilder(settings.journeys)
         let sessions = try SessionRows(database, scope)
         let conversions = try ConversionRows(database, scope)
@@ -111,16 +125,12 @@ package final class JourneyReader {
         return nil
     }
 
-    /// A stream's own tables hold the ids of users' events.
-    func sharedIDs(_ scope: JourneyScope) throws(ImpactError) -> (sessions: SharedIDs, conversions: SharedIDs) {
+    func sharedIDs() throws(ImpactError) -> (sessions: SharedIDs, conversions: SharedIDs) {
         if let shared { return shared }
-        let found =
-            scope == .touched
-            ? (SharedIDs(), SharedIDs())
-            : (
-                try SharedIDs(sessionsOf: database, clock: settings.clock),
-                try SharedIDs(conversionsOf: database, clock: settings.clock)
-            )
+        let found = (
+            sessions: try SharedIDs(sessionsOf: database, clock: settings.clock),
+            conversions: try SharedIDs(conversionsOf: database, clock: settings.clock)
+        )
         shared = found
         return found
     }
@@ -184,13 +194,10 @@ package final class JourneyReader {
     }
 
     func channel(_ rows: SessionRows) -> String {
-        let ruled =
-            settings.rules.isEmpty
-            ? nil
-            : settings.rules.channel(
-                campaign: rows.text(.campaign), source: rows.text(.source), medium: rows.text(.medium))
-        if let name = ruled ?? rows.text(.channel), !name.isEmpty,
-            settings.knownChannels.isEmpty || settings.knownChannels.contains(name)
+        let hasRules = !settings.rules.isEmpty
+        if let name = settings.channel(
+            rows.text(.channel), campaign: hasRules ? rows.text(.campaign) : nil,
+            source: hasRules ? rows.text(.source) : nil, medium: hasRules ? rows.text(.medium) : nil)
         {
             return name
         }
@@ -241,7 +248,7 @@ package final class JourneyReader {
     /// An amount in the report's currency; a missing one is 0.
     func money(_ text: String?, _ amount: Double?, _ currency: String?) throws(ImpactError) -> Money {
         guard let text, !text.isEmpty else { return .zero }
-        guard let amount, let money = Money(try settings.currencies.convert(amount, currency)) else {
+        guard let amount, let money = try settings.money(amount, currency) else {
             counts.unreadableAmounts += 1
             return .zero
         }
@@ -257,10 +264,8 @@ package final class JourneyReader {
     }
 
     /// Adds credit that is stored, with the revenue that its conversions have by now.
-    package func addStoredCredit(
-        to report: inout ChannelReport, of scope: JourneyScope = .all
-    ) throws(ImpactError) {
-        let rows = try SessionRows(database, scope, .credit)
+    package func addStoredCredit(to report: inout ChannelReport) throws(ImpactError) {
+        let rows = try SessionRows(database, .all, .credit)
         while try rows.cursor.next() {
             guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else { continue }
             let before = counts
@@ -272,19 +277,6 @@ package final class JourneyReader {
             report.add(
                 channel: name, day: reading.day, units: Credit.units(rows.double(.credit) ?? 0),
                 revenue: revenue - refund)
-        }
-    }
-    /// Adds the effects that are stored with sessions.
-    func addStoredEffects(to report: inout ChannelReport, of scope: JourneyScope) throws(ImpactError) {
-        let rows = try SessionRows(database, scope, .effects)
-        while try rows.cursor.next() {
-            guard let reading = settings.clock.read(date: rows.text(.date), time: rows.text(.time)) else { continue }
-            let before = counts
-            let name = channel(rows)
-            counts = before
-            report.add(
-                channel: name, day: reading.day, uplift: Float(rows.double(.uplift) ?? .nan),
-                error: Float(rows.double(.upliftError) ?? .nan))
         }
     }
 }

@@ -7,10 +7,6 @@ package enum JourneyScope: Sendable, Equatable {
     /// Users with a conversion on or after this local day, and those whose credit does not fit the tables any more: they stand
     /// in the table ``sinceTable``.
     case since(day: Int32)
-    /// Users who stand in the table ``touchedTable``.
-    case touched
-
-    package static let touchedTable = "impactiq_touched"
 
     package static let sinceTable = "impactiq_since"
 
@@ -36,7 +32,6 @@ package enum JourneyScope: Sendable, Equatable {
         switch self {
         case .all: ("", [])
         case .since: (" WHERE \(column) IN (SELECT user_id FROM \(Self.sinceTable))", [])
-        case .touched: (" WHERE \(column) IN (SELECT user_id FROM \(Self.touchedTable))", [])
         }
     }
 }

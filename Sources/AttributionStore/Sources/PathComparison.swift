@@ -101,7 +101,7 @@ package enum PathComparison {
                 worth = own.map { value * $0 / total }
             }
             comparison.columns.append(.init(kind: kind, units: units, ownTotals: own))
-            comparison.columns[comparison.columns.count - 1].isDivided = keepsPaths || own == nil
+            comparison.columns[comparison.columns.count - 1].isOwnOnly = !keepsPaths && own != nil
             values.append(worth)
         }
         return Outcome(comparison: comparison, values: values, rows: rows)

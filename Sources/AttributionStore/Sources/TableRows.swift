@@ -18,8 +18,6 @@ final class SessionRows {
         case costs(once: Bool)
         /// A stored share of credit with its conversion's revenue, unordered.
         case credit
-        /// A session with a stored effect, unordered.
-        case effects
     }
 
     init(_ database: any SQLDatabase, _ scope: JourneyScope, _ kind: Kind = .sessions) throws(ImpactError) {
@@ -34,11 +32,10 @@ final class SessionRows {
         func text(_ name: String) -> String { known.contains(name) ? "CAST(s.\(name) AS TEXT)" : "NULL" }
         func value(_ name: String) -> String { known.contains(name) ? "s.\(name)" : "NULL" }
         var costs = false
-        // A stream's own tables hold every id once.
-        var isOnce = kind == .credit && scope != .touched
+        var isOnce = kind == .credit
         if case .costs(let once) = kind { (costs, isOnce) = (true, once) }
         let costColumns = costs ? try database.columns(of: "session_costs") : []
-        let orders = kind == .credit ? try ConversionRows.expressions(database, scope) : nil
+        let orders = kind == .credit ? try ConversionRows.expressions(database) : nil
         var selected = [
             text("user_id"), text("session_id"), text("event_date"), text("event_time"), value("channel_name"),
             value("holder_engagement"), value("closer_engagement"), value("impression_interaction"), value("campaign"),
@@ -70,7 +67,6 @@ final class SessionRows {
         }
         let condition = try scope.condition(orders == nil ? "s.user_id" : "o.user_id", database)
         sql += condition.sql
-        if kind == .effects { sql += (condition.sql.isEmpty ? " WHERE " : " AND ") + "s.uplift IS NOT NULL" }
         if kind == .sessions { sql += " ORDER BY " + database.byBytes("s.user_id") }
         parameters = condition.parameters
         cursor = try database.query(sql, parameters)
@@ -108,13 +104,14 @@ final class ConversionRows {
                 separator: ", ")
         return
             "(SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY conv_id ORDER BY "
-            + "\(database.byBytes("user_id")), \(order)) AS impactiq_place FROM conversions t WHERE user_id IS NOT NULL) u WHERE impactiq_place = 1) o"
+            + "\(order), \(database.byBytes("user_id"))) AS impactiq_place "
+            + "FROM conversions t WHERE user_id IS NOT NULL) u WHERE impactiq_place = 1) o"
     }
 
     let cursor: any SQLCursor
 
     init(_ database: any SQLDatabase, _ scope: JourneyScope) throws(ImpactError) {
-        let sql = try Self.expressions(database, scope)
+        let sql = try Self.expressions(database)
         let condition = try scope.condition("o.user_id", database)
         cursor = try database.query(
             """
@@ -125,7 +122,7 @@ final class ConversionRows {
     }
 
     static func expressions(
-        _ database: any SQLDatabase, _ scope: JourneyScope
+        _ database: any SQLDatabase
     ) throws(ImpactError) -> (
         date: String, time: String, revenue: String, currency: String, refund: String, join: String
     ) {
@@ -139,13 +136,11 @@ final class ConversionRows {
         }
         func text(_ name: String) -> String { known.contains(name) ? "CAST(o.\(name) AS TEXT)" : "NULL" }
         let hasRefunds = try !database.columns(of: "refunds").isEmpty
-        // The stream's own table says whose they are; others are summed whole.
-        let those = scope == .touched ? try scope.condition("user_id", database).sql : ""
         return (
             text("conv_date"), text("conv_time"), "o.revenue", text("currency"),
             hasRefunds ? "r.amount" : "NULL",
             hasRefunds
-                ? "LEFT JOIN (SELECT conv_id, sum(abs(amount)) AS amount FROM refunds\(those) GROUP BY conv_id) r ON r.conv_id = o.conv_id"
+                ? "LEFT JOIN (SELECT conv_id, sum(abs(amount)) AS amount FROM refunds GROUP BY conv_id) r ON r.conv_id = o.conv_id"
                 : ""
         )
     }

@@ -5,7 +5,7 @@ import Base
 /// changed in one transaction of one database. So each event counts once, whatever is killed and when.
 ///
 /// ```
-///  read from `position` ─► begin ─► add… ─► users with new events: their old credit out of the sums, new credit into them
+/// add… from `position` ─► begin ─► users with new events: their old credit out of the sums, new credit into them
 ///                            │ anything thrown, or a kill: the database is as it was ◄┘ ─► end(next positions)
 /// ```
 ///
@@ -21,36 +21,44 @@ package final class FollowedEvents {
     }
 
     package let database: any SQLDatabase
-    private let events: RawEvents
-    private let makeRun: () -> AttributionRun
+    private let intake: EventIntake
+    private let logs: EventLogs
+    private let credit: FollowedCredit
+    private let reading: ReadingSettings
+    private let options: AttributionRun.Options
+    private let settingsText: String
     private let timeout: Int64
     private var before = RawEvents.Counts()
-    private var outcome = Outcome()
-    private var isErasing = false
-    /// How far the events themselves were read, when the transaction ends.
-    private var next: [Int32: Int64] = [:]
 
     /// - Parameters:
     ///   - timeout: milliseconds of silence that end a session.
-    ///   - makeRun: an attribution of this database.
+    ///   - settingsText: everything that decides the result, as text; with another one all is attributed anew.
     /// - Throws: `tables_of_others` when the database holds such tables of its own.
     package init(
-        _ database: any SQLDatabase, clock: LocalClock, timeout: Int64 = 1_800_000,
-        makeRun: @escaping () -> AttributionRun
+        _ database: any SQLDatabase, reading: ReadingSettings, options: AttributionRun.Options,
+        timeout: Int64 = 1_800_000, settingsText: String
     ) throws(ImpactError) {
         self.database = database
-        self.makeRun = makeRun
+        self.reading = reading
+        self.options = options
         self.timeout = timeout
+        self.settingsText = settingsText
         if database is SQLiteDatabase {
             // Readers see the last whole report while the next one is made.
-            try database.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON")
+            try database.execute(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -65536"
+            )
         }
         try database.transaction(writing: true) { () throws(ImpactError) in try EventTables.createKept(database) }
-        events = try RawEvents(clock: clock, keptIn: database)
-        events.willErase = { [unowned self] user throws(ImpactError) in try self.leaveSums(of: user) }
+        intake = EventIntake(clock: reading.clock)
+        logs = try EventLogs(database)
+        credit = try FollowedCredit(database, reading, options, timeout: timeout)
+        intake.setRefusals(try logs.readRefusals())
     }
 
-    package var counts: RawEvents.Counts { events.counts }
+    package var counts: RawEvents.Counts { intake.counts }
+    /// What was added since the last step takes so many bytes in memory.
+    package var bytes: Int { intake.bytes }
 
     /// The next offset of a partition to read; nil when nothing of it was read.
     package func position(_ topic: String, _ partition: Int32) throws(ImpactError) -> Int64? {
@@ -60,14 +68,19 @@ package final class FollowedEvents {
         ).flatMap { Int64($0) }
     }
 
-    /// - Parameter from: where what is going to be added begins.
+    /// Adds an event, in memory.
+    package func add(_ bytes: UnsafeRawBufferPointer, place: @autoclosure () -> String) {
+        intake.add(bytes, place: place)
+    }
+
+    /// Adds a score, in memory.
+    package func addScore(_ bytes: UnsafeRawBufferPointer) { intake.addScore(bytes) }
+
+    /// - Parameter from: where what was added begins.
     /// - Throws: `two_followers` when the database stands elsewhere.
     package func begin(from: Positions = [:]) throws(ImpactError) {
         try database.checkPlace()
         try database.begin(writing: true)
-        before = events.counts
-        outcome = Outcome()
-        isErasing = false
         do throws(ImpactError) {
             try database.lock(EventTables.positions)
             for (topic, partitions) in from {
@@ -84,17 +97,21 @@ package final class FollowedEvents {
         }
     }
 
+    /// Undoes what was written and forgets what was added.
     package func rollback() {
         database.rollback()
+        forget()
         // Where the database is away this fails too; then it is opened anew.
-        try? events.reset(before)
+        try? credit.reset()
     }
 
-    package func add(_ bytes: UnsafeRawBufferPointer, place: String) throws(ImpactError) {
-        try events.add(bytes, place: place)
+    /// Forgets what was added since the last step.
+    package func forget() {
+        guard intake.counts != before else { return }
+        intake.removeAll()
+        intake.counts = before
+        if let refusals = try? logs.readRefusals() { intake.setRefusals(refusals) }
     }
-
-    package func addScore(_ bytes: UnsafeRawBufferPointer) throws(ImpactError) { try events.addScore(bytes) }
 
     /// Attributes what was added and makes it all visible at once.
     ///
@@ -102,10 +119,22 @@ package final class FollowedEvents {
     ///   - topic: the topic of events; others hold scores.
     ///   - next: the positions that belong to what was added.
     package func end(_ topic: String, _ next: Positions) throws(ImpactError) -> Outcome {
-        self.next = next[topic] ?? [:]
-        try events.finishInsertions()
-        let (users, days) = events.takeNew()
-        try attribute(users, days)
+        var outcome = Outcome()
+        // Other settings may make other sessions of the same events, and give them other credit.
+        if !credit.learns, try !ResultTables.hasSettings(settingsText, database) { try restate(&outcome) }
+        try logs.apply(intake, credit.hooks(next: next[topic] ?? [:]))
+        let costDays = Set(intake.costs.map(\.day))
+        if credit.learns {
+            try ChannelSums.leave(credit.left, database)
+            try restate(&outcome)
+        } else {
+            let changes = try credit.finish(costDays: costDays)
+            outcome.changed += try ChannelSums.add(changes, costDays: costDays, database)
+            try ChannelSums.leave(credit.left, database)
+            outcome.attributed += credit.attributed
+            try ResultTables.noteRun(
+                latest: credit.latest, settings: settingsText, model: options.kind.rawValue, database)
+        }
         for (topic, partitions) in next {
             for (partition, offset) in partitions {
                 try database.run(
@@ -117,39 +146,41 @@ package final class FollowedEvents {
         }
         try database.commit()
         // What was erased stands in the write-ahead log until it is cut; a reader in the way lets the next one do it.
-        if isErasing, database is SQLiteDatabase { try? database.execute("PRAGMA wal_checkpoint(TRUNCATE)") }
+        if !intake.erasures.isEmpty, database is SQLiteDatabase {
+            try? database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        }
+        before = intake.counts
+        intake.removeAll()
+        try credit.reset()
         return outcome
     }
 
-    private func attribute(_ users: Set<String>, _ days: Set<String>) throws(ImpactError) {
-        try database.execute("DELETE FROM \(JourneyScope.touchedTable)")
-        let insertion = try database.insertion(into: JourneyScope.touchedTable, columns: ["user_id"], suffix: "")
-        for user in users { try insertion.add([.text(user)]) }
-        try insertion.finish()
-        try database.noteRows(of: JourneyScope.touchedTable)
-        let run = makeRun()
-        let scope = try run.followedScope()
-        var changes = ChannelReport()
-        if scope == .touched { try run.takeBack(from: &changes) }
-        // Other settings may make other sessions of the same events.
-        let remade = try run.hasSameSettings() ? JourneyScope.touched : .all
-        if !users.isEmpty || remade == .all { try events.remake(remade, timeout: timeout, next: next) }
-        let done = try run.follow(scope, changes, days)
+    /// Attributes all that is stored anew where it was attributed with other settings.
+    ///
+    /// - Returns: nil where it was not.
+    package func settle() throws(ImpactError) -> Outcome? {
+        guard try ResultTables.state("settings", database) != nil,
+            try !ResultTables.hasSettings(settingsText, database)
+        else { return nil }
+        try begin()
+        do throws(ImpactError) {
+            var outcome = Outcome()
+            try restate(&outcome)
+            try database.commit()
+            return outcome
+        } catch {
+            rollback()
+            throw error
+        }
+    }
+
+    /// Attributes all that is stored anew.
+    private func restate(_ outcome: inout Outcome) throws(ImpactError) {
+        let whole = try RawEvents.unpacked(database, clock: reading.clock, timeout: timeout)
+        let done = try AttributionRun(
+            source: whole, sink: database, reading: reading, options: options, settingsText: settingsText
+        ).restate()
         outcome.attributed += done.attributed
         outcome.changed += done.changed
-    }
-
-    /// Attributes what is new of a user and leaves their part of the sums behind, since they are going to be erased. Where the
-    /// model learns from all journeys that part is the one of the last step.
-    private func leaveSums(of user: String) throws(ImpactError) {
-        let run = makeRun()
-        if events.takeNew(user), !run.learns { try attribute([user], []) } else { try setTouched(user) }
-        try run.leaveSums()
-        isErasing = true
-    }
-
-    private func setTouched(_ user: String) throws(ImpactError) {
-        try database.execute("DELETE FROM \(JourneyScope.touchedTable)")
-        try database.run("INSERT INTO \(JourneyScope.touchedTable) (user_id) VALUES ($1)", [.text(user)])
     }
 }

@@ -69,7 +69,7 @@ enum AttributeCallIHC: Command {
         var options = AttributionRun.Options()
         options.usesAnswers = true
         options.asked = try AskedOptions(command).json
-        let text = AttributeOptions.settingsText(command, "ihc-api")
+        let text = try AttributeOptions.settingsText(command, "ihc-api")
         let run = try AttributionRun(
             source: input.database, sink: input.database, reading: try AttributeOptions.reading(command),
             options: options, settingsText: text

@@ -83,13 +83,12 @@ enum AttributeFollow: Command {
         options.models = try AttributeOptions.modelOptions(command)
         let chosen = options
         let text =
-            AttributeOptions.settingsText(command, kind.rawValue) + AttributeOptions.settingsText(options.models)
+            try AttributeOptions.settingsText(command, kind.rawValue) + AttributeOptions.settingsText(options.models)
             + " session-timeout \(timeout)"
         return { isAgain throws(ImpactError) in
             let database = try SQLPlace.open(place, creates: !isAgain, lockWait: wait)
-            return try FollowedEvents(database, clock: reading.clock, timeout: timeout) {
-                AttributionRun(source: database, sink: database, reading: reading, options: chosen, settingsText: text)
-            }
+            return try FollowedEvents(
+                database, reading: reading, options: chosen, timeout: timeout, settingsText: text)
         }
     }
 }

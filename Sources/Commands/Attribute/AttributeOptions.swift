@@ -84,11 +84,13 @@ enum AttributeOptions {
     }
 
     /// Everything that decides the credit, as text: a run with other settings is a full one.
-    static func settingsText(_ command: ParsedCommand, _ model: String) -> String {
+    static func settingsText(_ command: ParsedCommand, _ model: String) throws(ImpactError) -> String {
         var text = "model \(model)\n"
-        for option in ["lookback", "time-zone", "channels", "channel-rules", "currency"] {
+        for option in ["lookback", "time-zone", "channels", "currency"] {
             text += "\(option) \(command.text(option) ?? "")\n"
         }
+        // What the file says, not where it is.
+        if let path = command.text("channel-rules") { text += "channel-rules \(try json(path))\n" }
         return text + "cut \(command.flag("cut")) rates \(command.texts("rate"))\n"
     }
 
@@ -124,6 +126,9 @@ struct AttributeInput {
         let scores = try command.text("scores").map { try self.scores($0, command) }
         if places.count == 1, isDatabase(places[0]) {
             let database = try SQLPlace.open(places[0], creates: false, lockWait: wait)
+            if let made = try unpacked(database, command) {
+                return AttributeInput(database: made, scores: scores, isDatabase: false)
+            }
             return AttributeInput(database: database, scores: scores, isDatabase: true)
         }
         if places == ["topic"] { return try topic(command, scores) }
@@ -135,6 +140,16 @@ struct AttributeInput {
         let database = try CSVSource.load(places, progress: { progress.update($0) })
         let ownScores = try database.columns(of: "scores").isEmpty ? nil : database
         return AttributeInput(database: database, scores: scores ?? ownScores, isDatabase: false)
+    }
+
+    /// The tables that the logs of 'attribute follow' stand for; nil where a database has none.
+    static func unpacked(_ database: any SQLDatabase, _ command: ParsedCommand) throws -> (any SQLDatabase)? {
+        guard try RawEvents.areKept(in: database) else { return nil }
+        return try database.transaction(writing: false) { () throws(ImpactError) in
+            try RawEvents.unpacked(
+                database, clock: try LocalClock(named: command.text("time-zone") ?? "UTC"),
+                timeout: try command.milliseconds("session-timeout") ?? 1_800_000)
+        }
     }
 
     /// A range of the event topic (or of files of events with --input), brought into sessions and conversions.

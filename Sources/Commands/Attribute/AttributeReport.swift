@@ -66,28 +66,30 @@ enum AttributeReport: Command {
         page.model = last.model
         page.run = asked.map { $0.words ?? "the defaults" }
         page.notes = last.notes
-        // Results may stand in a database of their own, without the sessions.
-        guard try !database.columns(of: "session_sources").isEmpty else { return page }
+        let given = command
+        let command = command.completed(values: asked?.values ?? [:], flags: asked?.flags ?? [])
+        // Results may stand in a database of their own, without the sessions; a stream's hold them in its logs.
+        let sessions = try AttributeInput.unpacked(database, command) ?? database
+        guard try !sessions.columns(of: "session_sources").isEmpty else { return page }
         if asked == nil {
             page.notes.append("the models are compared with the options given here: those of the run are not known")
         }
-        let differing = asked?.differing(from: command) ?? []
+        let differing = asked?.differing(from: given) ?? []
         if !differing.isEmpty {
             page.notes.append(
                 "the models are compared with other options than those of the run: "
                     + differing.map { "--\($0)" }.joined(separator: ", "))
         }
-        let command = command.completed(values: asked?.values ?? [:], flags: asked?.flags ?? [])
         let options = try AttributeOptions.modelOptions(command)
         var channels = ChannelTable()
         let models = AttributionModels(options, channels: &channels)
         let scores = try command.text("scores").map { try AttributeInput.scores($0, command) }
-        let reader = JourneyReader(database, try AttributeOptions.reading(command), channels: channels, scores: scores)
+        let reader = JourneyReader(sessions, try AttributeOptions.reading(command), channels: channels, scores: scores)
         let kinds = ModelKind.allCases.filter { $0 != .causal || scores != nil }
         var phases = PhaseShares()
         var flows = PathFlows()
         let ihc = IHCModel(options.ihc)
-        page.comparison = try database.transaction(writing: false) { () throws(ImpactError) in
+        page.comparison = try sessions.transaction(writing: false) { () throws(ImpactError) in
             try AttributionComparison.compare(
                 reader, kinds, models,
                 each: { journey in

@@ -68,12 +68,15 @@ enum AttributeRun: Command {
         } else {
             throw ImpactError(
                 .usage, code: "missing_option",
-                "--out is missing: results of CSV files and of a topic go to sqlite:PATH, postgresql://… or a folder")
+                "--out is missing: where results go, as the source keeps none: sqlite:PATH, postgresql://… or a folder")
+        }
+        guard try !RawEvents.areKept(in: sink) else {
+            throw command.invalid("out", "'attribute follow' keeps its credit there: give another place")
         }
         let run = AttributionRun(
             source: input.database, sink: sink, reading: try AttributeOptions.reading(command), options: options,
             scores: input.scores,
-            settingsText: AttributeOptions.settingsText(command, kind.rawValue)
+            settingsText: try AttributeOptions.settingsText(command, kind.rawValue)
                 + AttributeOptions.settingsText(options.models))
         var progress: (name: String, line: ProgressLine)?
         let outcome = try run.run { name, done in

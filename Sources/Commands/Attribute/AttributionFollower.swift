@@ -9,12 +9,12 @@ import Terminal
 
 /// Reads the event topic, and scores where they are asked for, from where the database stands, a bounded piece at a time.
 ///
-/// A piece is in memory before the database hears of it: a broker that goes away leaves no transaction open, and the database
-/// is locked only while it is written.
+/// A piece is read and in memory before the database hears of it: a broker that goes away leaves no transaction open, and the
+/// database is locked only while it is written.
 final class AttributionFollower {
     /// Records and bytes of one piece at the most.
-    private static let pieceRecords = 250_000
-    private static let pieceBytes = 64 << 20
+    private static let pieceRecords = 1_000_000
+    private static let pieceBytes = 128 << 20
 
     private struct Source {
         var topic: String
@@ -27,7 +27,8 @@ final class AttributionFollower {
     private let open: (_ again: Bool) throws(ImpactError) -> FollowedEvents
     private var events: FollowedEvents?
     private var wasOpen = false
-    private var piece = RecordPiece()
+    /// Records of the piece at hand.
+    private var piece = 0
     private var read = 0
     private var conversions = 0
 
@@ -75,13 +76,13 @@ final class AttributionFollower {
     /// - Returns: whether more waits already.
     func step() throws -> Bool {
         let events = try opened()
-        piece.removeAll()
+        piece = 0
         var (from, next): (FollowedEvents.Positions, FollowedEvents.Positions) = ([:], [:])
         var hasMore = false
         for source in sources {
             let ranges = try ranges(source, events)
             guard !ranges.isEmpty else { continue }
-            hasMore = try !fill(source, ranges) || hasMore
+            hasMore = try !fill(source, ranges, events) || hasMore
             if StopSignal.isRaised { return false }
             from[source.topic] = ranges.mapValues(\.lowerBound)
             for partition in ranges.keys {
@@ -94,9 +95,16 @@ final class AttributionFollower {
     }
 
     private func opened() throws(ImpactError) -> FollowedEvents {
-        if let events { return events }
+        if let events {
+            // What a step that did not end has left is read again.
+            events.forget()
+            return events
+        }
         let opened = try open(wasOpen)
         wasOpen = true
+        if let outcome = try opened.settle() {
+            Log.info("attribution", "other settings: \(outcome.attributed) conversions attributed anew")
+        }
         events = opened
         return opened
     }
@@ -106,13 +114,8 @@ final class AttributionFollower {
     ) throws {
         try events.begin(from: from)
         do {
-            try piece.forEach { (record, value) throws(ImpactError) in
-                let source = sources[record.source]
-                if source.isOfScores { return try events.addScore(value) }
-                try events.add(value, place: "\(source.topic)/\(record.partition)/\(record.offset)")
-            }
             let outcome = try events.end(sources.last { !$0.isOfScores }?.topic ?? "", next)
-            read += piece.count
+            read += piece
             conversions += outcome.attributed
             Log.info(
                 "attribution",
@@ -142,19 +145,25 @@ final class AttributionFollower {
     /// Reads into the piece until the ranges are read or it is full.
     ///
     /// - Returns: whether the ranges are read.
-    private func fill(_ source: Source, _ ranges: [Int32: Range<Int64>]) throws -> Bool {
-        let number = sources.firstIndex { $0.topic == source.topic } ?? 0
-        let most = piece.count + Self.pieceRecords / sources.count
+    private func fill(
+        _ source: Source, _ ranges: [Int32: Range<Int64>], _ events: FollowedEvents
+    ) throws -> Bool {
+        let most = piece + Self.pieceRecords / sources.count
         try source.reader.begin(ranges)
         var asked = ContinuousClock.now
         while !source.reader.isDone {
             do {
-                let left = min(4_096, most - piece.count)
-                guard left > 0, piece.bytes < Self.pieceBytes else { return false }
+                let left = min(8_192, most - piece)
+                guard left > 0, events.bytes < Self.pieceBytes else { return false }
+                let before = piece
                 _ = try source.reader.step(max: left) { message in
-                    piece.append(number, message)
-                    asked = .now
+                    piece += 1
+                    guard let value = message.payloadBuffer else { return }
+                    if source.isOfScores { return events.addScore(value) }
+                    let (partition, offset) = (message.partition, message.offset)
+                    events.add(value, place: "\(source.topic)/\(partition)/\(offset)")
                 }
+                if piece > before { asked = .now }
             } catch let error as KafkaError {
                 // The library goes on by itself after what passes.
                 guard error.isRetriable, !error.isFatal else {
@@ -182,40 +191,5 @@ final class AttributionFollower {
                     + "anew? Begin with another --out"
                 : "\(topic) [\(number)]: retention has removed the records from offset \(known) to \(marks.low - 1), "
                     + "which were not attributed yet. Begin with another --out")
-    }
-}
-
-/// Records on their way from the topics to the database.
-private struct RecordPiece {
-    struct Record {
-        var source: Int
-        var partition: Int32
-        var offset: Int64
-        var start: Int
-        var end: Int
-    }
-
-    private var records: [Record] = []
-    private let values = ByteBuffer(capacity: 1 << 20)
-
-    var count: Int { records.count }
-    var bytes: Int { values.count }
-
-    mutating func append(_ source: Int, _ message: borrowing Message) {
-        guard let value = message.payloadBuffer else { return }
-        let start = values.count
-        values.append(value)
-        records.append(
-            Record(
-                source: source, partition: message.partition, offset: message.offset, start: start, end: values.count))
-    }
-
-    mutating func removeAll() {
-        records.removeAll(keepingCapacity: true)
-        values.removeAll()
-    }
-
-    func forEach(_ body: (Record, UnsafeRawBufferPointer) throws(ImpactError) -> Void) throws(ImpactError) {
-        for record in records { try body(record, values.bytes(record.start..<record.end)) }
     }
 }

@@ -6,10 +6,12 @@ package struct ModelComparison: Sendable {
         package var units: [Int128]
         /// Conversions by channel as the method itself has them, where it states them.
         package var ownTotals: [Double]?
-        /// Whether journeys were divided; else `units` are those of ``ownTotals``.
-        package var isDivided = true
+        /// Whether journeys were not divided, and `units` are the method's own totals.
+        package var isOwnOnly = false
+        package var isDivided: Bool { !isOwnOnly }
 
-        package init(kind: ModelKind, units: [Int128], ownTotals: [Double]?) {
+        package init(kind: ModelKind, units: [Int128], ownTotals: [Double]?, isOwnOnly: Bool = false) {
+            self.isOwnOnly = isOwnOnly
             self.kind = kind
             self.units = units
             self.ownTotals = ownTotals
@@ -22,6 +24,8 @@ package struct ModelComparison: Sendable {
     package var columns: [Column] = []
     package var causal: [CausalTotals.Row] = []
     package var conversions = 0.0
+    /// Models that divided journeys.
+    package var divided: [Column] { columns.filter { !$0.isOwnOnly } }
     package var remarks: [String] = []
 
     package init(channels: [String]) { self.channels = channels }
