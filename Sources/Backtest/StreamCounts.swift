@@ -19,6 +19,8 @@ package struct StreamCounts: Sendable, Equatable, Codable {
     /// The users met; nil in checkpoints of earlier versions.
     package var users: UserSample?
 
+    package init() {}
+
     package var rejectedCount: Int { rejected.values.reduce(0, +) }
 
     var isPlausible: Bool {

@@ -3,6 +3,7 @@ import Foundation
 import Kafka
 import Pipeline
 import Sinks
+import Settings
 import TestSupport
 import Testing
 

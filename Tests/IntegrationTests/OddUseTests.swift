@@ -6,6 +6,7 @@ import Kafka
 import Pipeline
 import Reliability
 import Sinks
+import Settings
 import TestSupport
 import Testing
 

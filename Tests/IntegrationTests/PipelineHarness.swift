@@ -97,14 +97,22 @@ final class PipelineHarness {
     }
 
     /// Runs the pipeline in this process until `count` messages were taken and everything is committed.
+    ///
+    /// - Parameter condition: what else is waited for before the stop, 30 s at the most.
     @discardableResult
-    func run(until count: Int, deadline: Double = 120) throws -> PipelineMetrics {
+    func run(
+        until count: Int, deadline: Double = 120, and condition: () throws -> Bool = { true }
+    ) throws -> PipelineMetrics {
         let application = try Application(configuration: configuration, isStopped: { false })
         application.start()
         let end = ContinuousClock.now + .seconds(deadline)
         while application.context.metrics.messages.value < count, !application.isStopping {
             guard ContinuousClock.now < end else { break }
             Thread.sleep(forTimeInterval: 0.02)
+        }
+        let patience = ContinuousClock.now + .seconds(30)
+        while ContinuousClock.now < patience, !application.isStopping, (try? condition()) != true {
+            Thread.sleep(forTimeInterval: 0.1)
         }
         application.stop()
         try application.wait()

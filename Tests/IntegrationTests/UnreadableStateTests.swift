@@ -228,7 +228,7 @@ struct UnreadableStateTests {
             try admin.committed(ofGroup: group, partitions: [place])[place]
         }
         let offset = try #require(try committed()).offset
-        let mark = StateTie.Mark(timestamp: nil, users: 0, changelog: 0, isAligned: true).text
+        let mark = StateTie.Mark(last: nil, users: 0, changelog: 0, isAligned: true).text
         try admin.alterOffsets(ofGroup: group, to: [place: CommittedOffset(offset, metadata: mark)])
         // Two dead letters are commits that write nothing to the changelog.
         for _ in 0..<2 { _ = try runIdle(run) { _ in ((try? committed()?.offset) ?? 0) >= offset + 2 } }

@@ -12,6 +12,19 @@ package struct SourceRecord {
     package var isWarmUp: Bool
     /// Copied, when the source was made to give them; else empty.
     package var headers: [RecordHeader] = []
+
+    package init(
+        key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, partition: Int32, offset: Int64, timestamp: Int64,
+        isWarmUp: Bool, headers: [RecordHeader] = []
+    ) {
+        self.key = key
+        self.value = value
+        self.partition = partition
+        self.offset = offset
+        self.timestamp = timestamp
+        self.isWarmUp = isWarmUp
+        self.headers = headers
+    }
 }
 
 /// The records of one partition, in order: a topic's, or the lines of a file. Belongs to one thread.
