@@ -300,7 +300,9 @@ struct RowsTests {
                 RowsOracle.Event(user: "q-\($0)", type: "page_view", time: start + 40 * Self.day)
             }, at: 4_000)
         let broken = try made(many, "broken.jsonl")
-        #expect(broken.totals == all.totals && broken.censored == all.censored && broken.outcomesLate == 0)
+        #expect(broken.totals == all.totals && broken.outcomesLate == 0)
+        // At the end the clock looks at a sixteenth of the users, and stands some of their gaps of 16 rows behind the last.
+        #expect((0..<4 * 16).contains(broken.censored - all.censored), "\(broken.censored) \(all.censored)")
         for (users, isKnown) in [(1, true), (5, true), (30, false)] {
             var events = clean
             events.insert(

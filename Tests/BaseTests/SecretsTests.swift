@@ -10,7 +10,7 @@ struct SecretsTests {
             "kafka.sasl.password", "ssl.key.password", "ssl.keystore.password", "kafka.sasl.pasword", "SASL_PASSWORD",
             "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config", "sasl.oauthbearer.extensions",
             "sasl.oauthbearer.token.endpoint.url", "sasl.kerberos.kinit.cmd", "sasl.jaas.config", "ssl.key.pem",
-            "kafka.sasl.passwrod", "sasl.secert", "db.pwd", "api.key", "private.key", "passphrase", "sslpassword",
+            "kafka.sasl.passwrod", "sasl.secert", "enable.sasl.oauthbearer.unsecure.jwt", "db.pwd", "api.key", "private.key", "passphrase", "sslpassword",
         ])
     func secretKeys(name: String) { #expect(Secrets.isSecret(name)) }
 
@@ -19,7 +19,7 @@ struct SecretsTests {
         arguments: [
             "bootstrap.servers", "security.protocol", "sasl.username", "sasl.mechanism", "ssl.ca.location",
             "ssl.key.location", "ssl.certificate.location", "session.timeout.ms", "socket.keepalive.enable",
-            "sasl.oauthbearer.method", "enable.sasl.oauthbearer.unsecure.jwt", "input.key", "isolation.level",
+            "sasl.oauthbearer.method", "input.key", "isolation.level",
             "workers",
         ])
     func openKeys(name: String) { #expect(!Secrets.isSecret(name)) }

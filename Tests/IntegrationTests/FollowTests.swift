@@ -177,6 +177,9 @@ struct FollowTests {
             try expectWhole(place)
         }
         print("follow kills: \(inside) of 24 before all was attributed")
+        // Something to wait for: a signal must not come before the program listens to it.
+        try harness.produce(Self.many(rounds, &generator))
+        rounds += 1
         let follower = try ChildProcess(
             command, environment: environment, log: harness.folder.appending(path: "log").path)
         #expect(awaits(rounds * 15_000, place, follower), "\(follower.tail)")

@@ -71,8 +71,9 @@ import Testing
         #expect(lines.dropFirst().map { String($0[0]) } == ["hats", ""], "\(csv.text)")
         let card = try server.ask("GET", "/v1/model")
         #expect(card.json["predicts"] as? String == "probability" && card.json["ads"] as? [Double] == [0.7, 0.7])
-        let causal = try TestServer().client().request("GET", "/v1/model")
-        #expect(causal?.json["predicts"] as? String == "effect" && causal?.json["ads"] is NSNull)
+        let causal = try TestServer()
+        let other = try causal.client().request("GET", "/v1/model")
+        #expect(other?.json["predicts"] as? String == "effect" && other?.json["ads"] is NSNull)
     }
 
     private static func quoted(_ text: String) -> String {

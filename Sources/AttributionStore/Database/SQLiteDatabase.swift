@@ -123,7 +123,11 @@ package final class SQLiteDatabase: SQLDatabase {
             UNION ALL SELECT group_concat(lower(name)) FROM pragma_table_info($2) WHERE pk > 0
             """, [.text(table), .text(table)])
         var keys: [[String]] = []
-        while try cursor.next() { keys.append((cursor.text(0) ?? "").split(separator: ",").map(String.init)) }
+        // A table without a key has a row of nothing here, and nothing would be a part of any columns.
+        while try cursor.next() {
+            guard let names = cursor.text(0), !names.isEmpty else { continue }
+            keys.append(names.split(separator: ",").map(String.init))
+        }
         return keys
     }
 

@@ -35,7 +35,8 @@ package struct LastRecord: Equatable, Sendable {
     package static func checksum(key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?) -> UInt32 {
         let key = key.map { StableHash.hash($0) } ?? 1
         let value = value.map { StableHash.hash($0) } ?? 2
-        return UInt32(truncatingIfNeeded: StableHash.finish(key, tail: value))
+        // Folded first: which of the two is the key must count.
+        return UInt32(truncatingIfNeeded: StableHash.finish(StableHash.fold(key, 0x9E37_79B9_7F4A_7C15), tail: value))
     }
 
     private static func bytes<R>(_ bytes: [UInt8]?, _ body: (UnsafeRawBufferPointer?) -> R) -> R {
