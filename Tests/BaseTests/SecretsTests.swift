@@ -10,7 +10,8 @@ struct SecretsTests {
             "kafka.sasl.password", "ssl.key.password", "ssl.keystore.password", "kafka.sasl.pasword", "SASL_PASSWORD",
             "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config", "sasl.oauthbearer.extensions",
             "sasl.oauthbearer.token.endpoint.url", "sasl.kerberos.kinit.cmd", "sasl.jaas.config", "ssl.key.pem",
-            "kafka.sasl.passwrod", "sasl.secert", "enable.sasl.oauthbearer.unsecure.jwt", "db.pwd", "api.key", "private.key", "passphrase", "sslpassword",
+            "kafka.sasl.passwrod", "sasl.secert", "enable.sasl.oauthbearer.unsecure.jwt", "db.pwd", "api.key",
+            "private.key", "passphrase", "sslpassword",
         ])
     func secretKeys(name: String) { #expect(Secrets.isSecret(name)) }
 

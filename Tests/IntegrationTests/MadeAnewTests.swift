@@ -2,8 +2,8 @@ import Base
 import Foundation
 import Kafka
 import Pipeline
-import Sinks
 import Settings
+import Sinks
 import TestSupport
 import Testing
 

@@ -5,8 +5,8 @@ import Foundation
 import Kafka
 import Pipeline
 import Reliability
-import Sinks
 import Settings
+import Sinks
 import TestSupport
 import Testing
 

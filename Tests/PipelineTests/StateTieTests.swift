@@ -147,7 +147,9 @@ struct StateTieTests {
         // Nothing vouches: no offset, another program's, a person's, one of a topic made anew.
         #expect(reason(101, committed: nil) == nil)
         #expect(reason(101, mark: nil) == nil)
-        #expect(reason(101, mark: StateTie.Mark(last: LastRecord(timestamp: 7), users: 3, changelog: 5, isAligned: true)) == nil)
+        #expect(
+            reason(101, mark: StateTie.Mark(last: LastRecord(timestamp: 7), users: 3, changelog: 5, isAligned: true))
+                == nil)
         #expect(reason(101, before: 8) == nil)
         #expect(reason(200, committed: 150) == nil)
     }

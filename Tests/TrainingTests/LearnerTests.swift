@@ -76,7 +76,9 @@ import Trees
 
     @Test("the random column of a refutation is given to the nuisances too; a number has a placebo")
     func refutations() throws {
-        let (data, path) = try data("y,x,dose", count: 1_500, seed: 8, { ($0.isContinuous, $0.treatment) = (true, "dose") }) { stream in
+        let (data, path) = try data(
+            "y,x,dose", count: 1_500, seed: 8, { ($0.isContinuous, $0.treatment) = (true, "dose") }
+        ) { stream in
             let (x, dose) = (stream.normal(), stream.normal())
             return "\(x + dose * (1 + x) + 0.5 * stream.normal()),\(x),\(dose + 0.5 * x)"
         }
