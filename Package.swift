@@ -95,7 +95,9 @@ targets += [
     // Learning: rows to models.
     module("Rows", in: "Learning", ["Base", "Tabular"]),
     module("Trees", in: "Learning", ["Base", "Statistics", "Scoring", "CTrees"]),
-    module("Training", in: "Learning", ["Base", "Tabular", "Statistics", "Features", "Scoring", "Rows", "Trees", "CTraining"]),
+    module(
+        "Training", in: "Learning",
+        ["Base", "Tabular", "Statistics", "Features", "Scoring", "Rows", "Trees", "CTraining"]),
 
     // Analysis.
     module("Report", ["Statistics"]),
