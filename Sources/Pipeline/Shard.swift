@@ -38,6 +38,8 @@ package final class Shard {
 
     /// Where the search for forgotten users goes on.
     private var expiryHand = 0
+    /// Users that the state had after the last search.
+    private var usersSearched = 0
     /// Forgotten users that the metrics know of already.
     var reportedExpired: UInt64 = 0
 
@@ -93,10 +95,20 @@ package final class Shard {
     /// Whether the offset of the transaction at hand is one that a person aligned.
     var isAlignedStill: Bool { isAligned && !hasTied }
 
+    /// Forgets users whose time is over, in a part of the table that grows with the users who came: four are looked at for each new
+    /// one, so that a flood of made-up ids is forgotten as fast as it comes.
+    private func expire() {
+        let added = max(0, state.userCount - usersSearched)
+        let all = PartitionState.segmentCount
+        let segments = 1 + min(all - 1, 4 * all * added / max(1, state.userCount))
+        for _ in 0..<segments { state.expire(hand: &expiryHand) }
+        usersSearched = state.userCount
+    }
+
     /// Collects the changelog's records of all users changed since the last commit.
     /// - Returns: how many.
     package func collectChangelog() -> Int {
-        state.expire(hand: &expiryHand)
+        expire()
         // Before the users' own records: who came back since then is written behind it.
         for record in quarantined?.records ?? [] {
             record.user.withUnsafeBytes { content.addTombstone(key: $0, timestamp: 0) }

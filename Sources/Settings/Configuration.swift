@@ -109,8 +109,12 @@ package struct Configuration: Sendable {
             }
             file = folder + "/" + path.dropFirst("credentials:".count)
         }
+        if FileManager.default.fileExists(atPath: file), !OpenFile.isRegular(file) {
+            throw ImpactError(
+                .badConfiguration, code: "secret_file", "\(origin): \(name).file: \(file) is not a regular file")
+        }
         let bytes: [UInt8]
-        do throws(ImpactError) { bytes = try OpenFile.contents(of: file) } catch {
+        do throws(ImpactError) { bytes = try OpenFile.contents(of: file, atMost: 2 << 20) } catch {
             throw ImpactError(.badConfiguration, code: "secret_file", "\(origin): \(name).file: \(error.message)")
         }
         let value = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)

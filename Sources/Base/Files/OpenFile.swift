@@ -94,10 +94,25 @@ public final class OpenFile {
 
 extension OpenFile {
     /// All bytes of a file; for what is small.
-    public static func contents(of path: String) throws(ImpactError) -> [UInt8] {
+    ///
+    /// - Throws: `file_too_large` for more than `most` bytes: a device may have no end.
+    public static func contents(of path: String, atMost most: Int = 64 << 20) throws(ImpactError) -> [UInt8] {
         var bytes: [UInt8] = []
-        try OpenFile(reading: path).forEachChunk { bytes.append(contentsOf: $0) }
+        try OpenFile(reading: path).forEachChunk { (chunk) throws(ImpactError) in
+            guard bytes.count + chunk.count <= most else {
+                throw ImpactError(
+                    .badInput, code: "file_too_large", "\(path) has more than \(most) bytes, which is too many for this"
+                )
+            }
+            bytes.append(contentsOf: chunk)
+        }
         return bytes
+    }
+
+    /// Whether the path names a regular file, through links: not a pipe, which may never end, nor a device.
+    public static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
     /// Calls `body` with the rest of the file, a piece at a time.

@@ -215,8 +215,9 @@ enum DashboardPage {
             fact("File", el("code", {}, model.sha256.slice(0, 16) + "…")),
             Object.entries(source).filter(([, value]) => ["string", "number"].includes(typeof value)).slice(0, 6).map(([name, value]) => fact(plain(name), String(value).slice(0, 120))));
           const top = [...model.features].sort((a, b) => b.importance - a.importance).slice(0, 8), most = top[0]?.importance || 1;
-          fill($("#importance"), el("p", { class: "muted small" }, "How much the trees split on each feature"),
-            top.map(feature => el("div", { class: "segrow", title: feature.meaning || "" }, el("span", {}, plain(feature.name)),
+          const hasTrees = top.some(feature => feature.importance > 0);
+          fill($("#importance"), el("p", { class: "muted small" }, hasTrees ? "How much the trees split on each feature" : "The model has no trees, whose splits would say how much each feature counts; what moves a person's number is in the simulator."),
+            !hasTrees ? [] : top.map(feature => el("div", { class: "segrow", title: feature.meaning || "" }, el("span", {}, plain(feature.name)),
               svg("svg", { viewBox: "0 0 100 14", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("rect", { class: "bar c-accent", x: 0, y: 2, height: 10, width: Math.max(0.4, feature.importance / most * 100) })),
               el("span", {}, Math.round(feature.importance * 100) + " %"))));
         }

@@ -37,7 +37,10 @@ extension HTTPServer {
         let exchange = exchange()
         exchange.begin(connection, parameter: "", body: UnsafeRawBufferPointer(start: nil, count: 0), type: nil)
         exchange.fail(problem)
-        if problem.status == 405 { exchange.allow = problem.detail.hasSuffix("POST") ? "POST" : "GET, HEAD" }
+        if problem.status == 405 {
+            let posts = problem.detail.contains("POST")
+            exchange.allow = !problem.detail.contains("GET") ? "POST" : posts ? "GET, HEAD, POST" : "GET, HEAD"
+        }
         return send(connection, exchange, context)
     }
 

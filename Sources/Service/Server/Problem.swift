@@ -26,7 +26,7 @@ package struct Problem: Error, Sendable, Equatable {
         switch status {
         case 400: "The request cannot be read"
         case 401: "A token is needed"
-        case 403: "Not allowed from here"
+        case 403: "Not allowed"
         case 404: "There is nothing of this name"
         case 405: "The method is not one of this route's"
         case 406: "None of the accepted types can be given"
