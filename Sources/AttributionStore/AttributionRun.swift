@@ -129,7 +129,7 @@ package final class AttributionRun {
         return outcome
     }
 
-    /// The causal model divides by scores: without any it is no answer, and where they lack it says so.
+    /// The causal model divides by scores: without any it cannot answer, and it says which conversions lack them.
     private func noteScores(_ outcome: inout Outcome) throws(ImpactError) {
         guard options.kind == .causal, !options.usesAnswers, outcome.withoutScore > 0 else { return }
         guard outcome.scope != .all || outcome.report.lines.contains(where: { $0.scored > 0 }) else {

@@ -3,7 +3,7 @@ import Foundation
 
 /// A certificate and its private key, as a TLS server wants them. Read by OpenSSL's libcrypto.
 public enum CertificatePair {
-    /// Why the two PEM texts are no pair; nil when they are one.
+    /// Why the two PEM texts do not belong together; nil when they do.
     public static func problem(certificate: String, key: String) -> String? {
         defer { ERR_clear_error() }
         let first = read(certificate) { PEM_read_bio_X509($0, nil, noPassword, nil) }

@@ -115,7 +115,7 @@ struct TrialSlots {
         }
     }
 
-    /// Outcome and treatment tell nothing else: what is known only after the treatment is no covariate and no score of it.
+    /// Outcome and treatment have no second role: what is known only after the treatment is neither a covariate nor a score.
     private static func refuseSecondRoles(
         _ columns: TrialColumns, score: String, _ file: String
     ) throws(ImpactError) {

@@ -19,7 +19,7 @@ package protocol SQLCursor: AnyObject {
     func text(_ column: Int) -> String?
     /// nil for NULL and for what is not a number.
     func double(_ column: Int) -> Double?
-    /// nil for NULL and for what is no value of ``SQLDatabase/bytesType``.
+    /// nil for NULL and for what is not a value of ``SQLDatabase/bytesType``.
     func bytes(_ column: Int) -> [UInt8]?
 }
 

@@ -53,7 +53,7 @@ final class EffectTask {
         try chooseOffset(baseline, progress: progress)
     }
 
-    /// Features beyond which there is no offset: its moments grow with their square.
+    /// The most features for which an offset is fitted: its moments grow with their square.
     static let mostOffsetFeatures = 512
 
     private func chooseOffset(

@@ -6,12 +6,12 @@ import Tabular
 
 extension TrainingPlan {
     /// Columns of `impactiq rows` and of logs that are not features.
-    private static let bookkeeping: Set = [
+    static let bookkeeping: Set = [
         "partition", "offset", "user_id", "customer_id", "id", "time", "timestamp", "experiment", "arm",
         "arm_propensity", "propensity", "uplift", "std_error", "censored",
     ]
     /// Names that only a simulation's truth has, as `impactiq demo rows` writes it.
-    private static let truth: Set = ["effect", "baseline", "segment"]
+    static let truth: Set = ["effect", "baseline", "segment"]
     private static let usualOutcomes = ["conversion", "outcome", "visit", "value", "y"]
     private static let usualControls: Set = ["control", "0", "none", "no", "false", "holdout", "hold-out", "placebo"]
     /// Columns of 0 and 1 made of one column of texts; with more texts it becomes one column of their ranks.
@@ -44,7 +44,7 @@ extension TrainingPlan {
         return plan
     }
 
-    private struct PlanMaker {
+    struct PlanMaker {
         let request: TrainingRequest
         let profiles: [ColumnProfile]
         let sidecar: RowsSidecar?
@@ -334,128 +334,5 @@ extension TrainingPlan {
             guard total > 0, total < 1 + 1e-4 else { return nil }
             return found.map { Double($0) / total }
         }
-
-        private mutating func features(
-            _ specification: FeatureSpecification?, taken: Set<String>
-        ) throws(ImpactError) -> [Feature] {
-            if let specification { return try specified(specification) }
-            var features: [Feature] = []
-            let named = Set(request.features)
-            for name in request.features { _ = try require(name, "feature") }
-            for name in request.ordered { _ = try require(name, "ordered") }
-            let hasTruth = TrainingPlan.truth.allSatisfy { profile($0) != nil }
-            for profile in profiles where !taken.contains(profile.name) {
-                let name = profile.name
-                if !named.isEmpty {
-                    if named.contains(name) { try append(profile, to: &features) }
-                    continue
-                }
-                if request.ignored.contains(name) || request.ids.contains(name) { continue }
-                if name.isEmpty {
-                    ignored.append(("a column", "no name"))
-                } else if TrainingPlan.bookkeeping.contains(name) || (hasTruth && TrainingPlan.truth.contains(name)) {
-                    ignored.append((name, "not a feature by its name"))
-                } else if sidecar?.outcomes.contains(name) == true {
-                    ignored.append((name, "another outcome"))
-                } else {
-                    try append(profile, to: &features)
-                }
-            }
-            return features
-        }
-
-        private mutating func append(_ profile: ColumnProfile, to features: inout [Feature]) throws(ImpactError) {
-            if request.ordered.contains(profile.name) {
-                features.append(ranked(profile.name))
-                return
-            }
-            let isCategory = request.categories.contains(profile.name)
-            if !isCategory { try profile.checkIsOneKind(path: request.rows) }
-            if profile.isNumeric, !isCategory {
-                guard profile.levels?.isEmpty != true else {
-                    ignored.append((profile.name, "no values"))
-                    return
-                }
-                guard profile.levels?.count != 1 || profile.missing > 0 else {
-                    ignored.append((profile.name, "one value only"))
-                    return
-                }
-                features.append(Feature(name: profile.name, field: RowField(profile.name)))
-                return
-            }
-            guard let levels = profile.levels else {
-                ignored.append(
-                    (profile.name, "text with more than \(ColumnProfile.mostLevels) values; --ordered keeps it"))
-                return
-            }
-            if levels.count > TrainingPlan.mostLevels {
-                notes.append(
-                    "'\(profile.name)' has more than \(TrainingPlan.mostLevels) texts; their ranks by frequency are one feature"
-                )
-                features.append(ranked(profile.name))
-                return
-            }
-            for level in levels.sorted() {
-                let name = "\(profile.name)=\(level)"
-                features.append(Feature(name: name, field: RowField(name, column: profile.name, .equals(level))))
-            }
-        }
-
-        private func ranked(_ name: String) -> Feature {
-            var field = RowField(name, .level(only: nil), option: "--ordered")
-            field.mostLevels = TrainingPlan.mostRanks
-            return Feature(name: name, field: field)
-        }
-
-        /// The specification's features: columns of their names, or the raw property that a `last` reads.
-        private func specified(_ specification: FeatureSpecification) throws(ImpactError) -> [Feature] {
-            var features: [Feature] = []
-            for feature in specification.features {
-                if profile(feature.name) != nil {
-                    features.append(Feature(name: feature.name, field: RowField(feature.name)))
-                    continue
-                }
-                let raw = feature.field.map { $0.hasPrefix("properties.") ? String($0.dropFirst(11)) : $0 }
-                guard feature.aggregate == .last, let raw, profile(raw) != nil else {
-                    throw fault(
-                        "csv_column", "there is no column '\(feature.name)', which the feature specification names")
-                }
-                switch feature.equals {
-                case .text(let text)?:
-                    features.append(
-                        Feature(name: feature.name, field: RowField(feature.name, column: raw, .equals(text))))
-                case .number(let number)?:
-                    let text = number == number.rounded() ? String(Int(number)) : String(number)
-                    features.append(
-                        Feature(name: feature.name, field: RowField(feature.name, column: raw, .equals(text))))
-                case .bool(let bool)?:
-                    features.append(
-                        Feature(
-                            name: feature.name,
-                            field: RowField(feature.name, column: raw, .equals(bool ? "true" : "false"))
-                        ))
-                case nil: features.append(Feature(name: feature.name, field: RowField(feature.name, column: raw)))
-                }
-            }
-            return features
-        }
-    }
-}
-
-/// What `impactiq rows` says of its rows in the file beside them.
-struct RowsSidecar {
-    var outcomes: [String]
-    var specification: FeatureSpecification?
-
-    static func read(beside path: String) -> RowsSidecar? {
-        guard let data = FileManager.default.contents(atPath: path + ".json"),
-            let object = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any],
-            object["specification_sha256"] is String
-        else { return nil }
-        let rules = object["outcomes"] as? [String] ?? []
-        let text = object["specification"] as? String ?? ""
-        return RowsSidecar(
-            outcomes: rules.map { String($0.prefix { $0 != "=" }) },
-            specification: text.isEmpty ? nil : try? FeatureSpecification(json: Array(text.utf8)))
     }
 }

@@ -27,7 +27,7 @@ package struct ServerOptions: Sendable {
         package var certificate: String
         package var key: String
 
-        /// - Throws: `tls_files` for a file that cannot be read, a private key that others can read, and two that are no pair.
+        /// - Throws: `tls_files` for a file that cannot be read, a private key that others can read, and two that do not belong together.
         package init(certificatePath: String, keyPath: String) throws(ImpactError) {
             certificate = try Self.read(certificatePath, "http.tls.certificate")
             var status = stat()

@@ -51,7 +51,7 @@ package struct MonotoneCheck: Sendable {
                     guard !change.isNaN else { continue }
                     check.steps += 1
                     let against = check.rises ? -change : change
-                    // What rounding makes of equal effects is no step.
+                    // A difference that comes from rounding does not count.
                     guard against > 1e-12 * abs(estimates[place * model.effectCount].effect) else { continue }
                     check.against += 1
                     check.worst = max(check.worst, against)
