@@ -35,7 +35,9 @@ extension TrainingPlan.PlanMaker {
         return features
     }
 
-    private mutating func append(_ profile: ColumnProfile, to features: inout [TrainingPlan.Feature]) throws(ImpactError) {
+    private mutating func append(_ profile: ColumnProfile, to features: inout [TrainingPlan.Feature])
+        throws(ImpactError)
+    {
         if request.ordered.contains(profile.name) {
             features.append(ranked(profile.name))
             return
@@ -68,7 +70,8 @@ extension TrainingPlan.PlanMaker {
         }
         for level in levels.sorted() {
             let name = "\(profile.name)=\(level)"
-            features.append(TrainingPlan.Feature(name: name, field: RowField(name, column: profile.name, .equals(level))))
+            features.append(
+                TrainingPlan.Feature(name: name, field: RowField(name, column: profile.name, .equals(level))))
         }
     }
 
@@ -105,7 +108,8 @@ extension TrainingPlan.PlanMaker {
                         name: feature.name,
                         field: RowField(feature.name, column: raw, .equals(bool ? "true" : "false"))
                     ))
-            case nil: features.append(TrainingPlan.Feature(name: feature.name, field: RowField(feature.name, column: raw)))
+            case nil:
+                features.append(TrainingPlan.Feature(name: feature.name, field: RowField(feature.name, column: raw)))
             }
         }
         return features
